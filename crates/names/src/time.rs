@@ -1,0 +1,114 @@
+//! Instants, to the millisecond, in UTC.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+///
+/// ```
+/// use rootward_names::Time;
+/// let t = Time::from_seconds(1_704_067_200);
+/// assert_eq!(t.to_string(), "2024-01-01T00:00:00Z");
+/// assert_eq!(Time::parse("2024-01-01T01:00:00+01:00").unwrap(), t);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Time(i64);
+
+/// A text that is no ISO 8601 instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidTime;
+
+impl fmt::Display for InvalidTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected an ISO 8601 instant such as `2024-01-01T00:00:00Z`")
+    }
+}
+
+impl std::error::Error for InvalidTime {}
+
+impl Time {
+    /// The instant `ms` milliseconds after the epoch.
+    pub const fn from_millis(ms: i64) -> Self {
+        Self(ms)
+    }
+
+    /// The instant `seconds` seconds after the epoch (saturating).
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This instant moved by `seconds` (saturating).
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// Reads an ISO 8601 instant with an offset or `Z`.
+    ///
+    /// # Errors
+    /// [`InvalidTime`] when the text is anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidTime> {
+        text.parse::<jiff::Timestamp>().map(|t| Self(t.as_millisecond())).map_err(|_| InvalidTime)
+    }
+
+    /// `YYYYMMDDTHHMMSSZ`, the form of `X-Amz-Date`.
+    pub fn basic(self) -> String {
+        let [y, mo, d, h, mi, s] = self.civil();
+        format!("{y:04}{mo:02}{d:02}T{h:02}{mi:02}{s:02}Z")
+    }
+
+    /// Year, month, day, hour, minute and second in UTC.
+    fn civil(self) -> [i64; 6] {
+        // Days to civil date by the era method: exact for every i64 of seconds, no table, no time zone data.
+        let (days, rest) = (self.seconds().div_euclid(86_400), self.seconds().rem_euclid(86_400));
+        let z = days + 719_468;
+        let era = z.div_euclid(146_097);
+        let doe = z.rem_euclid(146_097);
+        let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+        let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+        let mp = (5 * doy + 2) / 153;
+        let day = doy - (153 * mp + 2) / 5 + 1;
+        let month = if mp < 10 { mp + 3 } else { mp - 9 };
+        let year = yoe + era * 400 + i64::from(month <= 2);
+        [year, month, day, rest / 3600, rest / 60 % 60, rest % 60]
+    }
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ`, whole seconds: the form of the XML protocols and of CloudTrail.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [y, mo, d, h, mi, s] = self.civil();
+        write!(f, "{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}Z")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn shown_time_reads_back(seconds in -60_000_000_000i64..250_000_000_000) {
+            let time = Time::from_seconds(seconds);
+            prop_assert_eq!(Time::parse(&time.to_string()), Ok(time));
+        }
+    }
+
+    #[test]
+    fn basic_form() {
+        assert_eq!(Time::from_seconds(1_440_938_160).basic(), "20150830T123600Z");
+    }
+}
