@@ -45,8 +45,8 @@ impl EntityKind {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UniqueId {
     kind: EntityKind,
-    /// 85 random bits, as 17 base32 digits.
-    bits: u128,
+    /// 85 random bits (17 base32 digits) in the low end; bytes, so that a million ids stay small.
+    bits: [u8; 11],
 }
 
 const UNIQUE_DIGITS: u32 = 17;
@@ -55,7 +55,7 @@ impl UniqueId {
     /// A fresh id.
     pub fn random(kind: EntityKind, random: &mut dyn Random) -> Self {
         let bits = (u128::from(random.number()) << 64) | u128::from(random.number());
-        Self { kind, bits: bits & ((1 << (5 * UNIQUE_DIGITS)) - 1) }
+        Self { kind, bits: to_bytes(bits & ((1 << (5 * UNIQUE_DIGITS)) - 1)) }
     }
 
     /// What it names.
@@ -79,7 +79,7 @@ impl std::error::Error for InvalidId {}
 impl fmt::Display for UniqueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.prefix())?;
-        write_base32(f, self.bits, UNIQUE_DIGITS)
+        write_base32(f, to_number(self.bits), UNIQUE_DIGITS)
     }
 }
 
@@ -102,7 +102,7 @@ impl FromStr for UniqueId {
             "AIDA" => EntityKind::User,
             _ => return Err(InvalidId),
         };
-        Ok(Self { kind, bits: read_base32(digits, UNIQUE_DIGITS)? })
+        Ok(Self { kind, bits: to_bytes(read_base32(digits, UNIQUE_DIGITS)?) })
     }
 }
 
@@ -125,7 +125,7 @@ pub enum AccessKeyKind {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccessKeyId {
     kind: AccessKeyKind,
-    bits: u128,
+    bits: [u8; 10],
 }
 
 const KEY_DIGITS: u32 = 16;
@@ -135,7 +135,7 @@ impl AccessKeyId {
     /// A fresh id that carries `account`.
     pub fn random(kind: AccessKeyKind, account: AccountId, random: &mut dyn Random) -> Self {
         let noise = u128::from(random.number()) & ((1 << ACCOUNT_SHIFT) - 1);
-        Self { kind, bits: (1 << 79) | (u128::from(account.number()) << ACCOUNT_SHIFT) | noise }
+        Self { kind, bits: to_bytes((1 << 79) | (u128::from(account.number()) << ACCOUNT_SHIFT) | noise) }
     }
 
     /// Long-term or temporary.
@@ -145,7 +145,9 @@ impl AccessKeyId {
 
     /// The account inside; `None` when those bits are no account number, which no issued key has.
     pub fn account(self) -> Option<AccountId> {
-        u64::try_from((self.bits >> ACCOUNT_SHIFT) & ((1 << 40) - 1)).ok().and_then(AccountId::from_number)
+        u64::try_from((to_number(self.bits) >> ACCOUNT_SHIFT) & ((1 << 40) - 1))
+            .ok()
+            .and_then(AccountId::from_number)
     }
 }
 
@@ -155,7 +157,7 @@ impl fmt::Display for AccessKeyId {
             AccessKeyKind::LongTerm => "AKIA",
             AccessKeyKind::Temporary => "ASIA",
         })?;
-        write_base32(f, self.bits, KEY_DIGITS)
+        write_base32(f, to_number(self.bits), KEY_DIGITS)
     }
 }
 
@@ -175,8 +177,21 @@ impl FromStr for AccessKeyId {
             "ASIA" => AccessKeyKind::Temporary,
             _ => return Err(InvalidId),
         };
-        Ok(Self { kind, bits: read_base32(digits, KEY_DIGITS)? })
+        Ok(Self { kind, bits: to_bytes(read_base32(digits, KEY_DIGITS)?) })
     }
+}
+
+/// The low `N` bytes of `number`, big-endian, so that derived ordering is numeric.
+fn to_bytes<const N: usize>(number: u128) -> [u8; N] {
+    let mut bytes = [0; N];
+    for (byte, wide) in bytes.iter_mut().rev().zip(number.to_le_bytes()) {
+        *byte = wide;
+    }
+    bytes
+}
+
+fn to_number<const N: usize>(bytes: [u8; N]) -> u128 {
+    bytes.iter().fold(0, |number, byte| (number << 8) | u128::from(*byte))
 }
 
 fn write_base32(f: &mut fmt::Formatter<'_>, bits: u128, digits: u32) -> fmt::Result {
