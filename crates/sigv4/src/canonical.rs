@@ -1,10 +1,13 @@
 //! The canonical request: one byte string for all spellings of the same request.
 //!
-//! Shape: method, path, query, one line for each signed header, an empty line, the signed header names, the payload hash.
-//! Path: dots and doubled slashes resolved, then escaped once more, so that an escape on the wire appears doubly escaped;
-//! for S3 the path is unescaped and escaped once, and nothing is resolved, since `a/../b` and `a//b` are keys of objects.
+//! Shape: method, path, query, one line for each signed header, an empty line, the signed header names, the
+//! payload hash.
+//! Path: dots and doubled slashes resolved, then escaped once more, so that an escape on the wire appears
+//! doubly escaped; for S3 the path is unescaped and escaped once, and nothing is resolved, since `a/../b` and
+//! `a//b` are keys of objects.
 //! Query: every parameter unescaped and escaped anew, sorted by escaped name, then by escaped value.
-//! Headers: values of one name joined by commas, in wire order, each with its ends trimmed and its inner blanks folded.
+//! Headers: values of one name joined by commas, in wire order, each with its ends trimmed and its inner
+//! blanks folded.
 
 use http::HeaderMap;
 
@@ -46,7 +49,8 @@ fn path(out: &mut Vec<u8>, path: &str, dialect: Dialect) {
     }
 }
 
-/// Feeds `write` the absolute path without `.` and `..` segments and without doubled slashes. Never climbs above the root.
+/// Feeds `write` the absolute path without `.` and `..` segments and without doubled slashes. Never climbs
+/// above the root.
 fn resolved(path: &str, mut write: impl FnMut(&str)) {
     let mut kept = Vec::new();
     for segment in path.split('/') {
@@ -101,8 +105,8 @@ fn escape(out: &mut Vec<u8>, byte: u8, kept: &[u8]) {
     }
 }
 
-/// Appends the line of one signed header. A header that the request lacks has no line, unlike one with an empty value:
-/// removing an empty header must not go unnoticed.
+/// Appends the line of one signed header. A header that the request lacks has no line, unlike one with an
+/// empty value: removing an empty header must not go unnoticed.
 fn header(out: &mut Vec<u8>, parts: &Parts<'_>, name: &str) {
     let mut values = values(parts.headers, name).peekable();
     if values.peek().is_none() {
@@ -130,8 +134,8 @@ fn line<'a>(out: &mut Vec<u8>, name: &str, values: impl Iterator<Item = &'a [u8]
     out.push(b'\n');
 }
 
-// DIFFERENCE: signers disagree on tabs. botocore and the Java SDK fold them like spaces, as done here; aws-sigv4 for Rust
-// keeps them. A tab inside a header value is rare enough to leave it there.
+// DIFFERENCE: signers disagree on tabs. botocore and the Java SDK fold them like spaces, as done here;
+// aws-sigv4 for Rust keeps them. A tab inside a header value is rare enough to leave it there.
 fn folded(out: &mut Vec<u8>, value: &[u8]) {
     let words = value.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
     for (index, word) in words.enumerate() {

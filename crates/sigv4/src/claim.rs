@@ -1,6 +1,6 @@
 //! Who claims to have signed a request, as the request says, before anything about it is known to be true.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderMap;
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A request as it came over the wire, but for its body.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Parts<'a> {
     /// Method, in the case it was sent in.
     pub method: &'a str,
@@ -34,13 +34,13 @@ pub struct Parts<'a> {
 pub enum Form {
     /// In the `Authorization` header.
     Header,
-    /// In the query. Outside S3 such a request lives as long as any other, 15 minutes: STS and its siblings ignore
-    /// `X-Amz-Expires`, and tokens for Kubernetes are built on that.
+    /// In the query. Outside S3 such a request lives as long as any other, 15 minutes: STS and its siblings
+    /// ignore `X-Amz-Expires`, and tokens for Kubernetes are built on that.
     Presigned,
 }
 
-/// How the service named in the scope reads a request. Follows from the scope alone, which [`Claim::for_service`] then
-/// holds against the service that was called: nobody can pick the laxer one.
+/// How the service named in the scope reads a request. Follows from the scope alone, which
+/// [`Claim::for_service`] then holds against the service that was called: nobody can pick the laxer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// Every service but S3: the body is always signed.
@@ -80,7 +80,7 @@ impl<'a> Scope<'a> {
 }
 
 /// A well-formed claim, inside the time window, with every header signed that must be. Nothing is proven yet.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Claim<'a> {
     pub(crate) parts: Parts<'a>,
     pub(crate) form: Form,
@@ -94,8 +94,8 @@ pub struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// Reads the claim of a request that arrives at `now`; `None` when it carries none, that is, neither an `Authorization`
-    /// header whose scheme begins with `AWS4-` nor the parameter `X-Amz-Algorithm`.
+    /// Reads the claim of a request that arrives at `now`; `None` when it carries none, that is, neither an
+    /// `Authorization` header whose scheme begins with `AWS4-` nor the parameter `X-Amz-Algorithm`.
     ///
     /// # Errors
     /// [`Refusal::BothForms`], [`Refusal::Incomplete`], then the refusals of the time window, then
@@ -113,7 +113,8 @@ impl<'a> Claim<'a> {
         fields.check(parts, now).map(Some)
     }
 
-    /// The access key that is said to have signed. Any text: whether it is a key at all is for the caller to find out.
+    /// The access key that is said to have signed. Any text: whether it is a key at all is for the caller to
+    /// find out.
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id
     }
@@ -173,6 +174,28 @@ impl<'a> Claim<'a> {
             );
         }
         if faults.is_empty() { Ok(Scoped::new(self)) } else { Err(Refusal::Scope(faults)) }
+    }
+}
+
+/// Without query and headers: they hold signatures and session tokens.
+impl fmt::Debug for Parts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without signature and session token.
+impl fmt::Debug for Claim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim")
+            .field("access_key_id", &self.access_key_id)
+            .field("scope", &self.scope)
+            .field("form", &self.form)
+            .field("time", &self.stamp.time)
+            .finish_non_exhaustive()
     }
 }
 
@@ -286,7 +309,7 @@ impl<'a> Fields<'a> {
             Dialect::Common => common_window(self.stamp.time, now)?,
             Dialect::S3 => s3_window(self.form, self.stamp.time, self.expires.as_deref(), now)?,
         }
-        check_signed_headers(parts, &self.signed_headers)?;
+        check_signed_headers(parts, self.form, &self.signed_headers)?;
         if self.algorithm != "AWS4-HMAC-SHA256" {
             return Err(Refusal::Incomplete(format!(
                 "Unsupported AWS 'algorithm': '{}' (only AWS4-HMAC-SHA256 for now). ",
@@ -411,11 +434,13 @@ fn life(expires: Option<&str>) -> Result<i64, Refusal> {
     }
 }
 
-/// The list must be in canonical form, so that it means one thing; it must name the host and every `x-amz-*` header.
+/// The list must be in canonical form, so that it means one thing; it must name the host and every `x-amz-*`
+/// header.
 ///
-/// `x-amz-content-sha256` may be left out, as AWS allows: it is held against the body, or stands in the canonical request.
-/// AWS tolerates unsigned headers outside `x-amz-*`, and proxies add them.
-fn check_signed_headers(parts: &Parts<'_>, list: &str) -> Result<(), Refusal> {
+/// `x-amz-content-sha256` may be left out, as AWS allows: it is held against the body, or stands in the
+/// canonical request. A presigned request may come with two more that no signer can know beforehand and that
+/// change no outcome. AWS tolerates unsigned headers outside `x-amz-*`, and proxies add them.
+fn check_signed_headers(parts: &Parts<'_>, form: Form, list: &str) -> Result<(), Refusal> {
     let names: Vec<&str> = list.split(';').collect();
     let ordered = names.iter().zip(names.iter().skip(1)).all(|(one, next)| one < next);
     if !ordered || list.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -425,10 +450,16 @@ fn check_signed_headers(parts: &Parts<'_>, list: &str) -> Result<(), Refusal> {
     if !signed("host") {
         return Err(Refusal::UnsignedHeader("'Host' or ':authority'".to_owned()));
     }
-    let mut present = parts.headers.keys().map(http::HeaderName::as_str);
-    let unsigned =
-        present.find(|name| name.starts_with("x-amz-") && *name != "x-amz-content-sha256" && !signed(name));
-    unsigned.map_or(Ok(()), |name| Err(Refusal::UnsignedHeader(format!("'{name}'"))))
+    let excused = |name: &str| match name {
+        "x-amz-content-sha256" => true,
+        "x-amz-user-agent" | "x-amz-checksum-mode" => form == Form::Presigned,
+        _ => false,
+    };
+    let mut names = parts.headers.keys().map(http::HeaderName::as_str);
+    match names.find(|name| name.starts_with("x-amz-") && !excused(name) && !signed(name)) {
+        Some(name) => Err(Refusal::UnsignedHeader(format!("'{name}'"))),
+        None => Ok(()),
+    }
 }
 
 fn missing_in_header(

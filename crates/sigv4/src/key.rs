@@ -32,13 +32,14 @@ impl fmt::Debug for SecretKey {
 
 /// Key that signs every request of one access key, day, region and service.
 ///
-/// Worth keeping: deriving it costs more than verifying with it. Whoever caches it must drop it with the access key.
-/// Held as the keyed state of the MAC, which saves two of the four hash blocks of each signature.
+/// Worth keeping: deriving it costs more than verifying with it. Whoever caches it must drop it with the
+/// access key. Held as the keyed state of the MAC, which saves two of the four hash blocks of each signature.
 #[derive(Clone)]
 pub struct SigningKey(Hmac<Sha256>);
 
 impl SigningKey {
-    /// Derives the key of `scope`, whose terminator is `aws4_request` by then ([`Claim::for_service`] saw to it).
+    /// Derives the key of `scope`, whose terminator is `aws4_request` by then ([`Claim::for_service`] saw to
+    /// it).
     ///
     /// [`Claim::for_service`]: crate::Claim::for_service
     pub fn derive(secret: &SecretKey, scope: &Scope<'_>) -> Self {

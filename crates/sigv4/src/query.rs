@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Parameters of a raw query in wire order, still escaped. Empty ones (`a=1&&b=2`) carry nothing and are left out.
+/// Parameters of a raw query in wire order, still escaped. Empty ones (`a=1&&b=2`) carry nothing and are left
+/// out.
 pub(crate) fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, "")))
 }

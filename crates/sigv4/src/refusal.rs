@@ -34,7 +34,8 @@ impl Code {
     }
 }
 
-/// A refused request. `Display` is the message for the client; [`Refusal::summary`] is the one for logs and records.
+/// A refused request. `Display` is the message for the client; [`Refusal::summary`] is the one for logs and
+/// records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// `Authorization` and `X-Amz-Algorithm` in one request: two claims.
@@ -133,7 +134,8 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// What was signed as seen from here, for the signer to compare. Its `Debug` shows neither text: they hold session tokens.
+/// What was signed as seen from here, for the signer to compare. Its `Debug` shows neither text: they hold
+/// session tokens.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mismatch {
     canonical_request: String,

@@ -29,11 +29,11 @@ impl<'a> Scoped<'a> {
         &self.0
     }
 
-    /// Recomputes the signature with `key`, which must be derived for this claim's scope, over the request and all of `body`.
+    /// Recomputes the signature with `key`, which must be derived for this claim's scope, over the request
+    /// and all of `body`.
     ///
-    /// # Errors
-    /// [`Refusal::Mismatch`] when the signature differs; [`Refusal::PayloadMismatch`] and [`Refusal::Incomplete`] when S3's
-    /// statement about the body does not hold or cannot be read.
+    /// # Errors [`Refusal::Mismatch`] when the signature differs; [`Refusal::PayloadMismatch`] and
+    /// [`Refusal::Incomplete`] when S3's statement about the body does not hold or cannot be read.
     pub fn verify(self, body: &[u8], key: &SigningKey) -> Result<Verified<'a>, Refusal> {
         let claim = self.0;
         let payload = Payload::of(&claim, body)?;
