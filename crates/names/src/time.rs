@@ -54,12 +54,13 @@ impl Time {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
-    /// Reads an ISO 8601 instant with an offset or `Z`.
+    /// Reads an ISO 8601 instant with an offset or `Z`, in the years 0000 to 9999: what the wire formats can show.
     ///
     /// # Errors
     /// [`InvalidTime`] when the text is anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidTime> {
-        text.parse::<jiff::Timestamp>().map(|t| Self(t.as_millisecond())).map_err(|_| InvalidTime)
+        let time = text.parse::<jiff::Timestamp>().map_err(|_| InvalidTime)?;
+        if time.as_second() < YEAR_ZERO_SECONDS { Err(InvalidTime) } else { Ok(Self(time.as_millisecond())) }
     }
 
     /// `YYYYMMDDTHHMMSSZ`, the form of `X-Amz-Date`.
@@ -93,6 +94,9 @@ impl fmt::Display for Time {
     }
 }
 
+/// 0000-01-01T00:00:00Z.
+const YEAR_ZERO_SECONDS: i64 = -62_167_219_200;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -105,6 +109,14 @@ mod tests {
             let time = Time::from_seconds(seconds);
             prop_assert_eq!(Time::parse(&time.to_string()), Ok(time));
         }
+    }
+
+    #[test]
+    fn years_of_more_than_four_characters_are_refused() {
+        assert_eq!(Time::parse("-001024-01-01T00:00:00Z"), Err(InvalidTime));
+        assert_eq!(Time::parse("0000-01-01T00:00:00+00:01"), Err(InvalidTime));
+        assert_eq!(Time::parse("0000-01-01T00:00:00Z").unwrap().to_string(), "0000-01-01T00:00:00Z");
+        assert_eq!(Time::parse("+010000-01-01T00:00:00Z"), Err(InvalidTime));
     }
 
     #[test]
