@@ -1,1 +1,67 @@
-fn main() {}
+//! Development tasks. `cargo run -p xtask -- <task>`:
+//!
+//! - `fetch-models`: refresh `models/*.json` from the pinned public package (needs pip);
+//! - `generate [--check]`: write `crates/api` from `models/`, or fail if it is not fresh (offline);
+//! - `check-deps`: compare the dependencies between our crates with the table of allowed ones.
+
+mod deps;
+mod fetch;
+mod generate;
+mod model;
+mod names;
+mod pattern;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// A service whose shapes we generate.
+struct Service {
+    name: &'static str,
+    version: &'static str,
+    /// `eventSource` of its audit records. Not in the models.
+    event_source: &'static str,
+}
+
+const SERVICES: &[Service] = &[
+    Service { name: "iam", version: "2010-05-08", event_source: "iam.amazonaws.com" },
+    Service { name: "sts", version: "2011-06-15", event_source: "sts.amazonaws.com" },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        ["fetch-models"] => fetch::fetch_models(),
+        ["generate"] => generate::generate(generate::Mode::Write),
+        ["generate", "--check"] => generate::generate(generate::Mode::Check),
+        ["check-deps"] => deps::check_deps(),
+        _ => {
+            eprintln!("usage: xtask fetch-models | generate [--check] | check-deps");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    path.pop();
+    path
+}
+
+/// Runs a command and returns what it printed.
+fn run(command: &mut Command) -> Result<String, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("{program}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    String::from_utf8(output.stdout).map_err(|_| format!("{program} did not print UTF-8"))
+}

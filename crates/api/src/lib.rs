@@ -1,1 +1,13 @@
+//! Shapes, operations and error codes of the AWS services, generated from their public models.
+//!
+//! One module a service. Each holds a type for every operation ([`iam::CreateUser`]), structure and enum,
+//! `ErrorCode`, `SERVICE` and the sorted table `OPERATIONS`. Required members are plain, all others `Option`; this holds
+//! for inputs and outputs. To change something, change `models/` or `models/overrides/` and run `xtask generate`.
 
+pub mod iam;
+pub mod sts;
+
+use rootward_wire::ServiceSchema;
+
+/// Every service, for routing and for tests that go over all of them.
+pub static SERVICES: &[&ServiceSchema] = &[&iam::SERVICE, &sts::SERVICE];

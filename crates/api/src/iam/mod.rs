@@ -1,0 +1,5 @@
+//! Identity and Access Management.
+
+mod generated;
+
+pub use generated::*;

@@ -1,0 +1,5 @@
+//! Security Token Service.
+
+mod generated;
+
+pub use generated::*;

@@ -1,0 +1,292 @@
+//! The service models as `models/*.json` holds them: the public form without its documentation, members in their order.
+//!
+//! Unknown traits are refused, so that a new version of a model cannot bring a meaning that nobody read. Fields that
+//! begin with an underscore are known and dropped.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One service.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Model {
+    /// Package and version it comes from; absent in the public form.
+    #[serde(default)]
+    pub(crate) source: String,
+    pub(crate) metadata: Metadata,
+    pub(crate) operations: Ordered<Operation>,
+    pub(crate) shapes: Ordered<Shape>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Metadata {
+    pub(crate) api_version: String,
+    pub(crate) endpoint_prefix: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) json_version: Option<String>,
+    pub(crate) protocols: Vec<String>,
+    pub(crate) service_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signing_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) target_prefix: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) xml_namespace: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Operation {
+    name: String,
+    pub(crate) http: Http,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<Target>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<Target>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) errors: Vec<Target>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) authtype: Option<String>,
+    #[serde(default, skip_serializing, rename = "auth")]
+    _auth: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "documentation")]
+    _documentation: IgnoredAny,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Http {
+    pub(crate) method: String,
+    pub(crate) request_uri: String,
+}
+
+/// A use of a shape: input, output, error, member of a list, key or value of a map.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Target {
+    pub(crate) shape: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) result_wrapper: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) location_name: Option<String>,
+    #[serde(default, skip_serializing, rename = "documentation")]
+    _documentation: IgnoredAny,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Shape {
+    #[serde(rename = "type")]
+    pub(crate) kind: Type,
+    #[serde(default, skip_serializing_if = "Ordered::is_empty")]
+    pub(crate) members: Ordered<Member>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) required: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) member: Option<Target>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<Target>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) value: Option<Target>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "enum")]
+    pub(crate) values: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) min: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pattern: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) sensitive: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) flattened: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) union: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) exception: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorTrait>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timestamp_format: Option<String>,
+    #[serde(default, skip_serializing, rename = "box")]
+    _boxed: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "documentation")]
+    _documentation: IgnoredAny,
+    /// Set by overrides only.
+    #[serde(skip)]
+    pub(crate) patch: Patch,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Type {
+    Blob,
+    Boolean,
+    Double,
+    Float,
+    Integer,
+    List,
+    Long,
+    Map,
+    String,
+    Structure,
+    Timestamp,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Member {
+    pub(crate) shape: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) location: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) location_name: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) flattened: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) idempotency_token: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timestamp_format: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) xml_attribute: bool,
+    #[serde(default, skip_serializing, rename = "box")]
+    _boxed: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "deprecated")]
+    _deprecated: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "deprecatedMessage")]
+    _deprecated_message: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "deprecatedSince")]
+    _deprecated_since: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "documentation")]
+    _documentation: IgnoredAny,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ErrorTrait {
+    pub(crate) code: String,
+    pub(crate) http_status_code: u16,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) sender_fault: bool,
+}
+
+/// A correction of one shape, from `models/overrides/`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Override {
+    pub(crate) reason: String,
+    pub(crate) shape: String,
+    pub(crate) set: Patch,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Patch {
+    /// A refusal quotes the value.
+    #[serde(default)]
+    pub(crate) quoted: bool,
+    /// An equivalent of the pattern that needs no look-ahead.
+    pub(crate) expression: Option<String>,
+    /// With `expression`: a text that the value must not contain.
+    pub(crate) without: Option<String>,
+    /// The error trait that the model lacks.
+    pub(crate) error: Option<ErrorTrait>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Model {
+    /// The shape of this name.
+    pub(crate) fn shape(&self, name: &str) -> Result<&Shape, String> {
+        self.shapes.get(name).ok_or_else(|| format!("no shape `{name}`"))
+    }
+
+    /// Applies `overrides`, each of which must name a shape and give a reason.
+    pub(crate) fn patch(&mut self, overrides: Vec<Override>) -> Result<(), String> {
+        for Override { reason, shape: name, set } in overrides {
+            if reason.trim().is_empty() {
+                return Err(format!("the override of `{name}` gives no reason"));
+            }
+            let shape =
+                self.shapes.get_mut(&name).ok_or_else(|| format!("override of unknown shape `{name}`"))?;
+            if let Some(error) = &set.error {
+                shape.error = Some(error.clone());
+            }
+            shape.patch = set;
+        }
+        Ok(())
+    }
+}
+
+/// A JSON object in its own order. The order of members is that of messages and of elements.
+#[derive(Debug)]
+pub(crate) struct Ordered<T> {
+    pub(crate) entries: Vec<(String, T)>,
+    index: BTreeMap<String, usize>,
+}
+
+impl<T> Ordered<T> {
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.entries.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&T> {
+        self.index.get(name).and_then(|at| self.entries.get(*at)).map(|(_, value)| value)
+    }
+
+    fn get_mut(&mut self, name: &str) -> Option<&mut T> {
+        self.index.get(name).and_then(|at| self.entries.get_mut(*at)).map(|(_, value)| value)
+    }
+}
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), index: BTreeMap::new() }
+    }
+}
+
+impl<T: Serialize> Serialize for Ordered<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.entries.len()))?;
+        for (name, value) in &self.entries {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder(PhantomData))
+    }
+}
+
+struct InOrder<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for InOrder<T> {
+    type Value = Ordered<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ordered<T>, A::Error> {
+        let mut ordered = Ordered::default();
+        while let Some((name, value)) = map.next_entry::<String, T>()? {
+            ordered.index.insert(name.clone(), ordered.entries.len());
+            ordered.entries.push((name, value));
+        }
+        Ok(ordered)
+    }
+}
