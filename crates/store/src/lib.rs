@@ -10,16 +10,23 @@
 //!
 //! Commits that arrive while another is being made durable share the next flush: see [`GROUP_COMMITS_MAX`].
 //!
+//!
+//! [`vault`] keeps the key file and seals what must not be readable in a store; it knows nothing of rows.
 #![warn(missing_docs)]
 
 mod committer;
 pub mod conformance;
+pub mod embedded;
 pub mod faulty;
 mod memory;
+pub mod vault;
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 
+pub use embedded::Embedded;
 pub use faulty::Faulty;
 pub use memory::Memory;
 
@@ -238,6 +245,15 @@ pub trait Store: Send + Sync {
         self.submit(commit, Box::new(move |outcome| drop(send.send(outcome))));
         receive.recv().unwrap_or_else(|_| Err(CommitError::Unavailable(CLOSED.to_owned())))
     }
+}
+
+/// Makes the name of a new file durable: syncs the folder it is in.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    std::fs::File::open(folder)?.sync_all()
 }
 
 const CLOSED: &str = "the store is closed";

@@ -1,0 +1,417 @@
+//! The file itself: its tables, and the state between a failure and the next opening.
+//!
+//! Tables: `rows` (key → revision, 8 bytes big-endian, and value), `log` (revision → writes, see [`log`]) and `meta`:
+//! `schema`, `store-id`, `key-id` and `head`.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError,
+};
+use rootward_names::Random;
+
+use super::{CACHE_BYTES, SCHEMA, log};
+use crate::vault::KeyId;
+use crate::{CLOSED, Change, GROUP_COMMITS_MAX, LOG_BYTES_MAX, LOG_REVISIONS, Revision, StoreError, Visit};
+
+const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
+const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+/// The log is cut when it is this much longer than it must be, so that few commits pay for cutting.
+const LOG_SLACK: u64 = 1_000;
+
+/// Opens or makes the database at a path.
+pub(super) type Opener = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send + Sync>;
+
+pub(super) struct File {
+    path: PathBuf,
+    opener: Opener,
+    key: KeyId,
+    store_id: String,
+    slot: RwLock<Slot>,
+}
+
+enum Slot {
+    Open(Database),
+    /// An operation failed; the file must be opened again before the next one.
+    Failed,
+    Closed,
+}
+
+/// What a failed operation of the open file means.
+#[derive(Debug)]
+enum Fault {
+    Redb(redb::Error),
+    Damaged(String),
+}
+
+impl<E: Into<redb::Error>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self::Redb(error.into())
+    }
+}
+
+/// The production [`Opener`].
+pub(super) fn open_database(path: &Path) -> Result<Database, DatabaseError> {
+    let is_new = !path.exists();
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let database = builder().create_with_backend(redb::backends::FileBackend::new(file)?)?;
+    if is_new {
+        crate::sync_folder(path)?;
+    }
+    Ok(database)
+}
+
+pub(super) fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+    builder
+}
+
+impl File {
+    pub(super) fn open(
+        path: &Path,
+        opener: Opener,
+        key: KeyId,
+        random: &mut dyn Random,
+    ) -> Result<(Self, Revision), StoreError> {
+        let mut file = Self {
+            path: path.to_owned(),
+            opener,
+            key,
+            store_id: String::new(),
+            slot: RwLock::new(Slot::Failed),
+        };
+        let database = file.open_database()?;
+        file.initialize(&database, random).map_err(|fault| file.describe(fault))?;
+        let (store_id, revision) = file.check(&database)?;
+        file.store_id = store_id;
+        file.slot = RwLock::new(Slot::Open(database));
+        Ok((file, revision))
+    }
+
+    pub(super) fn store_id(&self) -> &str {
+        &self.store_id
+    }
+
+    /// Opens the file again if an operation has failed since; returns the revision it holds.
+    pub(super) fn reopen(&self) -> Result<Revision, StoreError> {
+        if let Slot::Open(database) = &*self.slot() {
+            return read_head(database).map(|head| head.revision).map_err(|fault| self.describe(fault));
+        }
+        let mut slot = self.slot_mut();
+        match &*slot {
+            Slot::Closed => Err(StoreError::Unavailable(CLOSED.to_owned())),
+            Slot::Open(database) => {
+                read_head(database).map(|head| head.revision).map_err(|fault| self.describe(fault))
+            }
+            Slot::Failed => {
+                let database = self.open_database()?;
+                let (_, revision) = self.check(&database)?;
+                *slot = Slot::Open(database);
+                Ok(revision)
+            }
+        }
+    }
+
+    pub(super) fn close(&self) {
+        let slot = std::mem::replace(&mut *self.slot_mut(), Slot::Closed);
+        if let Slot::Open(database) = slot
+            && let Err(error) = database.close()
+        {
+            // Every commit is durable already; the next opening checks the file as it always does.
+            tracing::warn!(%error, "the data file was not closed cleanly");
+        }
+    }
+
+    pub(super) fn load(&self, visit: &mut Visit<'_>) -> Result<Revision, StoreError> {
+        self.reopen()?;
+        self.with(|database| {
+            let transaction = database.begin_read()?;
+            let head = Head::read(&transaction.open_table(META)?)?;
+            for row in transaction.open_table(ROWS)?.iter()? {
+                let (key, value) = row?;
+                let (revision, value) = split_row(value.value())?;
+                visit(key.value(), value, revision);
+            }
+            Ok(head.revision)
+        })
+    }
+
+    pub(super) fn row_revisions(&self, keys: &[&[u8]]) -> Result<Vec<Revision>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.with(|database| {
+            let rows = database.begin_read()?.open_table(ROWS)?;
+            let revision = |key: &&[u8]| match rows.get(*key)? {
+                Some(row) => split_row(row.value()).map(|(revision, _)| revision),
+                None => Ok(0),
+            };
+            keys.iter().map(revision).collect()
+        })
+    }
+
+    pub(super) fn changes_after(
+        &self,
+        from: Revision,
+        visit: &mut dyn FnMut(&[Change]),
+    ) -> Result<(), StoreError> {
+        let oldest = self.with(|database| {
+            let transaction = database.begin_read()?;
+            let head = Head::read(&transaction.open_table(META)?)?;
+            if from < head.oldest {
+                return Ok(Some(head.oldest));
+            }
+            let mut changes = Vec::new();
+            for entry in transaction.open_table(LOG)?.range(from.saturating_add(1)..)? {
+                let (revision, writes) = entry?;
+                let revision = revision.value();
+                let writes = log::decode(writes.value()).ok_or_else(|| {
+                    Fault::Damaged(format!("revision {revision} of the log cannot be read"))
+                })?;
+                changes.push(Change { revision, writes });
+                if changes.len() == GROUP_COMMITS_MAX {
+                    visit(&changes);
+                    changes.clear();
+                }
+            }
+            if !changes.is_empty() {
+                visit(&changes);
+            }
+            Ok(None)
+        })?;
+        oldest.map_or(Ok(()), |oldest| Err(StoreError::Compacted { oldest }))
+    }
+
+    /// Applies `changes`, whose rows and log entries may be there already, and flushes.
+    pub(super) fn write(&self, changes: &[Change]) -> Result<(), StoreError> {
+        self.with(|database| {
+            // redb promises errors; should a damaged page make it panic, the group is refused like after any other.
+            catch_unwind(AssertUnwindSafe(|| write_group(database, changes)))
+                .unwrap_or_else(|_| Err(Fault::Damaged("a page cannot be used".to_owned())))
+        })
+    }
+
+    /// Runs `work` on the open file; after a failure the file counts as closed until it is opened again.
+    fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, StoreError> {
+        let outcome = match &*self.slot() {
+            Slot::Open(database) => work(database),
+            Slot::Failed => {
+                return Err(self.unavailable("an earlier operation failed"));
+            }
+            Slot::Closed => return Err(StoreError::Unavailable(CLOSED.to_owned())),
+        };
+        outcome.map_err(|fault| {
+            let mut slot = self.slot_mut();
+            if matches!(*slot, Slot::Open(_)) {
+                *slot = Slot::Failed;
+            }
+            self.describe(fault)
+        })
+    }
+
+    // A visitor that panics while it is shown a row leaves the slot whole.
+    fn slot(&self) -> RwLockReadGuard<'_, Slot> {
+        self.slot.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slot_mut(&self) -> RwLockWriteGuard<'_, Slot> {
+        self.slot.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_database(&self) -> Result<Database, StoreError> {
+        match catch_unwind(AssertUnwindSafe(|| (self.opener)(&self.path))) {
+            Ok(Ok(database)) => Ok(database),
+            Ok(Err(error)) => Err(self.describe_opening(error)),
+            Err(_) => Err(self.corrupt("its structure cannot be followed".to_owned())),
+        }
+    }
+
+    /// Fills an empty database.
+    fn initialize(&self, database: &Database, random: &mut dyn Random) -> Result<(), Fault> {
+        if database.begin_read()?.list_tables()?.next().is_some() {
+            return Ok(());
+        }
+        let mut store_id = [0; 16];
+        random.fill(&mut store_id);
+        let transaction = database.begin_write()?;
+        transaction.open_table(ROWS)?;
+        transaction.open_table(LOG)?;
+        {
+            let mut meta = transaction.open_table(META)?;
+            meta.insert("schema", SCHEMA.to_be_bytes().as_slice())?;
+            meta.insert("store-id", store_id.as_slice())?;
+            meta.insert("key-id", self.key.as_bytes().as_slice())?;
+            Head::default().write(&mut meta)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Checks that the database is ours, of our version and of our key; returns the store's id and revision.
+    fn check(&self, database: &Database) -> Result<(String, Revision), StoreError> {
+        let row = |name| read_meta(database, name).map_err(|fault| self.describe(fault));
+        let bad = |name: &str| self.corrupt(format!("its `{name}` cannot be read"));
+        let schema = u32::from_be_bytes(row("schema")?.try_into().map_err(|_| bad("schema"))?);
+        if schema > SCHEMA {
+            return Err(StoreError::NewerSchema { path: self.shown_path(), found: schema, known: SCHEMA });
+        }
+        if schema < SCHEMA {
+            return Err(self.corrupt(format!("no rootward has written schema version {schema}")));
+        }
+        let key = KeyId::from_bytes(row("key-id")?.try_into().map_err(|_| bad("key-id"))?);
+        if key != self.key {
+            return Err(StoreError::WrongKey {
+                path: self.shown_path(),
+                expected: key.to_string(),
+                given: self.key.to_string(),
+            });
+        }
+        let head = read_head(database).map_err(|fault| self.describe(fault))?;
+        let store_id = row("store-id")?.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok((store_id, head.revision))
+    }
+
+    fn shown_path(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn corrupt(&self, reason: String) -> StoreError {
+        StoreError::Corrupt { path: self.shown_path(), reason }
+    }
+
+    fn unavailable(&self, reason: &str) -> StoreError {
+        StoreError::Unavailable(format!("the data file `{}` cannot be used: {reason}", self.path.display()))
+    }
+
+    fn describe_opening(&self, error: DatabaseError) -> StoreError {
+        match error {
+            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+                StoreError::InUse(self.shown_path())
+            }
+            other => self.describe(Fault::from(other)),
+        }
+    }
+
+    fn describe(&self, fault: Fault) -> StoreError {
+        match fault {
+            Fault::Damaged(reason) | Fault::Redb(redb::Error::Corrupted(reason)) => self.corrupt(reason),
+            Fault::Redb(redb::Error::Io(error)) => match error.kind() {
+                io::ErrorKind::InvalidData => self.corrupt("it is no data file of rootward".to_owned()),
+                io::ErrorKind::UnexpectedEof => self.corrupt("its end is missing".to_owned()),
+                io::ErrorKind::StorageFull => self.unavailable("no space left on device"),
+                _ => self.unavailable(&error.to_string()),
+            },
+            Fault::Redb(other) => self.unavailable(&other.to_string()),
+        }
+    }
+}
+
+/// Where the store and its log are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Head {
+    revision: Revision,
+    /// The log holds the revisions after this one.
+    oldest: Revision,
+    /// Bytes of the log's entries.
+    log_bytes: u64,
+}
+
+impl Head {
+    fn read(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Self, Fault> {
+        let row = meta.get("head")?.ok_or_else(|| Fault::Damaged("it has no `head`".to_owned()))?;
+        let (numbers, []) = row.value().as_chunks::<8>() else { return Err(bad_head()) };
+        let [revision, oldest, log_bytes] = *numbers else { return Err(bad_head()) };
+        let [revision, oldest, log_bytes] = [revision, oldest, log_bytes].map(u64::from_be_bytes);
+        Ok(Self { revision, oldest, log_bytes })
+    }
+
+    fn write(&self, meta: &mut Table<'_, &'static str, &'static [u8]>) -> Result<(), Fault> {
+        let numbers = [self.revision, self.oldest, self.log_bytes].map(u64::to_be_bytes);
+        meta.insert("head", numbers.as_flattened())?;
+        Ok(())
+    }
+}
+
+fn bad_head() -> Fault {
+    Fault::Damaged("its `head` cannot be read".to_owned())
+}
+
+fn read_head(database: &Database) -> Result<Head, Fault> {
+    Head::read(&database.begin_read()?.open_table(META)?)
+}
+
+/// One row of `meta`; a database without them is not ours.
+fn read_meta(database: &Database, name: &'static str) -> Result<Vec<u8>, Fault> {
+    let meta = match database.begin_read()?.open_table(META) {
+        Ok(meta) => meta,
+        Err(TableError::Storage(error)) => return Err(error.into()),
+        Err(_) => return Err(Fault::Damaged("it is a database of another program".to_owned())),
+    };
+    let row = meta.get(name)?.ok_or_else(|| Fault::Damaged(format!("it has no `{name}`")))?;
+    Ok(row.value().to_vec())
+}
+
+fn split_row(row: &[u8]) -> Result<(Revision, &[u8]), Fault> {
+    let (revision, value) =
+        row.split_first_chunk::<8>().ok_or_else(|| Fault::Damaged("a row has no revision".to_owned()))?;
+    Ok((u64::from_be_bytes(*revision), value))
+}
+
+fn write_group(database: &Database, changes: &[Change]) -> Result<(), Fault> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    {
+        let mut rows = transaction.open_table(ROWS)?;
+        let mut log = transaction.open_table(LOG)?;
+        let mut meta = transaction.open_table(META)?;
+        let mut head = Head::read(&meta)?;
+        for change in changes {
+            write_rows(&mut rows, change)?;
+            let entry = log::encode(&change.writes);
+            let replaced = log.insert(change.revision, entry.as_slice())?.map_or(0, |old| old.value().len());
+            head.log_bytes = (head.log_bytes + entry.len() as u64).saturating_sub(replaced as u64);
+            head.revision = change.revision;
+        }
+        cut(&mut log, &mut head)?;
+        head.write(&mut meta)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn write_rows(rows: &mut Table<'_, &'static [u8], &'static [u8]>, change: &Change) -> Result<(), Fault> {
+    for write in &change.writes {
+        let key = write.key.as_slice();
+        match &write.value {
+            Some(value) => {
+                let row = [change.revision.to_be_bytes().as_slice(), value].concat();
+                rows.insert(key, row.as_slice())?;
+            }
+            None => drop(rows.remove(key)?),
+        }
+    }
+    Ok(())
+}
+
+/// Drops the oldest entries of a log that has become too long or too large.
+fn cut(log: &mut Table<'_, u64, &'static [u8]>, head: &mut Head) -> Result<(), Fault> {
+    if head.revision - head.oldest <= LOG_REVISIONS + LOG_SLACK && head.log_bytes <= LOG_BYTES_MAX {
+        return Ok(());
+    }
+    let bytes_kept = LOG_BYTES_MAX / 8 * 7;
+    while head.revision - head.oldest > LOG_REVISIONS || head.log_bytes > bytes_kept {
+        let Some((revision, entry)) = log.pop_first()? else { break };
+        head.oldest = revision.value();
+        head.log_bytes = head.log_bytes.saturating_sub(entry.value().len() as u64);
+    }
+    Ok(())
+}
