@@ -163,4 +163,6 @@ impl FileBackend {
 }
 
 #[cfg(test)]
+mod power_cut;
+#[cfg(test)]
 mod tests;
