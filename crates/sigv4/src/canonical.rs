@@ -45,7 +45,17 @@ fn path(out: &mut Vec<u8>, path: &str, dialect: Dialect) {
     match dialect {
         Dialect::Common => resolved(path, |text| text.bytes().for_each(|b| escape(out, b, b"/"))),
         Dialect::S3 if path.is_empty() => out.push(b'/'),
-        Dialect::S3 => query::unescaped_path(path).for_each(|b| escape(out, b, b"/")),
+        Dialect::S3 => literal(out, path),
+    }
+}
+
+/// Appends the path with each segment escaped anew. An escaped slash stays escaped: signers take it as written.
+fn literal(out: &mut Vec<u8>, path: &str) {
+    for (index, segment) in path.split('/').enumerate() {
+        if index > 0 {
+            out.push(b'/');
+        }
+        query::unescaped_path(segment).for_each(|b| escape(out, b, b""));
     }
 }
 
@@ -193,7 +203,7 @@ mod tests {
             ("/a//b/../c", "/a//b/../c"),
             ("/a%20b", "/a%20b"),
             ("/a+b", "/a%2Bb"),
-            ("/%7e", "/~"),
+            ("/%7e%2f", "/~%2F"),
         ] {
             assert_eq!(canonical_path(raw, Dialect::S3), canonical, "{raw}");
         }

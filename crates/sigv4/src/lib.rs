@@ -27,8 +27,9 @@
 //! Secrets: [`SecretKey`] and [`SigningKey`] print placeholders and are wiped on drop; no `Debug` output shows a
 //! signature or a session token.
 //!
-//! HMAC and SHA-256 come from RustCrypto: 0.60 µs a verification with a cached key against 0.77 µs with
-//! *ring* (x86-64 with SHA extensions), 0.9 µs against 1.3 µs for deriving a key, and no C in a pure crate.
+//! Cost: 1.2 µs for a request of the query protocol with a cached key (x86-64 with SHA extensions, one core), of
+//! which half is hashing; deriving a key takes another 1.1 µs. HMAC and SHA-256 come from RustCrypto: the hashing of
+//! one verification takes 0.60 µs there and 0.77 µs with *ring*, and it brings no C into a pure crate.
 //!
 //! Not here: chunked payloads (`STREAMING-*`), POST policies, SigV4A; a request that uses one is refused,
 //! never waved through.
