@@ -1,1 +1,21 @@
+//! Who is this, and may they do this.
+//!
+//! ```text
+//! signed request ──authn──▶ Principal ──authz──▶ decision with its reason
+//! ```
+//!
+//! - [`authn`] finds the credential a request was signed with, proves the signature and resolves who holds it *now*:
+//!   a deleted user's key or session is worth nothing.
+//! - [`session`] are the self-contained tokens of temporary credentials: sealed, so that any node can open one
+//!   without a look-up and nobody else can read or make one.
+//! - [`authz`] gathers the policies that apply to a principal and asks the policy engine.
+//!
+//! There is no way to be unauthenticated by omission: the sandbox is another [`authn::Authority`], not a missing one.
+#![warn(missing_docs)]
 
+pub mod authn;
+pub mod authz;
+pub mod principal;
+pub mod session;
+
+pub use principal::{Credential, Identity, Principal, RoleSession};

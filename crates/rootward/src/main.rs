@@ -1,1 +1,108 @@
-fn main() {}
+//! The `rootward` command: one file a subcommand, arguments and output only.
+//!
+//! Exit codes: 0 fine, 1 the answer is "no", 2 the call was wrong, 3 it could not be done.
+
+mod account;
+mod operations;
+mod root;
+mod serve;
+mod trail;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use rootward_server::operator::{self, Command};
+
+/// Identity and access management that you run yourself and that speaks the AWS wire protocols.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Sub,
+}
+
+#[derive(Subcommand)]
+enum Sub {
+    /// Run everything on one port: the AWS APIs, health and metrics.
+    Serve(serve::Serve),
+    /// Open an account with its root user.
+    #[command(subcommand)]
+    Account(account::Account),
+    /// What the operator at this machine can do about a root user.
+    #[command(subcommand)]
+    Root(root::Root),
+    /// Read and prove the audit trail.
+    #[command(subcommand)]
+    Trail(trail::Trail),
+    /// List the operations that are implemented.
+    Operations(operations::Operations),
+}
+
+/// Where the state is.
+#[derive(Args, Clone)]
+struct Data {
+    /// The data folder.
+    #[arg(long, default_value = "./rootward-data", value_name = "DIR")]
+    data: PathBuf,
+    /// The key file that seals secrets [default: beside the data folder, its name with `.key`].
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+impl Data {
+    fn location(&self) -> rootward_server::Location {
+        rootward_server::Location::new(self.data.clone(), self.key_file.clone())
+    }
+}
+
+/// How a subcommand ended.
+enum Outcome {
+    /// The answer is yes.
+    Fine,
+    /// The answer is no.
+    No,
+    /// The call was wrong; the text says how.
+    Wrong(String),
+    /// It could not be done; the text says why.
+    Impossible(String),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Sub::Serve(args) => serve::run(args),
+        Sub::Account(args) => account::run(args),
+        Sub::Root(args) => root::run(args),
+        Sub::Trail(args) => trail::run(args),
+        Sub::Operations(args) => operations::run(&args),
+    };
+    let (code, message) = match outcome {
+        Outcome::Fine => (0, None),
+        Outcome::No => (1, None),
+        Outcome::Wrong(message) => (2, Some(message)),
+        Outcome::Impossible(message) => (3, Some(message)),
+    };
+    if let Some(message) = message {
+        eprintln!("rootward: {message}");
+    }
+    ExitCode::from(code)
+}
+
+/// Runs a host command, on the running server if there is one, and prints its JSON.
+fn host(data: &Data, command: Command) -> Outcome {
+    match operator::run(&data.location(), command) {
+        Ok(answer) => {
+            println!("{answer:#}");
+            Outcome::Fine
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &operator::OperatorError) -> Outcome {
+    if error.is_callers_fault() {
+        Outcome::Wrong(error.to_string())
+    } else {
+        Outcome::Impossible(error.to_string())
+    }
+}

@@ -1,1 +1,30 @@
+//! What Rootward knows: accounts and their entities, served from memory and changed by optimistic transactions.
+//!
+//! ```text
+//! Store (rows of bytes) ──load, feed──▶ World (immutable) ──snapshot──▶ Txn ──commit──▶ Store
+//! ```
+//!
+//! - [`entities`] are the rows: one aggregate a row (a user carries its inline policies, tags and memberships), so that
+//!   one guard covers everything an operation on it depends on.
+//! - [`World`] is all rows plus the indexes derived from them, in persistent maps: a snapshot is one pointer, and
+//!   the next one shares all that did not change. Reading takes no lock and does no I/O.
+//! - [`Txn`] reads one snapshot, notes what it read, collects writes; [`Db::commit`] hands them to the store, which
+//!   refuses them when a row read has changed since. The caller then runs again on a fresh snapshot.
+//!
+//! INVARIANT: the World changes only by the store's feed, in its order, so it never shows what is not durable.
+#![warn(missing_docs)]
 
+mod codec;
+mod db;
+pub mod entities;
+mod key;
+mod table;
+mod txn;
+mod world;
+
+pub use codec::CorruptRow;
+pub use db::{CommitError, Db, OpenError, Opened, OutboxRow};
+pub use key::{EntityRef, NameKey, OutboxId, RowKey};
+pub use table::{Entry, Table};
+pub use txn::Txn;
+pub use world::{AccountState, World};

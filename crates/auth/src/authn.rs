@@ -1,0 +1,293 @@
+//! Authentication: from a signed request to the principal that signed it.
+//!
+//! Order of the answers: no claim at all, malformed or late claim, wrong scope, unknown or inactive key, unusable
+//! session token, suspended account, signature. Everything about a key or token is resolved before the signature is
+//! checked, because that is where the secret comes from; nothing about it is *told* that AWS does not tell.
+//!
+//! DIFFERENCE: any region is accepted in the scope, also for the global services. Clients that are pointed at an endpoint
+//! of their own sign with the region they are configured for.
+
+use std::sync::Arc;
+
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Time};
+use rootward_sigv4::{Claim, Code, Parts, Refusal, Scoped, SecretKey, SigningKey};
+use rootward_state::entities::{AccessKey, AccountStatus, KeyOwner, Role, User};
+use rootward_state::{AccountState, World};
+use rootward_store::vault::Vault;
+
+use crate::session::{Holder, SecretAccessKey, Session, Tokens};
+use crate::{Credential, Identity, Principal, RoleSession};
+
+/// The account of the sandbox.
+const SANDBOX_ACCOUNT: u64 = 123_456_789_012;
+
+/// Who decides what a key is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// Every request is signed with a key that was issued here.
+    Issued,
+    /// The sandbox: a key that was not issued here is the root user of an account. Keys that carry an account which
+    /// exists here count as issued, so no issued key, live, inactive or deleted, is ever taken unverified.
+    Sandbox,
+}
+
+/// Authenticates requests.
+pub struct Authenticator {
+    vault: Arc<Vault>,
+    tokens: Arc<Tokens>,
+    authority: Authority,
+}
+
+/// The time, as it is told to two kinds of judges. They differ only in a seeded sandbox.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// What signatures are held against.
+    pub signing: Time,
+    /// What sessions expire by.
+    pub sessions: Time,
+}
+
+/// A principal and the region their request is for.
+#[derive(Debug, Clone)]
+pub struct Authenticated {
+    /// Who signed.
+    pub principal: Principal,
+    /// The region in the credential scope.
+    pub region: Box<str>,
+}
+
+/// A request that was not authenticated.
+#[derive(Debug)]
+pub enum Unauthenticated {
+    /// The key, or what it belongs to, does not exist or may not be used.
+    InvalidKey,
+    /// No claim at all.
+    Missing,
+    /// The session is over.
+    Expired,
+    /// The sandbox is to open this account first.
+    SandboxAccount(AccountId),
+    /// The claim does not hold.
+    Refused(Refusal),
+    /// The account is suspended.
+    Suspended,
+}
+
+impl Unauthenticated {
+    /// Code, status and message on the wire.
+    pub fn answer(&self) -> (&'static str, u16, String) {
+        match self {
+            Self::Expired => {
+                ("ExpiredToken", 403, "The security token included in the request is expired".into())
+            }
+            Self::InvalidKey | Self::SandboxAccount(_) => {
+                ("InvalidClientTokenId", 403, "The security token included in the request is invalid.".into())
+            }
+            Self::Missing => {
+                ("MissingAuthenticationToken", 403, "Request is missing Authentication Token".into())
+            }
+            Self::Refused(refusal) => (refusal.code().as_str(), status(refusal.code()), refusal.to_string()),
+            Self::Suspended => (
+                "OptInRequired",
+                403,
+                "The AWS Access Key Id needs a subscription for the service".into(),
+            ),
+        }
+    }
+
+    /// The message for logs and audit records: without the canonical request, which may hold a session token.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.summary(),
+            other => other.answer().2,
+        }
+    }
+}
+
+const fn status(code: Code) -> u16 {
+    match code {
+        Code::IncompleteSignature | Code::XAmzContentSHA256Mismatch => 400,
+        Code::AccessDenied | Code::RequestTimeTooSkewed | Code::SignatureDoesNotMatch => 403,
+    }
+}
+
+impl From<Refusal> for Unauthenticated {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Authenticator {
+    /// An authenticator over the keys of this vault.
+    pub fn new(vault: Arc<Vault>, tokens: Arc<Tokens>, authority: Authority) -> Self {
+        Self { vault, tokens, authority }
+    }
+
+    /// Finds out who signed this request to `service`.
+    ///
+    /// # Errors
+    /// [`Unauthenticated`], in the order given at the top of this module.
+    pub fn authenticate(
+        &self,
+        world: &World,
+        parts: &Parts<'_>,
+        body: &[u8],
+        service: &str,
+        now: Now,
+    ) -> Result<Authenticated, Unauthenticated> {
+        if self.authority == Authority::Sandbox
+            && let Some(foreign) = ForeignKey::of(world, parts)
+        {
+            return foreign.take(world);
+        }
+        let claim = Claim::read(parts, now.signing)?.ok_or(Unauthenticated::Missing)?;
+        let scoped = claim.for_service(service, is_region)?;
+        let signer = self.signer(world, scoped.claim(), now.sessions)?;
+        let state = world.account(signer.account).ok_or(Unauthenticated::InvalidKey)?;
+        if state.account().status != AccountStatus::Active {
+            return Err(Unauthenticated::Suspended);
+        }
+        verify(&scoped, body, &signer.secret)?;
+        Ok(Authenticated {
+            principal: Principal {
+                account: signer.account,
+                partition: self.partition(state, scoped.claim().scope().region()),
+                identity: signer.identity,
+                credential: signer.credential,
+            },
+            region: scoped.claim().scope().region().into(),
+        })
+    }
+
+    fn partition(&self, state: &AccountState, region: &str) -> Partition {
+        match self.authority {
+            Authority::Issued => state.account().partition,
+            Authority::Sandbox => Partition::of_region(region),
+        }
+    }
+
+    fn signer(&self, world: &World, claim: &Claim<'_>, now: Time) -> Result<Signer, Unauthenticated> {
+        let key: AccessKeyId = claim.access_key_id().parse().map_err(|_| Unauthenticated::InvalidKey)?;
+        let signer = match (key.kind(), claim.session_token()) {
+            (AccessKeyKind::LongTerm, None) => self.long_term(world, key),
+            (AccessKeyKind::Temporary, Some(token)) => {
+                let session = self.tokens.open(token).ok().filter(|session| session.claims.key == key);
+                let session = session.ok_or(Unauthenticated::InvalidKey)?;
+                if session.claims.expires <= now {
+                    return Err(Unauthenticated::Expired);
+                }
+                temporary(world, &session)
+            }
+            (AccessKeyKind::LongTerm, Some(_)) | (AccessKeyKind::Temporary, None) => None,
+        };
+        signer.ok_or(Unauthenticated::InvalidKey)
+    }
+
+    fn long_term(&self, world: &World, id: AccessKeyId) -> Option<Signer> {
+        let state = world.account(id.account()?)?;
+        let key = state.access_key(id).filter(|key| key.active)?;
+        let identity = match key.owner {
+            KeyOwner::Root => Identity::Root,
+            KeyOwner::User(user) => Identity::User(Arc::clone(state.by_id::<User>(user)?)),
+        };
+        Some(Signer {
+            account: key.account,
+            identity,
+            credential: Credential::LongTerm(id),
+            secret: open_secret(&self.vault, key)?,
+        })
+    }
+}
+
+/// Who a key or token says it is of, with the secret that proves it.
+struct Signer {
+    account: AccountId,
+    identity: Identity,
+    credential: Credential,
+    secret: SecretKey,
+}
+
+fn temporary(world: &World, session: &Session) -> Option<Signer> {
+    let claims = &session.claims;
+    let state = world.account(claims.account)?;
+    let identity = match &claims.holder {
+        Holder::Root => Identity::Root,
+        Holder::User(id) => Identity::User(Arc::clone(state.by_id::<User>(*id)?)),
+        Holder::Role { id, session_name } => Identity::RoleSession(Box::new(RoleSession {
+            role: Arc::clone(state.by_id::<Role>(*id)?),
+            name: session_name.clone(),
+            tags: claims.tags.clone(),
+            transitive: claims.transitive.clone(),
+            source_identity: claims.source_identity.clone(),
+            policies: Arc::clone(&session.policies),
+        })),
+    };
+    let credential = Credential::Temporary { key: claims.key, issued: claims.issued, mfa: claims.mfa };
+    let secret = SecretKey::new(claims.secret.expose());
+    Some(Signer { account: claims.account, identity, credential, secret })
+}
+
+fn verify(scoped: &Scoped<'_>, body: &[u8], secret: &SecretKey) -> Result<(), Refusal> {
+    scoped.verify(body, &SigningKey::derive(secret, scoped.claim().scope())).map(drop)
+}
+
+/// Seals a long-term secret for its row. Bound to the key's id: a sealed secret moved to another row does not open.
+pub fn seal_secret(
+    vault: &Vault,
+    id: AccessKeyId,
+    secret: &SecretAccessKey,
+    random: &mut dyn rootward_names::Random,
+) -> Box<[u8]> {
+    vault.seal(id.to_string().as_bytes(), secret.expose().as_bytes(), random).into_boxed_slice()
+}
+
+fn open_secret(vault: &Vault, key: &AccessKey) -> Option<SecretKey> {
+    let plain = vault.open(key.id.to_string().as_bytes(), &key.secret).ok()?;
+    std::str::from_utf8(&plain).ok().map(SecretKey::new)
+}
+
+/// Whether a text has the form of a region's name: lower-case words and digits joined by single hyphens.
+fn is_region(text: &str) -> bool {
+    text.len() <= 64
+        && text.split('-').all(|word| {
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        })
+}
+
+/// A key that the sandbox takes at its word.
+struct ForeignKey {
+    id: String,
+    account: AccountId,
+    region: String,
+}
+
+impl ForeignKey {
+    /// The foreign key of a request; none when it is unsigned or signed with an issued key.
+    fn of(world: &World, parts: &Parts<'_>) -> Option<Self> {
+        let credential = rootward_sigv4::stated_credential(parts)?;
+        let mut fields = credential.split('/');
+        let (id, _date, region) = (fields.next()?, fields.next(), fields.next());
+        let carried = id.parse::<AccessKeyId>().ok().and_then(AccessKeyId::account);
+        if carried.is_some_and(|account| world.account(account).is_some()) {
+            return None;
+        }
+        let account = id.parse().ok().or_else(|| AccountId::from_number(SANDBOX_ACCOUNT))?;
+        let region = region.filter(|region| is_region(region)).unwrap_or(Partition::Aws.global_region());
+        Some(Self { id: id.chars().take(128).collect(), account, region: region.into() })
+    }
+
+    fn take(self, world: &World) -> Result<Authenticated, Unauthenticated> {
+        if world.account(self.account).is_none() {
+            return Err(Unauthenticated::SandboxAccount(self.account));
+        }
+        Ok(Authenticated {
+            principal: Principal {
+                account: self.account,
+                partition: Partition::of_region(&self.region),
+                identity: Identity::Root,
+                credential: Credential::Foreign(self.id.into()),
+            },
+            region: self.region.into(),
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! Principals: who makes a request, with the facts of the session they make it in.
+
+use std::sync::Arc;
+
+use rootward_names::{AccessKeyId, AccountId, Partition, Time};
+use rootward_state::entities::{Named, Role, User};
+
+use crate::session::SessionPolicies;
+
+/// Who makes a request.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    /// The account they belong to.
+    pub account: AccountId,
+    /// The partition their ARN is written in.
+    pub partition: Partition,
+    /// Who they are in it.
+    pub identity: Identity,
+    /// What they proved it with.
+    pub credential: Credential,
+}
+
+/// Who a principal is in their account, as it stands in the snapshot of the request.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// The root user.
+    Root,
+    /// A session of a role.
+    RoleSession(Box<RoleSession>),
+    /// An IAM user, by key or by session.
+    User(Arc<User>),
+}
+
+/// A session of a role: made by `AssumeRole`.
+#[derive(Debug, Clone)]
+pub struct RoleSession {
+    /// The role.
+    pub role: Arc<Role>,
+    /// The name given to the session.
+    pub name: Box<str>,
+    /// Session tags, key and value; they win over the role's own tags of the same key.
+    pub tags: Vec<(Box<str>, Box<str>)>,
+    /// Keys of the tags that stay with sessions made from this one.
+    pub transitive: Vec<Box<str>>,
+    /// Set once, kept along a chain of roles.
+    pub source_identity: Option<Box<str>>,
+    /// What the session's permissions cannot exceed.
+    pub policies: Arc<SessionPolicies>,
+}
+
+/// What a principal proved their identity with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// An access key that Rootward did not issue: the sandbox takes it at its word. Holds the id as sent.
+    Foreign(Box<str>),
+    /// A long-term access key.
+    LongTerm(AccessKeyId),
+    /// Temporary credentials.
+    Temporary {
+        /// `ASIA…`
+        key: AccessKeyId,
+        /// When they were issued.
+        issued: Time,
+        /// When multi-factor authentication took place, if it did.
+        mfa: Option<Time>,
+    },
+}
+
+impl Principal {
+    /// The ARN in denial messages, audit records and `GetCallerIdentity`.
+    pub fn arn(&self) -> String {
+        let Self { account, partition, .. } = self;
+        match &self.identity {
+            Identity::Root => format!("arn:{partition}:iam::{account}:root"),
+            Identity::RoleSession(session) => {
+                format!("arn:{partition}:sts::{account}:assumed-role/{}/{}", session.role.name, session.name)
+            }
+            Identity::User(user) => user.arn(*partition, *account),
+        }
+    }
+
+    /// `aws:userid`: the unique id, with the session name behind a role's.
+    pub fn user_id(&self) -> String {
+        match &self.identity {
+            Identity::Root => self.account.to_string(),
+            Identity::RoleSession(session) => format!("{}:{}", session.role.id, session.name),
+            Identity::User(user) => user.id.to_string(),
+        }
+    }
+
+    /// The access key id as the client sent it.
+    pub fn access_key_id(&self) -> String {
+        match &self.credential {
+            Credential::Foreign(id) => id.to_string(),
+            Credential::LongTerm(key) | Credential::Temporary { key, .. } => key.to_string(),
+        }
+    }
+
+    /// When this session's credentials were issued; none for long-term keys.
+    pub fn issued(&self) -> Option<Time> {
+        match self.credential {
+            Credential::Temporary { issued, .. } => Some(issued),
+            Credential::Foreign(_) | Credential::LongTerm(_) => None,
+        }
+    }
+
+    /// Whether this is a session of the root user or of a user, made by `GetSessionToken`.
+    pub fn is_user_session(&self) -> bool {
+        matches!(self.credential, Credential::Temporary { .. }) && !self.is_role_session()
+    }
+
+    /// Whether this is a session of a role.
+    pub fn is_role_session(&self) -> bool {
+        matches!(self.identity, Identity::RoleSession(_))
+    }
+
+    /// Whether this is the root user.
+    pub fn is_root(&self) -> bool {
+        matches!(self.identity, Identity::Root)
+    }
+}

@@ -1,0 +1,56 @@
+//! What an operation is given besides its input and its transaction.
+
+use std::cell::RefCell;
+
+use rootward_auth::Principal;
+use rootward_auth::session::Tokens;
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
+use rootward_state::entities::Named;
+use rootward_store::vault::Vault;
+
+/// The circumstances of one call. Operations read no clock and no randomness but these.
+pub struct OpContext<'r> {
+    /// When the request arrived.
+    pub now: Time,
+    /// Who calls.
+    pub principal: &'r Principal,
+    /// The region of the credential scope.
+    pub region: &'r str,
+    /// Seals what must be recovered later.
+    pub vault: &'r Vault,
+    /// Issues session tokens.
+    pub tokens: &'r Tokens,
+    pub(crate) random: RefCell<&'r mut dyn Random>,
+}
+
+impl OpContext<'_> {
+    /// The caller's account.
+    pub fn account(&self) -> AccountId {
+        self.principal.account
+    }
+
+    /// The partition that ARNs are written in.
+    pub fn partition(&self) -> Partition {
+        self.principal.partition
+    }
+
+    /// The ARN of an entity of the caller's account.
+    pub fn arn<T: Named>(&self, entity: &T) -> String {
+        entity.arn(self.partition(), self.account())
+    }
+
+    /// A fresh unique id.
+    pub fn unique_id(&self, kind: EntityKind) -> UniqueId {
+        self.with_random(|random| UniqueId::random(kind, random))
+    }
+
+    /// A fresh access key id in the caller's account.
+    pub fn access_key_id(&self, kind: AccessKeyKind, account: AccountId) -> AccessKeyId {
+        self.with_random(|random| AccessKeyId::random(kind, account, random))
+    }
+
+    /// Lends the random source.
+    pub fn with_random<R>(&self, draw: impl FnOnce(&mut dyn Random) -> R) -> R {
+        draw(&mut **self.random.borrow_mut())
+    }
+}

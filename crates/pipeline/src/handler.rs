@@ -1,0 +1,164 @@
+//! Declarations without their types, so that one path can carry every operation.
+
+use rootward_auth::authz::Check;
+use rootward_policy::Context;
+use rootward_state::Txn;
+use rootward_wire::{Mismatch, Operation, OperationSchema, Shape, Structure, Value};
+
+use crate::declaration::{Declaration, Effect, Key, Rule, Scope, Target};
+use crate::{Failure, OpContext};
+
+/// A declared operation.
+pub trait Handler: Send + Sync {
+    /// What the model says of it.
+    fn schema(&self) -> &'static OperationSchema;
+    /// Whether it can change state.
+    fn effect(&self) -> Effect;
+    /// The actions it may authorize.
+    fn actions(&self) -> Vec<&'static str>;
+    /// Its typed call, from validated input.
+    ///
+    /// # Errors
+    /// [`Mismatch`] when the value is not of the input's shape: our bug.
+    fn call(&'static self, input: Value) -> Result<Box<dyn Call>, Mismatch>;
+}
+
+/// One call of an operation: its typed input.
+pub trait Call: Send + Sync {
+    /// The input, for the audit record.
+    fn input(&self) -> &dyn Structure;
+    /// Shows everything the caller must be allowed to do, in order, until one is refused.
+    ///
+    /// # Errors
+    /// What `allowed` returned for the first refusal.
+    fn authorize(
+        &self,
+        scope: &Scope<'_>,
+        allowed: &mut dyn FnMut(Check<'_>, Context) -> Result<(), Failure>,
+    ) -> Result<(), Failure>;
+    /// Does it.
+    ///
+    /// # Errors
+    /// The operation's own [`Failure`]s.
+    fn run(&self, ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Output, Failure>;
+}
+
+/// The output of a call, ready to be encoded.
+pub type Output = Box<dyn Structure + Send>;
+
+struct Typed<O: Operation + 'static>
+where
+    O::Input: 'static,
+{
+    declaration: &'static Declaration<O>,
+    input: O::Input,
+}
+
+impl<O> Handler for Declaration<O>
+where
+    O: Operation + Send + Sync + 'static,
+    O::Input: Send + Sync + 'static,
+    O::Output: Send + 'static,
+{
+    fn schema(&self) -> &'static OperationSchema {
+        O::DESCRIPTION
+    }
+
+    fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    fn actions(&self) -> Vec<&'static str> {
+        self.rules.iter().map(|rule| rule.action).collect()
+    }
+
+    fn call(&'static self, input: Value) -> Result<Box<dyn Call>, Mismatch> {
+        let input = O::Input::from_value(Some(input))?;
+        Ok(Box::new(Typed { declaration: self, input }))
+    }
+}
+
+impl<O> Call for Typed<O>
+where
+    O: Operation + Send + Sync + 'static,
+    O::Input: Send + Sync + 'static,
+    O::Output: Send + 'static,
+{
+    fn input(&self) -> &dyn Structure {
+        &self.input
+    }
+
+    fn authorize(
+        &self,
+        scope: &Scope<'_>,
+        allowed: &mut dyn FnMut(Check<'_>, Context) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let needed = self.declaration.rules.iter().filter(|rule| (rule.when)(&self.input));
+        for rule in needed {
+            let target = (rule.target)(scope, &self.input);
+            let context = context(rule, scope, &self.input, &target);
+            allowed(check(rule.action, &target, scope), context)?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Output, Failure> {
+        (self.declaration.run)(ctx, txn, &self.input).map(|output| Box::new(output) as Output)
+    }
+}
+
+fn check<'a>(action: &'static str, target: &'a Target, scope: &Scope<'_>) -> Check<'a> {
+    Check {
+        action,
+        resource: &target.arn,
+        shown: target.shown.as_deref(),
+        resource_account: target.account.unwrap_or_else(|| scope.ctx.account()),
+        trust: target.trust.as_ref(),
+    }
+}
+
+/// The condition keys of one authorization besides the global ones.
+fn context<I>(rule: &Rule<I>, scope: &Scope<'_>, input: &I, target: &Target) -> Context {
+    let mut context = Context::new();
+    for tag in &target.tags {
+        context.text(&format!("aws:ResourceTag/{}", tag.key), &tag.value);
+        if rule.action.starts_with("iam:") {
+            context.text(&format!("iam:ResourceTag/{}", tag.key), &tag.value);
+        }
+    }
+    for key in rule.keys {
+        match key {
+            Key::RequestTags(tags) => {
+                let tags = tags(input);
+                for (name, value) in &tags {
+                    context.text(&format!("aws:RequestTag/{name}"), value);
+                }
+                tag_keys(&mut context, tags.iter().map(|(name, _)| *name).collect());
+            }
+            Key::TagKeys(names) => tag_keys(&mut context, names(input)),
+            Key::Text(name, value) => {
+                if let Some(value) = value(scope, input) {
+                    context.text(name, &value);
+                }
+            }
+            Key::Texts(name, values) => {
+                if let Some(values) = values(scope, input) {
+                    context.list(name, values.iter().map(String::as_str));
+                }
+            }
+            Key::TargetBoundary => {
+                if let Some(boundary) = &target.boundary {
+                    context.text("iam:PermissionsBoundary", boundary);
+                }
+            }
+        }
+    }
+    context
+}
+
+/// Present only when the request names tags.
+fn tag_keys(context: &mut Context, names: Vec<&str>) {
+    if !names.is_empty() {
+        context.list("aws:TagKeys", names);
+    }
+}

@@ -1,0 +1,238 @@
+//! The listener: one port, HTTP/1.1 and HTTP/2, optional TLS, bounded in every direction, drained on shutdown.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::tls::Tls;
+
+/// What one node takes from the network. Every number is a ceiling, none a target.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// Largest request head, in bytes.
+    pub header_bytes_max: usize,
+    /// Most header fields of one request.
+    pub headers_max: usize,
+    /// A request head must be complete this long after its first byte.
+    pub header_time_max: Duration,
+    /// A request body must be complete this long after its head.
+    pub body_time_max: Duration,
+    /// A TLS handshake must be complete after this long.
+    pub handshake_time_max: Duration,
+    /// Most connections at once; further ones wait in the kernel's queue.
+    pub connections_max: usize,
+    /// How long open requests may take to finish once the node is told to stop.
+    pub drain_time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1024 * 1024,
+            header_bytes_max: 64 * 1024,
+            headers_max: 100,
+            header_time_max: Duration::from_secs(30),
+            body_time_max: Duration::from_secs(30),
+            handshake_time_max: Duration::from_secs(10),
+            connections_max: 10_000,
+            drain_time_max: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A request with its whole body, or why the body could not be had.
+pub type Received = Result<Request<Bytes>, BodyError>;
+
+/// A body that did not arrive within the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyError {
+    /// Cut off or malformed by the peer.
+    Broken,
+    /// Not complete in time.
+    Late,
+    /// Larger than the limit.
+    TooLarge,
+}
+
+/// What is known of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The other end.
+    pub address: SocketAddr,
+    /// Whether TLS protects it.
+    pub tls: bool,
+}
+
+/// Answers requests.
+pub trait Answer: Send + Sync + 'static {
+    /// Answers one request; never fails.
+    fn answer(&self, peer: Peer, request: Received) -> impl Future<Output = Response<Bytes>> + Send;
+}
+
+/// Accepts connections until `stop` resolves, then lets open requests finish.
+pub async fn run<A: Answer>(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    limits: Limits,
+    answer: Arc<A>,
+    stop: impl Future<Output = ()>,
+) {
+    let limits = Arc::new(limits);
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let graceful = GracefulShutdown::new();
+    let builder = Arc::new(builder(&limits));
+    tokio::pin!(stop);
+    loop {
+        let slot = tokio::select! {
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+            () = &mut stop => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: waiting frees some, spinning would not.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let connection = Connection {
+            tls: tls.clone(),
+            limits: Arc::clone(&limits),
+            builder: Arc::clone(&builder),
+            answer: Arc::clone(&answer),
+            watcher: graceful.watcher(),
+        };
+        tokio::spawn(async move {
+            connection.serve(stream, address).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(limits.drain_time_max, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time and were cut off");
+    }
+}
+
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time_max)
+        .max_buf_size(limits.header_bytes_max)
+        .max_headers(limits.headers_max)
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+        .max_concurrent_streams(256)
+        .keep_alive_interval(Some(Duration::from_secs(60)));
+    builder
+}
+
+struct Connection<A> {
+    tls: Option<Tls>,
+    limits: Arc<Limits>,
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    answer: Arc<A>,
+    watcher: hyper_util::server::graceful::Watcher,
+}
+
+impl<A: Answer> Connection<A> {
+    async fn serve(self, stream: TcpStream, address: SocketAddr) {
+        // Answers are small and complete when written: waiting for more bytes only delays them.
+        let _ = stream.set_nodelay(true);
+        match &self.tls {
+            None => self.speak(stream, Peer { address, tls: false }).await,
+            Some(tls) => {
+                let handshake = tls.acceptor().accept(stream);
+                match tokio::time::timeout(self.limits.handshake_time_max, handshake).await {
+                    Ok(Ok(stream)) => self.speak(stream, Peer { address, tls: true }).await,
+                    Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
+                    Err(_) => tracing::debug!(%address, "TLS handshake took too long"),
+                }
+            }
+        }
+    }
+
+    async fn speak<S>(self, stream: S, peer: Peer)
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { limits, builder, answer, watcher, .. } = self;
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (limits, answer) = (Arc::clone(&limits), Arc::clone(&answer));
+            async move {
+                let received = receive(request, &limits).await;
+                let close = received.is_err();
+                let mut response = answer.answer(peer, received).await;
+                if close {
+                    // What is left of the body is not worth reading.
+                    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response.map(Full::new))
+            }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(address = %peer.address, %error, "connection ended early");
+        }
+    }
+}
+
+async fn receive(request: Request<Incoming>, limits: &Limits) -> Received {
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(limits.body_time_max, collect(body, limits.body_bytes_max)).await {
+        Ok(body) => Ok(Request::from_parts(parts, body?)),
+        Err(_) => Err(BodyError::Late),
+    }
+}
+
+async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyError> {
+    let mut kept = BytesMut::new();
+    let mut seen = 0usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| BodyError::Broken)?;
+        let Some(data) = frame.data_ref() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen <= bytes_max {
+            kept.extend_from_slice(data);
+        } else if seen > bytes_max.saturating_mul(DISCARD_FACTOR) {
+            break;
+        }
+    }
+    if seen > bytes_max { Err(BodyError::TooLarge) } else { Ok(kept.freeze()) }
+}
+
+/// A body over the limit is read on, and thrown away, up to this many times the limit: a client that is still sending
+/// when the connection closes would see a reset instead of the error.
+const DISCARD_FACTOR: usize = 16;
+
+/// A bare answer of ours, outside any AWS protocol.
+pub fn plain(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,206 @@
+//! Host commands: what the operator at this machine can do, through the running server or, without one, on the folder.
+//!
+//! A server listens on a Unix socket in its data folder (mode 0600): whoever can open the folder's files can use it,
+//! nobody else. One command a connection: one line of JSON there, one line back. Without a server the same function
+//! runs on the opened folder, which the store's lock guarantees nobody else has open.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rootward_names::AccountId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Location;
+use crate::node::{Node, StartError};
+
+/// Longest command line, in bytes.
+const COMMAND_BYTES_MAX: u64 = 64 * 1024;
+/// How long a command may take.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// A secret on its way through the socket: hidden in `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a secret as typed.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A host command.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    /// Open an account with its root user, and an administrator if one is named.
+    CreateAccount {
+        /// 1–50 printable ASCII characters.
+        name: String,
+        /// The root user's address.
+        email: String,
+        /// The root user's password.
+        password: Secret,
+        /// The administrator's user name.
+        admin: Option<String>,
+    },
+    /// Make an access key for a root user.
+    CreateRootAccessKey {
+        /// Whose root user.
+        account: AccountId,
+    },
+    /// The newest audit records, oldest first.
+    TailTrail {
+        /// How many.
+        lines: usize,
+        /// Of this account only.
+        account: Option<AccountId>,
+    },
+    /// Prove the audit log.
+    VerifyTrail,
+}
+
+/// Why a host command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// The folder could not be opened.
+    #[error(transparent)]
+    Folder(#[from] StartError),
+    /// The command asks for something that is not allowed; the text says what.
+    #[error("{0}")]
+    Refused(String),
+    /// It failed for reasons outside the command.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl OperatorError {
+    /// Whether another command would have worked.
+    pub fn is_callers_fault(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+}
+
+/// The answer on the socket.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Answer {
+    Done(Value),
+    Failed(String),
+    Refused(String),
+}
+
+/// Runs a command on the server that has this folder open, or on the folder itself.
+///
+/// # Errors
+/// [`OperatorError`].
+pub fn run(location: &Location, command: Command) -> Result<Value, OperatorError> {
+    match UnixStream::connect(location.socket()) {
+        Ok(stream) => ask(stream, &command),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+            let node = Node::open(location)?;
+            let answer = execute(&node, command);
+            node.close();
+            answer
+        }
+        Err(error) => Err(OperatorError::Failed(format!(
+            "cannot reach the server's operator socket `{}`: {error}",
+            location.socket().display()
+        ))),
+    }
+}
+
+fn ask(mut stream: UnixStream, command: &Command) -> Result<Value, OperatorError> {
+    let broken = |error: std::io::Error| {
+        OperatorError::Failed(format!("the server did not answer on its operator socket: {error}"))
+    };
+    stream.set_read_timeout(Some(ANSWER_TIME_MAX)).map_err(broken)?;
+    let mut line = serde_json::to_vec(command).map_err(|error| OperatorError::Failed(error.to_string()))?;
+    line.push(b'\n');
+    stream.write_all(&line).map_err(broken)?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).map_err(broken)?;
+    match serde_json::from_str(&answer) {
+        Ok(Answer::Done(value)) => Ok(value),
+        Ok(Answer::Refused(reason)) => Err(OperatorError::Refused(reason)),
+        Ok(Answer::Failed(reason)) => Err(OperatorError::Failed(reason)),
+        Err(_) => Err(OperatorError::Failed("the server stopped before it answered".into())),
+    }
+}
+
+/// Listens on the folder's socket until the process ends. Commands are rare and may hash a password: one thread takes
+/// them one after the other.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub(crate) fn listen(location: &Location, node: Arc<Node>) -> std::io::Result<()> {
+    let path = location.socket();
+    // The store's lock says that no other server has this folder: what is there is what a killed one left.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = bind_private(&path)?;
+    std::thread::Builder::new().name("operator".into()).spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if let Err(error) = answer(&node, stream) {
+                tracing::debug!(%error, "operator connection ended early");
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Binds under a name nobody knows, restricts, then renames: the socket is never open to others, not even for a moment.
+fn bind_private(path: &Path) -> std::io::Result<std::os::unix::net::UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    let hidden = path.with_extension("new");
+    let _ = std::fs::remove_file(&hidden);
+    let listener = std::os::unix::net::UnixListener::bind(&hidden)?;
+    std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&hidden, path)?;
+    Ok(listener)
+}
+
+fn answer(node: &Node, mut stream: UnixStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut line = String::new();
+    BufReader::new(stream.try_clone()?.take(COMMAND_BYTES_MAX)).read_line(&mut line)?;
+    let answer = match serde_json::from_str(&line) {
+        Ok(command) => match execute(node, command) {
+            Ok(value) => Answer::Done(value),
+            Err(OperatorError::Refused(reason)) => Answer::Refused(reason),
+            Err(error) => Answer::Failed(error.to_string()),
+        },
+        Err(_) => Answer::Refused("the server does not know this command; is it an older version?".into()),
+    };
+    let mut line = serde_json::to_vec(&answer)?;
+    line.push(b'\n');
+    stream.write_all(&line)
+}
+
+fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
+    match command {
+        Command::CreateAccount { name, email, password, admin } => {
+            node.create_account(&name, &email, password.expose(), admin.as_deref())
+        }
+        Command::CreateRootAccessKey { account } => node.create_root_access_key(account),
+        Command::TailTrail { lines, account } => node.tail_trail(lines, account),
+        Command::VerifyTrail => node.verify_trail(),
+    }
+}

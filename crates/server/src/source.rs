@@ -1,0 +1,110 @@
+//! Sources of time and randomness: the machine's, or reproducible ones for a seeded sandbox.
+//!
+//! This is the one place that reads them; everything below takes what it needs as an argument.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use rootward_names::{Random, Time};
+use sha2::{Digest, Sha256};
+
+/// Where time and randomness come from.
+#[derive(Debug)]
+pub enum Source {
+    /// The machine's clock and the operating system's random bytes.
+    Machine,
+    /// Reproducible: the same seed and the same requests in the same order give the same ids, secrets and times.
+    Seeded(Mutex<Stream>),
+}
+
+/// When a seeded sandbox begins; every reading of its clock is one second later.
+const SEEDED_START_SECONDS: i64 = 1_767_225_600;
+
+/// A reproducible stream of bytes and a clock that only readings move.
+#[derive(Debug)]
+pub struct Stream {
+    seed: u64,
+    drawn: u64,
+    readings: i64,
+}
+
+impl Source {
+    /// A reproducible source.
+    pub fn seeded(seed: u64) -> Self {
+        Self::Seeded(Mutex::new(Stream { seed, drawn: 0, readings: 0 }))
+    }
+
+    /// Now by the machine's clock, also in a seeded sandbox: what signatures are held against, because clients sign with
+    /// their own clocks.
+    pub fn machine_now(&self) -> Time {
+        machine_time()
+    }
+
+    /// Now, as entities, sessions and records show it.
+    pub fn now(&self) -> Time {
+        match self {
+            Self::Machine => machine_time(),
+            Self::Seeded(stream) => {
+                let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+                stream.readings += 1;
+                Time::from_seconds(SEEDED_START_SECONDS + stream.readings)
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+fn machine_time() -> Time {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Draws from a shared source.
+pub struct Draw<'a>(pub &'a Source);
+
+impl Random for Draw<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        match self.0 {
+            Source::Machine => machine_random(bytes),
+            Source::Seeded(stream) => {
+                stream.lock().unwrap_or_else(PoisonError::into_inner).fill(bytes);
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that draws from the operating system")]
+#[expect(clippy::expect_used, reason = "without randomness no id and no secret is safe: stopping is the only answer")]
+fn machine_random(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the operating system has no random bytes");
+}
+
+impl Stream {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            let mut hash = Sha256::new();
+            hash.update(self.seed.to_le_bytes());
+            hash.update(self.drawn.to_le_bytes());
+            self.drawn += 1;
+            chunk.iter_mut().zip(hash.finalize()).for_each(|(byte, drawn)| *byte = drawn);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_seed_gives_the_same_bytes_and_times() {
+        let draw = |seed| {
+            let source = Source::seeded(seed);
+            let mut bytes = [0; 40];
+            Draw(&source).fill(&mut bytes);
+            (bytes, source.now(), source.now())
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7).0, draw(8).0);
+        assert!(draw(7).1 < draw(7).2);
+    }
+}

@@ -1,0 +1,73 @@
+//! Every refusal of STS, in AWS's words.
+
+use rootward_pipeline::Failure;
+
+/// A duration outside what the caller may ask for, for example by chaining roles.
+pub(super) fn duration_over_role_max() -> Failure {
+    Failure::validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+}
+
+pub(super) fn duration_over_chain_max() -> Failure {
+    Failure::validation(
+        "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+    )
+}
+
+pub(super) fn invalid_access_key_id() -> Failure {
+    Failure::validation("Invalid access key id.")
+}
+
+/// No multi-factor device answers to the serial number, or the code is wrong: one text for both, so that nobody
+/// learns which devices exist.
+pub(super) fn mfa_refused() -> Failure {
+    Failure::access_denied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
+}
+
+pub(super) fn malformed_policy(message: impl Into<String>) -> Failure {
+    Failure::new("MalformedPolicyDocument", 400, message)
+}
+
+pub(super) fn packed_policy_too_large(percent: usize) -> Failure {
+    Failure::new(
+        "PackedPolicyTooLarge",
+        400,
+        format!("Packed policy consumes {percent}% of allotted space, please use smaller policy."),
+    )
+}
+
+pub(super) fn duplicate_tag_keys() -> Failure {
+    Failure::new(
+        "InvalidParameterValue",
+        400,
+        "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+    )
+}
+
+pub(super) fn reserved_tag_key() -> Failure {
+    Failure::new("InvalidParameterValue", 400, "Tag keys beginning with aws: are reserved for AWS use.")
+}
+
+pub(super) fn transitive_key_without_tag() -> Failure {
+    Failure::new(
+        "InvalidParameterValue",
+        400,
+        "The specified transitive tag key must be included in the requested tags.",
+    )
+}
+
+pub(super) fn transitive_tag_conflict() -> Failure {
+    Failure::new(
+        "InvalidParameterValue",
+        400,
+        "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the \
+         calling session.",
+    )
+}
+
+pub(super) fn source_identity_is_set() -> Failure {
+    Failure::access_denied("The source identity of the calling session cannot be changed.")
+}
+
+pub(super) fn no_such_session_policy(arn: &str) -> Failure {
+    Failure::validation(format!("The policy {arn} does not exist or is not attachable."))
+}

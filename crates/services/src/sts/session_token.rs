@@ -1,0 +1,73 @@
+//! `GetSessionToken`: temporary credentials for a user or the root user, with multi-factor authentication if asked.
+//!
+//! Which credentials may call it at all is `auth::authz::standing`'s business: nobody with temporary ones.
+
+use rootward_api::sts as api;
+use rootward_auth::session::{Claims, Holder, SecretAccessKey};
+use rootward_auth::{Identity, Principal};
+use rootward_names::AccessKeyKind;
+use rootward_pipeline::{Declaration, Effect, Failure, OpContext};
+use rootward_state::Txn;
+use rootward_wire::Sensitive;
+
+use super::failures;
+
+/// Twelve hours for users.
+const USER_SECONDS_DEFAULT: i64 = 43_200;
+/// One hour for the root user; longer requests fall back to it.
+const ROOT_SECONDS_MAX: i64 = 3_600;
+
+/// Needs no permission.
+pub(super) static GET_SESSION_TOKEN: Declaration<api::GetSessionToken> =
+    Declaration { effect: Effect::Read, rules: &[], run: get_session_token };
+
+fn get_session_token(
+    ctx: &OpContext<'_>,
+    _: &mut Txn,
+    input: &api::GetSessionTokenRequest,
+) -> Result<api::GetSessionTokenResponse, Failure> {
+    if input.serial_number.is_some() || input.token_code.is_some() {
+        return Err(failures::mfa_refused());
+    }
+    let requested = input.duration_seconds.map(i64::from);
+    let (holder, seconds) = match &ctx.principal.identity {
+        Identity::Root => (Holder::Root, requested.unwrap_or(ROOT_SECONDS_MAX).min(ROOT_SECONDS_MAX)),
+        Identity::User(user) => (Holder::User(user.id), requested.unwrap_or(USER_SECONDS_DEFAULT)),
+        Identity::RoleSession(_) => {
+            return Err(Failure::access_denied("Cannot call GetSessionToken with session credentials"));
+        }
+    };
+    let claims = Claims {
+        key: ctx.access_key_id(AccessKeyKind::Temporary, ctx.account()),
+        secret: ctx.with_random(SecretAccessKey::random),
+        account: ctx.account(),
+        holder,
+        issued: ctx.now,
+        expires: ctx.now.plus_seconds(seconds),
+        mfa: None,
+        tags: Vec::new(),
+        transitive: Vec::new(),
+        source_identity: None,
+        policy: None,
+        policy_arns: Vec::new(),
+    };
+    Ok(api::GetSessionTokenResponse { credentials: Some(credentials(ctx, &claims)) })
+}
+
+/// The credentials of a new session as they are shown, once.
+pub(super) fn credentials(ctx: &OpContext<'_>, claims: &Claims) -> api::Credentials {
+    api::Credentials {
+        access_key_id: claims.key.to_string(),
+        secret_access_key: Sensitive::new(claims.secret.expose()),
+        session_token: ctx.with_random(|random| ctx.tokens.issue(claims, random)),
+        expiration: claims.expires,
+    }
+}
+
+/// When the caller's own session proved a second factor, if it did.
+pub(super) fn mfa_of(principal: &Principal) -> Option<rootward_names::Time> {
+    match principal.credential {
+        rootward_auth::Credential::Temporary { mfa, .. } => mfa,
+        _ => None,
+    }
+}

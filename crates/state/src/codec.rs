@@ -1,0 +1,92 @@
+//! Rows as bytes: one format byte, then postcard.
+//!
+//! The store's schema version says which formats may occur; the byte in each row lets a later version read old rows
+//! as they come instead of rewriting a whole store at start.
+
+use std::sync::Arc;
+
+use rootward_names::{AccountId, EntityKind};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::RowKey;
+use crate::entities::{AccessKey, Account, Group, InstanceProfile, ManagedPolicy, Role, Usage, User};
+
+const FORMAT: u8 = 1;
+
+/// A row that this version cannot read: damaged, or written by a newer one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("row `{key}` cannot be read: {problem}")]
+pub struct CorruptRow {
+    /// The key as text, lossily.
+    pub key: String,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+/// Any row, shared.
+#[derive(Debug, Clone)]
+pub(crate) enum Row {
+    AccessKey(Arc<AccessKey>),
+    Account(Arc<Account>),
+    Group(Arc<Group>),
+    InstanceProfile(Arc<InstanceProfile>),
+    /// An encoded audit record on its way to the log.
+    Outbox(Arc<[u8]>),
+    /// Which account has taken an e-mail address or alias.
+    Owner(AccountId),
+    Policy(Arc<ManagedPolicy>),
+    Role(Arc<Role>),
+    Usage(Arc<Usage>),
+    User(Arc<User>),
+}
+
+impl Row {
+    /// The row's bytes in the store.
+    pub(crate) fn encode(&self) -> Arc<[u8]> {
+        match self {
+            Self::AccessKey(row) => encode(&**row),
+            Self::Account(row) => encode(&**row),
+            Self::Group(row) => encode(&**row),
+            Self::InstanceProfile(row) => encode(&**row),
+            Self::Outbox(bytes) => Arc::clone(bytes),
+            Self::Owner(account) => encode(account),
+            Self::Policy(row) => encode(&**row),
+            Self::Role(row) => encode(&**row),
+            Self::Usage(row) => encode(&**row),
+            Self::User(row) => encode(&**row),
+        }
+    }
+
+    /// Reads the bytes stored under `key`.
+    pub(crate) fn decode(key: &RowKey, bytes: &[u8]) -> Result<Self, CorruptRow> {
+        let corrupt = |problem| CorruptRow { key: key.to_string(), problem };
+        let row = match key {
+            RowKey::AccessKey(_) => decode(bytes).map(Self::AccessKey),
+            RowKey::Account(_) => decode(bytes).map(Self::Account),
+            RowKey::Alias(_) | RowKey::Email(_) => decode::<AccountId>(bytes).map(|owner| Self::Owner(*owner)),
+            RowKey::Entity(_, EntityKind::Group, _) => decode(bytes).map(Self::Group),
+            RowKey::Entity(_, EntityKind::InstanceProfile, _) => decode(bytes).map(Self::InstanceProfile),
+            RowKey::Entity(_, EntityKind::Policy, _) => decode(bytes).map(Self::Policy),
+            RowKey::Entity(_, EntityKind::Role, _) => decode(bytes).map(Self::Role),
+            RowKey::Entity(_, EntityKind::User, _) => decode(bytes).map(Self::User),
+            RowKey::KeyUsage(_) | RowKey::RoleUsage(..) => decode(bytes).map(Self::Usage),
+            RowKey::Outbox(_) => return Ok(Self::Outbox(bytes.into())),
+        };
+        row.map_err(corrupt)
+    }
+}
+
+fn encode<T: Serialize>(row: &T) -> Arc<[u8]> {
+    // Writing to a growing buffer fails for no type of ours: no maps of unknown length, no custom errors.
+    let bytes = postcard::to_extend(row, vec![FORMAT]).unwrap_or_default();
+    bytes.into()
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Arc<T>, &'static str> {
+    match bytes.split_first() {
+        Some((&FORMAT, rest)) => postcard::from_bytes(rest).map(Arc::new).map_err(|_| "damaged"),
+        Some(_) => Err("its format is newer than this version of Rootward"),
+        None => Err("empty"),
+    }
+}

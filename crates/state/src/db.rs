@@ -1,0 +1,131 @@
+//! The database: a store, and the World that follows its feed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use rootward_store::{Revision, Store, StoreError};
+
+use crate::codec::CorruptRow;
+use crate::world::Builder;
+use crate::{OutboxId, RowKey, Txn, World};
+
+pub use rootward_store::CommitError;
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A row is damaged or newer than this version.
+    #[error(transparent)]
+    Corrupt(#[from] CorruptRow),
+    /// The store itself failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An audit record that had not reached the log when the store was last closed.
+#[derive(Debug, Clone)]
+pub struct OutboxRow {
+    /// The key to delete once it is in the log.
+    pub id: OutboxId,
+    /// The revision of the write it belongs to.
+    pub revision: Revision,
+    /// The record.
+    pub record: Box<[u8]>,
+}
+
+/// What [`Db::open`] gives.
+pub struct Opened {
+    /// The database.
+    pub db: Arc<Db>,
+    /// Records still to be moved to the log, in the order of their commits.
+    pub outbox: Vec<OutboxRow>,
+}
+
+/// A store and its World.
+pub struct Db {
+    store: Arc<dyn Store>,
+    world: Arc<ArcSwap<World>>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Db {
+    /// Loads everything and follows the feed from there.
+    ///
+    /// # Errors
+    /// [`OpenError`]: a row that cannot be read, or the store.
+    pub fn open(store: Arc<dyn Store>) -> Result<Opened, OpenError> {
+        let mut builder = Builder::new(World::default());
+        let mut outbox = Vec::new();
+        let mut corrupt = None;
+        let revision = store.load(&mut |key, value, revision| {
+            if let Ok(RowKey::Outbox(id)) = RowKey::decode(key) {
+                outbox.push(OutboxRow { id, revision, record: value.into() });
+            } else if let Err(error) = builder.write(key, Some(value), revision) {
+                corrupt.get_or_insert(error);
+            }
+        })?;
+        if let Some(error) = corrupt {
+            return Err(error.into());
+        }
+        outbox.sort_by_key(|row| row.revision);
+        let world = Arc::new(ArcSwap::from_pointee(builder.finish_at(revision)));
+        let broken = Arc::new(AtomicBool::new(false));
+        follow(&*store, revision, &world, &broken)?;
+        Ok(Opened { db: Arc::new(Self { store, world, broken }), outbox })
+    }
+
+    /// The newest World. Cheap: one atomic load and a reference count.
+    pub fn snapshot(&self) -> Arc<World> {
+        self.world.load_full()
+    }
+
+    /// A transaction on the newest World.
+    pub fn begin(&self) -> Txn {
+        Txn::new(self.snapshot())
+    }
+
+    /// The store, for its own feed.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Commits; `done` runs on the store's thread when the writes are durable and visible in [`Db::snapshot`], or
+    /// when they are refused.
+    pub fn commit(&self, txn: Txn, done: Box<dyn FnOnce(Result<Revision, CommitError>) + Send>) {
+        if self.broken.load(Ordering::Acquire) {
+            done(Err(CommitError::Unavailable("a newer version of Rootward has written to this store".into())));
+        } else {
+            self.store.submit(txn.into_commit(), done);
+        }
+    }
+
+    /// Commits and waits: for start-up, host commands and tests, never on an executor's thread.
+    ///
+    /// # Errors
+    /// [`CommitError`], as the store says.
+    pub fn commit_wait(&self, txn: Txn) -> Result<Revision, CommitError> {
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
+        self.commit(txn, Box::new(move |result| drop(send.send(result))));
+        receive.recv().unwrap_or_else(|_| Err(CommitError::Unavailable("the store has stopped".into())))
+    }
+}
+
+fn follow(
+    store: &dyn Store,
+    from: Revision,
+    world: &Arc<ArcSwap<World>>,
+    broken: &Arc<AtomicBool>,
+) -> Result<(), StoreError> {
+    let (world, broken) = (Arc::clone(world), Arc::clone(broken));
+    store.watch(
+        from,
+        Box::new(move |changes| match world.load().after(changes) {
+            Ok(next) => world.store(Arc::new(next)),
+            // Only another node with a newer version can write such a row. Reading on with what we have is right,
+            // writing is not.
+            Err(_) => broken.store(true, Ordering::Release),
+        }),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Row keys: what a row is called in the World and in the store.
+//!
+//! Shape in the store: `a/ACCOUNT/KIND/NAME` for what belongs to an account, `g/…` for what is unique over all
+//! accounts, `o/…` for the audit outbox. Key order is name order, so listings page in the order people expect.
+
+use std::fmt;
+
+use rootward_names::{AccessKeyId, AccountId, EntityKind, UniqueId};
+
+/// A name as it is compared: entity names are unique ignoring case but kept as written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameKey(Box<str>);
+
+impl NameKey {
+    /// The key of `name`. Names are ASCII by the service model's patterns, so ASCII folding is all there is to do.
+    pub fn new(name: &str) -> Self {
+        Self(name.to_ascii_lowercase().into_boxed_str())
+    }
+
+    /// The folded name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An entity of an account by what it is and its unique id.
+pub type EntityRef = UniqueId;
+
+/// The id of an outbox row: random, so that concurrent writers never meet.
+pub type OutboxId = [u8; 16];
+
+/// The key of one row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowKey {
+    /// An access key, long-term only; found through the account its id carries.
+    AccessKey(AccessKeyId),
+    /// The account itself with its root user.
+    Account(AccountId),
+    /// Which account has taken an alias.
+    Alias(Box<str>),
+    /// Which account has taken an e-mail address (ASCII-folded).
+    Email(NameKey),
+    /// A user, group, role, policy or instance profile.
+    Entity(AccountId, EntityKind, NameKey),
+    /// When and where an access key was last used.
+    KeyUsage(AccessKeyId),
+    /// An audit record that has committed with its write and not yet reached the log.
+    Outbox(OutboxId),
+    /// When and where a role was last used.
+    RoleUsage(AccountId, UniqueId),
+}
+
+/// A key in the store that no version of Rootward writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownKey;
+
+const fn kind_letter(kind: EntityKind) -> char {
+    match kind {
+        EntityKind::Group => 'g',
+        EntityKind::InstanceProfile => 'i',
+        EntityKind::Policy => 'p',
+        EntityKind::Role => 'r',
+        EntityKind::User => 'u',
+    }
+}
+
+fn kind_of_letter(letter: &str) -> Option<EntityKind> {
+    Some(match letter {
+        "g" => EntityKind::Group,
+        "i" => EntityKind::InstanceProfile,
+        "p" => EntityKind::Policy,
+        "r" => EntityKind::Role,
+        "u" => EntityKind::User,
+        _ => return None,
+    })
+}
+
+impl fmt::Display for RowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AccessKey(id) => write!(f, "k/{id}"),
+            Self::Account(id) => write!(f, "a/{id}"),
+            Self::Alias(alias) => write!(f, "g/alias/{alias}"),
+            Self::Email(email) => write!(f, "g/email/{}", email.as_str()),
+            Self::Entity(account, kind, name) => {
+                write!(f, "a/{account}/{}/{}", kind_letter(*kind), name.as_str())
+            }
+            Self::KeyUsage(id) => write!(f, "l/k/{id}"),
+            Self::Outbox(id) => {
+                f.write_str("o/")?;
+                id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+            Self::RoleUsage(account, id) => write!(f, "l/r/{account}/{id}"),
+        }
+    }
+}
+
+impl RowKey {
+    /// The key as the store keeps it.
+    pub fn encode(&self) -> Vec<u8> {
+        self.to_string().into_bytes()
+    }
+
+    /// Reads what [`RowKey::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`UnknownKey`] for anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, UnknownKey> {
+        std::str::from_utf8(bytes).ok().and_then(Self::read).ok_or(UnknownKey)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (first, rest) = text.split_once('/')?;
+        Some(match first {
+            "a" => match rest.split_once('/') {
+                None => Self::Account(rest.parse().ok()?),
+                Some((account, entity)) => {
+                    let (kind, name) = entity.split_once('/')?;
+                    Self::Entity(account.parse().ok()?, kind_of_letter(kind)?, NameKey::new(name))
+                }
+            },
+            "g" => match rest.split_once('/')? {
+                ("alias", alias) => Self::Alias(alias.into()),
+                ("email", email) => Self::Email(NameKey::new(email)),
+                _ => return None,
+            },
+            "k" => Self::AccessKey(rest.parse().ok()?),
+            "l" => match rest.split_once('/')? {
+                ("k", id) => Self::KeyUsage(id.parse().ok()?),
+                ("r", role) => {
+                    let (account, id) = role.split_once('/')?;
+                    Self::RoleUsage(account.parse().ok()?, id.parse().ok()?)
+                }
+                _ => return None,
+            },
+            "o" => Self::Outbox(read_hex(rest)?),
+            _ => return None,
+        })
+    }
+}
+
+fn read_hex(text: &str) -> Option<OutboxId> {
+    u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32).map(u128::to_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key() -> impl Strategy<Value = RowKey> {
+        let account = (0u64..1_000_000_000_000).prop_map(|n| AccountId::from_number(n).unwrap());
+        prop_oneof![
+            account.clone().prop_map(RowKey::Account),
+            "[a-z0-9-]{3,20}".prop_map(|a| RowKey::Alias(a.into())),
+            "[a-z.]{1,9}@[a-z.]{1,9}".prop_map(|e| RowKey::Email(NameKey::new(&e))),
+            (account, "[\\w&&[:ascii:]+=,.@-]{1,64}")
+                .prop_map(|(a, n)| RowKey::Entity(a, EntityKind::User, NameKey::new(&n))),
+            any::<[u8; 16]>().prop_map(RowKey::Outbox),
+            Just(RowKey::KeyUsage("AKIAY34FZKBOKMUTVV7A".parse().unwrap())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_reads_back(key in key()) {
+            prop_assert_eq!(RowKey::decode(&key.encode()), Ok(key));
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read(bytes: Vec<u8>) {
+            let _ = RowKey::decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The World: every row that matters to a decision, in memory, immutable, with the indexes derived from them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rootward_names::{AccessKeyId, AccountId, EntityKind, UniqueId};
+use rootward_store::{Change, Revision};
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
+
+use crate::codec::{CorruptRow, Row};
+use crate::entities::{
+    AccessKey, Account, Group, InstanceProfile, ManagedPolicy, Named, PolicyRef, Role, Usage, User,
+};
+use crate::{Entry, NameKey, RowKey, Table};
+
+/// Everything, at one revision.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub(crate) revision: Revision,
+    accounts: RedBlackTreeMapSync<AccountId, Arc<AccountState>>,
+    pub(crate) owners: Table<RowKey, AccountId>,
+}
+
+/// One account: its rows by name, and who refers to what.
+#[derive(Debug, Clone)]
+pub struct AccountState {
+    pub(crate) account: Entry<Account>,
+    pub(crate) access_keys: Table<AccessKeyId, AccessKey>,
+    pub(crate) groups: Table<NameKey, Group>,
+    pub(crate) instance_profiles: Table<NameKey, InstanceProfile>,
+    pub(crate) policies: Table<NameKey, ManagedPolicy>,
+    pub(crate) roles: Table<NameKey, Role>,
+    pub(crate) users: Table<NameKey, User>,
+    pub(crate) usage: Table<RowKey, Usage>,
+    names: RedBlackTreeMapSync<UniqueId, NameKey>,
+    referrers: RedBlackTreeMapSync<Link, RedBlackTreeSetSync<UniqueId>>,
+}
+
+/// A reference from one entity to another, by what it means.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Link {
+    Attached(PolicyRef),
+    Boundary(PolicyRef),
+    Member(UniqueId),
+    ProfileRole(UniqueId),
+}
+
+/// An entity kept in a table of its account.
+pub trait Tabled: Named + Sized {
+    /// The table of an account that holds this kind.
+    fn table(account: &AccountState) -> &Table<NameKey, Self>;
+    #[doc(hidden)]
+    fn table_mut(account: &mut AccountState) -> &mut Table<NameKey, Self>;
+    #[doc(hidden)]
+    fn links(&self, each: &mut dyn FnMut(LinkTo<'_>));
+}
+
+/// A reference as [`Tabled::links`] shows it.
+#[doc(hidden)]
+pub enum LinkTo<'a> {
+    Attached(&'a PolicyRef),
+    Boundary(&'a PolicyRef),
+    Member(UniqueId),
+    ProfileRole(UniqueId),
+}
+
+impl LinkTo<'_> {
+    fn owned(&self) -> Link {
+        match self {
+            Self::Attached(policy) => Link::Attached((*policy).clone()),
+            Self::Boundary(policy) => Link::Boundary((*policy).clone()),
+            Self::Member(group) => Link::Member(*group),
+            Self::ProfileRole(role) => Link::ProfileRole(*role),
+        }
+    }
+}
+
+macro_rules! tabled {
+    ($($entity:ident in $table:ident: |$row:ident, $each:ident| $links:block)*) => {$(
+        impl Tabled for $entity {
+            fn table(account: &AccountState) -> &Table<NameKey, Self> { &account.$table }
+            fn table_mut(account: &mut AccountState) -> &mut Table<NameKey, Self> { &mut account.$table }
+            fn links(&self, $each: &mut dyn FnMut(LinkTo<'_>)) { let $row = self; $links }
+        }
+    )*};
+}
+
+tabled! {
+    Group in groups: |row, each| {
+        row.grants.attached.iter().for_each(|policy| each(LinkTo::Attached(policy)));
+    }
+    InstanceProfile in instance_profiles: |row, each| {
+        row.role.iter().for_each(|role| each(LinkTo::ProfileRole(*role)));
+    }
+    ManagedPolicy in policies: |_row, _each| {}
+    Role in roles: |row, each| {
+        row.grants.attached.iter().for_each(|policy| each(LinkTo::Attached(policy)));
+        row.boundary.iter().for_each(|policy| each(LinkTo::Boundary(policy)));
+    }
+    User in users: |row, each| {
+        row.grants.attached.iter().for_each(|policy| each(LinkTo::Attached(policy)));
+        row.boundary.iter().for_each(|policy| each(LinkTo::Boundary(policy)));
+        row.groups.iter().for_each(|group| each(LinkTo::Member(*group)));
+    }
+}
+
+impl AccountState {
+    fn new(account: Entry<Account>) -> Self {
+        Self {
+            account,
+            access_keys: Table::default(),
+            groups: Table::default(),
+            instance_profiles: Table::default(),
+            policies: Table::default(),
+            roles: Table::default(),
+            users: Table::default(),
+            usage: Table::default(),
+            names: RedBlackTreeMapSync::new_sync(),
+            referrers: RedBlackTreeMapSync::new_sync(),
+        }
+    }
+
+    /// The account's own row.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account.row
+    }
+
+    /// All entities of one kind, in name order.
+    pub fn all<T: Tabled>(&self) -> &Table<NameKey, T> {
+        T::table(self)
+    }
+
+    /// The entity called `name`, ignoring case.
+    pub fn named<T: Tabled>(&self, name: &str) -> Option<&Arc<T>> {
+        T::table(self).get(&NameKey::new(name))
+    }
+
+    /// The entity with this unique id, if it is of this kind and still exists.
+    pub fn by_id<T: Tabled>(&self, id: UniqueId) -> Option<&Arc<T>> {
+        if id.kind() != T::KIND {
+            return None;
+        }
+        self.names.get(&id).and_then(|name| T::table(self).get(name))
+    }
+
+    /// The access key with this id.
+    pub fn access_key(&self, id: AccessKeyId) -> Option<&Arc<AccessKey>> {
+        self.access_keys.get(&id)
+    }
+
+    /// When an access key was last used, as far as it has been written down.
+    pub fn key_usage(&self, id: AccessKeyId) -> Option<&Arc<Usage>> {
+        self.usage.get(&RowKey::KeyUsage(id))
+    }
+
+    /// When a role was last used, as far as it has been written down.
+    pub fn role_usage(&self, id: UniqueId) -> Option<&Arc<Usage>> {
+        self.usage.get(&RowKey::RoleUsage(self.account.row.id, id))
+    }
+
+    /// Ids of the users, groups and roles that a policy is attached to.
+    pub fn attached_to<'a>(&'a self, policy: &PolicyRef) -> impl Iterator<Item = UniqueId> + use<'a> {
+        self.referrers(Link::Attached(policy.clone()))
+    }
+
+    /// Ids of the users and roles that a policy bounds.
+    pub fn bounded_by<'a>(&'a self, policy: &PolicyRef) -> impl Iterator<Item = UniqueId> + use<'a> {
+        self.referrers(Link::Boundary(policy.clone()))
+    }
+
+    /// Ids of the users in a group.
+    pub fn members(&self, group: UniqueId) -> impl Iterator<Item = UniqueId> {
+        self.referrers(Link::Member(group))
+    }
+
+    /// Ids of the instance profiles that hold a role.
+    pub fn profiles_of(&self, role: UniqueId) -> impl Iterator<Item = UniqueId> {
+        self.referrers(Link::ProfileRole(role))
+    }
+
+    /// How many different policies of AWS are attached or used as a boundary anywhere, by name.
+    pub fn aws_policies_in_use(&self) -> impl Iterator<Item = &str> {
+        self.referrers.keys().filter_map(|link| match link {
+            Link::Attached(PolicyRef::Aws(name)) => Some(&**name),
+            _ => None,
+        })
+    }
+
+    fn referrers(&self, link: Link) -> impl Iterator<Item = UniqueId> + use<'_> {
+        self.referrers.get(&link).into_iter().flat_map(|set| set.iter().copied())
+    }
+
+    fn put<T: Tabled>(&mut self, key: NameKey, row: Arc<T>, revision: Revision) {
+        let old = T::table(self).get(&key).cloned();
+        if let Some(old) = &old {
+            self.unlink(&**old);
+        }
+        row.links(&mut |link| self.link(link.owned(), row.id()));
+        self.names.insert_mut(row.id(), key.clone());
+        T::table_mut(self).insert(key, Entry { revision, row });
+    }
+
+    fn take<T: Tabled>(&mut self, key: &NameKey) {
+        if let Some(old) = T::table(self).get(key).cloned() {
+            self.unlink(&*old);
+            // A rename writes the new name before it removes the old one; the id then already has the new name.
+            if self.names.get(&old.id()) == Some(key) {
+                self.names.remove_mut(&old.id());
+            }
+            T::table_mut(self).remove(key);
+            // The entity may live on under another name: its links were just removed with the old one.
+            if let Some(renamed) = self.by_id::<T>(old.id()).cloned() {
+                renamed.links(&mut |link| self.link(link.owned(), renamed.id()));
+            }
+        }
+    }
+
+    fn link(&mut self, link: Link, from: UniqueId) {
+        let mut set = self.referrers.get(&link).cloned().unwrap_or_else(RedBlackTreeSetSync::new_sync);
+        set.insert_mut(from);
+        self.referrers.insert_mut(link, set);
+    }
+
+    fn unlink<T: Tabled>(&mut self, row: &T) {
+        row.links(&mut |link| {
+            let link = link.owned();
+            let Some(mut set) = self.referrers.get(&link).cloned() else { return };
+            set.remove_mut(&row.id());
+            if set.is_empty() {
+                self.referrers.remove_mut(&link);
+            } else {
+                self.referrers.insert_mut(link, set);
+            }
+        });
+    }
+
+    fn apply(&mut self, key: RowKey, row: Option<Row>, revision: Revision) {
+        match (key, row) {
+            (RowKey::AccessKey(id), Some(Row::AccessKey(row))) => {
+                self.access_keys.insert(id, Entry { revision, row });
+            }
+            (RowKey::AccessKey(id), _) => self.access_keys.remove(&id),
+            (RowKey::Account(_), Some(Row::Account(row))) => self.account = Entry { revision, row },
+            (RowKey::Entity(_, kind, name), row) => self.apply_entity(kind, name, row, revision),
+            (key @ (RowKey::KeyUsage(_) | RowKey::RoleUsage(..)), Some(Row::Usage(row))) => {
+                self.usage.insert(key, Entry { revision, row });
+            }
+            (key @ (RowKey::KeyUsage(_) | RowKey::RoleUsage(..)), _) => self.usage.remove(&key),
+            (RowKey::Account(_) | RowKey::Alias(_) | RowKey::Email(_) | RowKey::Outbox(_), _) => {}
+        }
+    }
+
+    fn apply_entity(&mut self, kind: EntityKind, name: NameKey, row: Option<Row>, revision: Revision) {
+        match row {
+            Some(Row::Group(row)) => self.put(name, row, revision),
+            Some(Row::InstanceProfile(row)) => self.put(name, row, revision),
+            Some(Row::Policy(row)) => self.put(name, row, revision),
+            Some(Row::Role(row)) => self.put(name, row, revision),
+            Some(Row::User(row)) => self.put(name, row, revision),
+            _ => match kind {
+                EntityKind::Group => self.take::<Group>(&name),
+                EntityKind::InstanceProfile => self.take::<InstanceProfile>(&name),
+                EntityKind::Policy => self.take::<ManagedPolicy>(&name),
+                EntityKind::Role => self.take::<Role>(&name),
+                EntityKind::User => self.take::<User>(&name),
+            },
+        }
+    }
+}
+
+/// Whose row a key names: an account's, or everybody's.
+fn account_of(key: &RowKey) -> Option<AccountId> {
+    match key {
+        RowKey::AccessKey(id) | RowKey::KeyUsage(id) => id.account(),
+        RowKey::Account(id) | RowKey::Entity(id, ..) | RowKey::RoleUsage(id, _) => Some(*id),
+        RowKey::Alias(_) | RowKey::Email(_) | RowKey::Outbox(_) => None,
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self { revision: 0, accounts: RedBlackTreeMapSync::new_sync(), owners: Table::default() }
+    }
+}
+
+impl World {
+    /// The commit this World ends with.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// One account.
+    pub fn account(&self, id: AccountId) -> Option<&Arc<AccountState>> {
+        self.accounts.get(&id)
+    }
+
+    /// All accounts, by id.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<AccountState>> {
+        self.accounts.values()
+    }
+
+    /// The account whose root user has this e-mail address, ignoring case.
+    pub fn account_by_email(&self, email: &str) -> Option<AccountId> {
+        self.owners.get(&RowKey::Email(NameKey::new(email))).map(|id| **id)
+    }
+
+    /// The account with this alias.
+    pub fn account_by_alias(&self, alias: &str) -> Option<AccountId> {
+        self.owners.get(&RowKey::Alias(alias.into())).map(|id| **id)
+    }
+
+    /// This World after `changes`, in order.
+    ///
+    /// # Errors
+    /// [`CorruptRow`] for a row that cannot be read; this World is then still good.
+    pub(crate) fn after(&self, changes: &[Change]) -> Result<Self, CorruptRow> {
+        let mut builder = Builder::new(self.clone());
+        for change in changes {
+            for write in &change.writes {
+                builder.write(&write.key, write.value.as_deref(), change.revision)?;
+            }
+            builder.world.revision = change.revision;
+        }
+        Ok(builder.finish())
+    }
+}
+
+/// A World under construction: accounts that change are taken out once, however many of their rows do.
+pub(crate) struct Builder {
+    world: World,
+    open: HashMap<AccountId, AccountState>,
+}
+
+impl Builder {
+    pub(crate) fn new(world: World) -> Self {
+        Self { world, open: HashMap::new() }
+    }
+
+    /// Puts (or with `None` removes) one row.
+    pub(crate) fn write(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        revision: Revision,
+    ) -> Result<(), CorruptRow> {
+        let corrupt = |problem| CorruptRow { key: String::from_utf8_lossy(key).into_owned(), problem };
+        let key = RowKey::decode(key).map_err(|_| corrupt("its key is of no known form"))?;
+        let row = value.map(|bytes| Row::decode(&key, bytes)).transpose()?;
+        let Some(id) = account_of(&key) else {
+            self.write_global(key, row, revision);
+            return Ok(());
+        };
+        if let std::collections::hash_map::Entry::Vacant(slot) = self.open.entry(id) {
+            let state = match (self.world.accounts.get(&id), &row) {
+                (Some(state), _) => AccountState::clone(state),
+                (None, Some(Row::Account(row))) => AccountState::new(Entry { revision, row: Arc::clone(row) }),
+                (None, _) => return Err(corrupt("its account does not exist")),
+            };
+            slot.insert(state);
+        }
+        if let Some(state) = self.open.get_mut(&id) {
+            state.apply(key, row, revision);
+        }
+        Ok(())
+    }
+
+    fn write_global(&mut self, key: RowKey, row: Option<Row>, revision: Revision) {
+        match row {
+            Some(Row::Owner(owner)) => self.world.owners.insert(key, Entry { revision, row: Arc::new(owner) }),
+            // The outbox is not part of the World; see `Db::open` and the audit writer.
+            Some(_) => {}
+            None => self.world.owners.remove(&key),
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> World {
+        for (id, state) in self.open {
+            self.world.accounts.insert_mut(id, Arc::new(state));
+        }
+        self.world
+    }
+
+    pub(crate) fn finish_at(mut self, revision: Revision) -> World {
+        self.world.revision = revision;
+        self.finish()
+    }
+}

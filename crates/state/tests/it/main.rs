@@ -1,0 +1,233 @@
+//! Transactions over the memory store: what commits, what loses its race, and what the World derives.
+
+use std::sync::Arc;
+
+use rootward_names::{AccountId, EntityKind, Partition, Random, Time, UniqueId};
+use rootward_state::entities::{Account, AccountStatus, Grants, Group, Named, PolicyRef, RootUser, User};
+use rootward_state::{CommitError, Db, Opened, RowKey, Txn};
+use rootward_store::{Memory, Store};
+
+struct Counter(u64);
+
+impl Random for Counter {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for byte in bytes {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = (self.0 >> 56) as u8;
+        }
+    }
+}
+
+const ACCOUNT: &str = "123456789012";
+
+fn account_id() -> AccountId {
+    ACCOUNT.parse().unwrap()
+}
+
+fn id(kind: EntityKind, seed: u64) -> UniqueId {
+    UniqueId::random(kind, &mut Counter(seed))
+}
+
+fn user(name: &str, seed: u64) -> User {
+    User {
+        id: id(EntityKind::User, seed),
+        name: name.into(),
+        path: "/".into(),
+        created: Time::from_seconds(1),
+        tags: vec![],
+        grants: Grants::default(),
+        boundary: None,
+        groups: vec![],
+        access_keys: vec![],
+    }
+}
+
+fn group(name: &str, seed: u64) -> Group {
+    Group {
+        id: id(EntityKind::Group, seed),
+        name: name.into(),
+        path: "/".into(),
+        created: Time::from_seconds(1),
+        grants: Grants::default(),
+    }
+}
+
+fn open() -> (Arc<dyn Store>, Arc<Db>) {
+    let store: Arc<dyn Store> = Arc::new(Memory::new().unwrap());
+    let Opened { db, outbox } = Db::open(Arc::clone(&store)).unwrap();
+    assert!(outbox.is_empty());
+    let mut txn = db.begin();
+    txn.put(
+        RowKey::Account(account_id()),
+        Account {
+            id: account_id(),
+            name: "Example".into(),
+            email: "Root@example.com".into(),
+            canonical_id: "0".repeat(64).into(),
+            created: Time::from_seconds(1),
+            status: AccountStatus::Active,
+            partition: Partition::Aws,
+            alias: None,
+            root: RootUser::default(),
+        },
+    );
+    txn.put_owner(RowKey::Email(rootward_state::NameKey::new("Root@example.com")), account_id());
+    db.commit_wait(txn).unwrap();
+    (store, db)
+}
+
+fn put_user(db: &Db, user: User) {
+    let mut txn = db.begin();
+    txn.put_entity(account_id(), user);
+    db.commit_wait(txn).unwrap();
+}
+
+fn named(db: &Db, name: &str) -> Option<Arc<User>> {
+    db.snapshot().account(account_id()).unwrap().named::<User>(name).cloned()
+}
+
+#[test]
+fn committed_rows_are_seen_at_once_and_after_reopening() {
+    let (store, db) = open();
+    put_user(&db, user("Ann", 1));
+    for db in [&db, &Db::open(store).unwrap().db] {
+        assert_eq!(&*named(db, "aNN").unwrap().name, "Ann");
+        assert_eq!(db.snapshot().account_by_email("root@EXAMPLE.com"), Some(account_id()));
+        let state = Arc::clone(db.snapshot().account(account_id()).unwrap());
+        assert_eq!(&*state.by_id::<User>(id(EntityKind::User, 1)).unwrap().name, "Ann");
+    }
+}
+
+#[test]
+fn name_that_was_free_when_read_loses_to_whoever_took_it() {
+    let (_, db) = open();
+    let create = |seed| {
+        let mut txn = db.begin();
+        assert!(txn.named::<User>(account_id(), "ann").is_none());
+        txn.put_entity(account_id(), user("ann", seed));
+        txn
+    };
+    let (first, second) = (create(1), create(2));
+    assert!(db.commit_wait(first).is_ok());
+    assert_eq!(db.commit_wait(second), Err(CommitError::Conflict));
+    assert_eq!(named(&db, "ann").unwrap().id, id(EntityKind::User, 1));
+}
+
+#[test]
+fn deleting_a_group_loses_to_a_user_who_joined_it_meanwhile() {
+    let (_, db) = open();
+    let mut txn = db.begin();
+    txn.put_entity(account_id(), group("staff", 9));
+    txn.put_entity(account_id(), user("ann", 1));
+    db.commit_wait(txn).unwrap();
+
+    let mut delete = db.begin();
+    delete.named::<Group>(account_id(), "staff").unwrap();
+    delete.delete_entity::<Group>(account_id(), "staff");
+
+    let mut join = db.begin();
+    let staff = join.named::<Group>(account_id(), "staff").unwrap();
+    let mut ann = User::clone(&join.named::<User>(account_id(), "ann").unwrap());
+    ann.groups.push(staff.id);
+    join.put_entity(account_id(), ann);
+    join.put_entity::<Group>(account_id(), staff);
+
+    db.commit_wait(join).unwrap();
+    assert_eq!(db.commit_wait(delete), Err(CommitError::Conflict));
+}
+
+#[test]
+fn rename_keeps_the_id_and_its_references_in_either_key_order() {
+    for (from, to) in [("ann", "zoe"), ("zoe", "ann")] {
+        let (_, db) = open();
+        let staff = id(EntityKind::Group, 9);
+        let admin = PolicyRef::Aws("AdministratorAccess".into());
+        let mut row = user(from, 1);
+        row.groups.push(staff);
+        row.grants.attached.push(admin.clone());
+        put_user(&db, row.clone());
+
+        let mut txn = db.begin();
+        row.name = to.into();
+        txn.delete_entity::<User>(account_id(), from);
+        txn.put_entity(account_id(), row);
+        db.commit_wait(txn).unwrap();
+
+        let state = Arc::clone(db.snapshot().account(account_id()).unwrap());
+        assert!(state.named::<User>(from).is_none());
+        assert_eq!(&*state.by_id::<User>(id(EntityKind::User, 1)).unwrap().name, to);
+        assert_eq!(state.members(staff).count(), 1, "{from} to {to}");
+        assert_eq!(state.attached_to(&admin).count(), 1, "{from} to {to}");
+    }
+}
+
+#[test]
+fn references_go_with_the_row() {
+    let (_, db) = open();
+    let admin = PolicyRef::Aws("AdministratorAccess".into());
+    let mut row = user("ann", 1);
+    row.grants.attached.push(admin.clone());
+    row.boundary = Some(admin.clone());
+    put_user(&db, row.clone());
+    let count = |db: &Db| {
+        let state = Arc::clone(db.snapshot().account(account_id()).unwrap());
+        (state.attached_to(&admin).count(), state.bounded_by(&admin).count())
+    };
+    assert_eq!(count(&db), (1, 1));
+    row.grants.attached.clear();
+    put_user(&db, row);
+    assert_eq!(count(&db), (0, 1));
+    let mut txn = db.begin();
+    txn.delete_entity::<User>(account_id(), "ann");
+    db.commit_wait(txn).unwrap();
+    assert_eq!(count(&db), (0, 0));
+}
+
+#[test]
+fn snapshot_taken_before_a_commit_stays_as_it_was() {
+    let (_, db) = open();
+    let before = db.snapshot();
+    put_user(&db, user("ann", 1));
+    assert!(before.account(account_id()).unwrap().named::<User>("ann").is_none());
+    assert!(named(&db, "ann").is_some());
+}
+
+#[test]
+fn transaction_sees_its_own_writes() {
+    let (_, db) = open();
+    let mut txn: Txn = db.begin();
+    txn.put_entity(account_id(), user("ann", 1));
+    assert_eq!(txn.named::<User>(account_id(), "ANN").unwrap().name(), "ann");
+    txn.delete_entity::<User>(account_id(), "ann");
+    assert!(txn.named::<User>(account_id(), "ann").is_none());
+}
+
+#[test]
+fn outbox_rows_come_back_in_commit_order() {
+    let (store, db) = open();
+    for (number, name) in [(9u8, "first"), (1, "second")] {
+        let mut txn = db.begin();
+        txn.put_outbox([number; 16], name.as_bytes());
+        db.commit_wait(txn).unwrap();
+    }
+    let opened = Db::open(store).unwrap();
+    let records: Vec<_> = opened.outbox.iter().map(|row| &*row.record).collect();
+    assert_eq!(records, [b"first".as_slice(), b"second"]);
+}
+
+#[test]
+fn row_from_a_newer_version_is_refused_by_name() {
+    let (store, _) = open();
+    let (send, receive) = std::sync::mpsc::channel();
+    let key = RowKey::Entity(account_id(), EntityKind::User, rootward_state::NameKey::new("ann")).encode();
+    store.submit(
+        rootward_store::Commit {
+            guards: vec![],
+            writes: vec![rootward_store::Write { key, value: Some(vec![250, 1, 2].into()) }],
+        },
+        Box::new(move |result| send.send(result).unwrap()),
+    );
+    receive.recv().unwrap().unwrap();
+    let error = Db::open(store).err().unwrap().to_string();
+    assert!(error.contains("a/123456789012/u/ann") && error.contains("newer"), "{error}");
+}
