@@ -370,3 +370,76 @@ fn last_of_each_key(mut writes: Vec<Write>) -> Vec<Write> {
     });
     writes
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use crate::{
+        COMMIT_BYTES_MAX, Commit, CommitError, Memory, QUEUE_BYTES_MAX, Store, StoreError, VALUE_BYTES_MAX,
+        Write,
+    };
+
+    fn put(bytes: usize) -> Commit {
+        let value: std::sync::Arc<[u8]> = vec![7; bytes].into();
+        Commit { guards: Vec::new(), writes: vec![Write::put("a", value.clone()), Write::put("b", value)] }
+    }
+
+    #[test]
+    fn stalled_store_refuses_what_exceeds_its_queue_and_takes_the_rest() {
+        let store = Memory::new().unwrap();
+        let (go_on, stalled) = mpsc::channel::<()>();
+        let stall = move |_| {
+            let _ = stalled.recv();
+        };
+        store.submit(put(1), Box::new(stall));
+        let (send, receive) = mpsc::channel();
+        let fitting = QUEUE_BYTES_MAX / COMMIT_BYTES_MAX;
+        for _ in 0..=fitting + 1 {
+            let send = send.clone();
+            store.submit(put(VALUE_BYTES_MAX - 1), Box::new(move |outcome| send.send(outcome).unwrap()));
+        }
+        drop(send);
+        assert!(
+            matches!(receive.recv(), Ok(Err(CommitError::Unavailable(text))) if text.contains("waiting"))
+        );
+        go_on.send(()).unwrap();
+        let outcomes: Vec<_> = receive.iter().collect();
+        assert!(outcomes.iter().filter(|outcome| outcome.is_ok()).count() >= fitting, "{outcomes:?}");
+    }
+
+    #[test]
+    fn waiting_for_the_store_on_its_own_thread_is_refused() {
+        let store = std::sync::Arc::new(Memory::new().unwrap());
+        let (send, receive) = mpsc::channel();
+        let inner = std::sync::Arc::clone(&store);
+        store.submit(put(1), Box::new(move |_| send.send(inner.watch(0, Box::new(|_| ()))).unwrap()));
+        assert!(matches!(receive.recv(), Ok(Err(StoreError::Unavailable(_)))));
+    }
+
+    #[test]
+    fn store_dropped_by_its_own_thread_ends() {
+        let store = std::sync::Arc::new(Memory::new().unwrap());
+        let (send, receive) = mpsc::channel();
+        let inner = std::sync::Arc::clone(&store);
+        let (dropped, wait) = mpsc::channel::<()>();
+        let done = move |_| {
+            let _ = wait.recv();
+            drop(inner);
+            send.send(()).unwrap();
+        };
+        store.submit(put(1), Box::new(done));
+        drop(store);
+        drop(dropped);
+        receive.recv().unwrap();
+    }
+
+    #[test]
+    fn panic_of_a_sink_closes_the_store_and_leaves_nobody_waiting() {
+        let store = Memory::new().unwrap();
+        store.watch(0, Box::new(|_| panic!("a sink of the test panics"))).unwrap();
+        assert!(matches!(store.commit(put(1)), Err(CommitError::Unavailable(_))));
+        assert!(matches!(store.commit(put(1)), Err(CommitError::Unavailable(_))));
+        store.close();
+    }
+}

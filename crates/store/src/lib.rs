@@ -208,7 +208,7 @@ pub type Visit<'a> = dyn FnMut(&[u8], &[u8], Revision) + 'a;
 /// Sinks and `done`s run on the store's own thread and hold it up: they hand over and return. They may call
 /// [`submit`](Store::submit) but must not wait for the store: [`watch`](Store::watch) and
 /// [`unwatch`](Store::unwatch) refuse to work there, [`commit`](Store::commit) would never return. A panic in one of
-/// them closes the store.
+/// them closes the store; the `done`s of that group are then dropped without a call.
 pub trait Store: Send + Sync {
     /// Shows every row, in key order, with the row's revision, as of one moment; returns the store's revision then.
     ///

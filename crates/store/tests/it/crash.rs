@@ -5,7 +5,7 @@
 //! power cut may do to the cache is tested at the disk, in `embedded::power_cut`.
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, Read, Write as _};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rootward_names::Random;
 use rootward_store::vault::KeyId;
-use rootward_store::{Change, Commit, Embedded, Guard, Revision, Store, Write};
+use rootward_store::{Change, Commit, Embedded, Guard, Revision, Store, StoreError, Write};
 
 use crate::Seeded;
 
@@ -50,6 +50,21 @@ fn killed_at_random_moments_keeps_every_acknowledged_commit_and_no_half() {
         checked = check(folder.path(), &acknowledged, checked);
     }
     assert!(fruitful > KILLS / 10, "only {fruitful} of {KILLS} runs got as far as a commit");
+}
+
+#[test]
+fn store_of_a_living_process_is_refused_to_another() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(MARK), b"").unwrap();
+    let mut writer = start_writer(folder.path());
+    let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+    lines.find(|line| line.as_ref().is_ok_and(|line| parse(line).is_some())).unwrap().unwrap();
+    let path = folder.path().join("state.redb");
+    let refused = Embedded::open(&path, KeyId::from_bytes([1; 16]), &mut Seeded(1)).err();
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    assert_eq!(refused, Some(StoreError::InUse(path.display().to_string())));
+    open(folder.path());
 }
 
 #[derive(Default)]
