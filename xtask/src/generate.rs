@@ -274,6 +274,10 @@ impl Generator {
             let (kind, text) = (type_name(&name), static_name(&name));
             line!(self, "operation! {{ {kind}({input}) -> {output} = description::{text} }}");
         }
+        let types: Vec<String> = self.operation_names().iter().map(|name| type_name(name)).collect();
+        line!(self, "\n/// Calls the macro `$visit` with the type of every operation.\n#[macro_export]");
+        line!(self, "macro_rules! {}_operations {{ ($visit:ident) => {{ $visit! {{", self.service.name);
+        line!(self, "    {}\n}} }} }}", types.join(",\n    "));
         line!(self, "\n/// The operations as the codecs see them.");
         line!(self, "pub mod description {{\nuse super::*;\n");
         for name in self.operation_names() {

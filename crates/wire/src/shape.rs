@@ -140,7 +140,10 @@ macro_rules! error_codes {
         /// The errors that the service declares.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ErrorCode {
-            $($variant,)*
+            $(
+                #[doc = concat!("`", $code, "`, HTTP ", $status, ".")]
+                $variant,
+            )*
         }
 
         impl ErrorCode {

@@ -185,6 +185,20 @@ impl Value {
             Self::Timestamp(time) => Ref::Timestamp(*time),
         }
     }
+
+    /// A text as `schema` wants it kept.
+    pub(crate) fn text(schema: &Schema, text: String) -> Self {
+        if schema.sensitive && !matches!(schema.kind, Kind::Enum(_)) {
+            Self::Secret(Sensitive::new(text))
+        } else {
+            Self::String(text)
+        }
+    }
+
+    /// Bytes as `schema` wants them kept.
+    pub(crate) fn blob(schema: &Schema, bytes: Vec<u8>) -> Self {
+        if schema.sensitive { Self::SecretBlob(SensitiveBlob::new(bytes)) } else { Self::Blob(bytes) }
+    }
 }
 
 impl Items for Vec<Option<Value>> {

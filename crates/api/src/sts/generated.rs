@@ -382,6 +382,26 @@ operation! { GetFederationToken(GetFederationTokenRequest) -> GetFederationToken
 operation! { GetSessionToken(GetSessionTokenRequest) -> GetSessionTokenResponse = description::GET_SESSION_TOKEN }
 operation! { GetWebIdentityToken(GetWebIdentityTokenRequest) -> GetWebIdentityTokenResponse = description::GET_WEB_IDENTITY_TOKEN }
 
+/// Calls the macro `$visit` with the type of every operation.
+#[macro_export]
+macro_rules! sts_operations {
+    ($visit:ident) => {
+        $visit! {
+            AssumeRole,
+            AssumeRoleWithSaml,
+            AssumeRoleWithWebIdentity,
+            AssumeRoot,
+            DecodeAuthorizationMessage,
+            GetAccessKeyInfo,
+            GetCallerIdentity,
+            GetDelegatedAccessToken,
+            GetFederationToken,
+            GetSessionToken,
+            GetWebIdentityToken
+        }
+    };
+}
+
 /// The operations as the codecs see them.
 pub mod description {
     use super::*;

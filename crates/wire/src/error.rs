@@ -1,0 +1,82 @@
+//! Errors as clients see them: code, status, fault and public message.
+//!
+//! [`CommonError`] holds the codes that belong to no service. Texts follow recorded answers where there are any; the
+//! statuses are those of the common-errors page of the IAM API reference, and the line says so where AWS publishes none.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::{ErrorSchema, Fault};
+
+mod common {
+    crate::error_codes! {
+        AccessDenied = "AccessDenied", 403, Sender;
+        InternalFailure = "InternalFailure", 500, Receiver;
+        InvalidAction = "InvalidAction", 400, Sender;
+        MalformedInput = "MalformedInput", 400, Sender;
+        MalformedQueryString = "MalformedQueryString", 404, Sender;
+        MethodNotAllowed = "MethodNotAllowed", 405, Sender;
+        MissingAction = "MissingAction", 400, Sender;
+        NotImplemented = "NotImplemented", 501, Receiver;
+        RequestEntityTooLarge = "RequestEntityTooLarge", 413, Sender;
+        SerializationException = "SerializationException", 400, Sender;
+        ServiceUnavailable = "ServiceUnavailable", 503, Receiver;
+        Throttling = "Throttling", 400, Sender;
+        UnknownOperationException = "UnknownOperationException", 400, Sender;
+        UnsupportedMediaType = "UnsupportedMediaType", 415, Sender;
+        ValidationError = "ValidationError", 400, Sender;
+    }
+}
+
+pub use common::ErrorCode as CommonError;
+
+/// An error on its way to a client. Internal causes do not belong in here: they are logged where they happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// The code.
+    pub code: Cow<'static, str>,
+    /// The HTTP status.
+    pub status: u16,
+    /// Who is to blame.
+    pub fault: Fault,
+    /// What the client may know.
+    pub message: String,
+}
+
+impl Error {
+    /// An error that a service or [`CommonError`] declares.
+    pub fn new(schema: &'static ErrorSchema, message: impl Into<String>) -> Self {
+        let ErrorSchema { code, status, fault } = *schema;
+        Self { code: Cow::Borrowed(code), status, fault, message: message.into() }
+    }
+
+    pub(crate) fn malformed(message: impl Into<String>) -> Self {
+        CommonError::MalformedInput.with(message)
+    }
+
+    pub(crate) fn serialization(message: impl Into<String>) -> Self {
+        CommonError::SerializationException.with(message)
+    }
+}
+
+impl CommonError {
+    /// The error of this code.
+    pub fn with(self, message: impl Into<String>) -> Error {
+        Error::new(self.schema(), message)
+    }
+}
+
+impl From<crate::Mismatch> for Error {
+    fn from(_: crate::Mismatch) -> Self {
+        CommonError::InternalFailure
+            .with("The request processing has failed because of an unknown error, exception or failure.")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}): {}", self.code, self.status, self.message)
+    }
+}
+
+impl std::error::Error for Error {}
