@@ -59,13 +59,6 @@ impl Error {
     }
 }
 
-impl CommonError {
-    /// The error of this code.
-    pub fn with(self, message: impl Into<String>) -> Error {
-        Error::new(self.schema(), message)
-    }
-}
-
 impl From<crate::Mismatch> for Error {
     fn from(_: crate::Mismatch) -> Self {
         CommonError::InternalFailure

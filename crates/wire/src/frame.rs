@@ -13,8 +13,9 @@ use crate::params::{Params, shortened};
 use crate::validate::validate;
 use crate::{Operation, OperationSchema, Protocol, Record, ServiceSchema, Shape, json, query};
 
-/// Most bytes of a body, and most of a query string: 1 MiB. The largest valid input of IAM, a policy document of 131,072
-/// characters with every one of them escaped, stays well below.
+/// Most bytes of a body, and most of a query string: 1 MiB. The longest policy document, 131,072 characters with every
+/// one of them escaped, stays below. DIFFERENCE: a certificate chain may have 2,097,152 characters by the model; one
+/// above this limit is refused.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// What of an HTTP request says which operation it calls.

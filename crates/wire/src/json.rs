@@ -239,3 +239,92 @@ fn mismatch(expected: &Kind, found: &Json) -> String {
     };
     format!("{found} can not be converted to {expected}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EMPTY, List, Map, Member, Range};
+
+    static TEXT: Schema = Schema::new("Text", Kind::String(Range::ANY, None));
+    static SECRET: Schema = Schema::new("Secret", Kind::String(Range::ANY, None)).sensitive();
+    static NUMBER: Schema = Schema::new("Number", Kind::Integer(Range::ANY));
+    static WHEN: Schema = Schema::new("When", Kind::Timestamp(None));
+    static TEXTS: Schema = Schema::new(
+        "Texts",
+        Kind::List(List { member: &TEXT, member_name: "member", flattened: false, length: Range::ANY }),
+    );
+    static NUMBERS: Schema = Schema::new(
+        "Numbers",
+        Kind::Map(Map {
+            key: &TEXT,
+            value: &NUMBER,
+            key_name: "key",
+            value_name: "value",
+            flattened: false,
+            length: Range::ANY,
+        }),
+    );
+    // Refers to itself, as models may.
+    static INPUT: Schema = Schema::new(
+        "Input",
+        Kind::Structure(&[
+            Member::new("Texts", &TEXTS),
+            Member::new("Numbers", &NUMBERS),
+            Member::new("When", &WHEN),
+            Member::new("Secret", &SECRET),
+            Member::new("Inner", &INPUT).named("inner"),
+        ]),
+    );
+
+    fn message(body: &str) -> String {
+        let error = decode(&INPUT, body.as_bytes()).unwrap_err();
+        assert_eq!(error.code, "SerializationException");
+        error.message
+    }
+
+    #[test]
+    fn body_reads_and_writes_back() {
+        let body =
+            r#"{"Texts":["a","é"],"Numbers":{"n":-1},"When":1704067200,"Secret":"s","inner":{"Texts":[]}}"#;
+        let record = decode(&INPUT, body.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(to_json(&record).unwrap()).unwrap(), body);
+        assert!(!format!("{record:?}").contains("\"s\""));
+    }
+
+    #[test]
+    fn null_and_unknown_members_are_absent() {
+        let record = decode(&INPUT, br#"{"Texts":null,"Other":1}"#).unwrap();
+        assert_eq!(record, Record::empty(&INPUT));
+        assert_eq!(decode(&EMPTY, b"").unwrap(), Record::empty(&EMPTY));
+    }
+
+    #[test]
+    fn value_of_another_type_is_named() {
+        assert_eq!(message(r#"{"Numbers":{"n":"1"}}"#), "STRING_VALUE can not be converted to an Integer");
+        assert_eq!(message(r#"{"Texts":[1]}"#), "NUMBER_VALUE can not be converted to a String");
+        assert_eq!(message(r#"{"Texts":[[]]}"#), "Start of list found where not expected");
+        assert_eq!(message(r#"{"Numbers":{"n":3000000000}}"#), "A number is out of the range of an integer");
+        assert_eq!(message("[]"), "The body is not a JSON object");
+    }
+
+    #[test]
+    fn broken_or_too_deep_body_is_an_error() {
+        assert!(message("{").starts_with("The body is not valid JSON"));
+        assert!(message(&(r#"{"inner":"#.repeat(1000))).starts_with("The body is not valid JSON"));
+    }
+
+    #[test]
+    fn audit_hides_or_omits_what_is_sensitive() {
+        let record = decode(&INPUT, br#"{"Secret":"s","When":0,"inner":{"Secret":"t"}}"#).unwrap();
+        assert_eq!(
+            audit_json(&record, Secrets::Hidden).unwrap(),
+            format!(
+                r#"{{"when":"Jan 1, 1970 12:00:00 AM","secret":"{HIDDEN}","inner":{{"secret":"{HIDDEN}"}}}}"#
+            )
+        );
+        assert_eq!(
+            audit_json(&record, Secrets::Omitted).unwrap(),
+            r#"{"when":"Jan 1, 1970 12:00:00 AM","inner":{}}"#
+        );
+    }
+}

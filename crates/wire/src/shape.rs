@@ -165,6 +165,11 @@ macro_rules! error_codes {
             pub const fn as_str(self) -> &'static str {
                 self.schema().code
             }
+
+            /// The error of this code.
+            pub fn with(self, message: impl Into<String>) -> $crate::Error {
+                $crate::Error::new(self.schema(), message)
+            }
         }
     };
 }

@@ -12,6 +12,7 @@ use std::fmt::Write;
 
 use crate::error::{CommonError, Error};
 use crate::names::camel;
+use crate::params::shortened;
 use crate::{Kind, List, Map, Range, Record, Ref, Schema, Value};
 
 /// Most violations that one answer lists.
@@ -136,7 +137,7 @@ impl Checker {
             return;
         }
         for (key, value) in entries {
-            self.below(format_args!("{key}.member"), |checker| match value {
+            self.below(format_args!("{}.member", shortened(key)), |checker| match value {
                 Some(value) => checker.value(shape.value, value),
                 None => checker.fail(NOT_NULL),
             });

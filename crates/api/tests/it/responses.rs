@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rootward_api::{iam, sts};
 use rootward_names::Time;
 use rootward_wire::{
-    CommonError, Empty, Error, Operation, Protocol, Secrets, Sensitive, SensitiveBlob, Structure, audit_json,
+    CommonError, Empty, Operation, Protocol, Secrets, Sensitive, SensitiveBlob, Structure, audit_json,
     failure, success,
 };
 
@@ -101,8 +101,7 @@ fn map_blob_boolean_number_and_empty_list() {
 
 #[test]
 fn error_has_type_code_message_and_request_id() {
-    let error =
-        Error::new(iam::ErrorCode::NoSuchEntity.schema(), "The user with name <bob> cannot be found.");
+    let error = iam::ErrorCode::NoSuchEntity.with("The user with name <bob> cannot be found.");
     let response = failure(&iam::SERVICE, Protocol::Query, &error, "id-2");
     assert_eq!((response.status, response.content_type), (404, "text/xml"));
     assert_eq!(
