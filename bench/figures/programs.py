@@ -1,0 +1,224 @@
+"""The programs that take part: started, probed, loaded, measured and stopped.
+
+Every server listens on a free loopback port and is stopped with SIGTERM, as an operator would.
+"""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+START_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 60
+SETTLE_SECONDS_MAX = 60
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+class Missing(Exception):
+    """Something that the measurement needs did not work; the text says what."""
+
+
+class Server:
+    """A running server and how long it took to its first healthy answer."""
+
+    def __init__(self, command: list[str], port: int, probe: str, log: Path):
+        self.port = port
+        self.key: Path | None = None
+        with open(log, "ab") as output:
+            begun = time.perf_counter()
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        self.log = log
+        try:
+            self._await(probe, begun)
+        except BaseException:
+            self.process.kill()
+            raise
+        self.start_ms = (time.perf_counter() - begun) * 1000
+
+    def _await(self, probe: str, begun: float) -> None:
+        while not healthy(self.port, probe):
+            if self.process.poll() is not None:
+                raise Missing(f"{self.process.args[0]} ended with {self.process.returncode}, see {self.log}")
+            if time.perf_counter() - begun > START_SECONDS_MAX:
+                raise Missing(f"{self.process.args[0]} gave no healthy answer, see {self.log}")
+            time.sleep(0.0002)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def resident_mib(self) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
+
+    def settle(self) -> float:
+        """Waits until the server uses no processor, and says for how many seconds it still did: work that it put off
+        is work, and must not disturb what is measured next."""
+        begun, before = time.monotonic(), self._cpu_seconds()
+        while time.monotonic() - begun < SETTLE_SECONDS_MAX:
+            time.sleep(0.2)
+            now = self._cpu_seconds()
+            if now - before <= 0.01:
+                break
+            before = now
+        return round(max(0.0, time.monotonic() - begun - 0.2), 1)
+
+    def _cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / 100
+
+
+def healthy(port: int, probe: str) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(f"GET {probe} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            return b" 200 " in connection.recv(64)
+    except OSError:
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@dataclass
+class Bench:
+    """Where the programs are, and a folder on the disk that is measured; it is removed at the end."""
+
+    rootward: Path
+    bench: Path
+    venv: Path
+    folder: Path
+
+    @classmethod
+    def prepare(cls, rootward: Path, bench: Path, venv: Path):
+        bench.mkdir(parents=True, exist_ok=True)
+        return cls(rootward, bench, venv, Path(tempfile.mkdtemp(prefix="figures-", dir=bench)))
+
+    def close(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # Servers
+
+    def sandbox(self) -> Server:
+        return self._rootward("--sandbox")
+
+    def node(self, data: "Data") -> Server:
+        server = self._rootward("--data", str(data.folder))
+        server.key = data.key
+        return server
+
+    def _rootward(self, *state: str) -> Server:
+        port = free_port()
+        command = [str(self.rootward / "rootward"), "serve", "--listen", f"127.0.0.1:{port}", *state]
+        return Server(command, port, "/_rootward/health", self.folder / "rootward.log")
+
+    def moto(self) -> Server:
+        port = free_port()
+        command = [str(self.venv / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+        server = Server(command, port, "/moto-api/", Path("/dev/null"))
+        server.key = self.any_key()
+        return server
+
+    def floor(self, answer: bytes) -> Server:
+        recorded = self.folder / "answer.http"
+        recorded.write_bytes(answer)
+        port = free_port()
+        command = [str(self.bench / "floor"), "--listen", f"127.0.0.1:{port}", "--answer", str(recorded)]
+        server = Server(command, port, "/", self.folder / "floor.log")
+        server.key = self.any_key()
+        return server
+
+    def data(self, name: str) -> "Data":
+        """A data folder with one account and an administrator who is not root."""
+        folder, password = self.folder / name, self.folder / "password"
+        password.write_text("quiet-Otter+27-lanterns\n")
+        command = [str(self.rootward / "rootward"), "account", "create", "--name", "Bench", "--email", "root@example.com"]
+        command += ["--password-file", str(password), "--admin", "admin", "--data", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise Missing(f"rootward account create ended with {done.returncode}: {done.stderr.strip()}")
+        account = json.loads(done.stdout)
+        return Data(folder, account["AccountId"], self._key(name, account["Admin"]["AccessKey"]))
+
+    def any_key(self) -> Path:
+        """A key that nobody issued, for servers that do not look."""
+        return self._key("any", {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": "not-a-secret"})
+
+    def issued_key(self, server: Server) -> Path:
+        """Makes an administrator in a sandbox, so that the calls after this are verified."""
+        server.key = self.any_key()
+        self.show(server, "iam:CreateUser", UserName="admin")
+        self.show(server, "iam:AttachUserPolicy", UserName="admin", PolicyArn=ADMINISTRATOR)
+        answer = self.show(server, "iam:CreateAccessKey", UserName="admin").decode()
+        fields = {name: re.search(f"<{name}>(.*?)</{name}>", answer)[1] for name in ("AccessKeyId", "SecretAccessKey")}
+        return self._key("sandbox", fields)
+
+    def _key(self, name: str, key: dict) -> Path:
+        file = self.folder / f"{name}.key.json"
+        file.write_text(json.dumps(key))
+        return file
+
+    # Load
+
+    def show(self, server: Server, call: str, **parameters: str) -> bytes:
+        """Makes one call and returns the whole answer."""
+        return self._load(server, call, parameters, ["--show"])
+
+    def load(self, server: Server, call: str, *options: str, **parameters: str) -> dict:
+        """Sends many calls; the report says how many a second, how long they took, what they cost."""
+        counted = ["--process", str(server.process.pid), *options]
+        return json.loads(self._load(server, call, parameters, counted))
+
+    def _load(self, server: Server, call: str, parameters: dict, options: list[str]) -> bytes:
+        command = [str(self.bench / "load"), "--to", f"127.0.0.1:{server.port}", "--key", str(server.key), "--call", call]
+        command += [f"--with={name}={value}" for name, value in parameters.items()]
+        done = subprocess.run(command + options, capture_output=True)
+        if done.returncode:
+            raise Missing(f"{call} failed: {done.stderr.decode().strip()} {done.stdout.decode().strip()}")
+        return done.stdout
+
+    def create_users(self, server: Server, count: int, connections: int, prefix: str = "user", seconds: float = 600) -> dict:
+        """Creates `{prefix}-0` and so on, each once."""
+        options = ["--once", "--numbers", f"0..{count}", "--connections", str(connections), "--seconds", str(seconds)]
+        return self.load(server, "iam:CreateUser", *options, UserName=prefix + "-{n}")
+
+    def create_and_delete_users(self, server: Server, count: int, connections: int, seconds: float = 30) -> dict:
+        """Measures creating users and leaves none of them: the account is afterwards as large as before."""
+        report = self.create_users(server, count, connections, "passing", seconds)
+        # Sent in order and all answered, so exactly the first ones exist, even when the time was up.
+        options = ["--once", "--numbers", f"0..{report['answers']}", "--connections", "64", "--seconds", "600"]
+        self.load(server, "iam:DeleteUser", *options, UserName="passing-{n}")
+        return report
+
+    def commit_rate(self) -> float:
+        """Durable commits a second of the database alone, one client, on the same disk."""
+        program = self.rootward / "examples" / "commit_rate"
+        done = subprocess.run([str(program), str(self.folder)], capture_output=True, text=True)
+        found = re.search(r"^redb alone, 1 client\s+([\d.]+)/s", done.stdout, re.MULTILINE)
+        if done.returncode or not found:
+            raise Missing(f"commit_rate failed: {done.stderr.strip()}")
+        return float(found[1])
+
+
+@dataclass
+class Data:
+    """A data folder and its administrator's key."""
+
+    folder: Path
+    account: str
+    key: Path
