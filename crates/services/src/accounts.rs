@@ -1,0 +1,301 @@
+//! Opening accounts, and the root user's access keys on the operator's word.
+//!
+//! No AWS API does this; it is for host commands and the sandbox. An account begins with its root user and nothing else: no
+//! access key, no alias, no IAM entity, unless an administrator is asked for, which is the way to work without root.
+//! Everything is one transaction.
+//!
+//! Source of the rules on names and e-mail addresses: Organizations API, `CreateAccount`; Account Management API,
+//! `StartPrimaryEmailUpdate`.
+
+use rootward_auth::password::{self, Password, Unacceptable};
+use rootward_auth::session::SecretAccessKey;
+use rootward_names::{AccessKeyId, AccountId, EntityKind, Partition, Random, Time, UniqueId};
+use rootward_state::entities::{
+    Account, AccountStatus, Grants, KeyOwner, Named, PasswordHash, PolicyRef, RootUser, User,
+};
+use rootward_state::{NameKey, RowKey, Txn};
+use rootward_store::vault::Vault;
+
+use crate::iam::{ACCESS_KEYS_PER_USER, Issued, issue};
+
+const NAME_CHARS_MAX: usize = 50;
+const EMAIL_CHARS: std::ops::RangeInclusive<usize> = 6..=64;
+const USER_NAME_CHARS_MAX: usize = 64;
+/// What the administrator gets.
+const ADMINISTRATOR: &str = "AdministratorAccess";
+/// How often a random account id may be taken already; a million accounts in 10^12 make even two unlikely.
+const ID_ATTEMPTS: usize = 16;
+
+/// What an account is opened with.
+#[derive(Debug, Clone)]
+pub struct OpenAccount<'a> {
+    /// 1–50 printable ASCII characters.
+    pub name: &'a str,
+    /// The root user's e-mail address; no other account may have it, whatever its case.
+    pub email: &'a str,
+    /// From [`root_password`]; none for a root user who cannot sign in.
+    pub password: Option<PasswordHash>,
+    /// Also make an IAM user of this name with `AdministratorAccess` and one access key.
+    pub admin: Option<&'a str>,
+    /// The family of regions it lives in.
+    pub partition: Partition,
+    /// The account id, where it is not for chance to choose: the sandbox's.
+    pub id: Option<AccountId>,
+}
+
+/// An account that is about to exist: what to show when the transaction has committed.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its id.
+    pub account: AccountId,
+    /// The root user's ARN.
+    pub root_arn: String,
+    /// The administrator, if one was asked for.
+    pub admin: Option<Admin>,
+}
+
+/// An administrator and the one access key made with it.
+#[derive(Debug)]
+pub struct Admin {
+    /// As asked for.
+    pub user_name: String,
+    /// `arn:…:user/…`
+    pub arn: String,
+    /// What to sign with.
+    pub key: AccessKeyPair,
+}
+
+/// An access key with its secret, to be shown once.
+#[derive(Debug)]
+pub struct AccessKeyPair {
+    /// `AKIA…`
+    pub id: AccessKeyId,
+    /// Forty characters.
+    pub secret: SecretAccessKey,
+}
+
+/// Why an account is not opened or a root user's key not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    /// The administrator's name is no user name.
+    #[error("`{0}` is no name for a user: expected 1-64 letters, digits or any of `_+=,.@-`")]
+    AdminName(String),
+    /// The e-mail address is not of the form that AWS takes.
+    #[error("`{email}` is no e-mail address for a root user: {problem}")]
+    Email {
+        /// As given.
+        email: String,
+        /// What was expected.
+        problem: &'static str,
+    },
+    /// Another account has the e-mail address.
+    #[error("the e-mail address `{0}` belongs to the root user of another account")]
+    EmailTaken(String),
+    /// The password cannot be hashed.
+    #[error("the password could not be hashed")]
+    Hash,
+    /// There is an account with this id.
+    #[error("account {0} exists already")]
+    IdTaken(AccountId),
+    /// The account's name is not of the form that AWS takes.
+    #[error("`{0}` is no name for an account: expected 1-50 printable ASCII characters")]
+    Name(String),
+    /// There is no account with this id.
+    #[error("there is no account {0}")]
+    NoSuchAccount(AccountId),
+    /// No free account id was found.
+    #[error("no free account id was found")]
+    NoFreeId,
+    /// The password breaks the rule for root users.
+    #[error(transparent)]
+    Password(#[from] Unacceptable),
+    /// The root user has two access keys, and inactive ones count.
+    #[error(
+        "the root user of account {0} has {ACCESS_KEYS_PER_USER} access keys already, which is the most it can have"
+    )]
+    TooManyKeys(AccountId),
+}
+
+/// Checks a root user's password against the rule and hashes it. Takes some 20 ms: do it once, not in each attempt
+/// of the transaction.
+///
+/// # Errors
+/// [`AccountError::Password`] with everything that is wrong with it.
+pub fn root_password(
+    password: &Password,
+    name: &str,
+    email: &str,
+    random: &mut dyn Random,
+) -> Result<PasswordHash, AccountError> {
+    password::check_root(password, name, email)?;
+    password::hash(password, random).map_err(|_| AccountError::Hash)
+}
+
+/// Opens an account.
+///
+/// # Errors
+/// [`AccountError`]: bad name, e-mail address or administrator's name; e-mail address or id taken.
+pub fn open(
+    txn: &mut Txn,
+    request: &OpenAccount<'_>,
+    now: Time,
+    random: &mut dyn Random,
+    vault: &Vault,
+) -> Result<Opened, AccountError> {
+    check_name(request.name)?;
+    check_email(request.email)?;
+    let email_key = RowKey::Email(NameKey::new(request.email));
+    if txn.owner(email_key.clone()).is_some() {
+        return Err(AccountError::EmailTaken(request.email.into()));
+    }
+    let id = free_id(txn, request.id, random)?;
+    let admin = match request.admin {
+        Some(name) => Some(open_admin(txn, id, name, request.partition, now, random, vault)?),
+        None => None,
+    };
+    txn.put_owner(email_key, id);
+    txn.put(
+        RowKey::Account(id),
+        Account {
+            id,
+            name: request.name.into(),
+            email: request.email.into(),
+            canonical_id: canonical_id(random),
+            created: now,
+            status: AccountStatus::Active,
+            partition: request.partition,
+            alias: None,
+            root: RootUser {
+                password_set: request.password.is_some().then_some(now),
+                password: request.password.clone(),
+                ..RootUser::default()
+            },
+        },
+    );
+    Ok(Opened { account: id, root_arn: format!("arn:{}:iam::{id}:root", request.partition), admin })
+}
+
+fn open_admin(
+    txn: &mut Txn,
+    account: AccountId,
+    name: &str,
+    partition: Partition,
+    now: Time,
+    random: &mut dyn Random,
+    vault: &Vault,
+) -> Result<Admin, AccountError> {
+    if !is_user_name(name) {
+        return Err(AccountError::AdminName(name.into()));
+    }
+    let id = UniqueId::random(EntityKind::User, random);
+    let Issued { row, secret } = issue(account, KeyOwner::User(id), now, random, vault);
+    let user = User {
+        id,
+        name: name.into(),
+        path: "/".into(),
+        created: now,
+        tags: Vec::new(),
+        grants: Grants { attached: vec![PolicyRef::Aws(ADMINISTRATOR.into())], inline: Vec::new() },
+        boundary: None,
+        groups: Vec::new(),
+        access_keys: vec![row.id],
+    };
+    let admin = Admin {
+        user_name: name.into(),
+        arn: user.arn(partition, account),
+        key: AccessKeyPair { id: row.id, secret },
+    };
+    txn.put_entity(account, user);
+    txn.put(RowKey::AccessKey(row.id), row);
+    Ok(admin)
+}
+
+/// Makes an access key for the root user of `account`.
+///
+/// # Errors
+/// [`AccountError::NoSuchAccount`], [`AccountError::TooManyKeys`].
+pub fn create_root_access_key(
+    txn: &mut Txn,
+    account: AccountId,
+    now: Time,
+    random: &mut dyn Random,
+    vault: &Vault,
+) -> Result<AccessKeyPair, AccountError> {
+    let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
+    let mut row = Account::clone(&row);
+    if row.root.access_keys.len() >= ACCESS_KEYS_PER_USER {
+        return Err(AccountError::TooManyKeys(account));
+    }
+    let Issued { row: key, secret } = issue(account, KeyOwner::Root, now, random, vault);
+    let id = key.id;
+    row.root.access_keys.push(id);
+    txn.put(RowKey::Account(account), row);
+    txn.put(RowKey::AccessKey(id), key);
+    Ok(AccessKeyPair { id, secret })
+}
+
+fn check_name(name: &str) -> Result<(), AccountError> {
+    let printable = name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if printable && (1..=NAME_CHARS_MAX).contains(&name.len()) && !name.trim().is_empty() {
+        Ok(())
+    } else {
+        Err(AccountError::Name(name.into()))
+    }
+}
+
+fn check_email(email: &str) -> Result<(), AccountError> {
+    match email_problem(email) {
+        None => Ok(()),
+        Some(problem) => Err(AccountError::Email { email: email.into(), problem }),
+    }
+}
+
+fn email_problem(email: &str) -> Option<&'static str> {
+    if !EMAIL_CHARS.contains(&email.len()) || !email.is_ascii() {
+        return Some("expected 6-64 ASCII characters");
+    }
+    let Some((local, domain)) = email.split_once('@').filter(|(_, domain)| !domain.contains('@')) else {
+        return Some("expected exactly one `@`");
+    };
+    let local_is_good = !local.is_empty()
+        && !local.starts_with('.')
+        && local.bytes().all(|byte| byte.is_ascii_graphic() && !br#""'()<>[]:;,\|%&"#.contains(&byte));
+    if !local_is_good {
+        return Some(
+            r#"before the `@`, expected printable characters without blanks and `"'()<>[]:;,\|%&`, and no `.` first"#,
+        );
+    }
+    let edge = |byte: Option<&u8>| byte.is_none_or(|byte| matches!(byte, b'-' | b'.'));
+    let bytes = domain.as_bytes();
+    let domain_is_good = domain.contains('.')
+        && !edge(bytes.first())
+        && !edge(bytes.last())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+    if domain_is_good { None } else { Some("after the `@`, expected a domain such as `example.com`") }
+}
+
+fn is_user_name(name: &str) -> bool {
+    (1..=USER_NAME_CHARS_MAX).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
+}
+
+fn free_id(
+    txn: &mut Txn,
+    wanted: Option<AccountId>,
+    random: &mut dyn Random,
+) -> Result<AccountId, AccountError> {
+    if let Some(id) = wanted {
+        return if txn.account(id).is_none() { Ok(id) } else { Err(AccountError::IdTaken(id)) };
+    }
+    // Twelve digits without a leading zero: ids pass through spreadsheets.
+    let draws = (0..ID_ATTEMPTS).map(|_| 100_000_000_000 + random.number() % 900_000_000_000);
+    let mut ids = draws.filter_map(AccountId::from_number);
+    ids.find(|id| txn.account(*id).is_none()).ok_or(AccountError::NoFreeId)
+}
+
+/// 64 lower-case hex digits.
+fn canonical_id(random: &mut dyn Random) -> Box<str> {
+    let mut bytes = [0; 32];
+    random.fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+}

@@ -1,0 +1,262 @@
+//! Access keys of users and of the root user.
+//!
+//! A key is a row of its own, found by the id that requests carry; its owner's row lists it, so that the quota and the
+//! owner's deletion see it. The secret is shown once and kept sealed. A root user's keys are for the root user alone: no
+//! user name leads to them.
+
+use std::sync::Arc;
+
+use rootward_api::iam as api;
+use rootward_auth::authn::seal_secret;
+use rootward_auth::session::SecretAccessKey;
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Random, Time};
+use rootward_pipeline::{Declaration, Effect, Failure, Handler, OpContext, Rule, Scope, Target, always};
+use rootward_state::entities::{AccessKey, Account, KeyOwner, User};
+use rootward_state::{RowKey, Txn};
+use rootward_store::vault::Vault;
+use rootward_wire::{Empty, Sensitive};
+
+use super::page::Ask;
+use super::whom::{Whom, whom};
+use super::{failures, quotas, targets};
+
+pub(super) static OPERATIONS: &[&dyn Handler] = &[
+    &CREATE_ACCESS_KEY,
+    &DELETE_ACCESS_KEY,
+    &GET_ACCESS_KEY_LAST_USED,
+    &LIST_ACCESS_KEYS,
+    &UPDATE_ACCESS_KEY,
+];
+
+const QUOTA: &str = "AccessKeysPerUser";
+
+/// A new key: the row to write and the secret to show.
+pub(crate) struct Issued {
+    pub(crate) row: AccessKey,
+    pub(crate) secret: SecretAccessKey,
+}
+
+/// Makes an access key; the caller writes the row and lists it in its owner's.
+pub(crate) fn issue(
+    account: AccountId,
+    owner: KeyOwner,
+    now: Time,
+    random: &mut dyn Random,
+    vault: &Vault,
+) -> Issued {
+    let id = AccessKeyId::random(AccessKeyKind::LongTerm, account, random);
+    let secret = SecretAccessKey::random(random);
+    let sealed = seal_secret(vault, id, &secret, random);
+    Issued { row: AccessKey { id, account, owner, active: true, created: now, secret: sealed }, secret }
+}
+
+impl Whom {
+    fn owner(&self) -> KeyOwner {
+        match self {
+            Self::Root(_) => KeyOwner::Root,
+            Self::User(user) => KeyOwner::User(user.id),
+        }
+    }
+
+    fn access_keys(&self) -> &[AccessKeyId] {
+        match self {
+            Self::Root(account) => &account.root.access_keys,
+            Self::User(user) => &user.access_keys,
+        }
+    }
+
+    /// Writes the owner's row with these keys.
+    fn put_access_keys(&self, txn: &mut Txn, account: AccountId, keys: Vec<AccessKeyId>) {
+        match self {
+            Self::Root(row) => {
+                let mut row = Account::clone(row);
+                row.root.access_keys = keys;
+                txn.put(RowKey::Account(account), row);
+            }
+            Self::User(user) => txn.put_entity(account, User { access_keys: keys, ..User::clone(user) }),
+        }
+    }
+}
+
+pub(super) static CREATE_ACCESS_KEY: Declaration<api::CreateAccessKey> = Declaration {
+    effect: Effect::Write,
+    rules: &[Rule {
+        action: "iam:CreateAccessKey",
+        when: always,
+        target: |scope, input| targets::user_or_caller(scope, input.user_name.as_deref()),
+        keys: &[],
+    }],
+    run: create_access_key,
+};
+
+fn create_access_key(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::CreateAccessKeyRequest,
+) -> Result<api::CreateAccessKeyResponse, Failure> {
+    let whom = whom(ctx, txn, input.user_name.as_deref())?;
+    let mut keys = whom.access_keys().to_vec();
+    if keys.len() >= quotas::ACCESS_KEYS_PER_USER {
+        return Err(failures::quota_exceeded(QUOTA, quotas::ACCESS_KEYS_PER_USER));
+    }
+    let issued = ctx.with_random(|random| issue(ctx.account(), whom.owner(), ctx.now, random, ctx.vault));
+    keys.push(issued.row.id);
+    whom.put_access_keys(txn, ctx.account(), keys);
+    let shown = api::AccessKey {
+        user_name: whom.name().unwrap_or_default(),
+        access_key_id: issued.row.id.to_string(),
+        status: api::StatusType::Active,
+        secret_access_key: Sensitive::new(issued.secret.expose()),
+        create_date: Some(issued.row.created),
+    };
+    txn.put(RowKey::AccessKey(issued.row.id), issued.row);
+    Ok(api::CreateAccessKeyResponse { access_key: shown })
+}
+
+pub(super) static LIST_ACCESS_KEYS: Declaration<api::ListAccessKeys> = Declaration {
+    effect: Effect::Read,
+    rules: &[Rule {
+        action: "iam:ListAccessKeys",
+        when: always,
+        target: |scope, input| targets::user_or_caller(scope, input.user_name.as_deref()),
+        keys: &[],
+    }],
+    run: list_access_keys,
+};
+
+fn list_access_keys(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::ListAccessKeysRequest,
+) -> Result<api::ListAccessKeysResponse, Failure> {
+    let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
+    let whom = whom(ctx, txn, input.user_name.as_deref())?;
+    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let keys = whom.access_keys().iter().filter_map(|id| state.access_key(*id));
+    let page = ask.few(keys.map(|key| (key.id.to_string(), key)).collect(), |key| api::AccessKeyMetadata {
+        user_name: whom.name(),
+        access_key_id: Some(key.id.to_string()),
+        status: Some(status(key)),
+        create_date: Some(key.created),
+    });
+    Ok(api::ListAccessKeysResponse {
+        is_truncated: page.is_truncated(),
+        access_key_metadata: page.items,
+        marker: page.marker,
+    })
+}
+
+fn status(key: &AccessKey) -> api::StatusType {
+    if key.active { api::StatusType::Active } else { api::StatusType::Inactive }
+}
+
+pub(super) static UPDATE_ACCESS_KEY: Declaration<api::UpdateAccessKey> = Declaration {
+    effect: Effect::Write,
+    rules: &[Rule {
+        action: "iam:UpdateAccessKey",
+        when: always,
+        target: |scope, input| targets::user_or_caller(scope, input.user_name.as_deref()),
+        keys: &[],
+    }],
+    run: update_access_key,
+};
+
+fn update_access_key(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::UpdateAccessKeyRequest,
+) -> Result<Empty, Failure> {
+    let active = match input.status {
+        api::StatusType::Active => true,
+        api::StatusType::Inactive => false,
+        api::StatusType::Expired => return Err(failures::status_not_settable()),
+    };
+    let whom = whom(ctx, txn, input.user_name.as_deref())?;
+    let key = key_of(&whom, txn, &input.access_key_id)?;
+    txn.put(RowKey::AccessKey(key.id), AccessKey { active, ..AccessKey::clone(&key) });
+    Ok(Empty::default())
+}
+
+pub(super) static DELETE_ACCESS_KEY: Declaration<api::DeleteAccessKey> = Declaration {
+    effect: Effect::Write,
+    rules: &[Rule {
+        action: "iam:DeleteAccessKey",
+        when: always,
+        target: |scope, input| targets::user_or_caller(scope, input.user_name.as_deref()),
+        keys: &[],
+    }],
+    run: delete_access_key,
+};
+
+fn delete_access_key(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::DeleteAccessKeyRequest,
+) -> Result<Empty, Failure> {
+    let whom = whom(ctx, txn, input.user_name.as_deref())?;
+    let key = key_of(&whom, txn, &input.access_key_id)?;
+    let rest = whom.access_keys().iter().copied().filter(|id| *id != key.id).collect();
+    whom.put_access_keys(txn, ctx.account(), rest);
+    txn.delete(RowKey::AccessKey(key.id));
+    txn.delete(RowKey::KeyUsage(key.id));
+    Ok(Empty::default())
+}
+
+/// The key with this id, guarded, if it is this owner's.
+fn key_of(whom: &Whom, txn: &mut Txn, id: &str) -> Result<Arc<AccessKey>, Failure> {
+    let owned = id.parse().ok().filter(|id| whom.access_keys().contains(id));
+    owned.and_then(|id| txn.access_key(id)).ok_or_else(|| failures::no_such_access_key(id))
+}
+
+pub(super) static GET_ACCESS_KEY_LAST_USED: Declaration<api::GetAccessKeyLastUsed> = Declaration {
+    effect: Effect::Read,
+    rules: &[Rule {
+        action: "iam:GetAccessKeyLastUsed",
+        when: always,
+        target: |scope, input| owner_target(scope, &input.access_key_id),
+        keys: &[],
+    }],
+    run: get_access_key_last_used,
+};
+
+/// The user whose key it is. A key that is not there has no user: whoever may ask about all may learn that.
+fn owner_target(scope: &Scope<'_>, id: &str) -> Target {
+    let state = scope.world.account(scope.ctx.account());
+    let key = id.parse().ok().and_then(|id| state?.access_key(id));
+    let user = key.and_then(|key| match key.owner {
+        KeyOwner::Root => None,
+        KeyOwner::User(id) => state?.by_id::<User>(id),
+    });
+    match user {
+        Some(user) => Target { shown: Some(format!("access key {id}")), ..targets::user(scope, &user.name) },
+        None => Target { shown: Some(format!("access key {id}")), ..targets::list::<User>(scope, None) },
+    }
+}
+
+fn get_access_key_last_used(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::GetAccessKeyLastUsedRequest,
+) -> Result<api::GetAccessKeyLastUsedResponse, Failure> {
+    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let key = input.access_key_id.parse().ok().and_then(|id| state.access_key(id));
+    let key = key.ok_or_else(|| failures::no_such_access_key(&input.access_key_id))?;
+    let user = match key.owner {
+        // Known to the root user only, as in every other operation.
+        KeyOwner::Root if !ctx.principal.is_root() => {
+            return Err(failures::no_such_access_key(&input.access_key_id));
+        }
+        KeyOwner::Root => None,
+        KeyOwner::User(id) => state.by_id::<User>(id).map(|user| user.name.to_string()),
+    };
+    let usage = state.key_usage(key.id);
+    let text = |field: Option<&str>| field.unwrap_or("N/A").to_owned();
+    Ok(api::GetAccessKeyLastUsedResponse {
+        user_name: user,
+        access_key_last_used: Some(api::AccessKeyLastUsed {
+            last_used_date: usage.map(|usage| usage.time),
+            service_name: text(usage.map(|usage| &*usage.service)),
+            region: text(usage.map(|usage| &*usage.region)),
+        }),
+    })
+}

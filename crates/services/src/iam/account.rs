@@ -1,0 +1,398 @@
+//! What belongs to the account as a whole: its alias, its summary, and everything in it at once.
+
+use std::collections::BTreeMap;
+
+use rootward_api::iam as api;
+use rootward_managed::ManagedPolicy as AwsPolicy;
+use rootward_pipeline::{Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
+use rootward_state::entities::{
+    Account, Group, InstanceProfile, ManagedPolicy, PolicyRef, PolicyVersion, Role, User,
+};
+use rootward_state::{AccountState, NameKey, RowKey, Txn};
+use rootward_wire::Empty;
+
+use super::page::{Ask, Page};
+use super::shape::{self, Shape};
+use super::{failures, quotas, tags};
+
+pub(super) static OPERATIONS: &[&dyn Handler] = &[
+    &CREATE_ACCOUNT_ALIAS,
+    &DELETE_ACCOUNT_ALIAS,
+    &GET_ACCOUNT_AUTHORIZATION_DETAILS,
+    &GET_ACCOUNT_SUMMARY,
+    &LIST_ACCOUNT_ALIASES,
+];
+
+pub(super) static CREATE_ACCOUNT_ALIAS: Declaration<api::CreateAccountAlias> = Declaration {
+    effect: Effect::Write,
+    rules: &[Rule {
+        action: "iam:CreateAccountAlias",
+        when: always,
+        target: |_, _| Target::any(),
+        keys: &[],
+    }],
+    run: create_account_alias,
+};
+
+/// An account has one alias: a new one takes the place of the old one, which becomes free.
+fn create_account_alias(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::CreateAccountAliasRequest,
+) -> Result<Empty, Failure> {
+    let alias = input.account_alias.as_str();
+    if is_account_id(alias) {
+        return Err(failures::alias_is_account_id());
+    }
+    if txn.owner(RowKey::Alias(alias.into())).is_some() {
+        return Err(failures::account_alias_exists(alias));
+    }
+    let mut account = Account::clone(&*own_account(ctx, txn)?);
+    if let Some(old) = account.alias.replace(alias.into()) {
+        txn.delete(RowKey::Alias(old));
+    }
+    txn.put_owner(RowKey::Alias(alias.into()), account.id);
+    txn.put(RowKey::Account(account.id), account);
+    Ok(Empty::default())
+}
+
+/// Sign-in takes an alias or an account id in the same place.
+fn is_account_id(alias: &str) -> bool {
+    alias.len() == 12 && alias.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn own_account(ctx: &OpContext<'_>, txn: &mut Txn) -> Result<std::sync::Arc<Account>, Failure> {
+    txn.account(ctx.account()).ok_or_else(Failure::internal)
+}
+
+pub(super) static DELETE_ACCOUNT_ALIAS: Declaration<api::DeleteAccountAlias> = Declaration {
+    effect: Effect::Write,
+    rules: &[Rule {
+        action: "iam:DeleteAccountAlias",
+        when: always,
+        target: |_, _| Target::any(),
+        keys: &[],
+    }],
+    run: delete_account_alias,
+};
+
+fn delete_account_alias(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::DeleteAccountAliasRequest,
+) -> Result<Empty, Failure> {
+    let mut account = Account::clone(&*own_account(ctx, txn)?);
+    let alias = account.alias.take_if(|alias| **alias == *input.account_alias);
+    let alias = alias.ok_or_else(|| failures::no_such_account_alias(&input.account_alias))?;
+    txn.delete(RowKey::Alias(alias));
+    txn.put(RowKey::Account(account.id), account);
+    Ok(Empty::default())
+}
+
+pub(super) static LIST_ACCOUNT_ALIASES: Declaration<api::ListAccountAliases> = Declaration {
+    effect: Effect::Read,
+    rules: &[Rule {
+        action: "iam:ListAccountAliases",
+        when: always,
+        target: |_, _| Target::any(),
+        keys: &[],
+    }],
+    run: list_account_aliases,
+};
+
+fn list_account_aliases(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::ListAccountAliasesRequest,
+) -> Result<api::ListAccountAliasesResponse, Failure> {
+    let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
+    let account = own_account(ctx, txn)?;
+    let aliases = account.alias.iter().map(|alias| (alias.clone(), alias.to_string())).collect();
+    let page = ask.few(aliases, |alias| alias);
+    Ok(api::ListAccountAliasesResponse {
+        is_truncated: page.is_truncated(),
+        account_aliases: page.items,
+        marker: page.marker,
+    })
+}
+
+pub(super) static GET_ACCOUNT_SUMMARY: Declaration<api::GetAccountSummary> = Declaration {
+    effect: Effect::Read,
+    rules: &[Rule { action: "iam:GetAccountSummary", when: always, target: |_, _| Target::any(), keys: &[] }],
+    run: get_account_summary,
+};
+
+fn get_account_summary(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    _: &Empty,
+) -> Result<api::GetAccountSummaryResponse, Failure> {
+    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    Ok(api::GetAccountSummaryResponse { summary_map: Some(summary(&state)) })
+}
+
+/// Every key of the model.
+fn summary(state: &AccountState) -> BTreeMap<api::SummaryKeyType, i32> {
+    let root = &state.account().root;
+    let versions = state.all::<ManagedPolicy>().iter().map(|(_, policy)| policy.versions.len()).sum();
+    let mut map: BTreeMap<_, _> = api::SummaryKeyType::ALL.iter().map(|key| (*key, 0)).collect();
+    map.extend(QUOTAS.iter().map(|(key, quota)| (*key, number(*quota))));
+    map.extend([
+        (api::SummaryKeyType::AccountAccessKeysPresent, i32::from(!root.access_keys.is_empty())),
+        (api::SummaryKeyType::AccountPasswordPresent, i32::from(root.password.is_some())),
+        (api::SummaryKeyType::Groups, number(state.all::<Group>().len())),
+        (api::SummaryKeyType::InstanceProfiles, number(state.all::<InstanceProfile>().len())),
+        (api::SummaryKeyType::Policies, number(state.all::<ManagedPolicy>().len())),
+        (api::SummaryKeyType::PolicyVersionsInUse, number(versions)),
+        (api::SummaryKeyType::Roles, number(state.all::<Role>().len())),
+        (api::SummaryKeyType::Users, number(state.all::<User>().len())),
+    ]);
+    map
+}
+
+/// What is not counted yet (certificates, devices, providers) is zero, because there is none.
+const QUOTAS: &[(api::SummaryKeyType, usize)] = &[
+    (api::SummaryKeyType::AccessKeysPerUserQuota, quotas::ACCESS_KEYS_PER_USER),
+    (api::SummaryKeyType::AssumeRolePolicySizeQuota, quotas::TRUST_POLICY_CHARS),
+    (api::SummaryKeyType::AttachedPoliciesPerGroupQuota, quotas::ATTACHED_POLICIES_PER_GROUP),
+    (api::SummaryKeyType::AttachedPoliciesPerRoleQuota, quotas::ATTACHED_POLICIES_PER_ROLE),
+    (api::SummaryKeyType::AttachedPoliciesPerUserQuota, quotas::ATTACHED_POLICIES_PER_USER),
+    (api::SummaryKeyType::GlobalEndpointTokenVersion, 1),
+    (api::SummaryKeyType::GroupPolicySizeQuota, quotas::GROUP_POLICY_CHARS),
+    (api::SummaryKeyType::GroupsPerUserQuota, quotas::GROUPS_PER_USER),
+    (api::SummaryKeyType::GroupsQuota, quotas::GROUPS),
+    (api::SummaryKeyType::InstanceProfilesQuota, quotas::INSTANCE_PROFILES),
+    (api::SummaryKeyType::PoliciesQuota, quotas::POLICIES),
+    (api::SummaryKeyType::PolicySizeQuota, quotas::POLICY_CHARS),
+    (api::SummaryKeyType::PolicyVersionsInUseQuota, 10_000),
+    (api::SummaryKeyType::RolePolicySizeQuota, quotas::ROLE_POLICY_CHARS),
+    (api::SummaryKeyType::RolesQuota, quotas::ROLES),
+    (api::SummaryKeyType::ServerCertificatesQuota, 20),
+    (api::SummaryKeyType::SigningCertificatesPerUserQuota, 2),
+    (api::SummaryKeyType::UserPolicySizeQuota, quotas::USER_POLICY_CHARS),
+    (api::SummaryKeyType::UsersQuota, quotas::USERS),
+    (api::SummaryKeyType::VersionsPerPolicyQuota, quotas::POLICY_VERSIONS),
+];
+
+fn number(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+pub(super) static GET_ACCOUNT_AUTHORIZATION_DETAILS: Declaration<api::GetAccountAuthorizationDetails> =
+    Declaration {
+        effect: Effect::Read,
+        rules: &[Rule {
+            action: "iam:GetAccountAuthorizationDetails",
+            when: always,
+            target: |_, _| Target::any(),
+            keys: &[],
+        }],
+        run: get_account_authorization_details,
+    };
+
+/// Users, then groups, roles, the account's policies and those of AWS that are attached to something.
+fn get_account_authorization_details(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::GetAccountAuthorizationDetailsRequest,
+) -> Result<api::GetAccountAuthorizationDetailsResponse, Failure> {
+    let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
+    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let page = details(&state, &ask, input.filter.as_deref().unwrap_or_default())?;
+    let shape = Shape { state: &state, partition: ctx.partition() };
+    let (mut users, mut groups, mut roles, mut policies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (is_truncated, marker) = (page.is_truncated(), page.marker);
+    for detail in page.items {
+        match detail {
+            Detail::AwsPolicy(policy) => policies.push(shape.aws_policy_detail(policy)),
+            Detail::Group(group) => groups.push(shape.group_detail(group)),
+            Detail::Policy(policy) => policies.push(shape.policy_detail(policy)),
+            Detail::Role(role) => roles.push(shape.role_detail(role)),
+            Detail::User(user) => users.push(shape.user_detail(user)),
+        }
+    }
+    Ok(api::GetAccountAuthorizationDetailsResponse {
+        user_detail_list: Some(users),
+        group_detail_list: Some(groups),
+        role_detail_list: Some(roles),
+        policies: Some(policies),
+        is_truncated,
+        marker,
+    })
+}
+
+enum Detail<'a> {
+    AwsPolicy(&'static AwsPolicy),
+    Group(&'a Group),
+    Policy(&'a ManagedPolicy),
+    Role(&'a Role),
+    User(&'a User),
+}
+
+type Rows<'a> = Box<dyn Iterator<Item = (String, Detail<'a>)> + 'a>;
+
+/// The sections of the listing, in order. Markers say the section by its number, then the name.
+const SECTIONS: [api::EntityType; 5] = [
+    api::EntityType::User,
+    api::EntityType::Group,
+    api::EntityType::Role,
+    api::EntityType::LocalManagedPolicy,
+    api::EntityType::AwsManagedPolicy,
+];
+
+fn details<'a>(
+    state: &'a AccountState,
+    ask: &Ask,
+    filter: &[api::EntityType],
+) -> Result<Page<Detail<'a>>, Failure> {
+    let (first, after) = match ask.after() {
+        None => (0, None),
+        Some(place) => {
+            let (section, name) = place.split_once('/').ok_or_else(failures::invalid_marker)?;
+            let section: usize = section.parse().map_err(|_| failures::invalid_marker())?;
+            (section, Some(NameKey::new(name)))
+        }
+    };
+    let wanted = |kind: &api::EntityType| filter.is_empty() || filter.contains(kind);
+    let sections = SECTIONS.iter().enumerate().skip(first).filter(|(_, kind)| wanted(kind));
+    let rows = sections.flat_map(|(number, kind)| {
+        let after = after.as_ref().filter(|_| number == first);
+        section(state, *kind, after).map(move |(name, detail)| (format!("{number}/{name}"), detail))
+    });
+    Ok(ask.take(rows, |detail| detail))
+}
+
+fn section<'a>(state: &'a AccountState, kind: api::EntityType, after: Option<&NameKey>) -> Rows<'a> {
+    match kind {
+        api::EntityType::AwsManagedPolicy => {
+            let mut used: Vec<_> = state
+                .aws_policies_in_use()
+                .filter_map(rootward_managed::get)
+                .map(|policy| (NameKey::new(policy.name), policy))
+                .filter(|(name, _)| after.is_none_or(|after| name > after))
+                .collect();
+            used.sort_by(|(a, _), (b, _)| a.cmp(b));
+            used.dedup_by(|(a, _), (b, _)| a == b);
+            Box::new(
+                used.into_iter().map(|(name, policy)| (name.as_str().to_owned(), Detail::AwsPolicy(policy))),
+            )
+        }
+        api::EntityType::Group => rows(state, after, Detail::Group),
+        api::EntityType::LocalManagedPolicy => rows(state, after, Detail::Policy),
+        api::EntityType::Role => rows(state, after, Detail::Role),
+        api::EntityType::User => rows(state, after, Detail::User),
+    }
+}
+
+fn rows<'a, T: rootward_state::Tabled + 'a>(
+    state: &'a AccountState,
+    after: Option<&NameKey>,
+    detail: fn(&'a T) -> Detail<'a>,
+) -> Rows<'a> {
+    let rows = state.all::<T>().after(after);
+    Box::new(rows.map(move |(name, row)| (name.as_str().to_owned(), detail(row))))
+}
+
+impl Shape<'_> {
+    fn user_detail(&self, user: &User) -> api::UserDetail {
+        let groups = user.groups.iter().filter_map(|id| self.state.by_id::<Group>(*id));
+        let inline = shape::inline_policies(&user.grants.inline);
+        api::UserDetail {
+            path: Some(user.path.to_string()),
+            user_name: Some(user.name.to_string()),
+            user_id: Some(user.id.to_string()),
+            arn: Some(self.arn(user)),
+            create_date: Some(user.created),
+            user_policy_list: (!inline.is_empty()).then_some(inline),
+            group_list: Some(groups.map(|group| group.name.to_string()).collect()),
+            attached_managed_policies: Some(self.attached(&user.grants)),
+            permissions_boundary: self.boundary(user.boundary.as_ref()),
+            tags: Some(tags::shown(&user.tags).unwrap_or_default()),
+        }
+    }
+
+    fn group_detail(&self, group: &Group) -> api::GroupDetail {
+        api::GroupDetail {
+            path: Some(group.path.to_string()),
+            group_name: Some(group.name.to_string()),
+            group_id: Some(group.id.to_string()),
+            arn: Some(self.arn(group)),
+            create_date: Some(group.created),
+            group_policy_list: Some(shape::inline_policies(&group.grants.inline)),
+            attached_managed_policies: Some(self.attached(&group.grants)),
+        }
+    }
+
+    fn role_detail(&self, role: &Role) -> api::RoleDetail {
+        let profiles =
+            self.state.profiles_of(role.id).filter_map(|id| self.state.by_id::<InstanceProfile>(id));
+        api::RoleDetail {
+            path: Some(role.path.to_string()),
+            role_name: Some(role.name.to_string()),
+            role_id: Some(role.id.to_string()),
+            arn: Some(self.arn(role)),
+            create_date: Some(role.created),
+            assume_role_policy_document: Some(self.trust(role)),
+            instance_profile_list: Some(
+                profiles.map(|profile| self.listed_instance_profile(profile)).collect(),
+            ),
+            role_policy_list: Some(shape::inline_policies(&role.grants.inline)),
+            attached_managed_policies: Some(self.attached(&role.grants)),
+            permissions_boundary: self.boundary(role.boundary.as_ref()),
+            tags: Some(tags::shown(&role.tags).unwrap_or_default()),
+            role_last_used: Some(self.role_last_used(role.id)),
+        }
+    }
+
+    fn policy_detail(&self, policy: &ManagedPolicy) -> api::ManagedPolicyDetail {
+        let version = |version: &PolicyVersion| api::PolicyVersion {
+            document: Some(shape::document(version.document.text())),
+            version_id: Some(format!("v{}", version.number)),
+            is_default_version: Some(version.number == policy.default_version),
+            create_date: Some(version.created),
+        };
+        api::ManagedPolicyDetail {
+            policy_name: Some(policy.name.to_string()),
+            policy_id: Some(policy.id.to_string()),
+            arn: Some(self.arn(policy)),
+            path: Some(policy.path.to_string()),
+            default_version_id: Some(format!("v{}", policy.default_version)),
+            is_attachable: Some(true),
+            description: policy.description.as_deref().map(str::to_owned),
+            create_date: Some(policy.created),
+            update_date: Some(policy.updated),
+            // Newest first.
+            policy_version_list: Some(policy.versions.iter().rev().map(version).collect()),
+            ..self.usage(&PolicyRef::Customer(policy.id))
+        }
+    }
+
+    fn aws_policy_detail(&self, policy: &AwsPolicy) -> api::ManagedPolicyDetail {
+        api::ManagedPolicyDetail {
+            policy_name: Some(policy.name.to_owned()),
+            policy_id: Some(policy.id.to_string()),
+            arn: Some(policy.arn(self.partition)),
+            path: Some(policy.path.to_owned()),
+            default_version_id: Some(policy.default_version.to_string()),
+            is_attachable: Some(true),
+            description: None,
+            create_date: Some(policy.created),
+            update_date: Some(policy.updated),
+            policy_version_list: Some(vec![api::PolicyVersion {
+                document: Some(shape::document(&policy.document())),
+                version_id: Some(policy.default_version.to_string()),
+                is_default_version: Some(true),
+                create_date: Some(policy.updated),
+            }]),
+            ..self.usage(&PolicyRef::Aws(policy.name.into()))
+        }
+    }
+
+    fn usage(&self, policy: &PolicyRef) -> api::ManagedPolicyDetail {
+        api::ManagedPolicyDetail {
+            attachment_count: Some(number(self.state.attached_to(policy).count())),
+            permissions_boundary_usage_count: Some(number(self.state.bounded_by(policy).count())),
+            ..api::ManagedPolicyDetail::default()
+        }
+    }
+}

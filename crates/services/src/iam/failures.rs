@@ -1,0 +1,216 @@
+//! Every refusal of IAM, in AWS's words.
+//!
+//! Source: recorded answers of the service; clients match on these texts.
+
+use rootward_pipeline::Failure;
+
+fn no_such_entity(message: impl Into<String>) -> Failure {
+    Failure::new("NoSuchEntity", 404, message)
+}
+
+fn already_exists(message: impl Into<String>) -> Failure {
+    Failure::new("EntityAlreadyExists", 409, message)
+}
+
+fn delete_conflict(message: &str) -> Failure {
+    Failure::new("DeleteConflict", 409, message)
+}
+
+fn limit_exceeded(message: impl Into<String>) -> Failure {
+    Failure::new("LimitExceeded", 409, message)
+}
+
+pub(crate) fn invalid_input(message: impl Into<String>) -> Failure {
+    Failure::new("InvalidInput", 400, message)
+}
+
+pub(crate) fn unmodifiable(message: impl Into<String>) -> Failure {
+    Failure::new("UnmodifiableEntity", 400, message)
+}
+
+/// A document that is no policy of the kind wanted; the engine knows the words.
+pub(crate) fn malformed_policy(message: impl Into<String>) -> Failure {
+    Failure::new("MalformedPolicyDocument", 400, message)
+}
+
+/// A principal of a trust policy that names nobody.
+pub(crate) fn invalid_principal(principal: &str) -> Failure {
+    malformed_policy(format!("Invalid principal in policy: \"AWS\":\"{principal}\""))
+}
+
+/// A role under a path that is kept for services.
+pub(crate) fn service_role_path() -> Failure {
+    Failure::access_denied("Cannot perform the operation on the protected path /aws-service-role/")
+}
+
+// What does not exist.
+
+pub(crate) fn no_such_user(name: &str) -> Failure {
+    no_such_entity(format!("The user with name {name} cannot be found."))
+}
+
+pub(crate) fn no_such_group(name: &str) -> Failure {
+    no_such_entity(format!("The group with name {name} cannot be found."))
+}
+
+pub(crate) fn no_such_role(name: &str) -> Failure {
+    no_such_entity(format!("The role with name {name} cannot be found."))
+}
+
+pub(crate) fn no_such_instance_profile(name: &str) -> Failure {
+    no_such_entity(format!("Instance Profile {name} cannot be found."))
+}
+
+pub(crate) fn no_such_policy(arn: &str) -> Failure {
+    no_such_entity(format!("Policy {arn} was not found."))
+}
+
+pub(crate) fn not_attachable(arn: &str) -> Failure {
+    no_such_entity(format!("Policy {arn} does not exist or is not attachable."))
+}
+
+pub(crate) fn no_such_policy_version(arn: &str, version: &str) -> Failure {
+    no_such_entity(format!("Policy {arn} version {version} does not exist or is not attachable."))
+}
+
+pub(crate) fn policy_not_attached(arn: &str) -> Failure {
+    no_such_entity(format!("Policy {arn} was not found."))
+}
+
+/// A permissions boundary that does not exist.
+pub(crate) fn no_such_boundary(arn: &str) -> Failure {
+    no_such_entity(format!("Scope ARN: {arn} does not exist or is not attachable."))
+}
+
+/// `owner` is `user`, `group` or `role`.
+pub(crate) fn no_such_inline_policy(owner: &str, name: &str) -> Failure {
+    no_such_entity(format!("The {owner} policy with name {name} cannot be found."))
+}
+
+pub(crate) fn no_such_access_key(id: &str) -> Failure {
+    no_such_entity(format!("The Access Key with id {id} cannot be found."))
+}
+
+pub(crate) fn no_such_account_alias(alias: &str) -> Failure {
+    no_such_entity(format!("The account alias {alias} cannot be found."))
+}
+
+// What exists already.
+
+pub(crate) fn user_exists(name: &str) -> Failure {
+    already_exists(format!("User with name {name} already exists."))
+}
+
+pub(crate) fn group_exists(name: &str) -> Failure {
+    already_exists(format!("Group with name {name} already exists."))
+}
+
+pub(crate) fn role_exists(name: &str) -> Failure {
+    already_exists(format!("Role with name {name} already exists."))
+}
+
+pub(crate) fn policy_exists(name: &str) -> Failure {
+    already_exists(format!("A policy called {name} already exists. Duplicate names are not allowed."))
+}
+
+pub(crate) fn instance_profile_exists(name: &str) -> Failure {
+    already_exists(format!("Instance Profile {name} already exists."))
+}
+
+pub(crate) fn account_alias_exists(alias: &str) -> Failure {
+    already_exists(format!("The account alias {alias} already exists."))
+}
+
+// What something else still needs.
+
+pub(crate) fn has_attached_policies() -> Failure {
+    delete_conflict("Cannot delete entity, must detach all policies first.")
+}
+
+pub(crate) fn has_inline_policies() -> Failure {
+    delete_conflict("Cannot delete entity, must delete policies first.")
+}
+
+pub(crate) fn has_access_keys() -> Failure {
+    delete_conflict("Cannot delete entity, must delete access keys first.")
+}
+
+/// For a group with members and for a user in groups alike.
+pub(crate) fn has_memberships() -> Failure {
+    delete_conflict("Cannot delete entity, must remove users from group first.")
+}
+
+/// For a role in an instance profile and for a profile with a role alike.
+pub(crate) fn in_instance_profile() -> Failure {
+    delete_conflict("Cannot delete entity, must remove roles from instance profile first.")
+}
+
+pub(crate) fn policy_attached() -> Failure {
+    delete_conflict("Cannot delete a policy attached to entities.")
+}
+
+pub(crate) fn policy_has_versions() -> Failure {
+    delete_conflict(
+        "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. \
+         The default version is deleted with the policy.",
+    )
+}
+
+pub(crate) fn default_policy_version() -> Failure {
+    delete_conflict("Cannot delete the default version of a policy.")
+}
+
+// Quotas.
+
+/// `quota` is the quota's name, such as `UsersPerAccount`.
+pub(crate) fn quota_exceeded(quota: &str, limit: usize) -> Failure {
+    limit_exceeded(format!("Cannot exceed quota for {quota}: {limit}"))
+}
+
+/// The inline policies of an entity together are too long; `owner` is `user`, `group` or `role`.
+pub(crate) fn inline_policies_too_long(owner: &str, name: &str, limit: usize) -> Failure {
+    limit_exceeded(format!("Maximum policy size of {limit} bytes exceeded for {owner} {name}"))
+}
+
+pub(crate) fn too_many_policy_versions() -> Failure {
+    limit_exceeded(
+        "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing \
+         version.",
+    )
+}
+
+// Input that the model takes and the service does not.
+
+pub(crate) fn user_name_needed() -> Failure {
+    Failure::validation("Must specify userName when calling with non-User credentials")
+}
+
+pub(crate) fn invalid_marker() -> Failure {
+    Failure::validation("Invalid Marker.")
+}
+
+pub(crate) fn unparsable_arn() -> Failure {
+    // Two blanks: as the service writes it.
+    Failure::validation("Invalid ARN:  Could not be parsed!")
+}
+
+pub(crate) fn invalid_arn(arn: &str) -> Failure {
+    Failure::validation(format!("ARN {arn} is not valid."))
+}
+
+pub(crate) fn duplicate_tag_keys() -> Failure {
+    invalid_input("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+}
+
+pub(crate) fn reserved_tag_key() -> Failure {
+    invalid_input("Tag keys beginning with aws: are reserved for AWS use.")
+}
+
+/// Sign-in could not tell such an alias from another account.
+pub(crate) fn alias_is_account_id() -> Failure {
+    Failure::validation("The account alias must not be an account ID.")
+}
+
+pub(crate) fn status_not_settable() -> Failure {
+    invalid_input("The status of an access key can be set to Active or Inactive.")
+}

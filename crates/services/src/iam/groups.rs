@@ -1,0 +1,297 @@
+//! Groups and who is in them.
+//!
+//! A membership is kept in the user's row; adding one rewrites the group's row too, so that a group deleted at the same
+//! time keeps no members.
+
+use std::sync::Arc;
+
+use rootward_api::iam as api;
+use rootward_names::{EntityKind, UniqueId};
+use rootward_pipeline::{Declaration, Effect, Failure, Handler, OpContext, Rule, always};
+use rootward_state::entities::{Grants, Group, Named, User};
+use rootward_state::{NameKey, Txn};
+use rootward_wire::Empty;
+
+use super::page::{Ask, is_under};
+use super::shape::Shape;
+use super::whom::user;
+use super::{failures, quotas, targets};
+
+pub(super) static OPERATIONS: &[&dyn Handler] = &[
+    &ADD_USER_TO_GROUP,
+    &CREATE_GROUP,
+    &DELETE_GROUP,
+    &GET_GROUP,
+    &LIST_GROUPS,
+    &LIST_GROUPS_FOR_USER,
+    &REMOVE_USER_FROM_GROUP,
+    &UPDATE_GROUP,
+];
+
+/// The group called `name` in the caller's account, guarded.
+pub(super) fn group(ctx: &OpContext<'_>, txn: &mut Txn, name: &str) -> Result<Arc<Group>, Failure> {
+    txn.named::<Group>(ctx.account(), name).ok_or_else(|| failures::no_such_group(name))
+}
+
+pub(super) static CREATE_GROUP: Declaration<api::CreateGroup> = Declaration {
+    effect: Effect::Write,
+    rules: &[Rule {
+        action: "iam:CreateGroup",
+        when: always,
+        target: |scope, input| targets::new::<Group>(scope, input.path.as_deref(), &input.group_name),
+        keys: &[],
+    }],
+    run: create_group,
+};
+
+fn create_group(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::CreateGroupRequest,
+) -> Result<api::CreateGroupResponse, Failure> {
+    let account = ctx.account();
+    let state = txn.view(account).ok_or_else(Failure::internal)?;
+    if txn.named::<Group>(account, &input.group_name).is_some() {
+        return Err(failures::group_exists(&input.group_name));
+    }
+    if state.all::<Group>().len() >= quotas::GROUPS {
+        return Err(failures::quota_exceeded("GroupsPerAccount", quotas::GROUPS));
+    }
+    let group = Group {
+        id: ctx.unique_id(EntityKind::Group),
+        name: input.group_name.as_str().into(),
+        path: input.path.as_deref().unwrap_or("/").into(),
+        created: ctx.now,
+        grants: Grants::default(),
+    };
+    let shown = Shape { state: &state, partition: ctx.partition() }.group(&group);
+    txn.put_entity(account, group);
+    Ok(api::CreateGroupResponse { group: shown })
+}
+
+pub(super) static GET_GROUP: Declaration<api::GetGroup> = Declaration {
+    effect: Effect::Read,
+    rules: &[Rule {
+        action: "iam:GetGroup",
+        when: always,
+        target: |scope, input| targets::group(scope, &input.group_name),
+        keys: &[],
+    }],
+    run: get_group,
+};
+
+/// Pages over the members, in the order of their ids.
+fn get_group(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::GetGroupRequest,
+) -> Result<api::GetGroupResponse, Failure> {
+    let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
+    let after =
+        ask.after().map(str::parse::<UniqueId>).transpose().map_err(|_| failures::invalid_marker())?;
+    let group = group(ctx, txn, &input.group_name)?;
+    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let shape = Shape { state: &state, partition: ctx.partition() };
+    let members = state.members_after(group.id, after).filter_map(|id| state.by_id::<User>(id));
+    let page = ask.take(members.map(|user| (user.id.to_string(), user)), |user| shape.listed_user(user));
+    Ok(api::GetGroupResponse {
+        group: shape.group(&group),
+        is_truncated: page.is_truncated(),
+        users: page.items,
+        marker: page.marker,
+    })
+}
+
+pub(super) static LIST_GROUPS: Declaration<api::ListGroups> = Declaration {
+    effect: Effect::Read,
+    rules: &[Rule {
+        action: "iam:ListGroups",
+        when: always,
+        target: |scope, input| targets::list::<Group>(scope, input.path_prefix.as_deref()),
+        keys: &[],
+    }],
+    run: list_groups,
+};
+
+fn list_groups(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::ListGroupsRequest,
+) -> Result<api::ListGroupsResponse, Failure> {
+    let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
+    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let shape = Shape { state: &state, partition: ctx.partition() };
+    let page = ask.table(
+        state.all::<Group>(),
+        |group| is_under(input.path_prefix.as_deref(), group),
+        |group| shape.group(group),
+    );
+    Ok(api::ListGroupsResponse { is_truncated: page.is_truncated(), groups: page.items, marker: page.marker })
+}
+
+pub(super) static UPDATE_GROUP: Declaration<api::UpdateGroup> = Declaration {
+    effect: Effect::Write,
+    rules: &[
+        Rule {
+            action: "iam:UpdateGroup",
+            when: always,
+            target: |scope, input| targets::group(scope, &input.group_name),
+            keys: &[],
+        },
+        // Also as what it becomes: nobody moves a group to where they may not touch it.
+        Rule {
+            action: "iam:UpdateGroup",
+            when: |input| input.new_group_name.is_some() || input.new_path.is_some(),
+            target: |scope, input| {
+                let (path, name) = (input.new_path.as_deref(), input.new_group_name.as_deref());
+                targets::renamed_group(scope, &input.group_name, path, name)
+            },
+            keys: &[],
+        },
+    ],
+    run: update_group,
+};
+
+fn update_group(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::UpdateGroupRequest,
+) -> Result<Empty, Failure> {
+    let old = group(ctx, txn, &input.group_name)?;
+    let mut group = Group::clone(&old);
+    if let Some(path) = &input.new_path {
+        group.path = path.as_str().into();
+    }
+    if let Some(name) = &input.new_group_name {
+        if NameKey::new(name) != NameKey::new(&old.name) {
+            if txn.named::<Group>(ctx.account(), name).is_some() {
+                return Err(failures::group_exists(name));
+            }
+            txn.delete_entity::<Group>(ctx.account(), &old.name);
+        }
+        group.name = name.as_str().into();
+    }
+    txn.put_entity(ctx.account(), group);
+    Ok(Empty::default())
+}
+
+pub(super) static DELETE_GROUP: Declaration<api::DeleteGroup> = Declaration {
+    effect: Effect::Write,
+    rules: &[Rule {
+        action: "iam:DeleteGroup",
+        when: always,
+        target: |scope, input| targets::group(scope, &input.group_name),
+        keys: &[],
+    }],
+    run: delete_group,
+};
+
+fn delete_group(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::DeleteGroupRequest,
+) -> Result<Empty, Failure> {
+    let group = group(ctx, txn, &input.group_name)?;
+    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    // Unguarded, yet safe: whoever joins rewrites the group's row, which is guarded.
+    if state.members(group.id).next().is_some() {
+        return Err(failures::has_memberships());
+    }
+    if !group.grants.attached.is_empty() {
+        return Err(failures::has_attached_policies());
+    }
+    if !group.grants.inline.is_empty() {
+        return Err(failures::has_inline_policies());
+    }
+    txn.delete_entity::<Group>(ctx.account(), group.name());
+    Ok(Empty::default())
+}
+
+pub(super) static ADD_USER_TO_GROUP: Declaration<api::AddUserToGroup> = Declaration {
+    effect: Effect::Write,
+    rules: &[Rule {
+        action: "iam:AddUserToGroup",
+        when: always,
+        target: |scope, input| targets::group(scope, &input.group_name),
+        keys: &[],
+    }],
+    run: add_user_to_group,
+};
+
+/// Adding a member again changes nothing.
+fn add_user_to_group(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::AddUserToGroupRequest,
+) -> Result<Empty, Failure> {
+    let group = group(ctx, txn, &input.group_name)?;
+    let user = user(ctx, txn, &input.user_name)?;
+    if user.groups.contains(&group.id) {
+        return Ok(Empty::default());
+    }
+    if user.groups.len() >= quotas::GROUPS_PER_USER {
+        return Err(failures::quota_exceeded("GroupsPerUser", quotas::GROUPS_PER_USER));
+    }
+    let mut user = User::clone(&user);
+    user.groups.push(group.id);
+    txn.put_entity(ctx.account(), user);
+    txn.put_entity::<Group>(ctx.account(), group);
+    Ok(Empty::default())
+}
+
+pub(super) static REMOVE_USER_FROM_GROUP: Declaration<api::RemoveUserFromGroup> = Declaration {
+    effect: Effect::Write,
+    rules: &[Rule {
+        action: "iam:RemoveUserFromGroup",
+        when: always,
+        target: |scope, input| targets::group(scope, &input.group_name),
+        keys: &[],
+    }],
+    run: remove_user_from_group,
+};
+
+/// Removing a user who is no member changes nothing.
+fn remove_user_from_group(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::RemoveUserFromGroupRequest,
+) -> Result<Empty, Failure> {
+    let group = group(ctx, txn, &input.group_name)?;
+    let user = user(ctx, txn, &input.user_name)?;
+    if user.groups.contains(&group.id) {
+        let mut user = User::clone(&user);
+        user.groups.retain(|id| *id != group.id);
+        txn.put_entity(ctx.account(), user);
+    }
+    Ok(Empty::default())
+}
+
+pub(super) static LIST_GROUPS_FOR_USER: Declaration<api::ListGroupsForUser> = Declaration {
+    effect: Effect::Read,
+    rules: &[Rule {
+        action: "iam:ListGroupsForUser",
+        when: always,
+        target: |scope, input| targets::user(scope, &input.user_name),
+        keys: &[],
+    }],
+    run: list_groups_for_user,
+};
+
+fn list_groups_for_user(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::ListGroupsForUserRequest,
+) -> Result<api::ListGroupsForUserResponse, Failure> {
+    let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
+    let user = user(ctx, txn, &input.user_name)?;
+    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let shape = Shape { state: &state, partition: ctx.partition() };
+    let groups = user.groups.iter().filter_map(|id| state.by_id::<Group>(*id));
+    let keyed = groups.map(|group| (NameKey::new(group.name()).as_str().to_owned(), group)).collect();
+    let page = ask.few(keyed, |group| shape.group(group));
+    Ok(api::ListGroupsForUserResponse {
+        is_truncated: page.is_truncated(),
+        groups: page.items,
+        marker: page.marker,
+    })
+}

@@ -1,0 +1,40 @@
+//! Identity and Access Management: users, groups, roles, policies, access keys and what belongs to the account.
+//!
+//! One file a noun holds the declarations of its operations, their functions and tests, and a slice `OPERATIONS`. What
+//! they share: [`failures`] (every text), [`page`] (listings), [`tags`], [`targets`] (what rules authorize on), [`refs`]
+//! (policies by ARN and as rows keep them), [`shape`] (rows as answers), [`whom`] (the optional user name), [`quotas`].
+//!
+//! INVARIANT: a row refers to another by unique id, and only while that other exists. An operation that adds a reference
+//! rewrites the row referred to as well, so that deleting it at the same time loses the race.
+//!
+//! Source: IAM API Reference; Service Authorization Reference, "AWS Identity and Access Management (IAM)"; where those are
+//! silent on texts, what the service has been seen to answer.
+
+mod access_keys;
+mod account;
+mod failures;
+mod groups;
+mod instance_profiles;
+mod page;
+mod quotas;
+mod refs;
+mod roles;
+mod shape;
+mod tags;
+mod targets;
+mod trust;
+mod users;
+mod whom;
+
+use rootward_pipeline::Handler;
+
+pub(crate) use access_keys::{Issued, issue};
+pub(crate) use quotas::ACCESS_KEYS_PER_USER;
+
+/// Every operation that is implemented.
+pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
+    [access_keys::OPERATIONS, account::OPERATIONS, groups::OPERATIONS, instance_profiles::OPERATIONS, roles::OPERATIONS, users::OPERATIONS]
+        .into_iter()
+        .flatten()
+        .copied()
+}
