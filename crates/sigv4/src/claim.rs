@@ -177,6 +177,33 @@ impl<'a> Claim<'a> {
     }
 }
 
+/// The credential that a request states, `keyid/date/region/service/term`, however malformed the rest of its claim.
+///
+/// Nothing about it is proven, or even checked: it is for records of refused requests, and for a sandbox that takes keys at
+/// their word.
+///
+/// ```
+/// # use http::HeaderMap;
+/// # use rootward_sigv4::{Parts, stated_credential};
+/// let mut headers = HeaderMap::new();
+/// headers.insert("authorization", "AWS4-HMAC-SHA256 Credential=test/x/eu-west-1/iam/y, Signature=z".parse()?);
+/// let parts = Parts { method: "POST", path: "/", query: "", authority: None, headers: &headers };
+/// assert_eq!(stated_credential(&parts).as_deref(), Some("test/x/eu-west-1/iam/y"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn stated_credential(parts: &Parts<'_>) -> Option<String> {
+    let header = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let in_header = header.and_then(|text| {
+        let fields = text.split([' ', ',']).filter_map(|field| field.split_once('='));
+        fields.into_iter().find(|(name, _)| *name == "Credential").map(|(_, value)| value.to_owned())
+    });
+    in_header.or_else(|| {
+        let mut parameters = query::parameters(parts.query);
+        let found = parameters.find(|(name, _)| query::is_name(name, "X-Amz-Credential"));
+        found.map(|(_, value)| query::text(value).into_owned())
+    })
+}
+
 /// Without query and headers: they hold signatures and session tokens.
 impl fmt::Debug for Parts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

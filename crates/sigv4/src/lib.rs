@@ -74,7 +74,7 @@ mod query;
 mod refusal;
 mod verify;
 
-pub use claim::{Claim, Dialect, Form, Parts, Scope};
+pub use claim::{Claim, Dialect, Form, Parts, Scope, stated_credential};
 pub use key::{SecretKey, SigningKey};
 pub use refusal::{Code, Mismatch, Refusal};
 pub use verify::{Scoped, Verified};
