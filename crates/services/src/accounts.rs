@@ -299,3 +299,125 @@ fn canonical_id(random: &mut dyn Random) -> Box<str> {
     random.fill(&mut bytes);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    fn request<'a>(name: &'a str, email: &'a str) -> OpenAccount<'a> {
+        let partition = Partition::Aws;
+        OpenAccount { name, email, password: None, admin: None, partition, id: None }
+    }
+
+    fn attempt(bench: &Bench, request: &OpenAccount<'_>) -> Result<Opened, AccountError> {
+        bench.write_with(|txn, now, random, vault| open(txn, request, now, random, vault))
+    }
+
+    #[test]
+    fn new_account_has_a_root_user_and_nothing_else() {
+        let bench = Bench::new();
+        let opened = attempt(&bench, &request("Two", "two@example.com")).unwrap();
+        assert_eq!(opened.root_arn, format!("arn:aws:iam::{}:root", opened.account));
+        let world = bench.begin().world().clone();
+        let state = world.account(opened.account).unwrap();
+        assert!(state.all::<User>().is_empty() && state.account().root.access_keys.is_empty());
+        assert_eq!((state.account().canonical_id.len(), state.account().alias.as_ref()), (64, None));
+        assert_eq!(world.account_by_email("TWO@example.com"), Some(opened.account));
+    }
+
+    #[test]
+    fn administrator_can_do_everything_with_one_key() {
+        let bench = Bench::new();
+        let request = OpenAccount { admin: Some("boss"), ..request("Two", "two@example.com") };
+        let opened = attempt(&bench, &request).unwrap();
+        let admin = opened.admin.unwrap();
+        assert_eq!(admin.arn, format!("arn:aws:iam::{}:user/boss", opened.account));
+        let world = bench.begin().world().clone();
+        let state = world.account(opened.account).unwrap();
+        let user = state.named::<User>("boss").unwrap();
+        assert_eq!(user.grants.attached, [PolicyRef::Aws(ADMINISTRATOR.into())]);
+        assert!(rootward_managed::get(ADMINISTRATOR).is_some());
+        let row = state.access_key(admin.key.id).unwrap();
+        assert_eq!((row.owner, &user.access_keys), (KeyOwner::User(user.id), &vec![row.id]));
+        assert_eq!(bench.open_secret(row), admin.key.secret.expose());
+    }
+
+    #[test]
+    fn e_mail_address_of_another_account_is_refused_in_any_case() {
+        let error = attempt(&Bench::new(), &request("Two", "ROOT@Example.com")).unwrap_err();
+        assert_eq!(error, AccountError::EmailTaken("ROOT@Example.com".into()));
+    }
+
+    #[test]
+    fn account_id_is_not_given_twice() {
+        let bench = Bench::new();
+        let request = OpenAccount { id: Some(bench.account()), ..request("Two", "two@example.com") };
+        assert_eq!(attempt(&bench, &request).unwrap_err(), AccountError::IdTaken(bench.account()));
+    }
+
+    #[test]
+    fn names_and_addresses_follow_the_rules() {
+        for name in ["", "   ", "tab\there", "é", &"x".repeat(51)] {
+            assert!(matches!(check_name(name), Err(AccountError::Name(_))), "{name}");
+        }
+        assert_eq!(check_name("Example (Corp) & Sons ~"), Ok(()));
+        for email in ["a@b.c", "a+b@ex-ample.com", "A.B_c/d=e?f@x.y.z0"] {
+            let short = email.len() < 6;
+            assert_eq!(email_problem(email).is_some(), short, "{email}");
+        }
+        for email in [
+            "",
+            "plain",
+            "a@b@c.de",
+            ".a@b.com",
+            "a b@c.com",
+            "a\"@c.com",
+            "a|b@c.com",
+            "a%b@c.com",
+            "a@localhost",
+            "a@-b.com",
+            "a@b.com.",
+            "a@b_c.com",
+            "é@b.com",
+            "@bbb.com",
+            &format!("{}@b.com", "x".repeat(60)),
+        ] {
+            assert!(email_problem(email).is_some(), "{email}");
+        }
+    }
+
+    #[test]
+    fn administrator_must_be_a_user_name() {
+        let bench = Bench::new();
+        for admin in ["", "a b", "a/b", &"x".repeat(65)] {
+            let request = OpenAccount { admin: Some(admin), ..request("Two", "two@example.com") };
+            assert_eq!(attempt(&bench, &request).unwrap_err(), AccountError::AdminName(admin.into()));
+        }
+    }
+
+    #[test]
+    fn root_user_has_two_keys_at_most() {
+        let bench = Bench::new();
+        let create = |account| {
+            bench.write_with(|txn, now, random, vault| {
+                create_root_access_key(txn, account, now, random, vault)
+            })
+        };
+        let key = create(bench.account()).unwrap();
+        assert_eq!(bench.state().access_key(key.id).unwrap().owner, KeyOwner::Root);
+        create(bench.account()).unwrap();
+        assert_eq!(create(bench.account()).unwrap_err(), AccountError::TooManyKeys(bench.account()));
+        let other = "999988887777".parse().unwrap();
+        assert_eq!(create(other).unwrap_err(), AccountError::NoSuchAccount(other));
+    }
+
+    #[test]
+    fn weak_password_is_refused_with_the_rule() {
+        let bench = Bench::new();
+        let weak = Password::new("password");
+        let result =
+            bench.write_with(|_, _, random, _| root_password(&weak, "Two", "two@example.com", random));
+        assert!(matches!(result, Err(AccountError::Password(_))));
+    }
+}

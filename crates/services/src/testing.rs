@@ -1,12 +1,13 @@
 //! Operations under test: an account on the memory store, a clock that stands still and a seeded random source.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use rootward_auth::session::{SessionPolicies, Tokens};
 use rootward_auth::{Credential, Identity, Principal, RoleSession};
 use rootward_names::{AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_pipeline::{Declaration, Failure, OpContext, Scope, Target};
-use rootward_state::entities::{Document, Grants, Role, User};
+use rootward_state::entities::{AccessKey, Document, Grants, Role, User};
 use rootward_state::{AccountState, CommitError, Db, Tabled, Txn};
 use rootward_store::Memory;
 use rootward_store::vault::{Key, Vault};
@@ -27,17 +28,17 @@ impl Random for Seeded {
 }
 
 /// An account to run operations in, called by its root user unless said otherwise.
-pub(crate) struct Lab {
-    pub(crate) account: AccountId,
-    pub(crate) caller: Principal,
-    pub(crate) db: Arc<Db>,
-    pub(crate) now: Time,
-    pub(crate) random: Seeded,
-    pub(crate) tokens: Tokens,
-    pub(crate) vault: Arc<Vault>,
+pub(crate) struct Bench {
+    account: AccountId,
+    caller: RefCell<Principal>,
+    db: Arc<Db>,
+    now: Time,
+    random: RefCell<Seeded>,
+    tokens: Tokens,
+    vault: Arc<Vault>,
 }
 
-impl Lab {
+impl Bench {
     /// A new account with nothing in it.
     pub(crate) fn new() -> Self {
         let mut random = Seeded(1);
@@ -56,8 +57,24 @@ impl Lab {
         };
         accounts::open(&mut txn, &request, now, &mut random, &vault).unwrap();
         db.commit_wait(txn).unwrap();
-        let caller = principal(account, Identity::Root);
-        Self { account, caller, db, now, random, tokens: Tokens::new(Arc::clone(&vault)), vault }
+        let caller = RefCell::new(principal(account, Identity::Root));
+        let tokens = Tokens::new(Arc::clone(&vault));
+        Self { account, caller, db, now, random: RefCell::new(random), tokens, vault }
+    }
+
+    /// The account's id.
+    pub(crate) fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// When every call arrives.
+    pub(crate) fn now(&self) -> Time {
+        self.now
+    }
+
+    /// A transaction on the state as it stands.
+    pub(crate) fn begin(&self) -> Txn {
+        self.db.begin()
     }
 
     /// The account as it stands.
@@ -72,7 +89,7 @@ impl Lab {
 
     /// Runs an operation and commits what it writes.
     pub(crate) fn run<O: Operation>(
-        &mut self,
+        &self,
         declaration: &Declaration<O>,
         input: O::Input,
     ) -> Result<O::Output, Failure> {
@@ -85,13 +102,13 @@ impl Lab {
 
     /// Runs an operation and hands out its transaction, to race it against others.
     pub(crate) fn run_uncommitted<O: Operation>(
-        &mut self,
+        &self,
         declaration: &Declaration<O>,
         input: &O::Input,
     ) -> Result<(O::Output, Txn), Failure> {
         let mut txn = self.db.begin();
-        let ctx =
-            OpContext::new(self.now, &self.caller, "us-east-1", &self.vault, &self.tokens, &mut self.random);
+        let (caller, mut random) = (self.caller.borrow(), self.random.borrow_mut());
+        let ctx = OpContext::new(self.now, &caller, "us-east-1", &self.vault, &self.tokens, &mut *random);
         let output = (declaration.run)(&ctx, &mut txn, input)?;
         Ok((output, txn))
     }
@@ -104,28 +121,45 @@ impl Lab {
 
     /// What the rules of an operation ask for, each as action and target.
     pub(crate) fn targets<O: Operation>(
-        &mut self,
+        &self,
         declaration: &Declaration<O>,
         input: &O::Input,
     ) -> Vec<(&'static str, Target)> {
         let world = self.db.snapshot();
-        let ctx =
-            OpContext::new(self.now, &self.caller, "us-east-1", &self.vault, &self.tokens, &mut self.random);
+        let (caller, mut random) = (self.caller.borrow(), self.random.borrow_mut());
+        let ctx = OpContext::new(self.now, &caller, "us-east-1", &self.vault, &self.tokens, &mut *random);
         let scope = Scope { ctx: &ctx, world: &world };
         let needed = declaration.rules.iter().filter(|rule| (rule.when)(input));
         needed.map(|rule| (rule.action, (rule.target)(&scope, input))).collect()
     }
 
     /// Writes rows directly.
-    pub(crate) fn write(&mut self, write: impl FnOnce(&mut Txn)) {
+    pub(crate) fn write(&self, write: impl FnOnce(&mut Txn)) {
         let mut txn = self.db.begin();
         write(&mut txn);
         self.db.commit_wait(txn).unwrap();
     }
 
+    /// Writes with everything that host commands have; commits what succeeds.
+    pub(crate) fn write_with<T, E>(
+        &self,
+        write: impl FnOnce(&mut Txn, Time, &mut dyn Random, &Vault) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut txn = self.db.begin();
+        let output = write(&mut txn, self.now, &mut *self.random.borrow_mut(), &self.vault)?;
+        self.db.commit_wait(txn).unwrap();
+        Ok(output)
+    }
+
+    /// The secret of an access key, unsealed.
+    pub(crate) fn open_secret(&self, key: &AccessKey) -> String {
+        let plain = self.vault.open(key.id.to_string().as_bytes(), &key.secret).unwrap();
+        String::from_utf8(plain.to_vec()).unwrap()
+    }
+
     /// Adds a user with nothing and returns its id.
-    pub(crate) fn user(&mut self, name: &str) -> UniqueId {
-        let id = UniqueId::random(EntityKind::User, &mut self.random);
+    pub(crate) fn add_user(&self, name: &str) -> UniqueId {
+        let id = UniqueId::random(EntityKind::User, &mut *self.random.borrow_mut());
         let user = User {
             id,
             name: name.into(),
@@ -137,15 +171,14 @@ impl Lab {
             groups: Vec::new(),
             access_keys: Vec::new(),
         };
-        let account = self.account;
-        self.write(|txn| txn.put_entity(account, user));
+        self.write(|txn| txn.put_entity(self.account, user));
         id
     }
 
     /// Adds a role with nothing and returns it.
-    pub(crate) fn role(&mut self, name: &str) -> Role {
+    pub(crate) fn add_role(&self, name: &str) -> Role {
         let role = Role {
-            id: UniqueId::random(EntityKind::Role, &mut self.random),
+            id: UniqueId::random(EntityKind::Role, &mut *self.random.borrow_mut()),
             name: name.into(),
             path: "/".into(),
             created: self.now,
@@ -158,19 +191,17 @@ impl Lab {
             grants: Grants::default(),
             boundary: None,
         };
-        let account = self.account;
-        let row = role.clone();
-        self.write(|txn| txn.put_entity(account, row));
+        self.write(|txn| txn.put_entity(self.account, role.clone()));
         role
     }
 
     /// From now on this user calls.
-    pub(crate) fn call_as_user(&mut self, name: &str) {
-        self.caller = principal(self.account, Identity::User(self.row::<User>(name).unwrap()));
+    pub(crate) fn call_as_user(&self, name: &str) {
+        self.caller.replace(principal(self.account, Identity::User(self.row::<User>(name).unwrap())));
     }
 
     /// From now on a session of this role calls.
-    pub(crate) fn call_as_role(&mut self, name: &str) {
+    pub(crate) fn call_as_role(&self, name: &str) {
         let session = RoleSession {
             role: self.row::<Role>(name).unwrap(),
             name: "session".into(),
@@ -179,12 +210,12 @@ impl Lab {
             source_identity: None,
             policies: Arc::new(SessionPolicies::default()),
         };
-        self.caller = principal(self.account, Identity::RoleSession(Box::new(session)));
+        self.caller.replace(principal(self.account, Identity::RoleSession(Box::new(session))));
     }
 
     /// From now on the root user calls again.
-    pub(crate) fn call_as_root(&mut self) {
-        self.caller = principal(self.account, Identity::Root);
+    pub(crate) fn call_as_root(&self) {
+        self.caller.replace(principal(self.account, Identity::Root));
     }
 }
 

@@ -174,7 +174,7 @@ fn update_access_key(
     let whom = whom(ctx, txn, input.user_name.as_deref())?;
     let key = key_of(&whom, txn, &input.access_key_id)?;
     txn.put(RowKey::AccessKey(key.id), AccessKey { active, ..AccessKey::clone(&key) });
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 pub(super) static DELETE_ACCESS_KEY: Declaration<api::DeleteAccessKey> = Declaration {
@@ -199,7 +199,7 @@ fn delete_access_key(
     whom.put_access_keys(txn, ctx.account(), rest);
     txn.delete(RowKey::AccessKey(key.id));
     txn.delete(RowKey::KeyUsage(key.id));
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 /// The key with this id, guarded, if it is this owner's.
@@ -259,4 +259,147 @@ fn get_access_key_last_used(
             region: text(usage.map(|usage| &*usage.region)),
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_state::entities::Usage;
+
+    use super::*;
+    use crate::testing::Bench;
+
+    fn create(bench: &Bench, user: Option<&str>) -> Result<api::AccessKey, Failure> {
+        let input = api::CreateAccessKeyRequest { user_name: user.map(Into::into) };
+        bench.run(&CREATE_ACCESS_KEY, input).map(|output| output.access_key)
+    }
+
+    fn list(bench: &Bench, user: Option<&str>) -> Result<Vec<api::AccessKeyMetadata>, Failure> {
+        let input = api::ListAccessKeysRequest { user_name: user.map(Into::into), ..Default::default() };
+        bench.run(&LIST_ACCESS_KEYS, input).map(|output| output.access_key_metadata)
+    }
+
+    fn delete(bench: &Bench, user: Option<&str>, id: &str) -> Result<Empty, Failure> {
+        let input = api::DeleteAccessKeyRequest { user_name: user.map(Into::into), access_key_id: id.into() };
+        bench.run(&DELETE_ACCESS_KEY, input)
+    }
+
+    fn set(bench: &Bench, user: &str, id: &str, status: api::StatusType) -> Result<Empty, Failure> {
+        let (user_name, access_key_id) = (Some(user.into()), id.into());
+        bench.run(&UPDATE_ACCESS_KEY, api::UpdateAccessKeyRequest { user_name, access_key_id, status })
+    }
+
+    fn last_used(bench: &Bench, id: &str) -> Result<api::GetAccessKeyLastUsedResponse, Failure> {
+        bench.run(&GET_ACCESS_KEY_LAST_USED, api::GetAccessKeyLastUsedRequest { access_key_id: id.into() })
+    }
+
+    #[test]
+    fn new_key_is_active_carries_its_account_and_its_secret_is_sealed() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let key = create(&bench, Some("ann")).unwrap();
+        assert_eq!((key.user_name.as_str(), key.status), ("ann", api::StatusType::Active));
+        assert_eq!(key.secret_access_key.expose().len(), 40);
+        let id: AccessKeyId = key.access_key_id.parse().unwrap();
+        assert_eq!(id.account(), Some(bench.account()));
+        let row = bench.state().access_key(id).cloned().unwrap();
+        let secret = key.secret_access_key.expose().as_bytes();
+        assert!(!row.secret.windows(secret.len()).any(|window| window == secret));
+        assert_eq!(bench.open_secret(&row), key.secret_access_key.expose());
+        assert_eq!(list(&bench, Some("ann")).unwrap()[0].access_key_id, Some(key.access_key_id));
+    }
+
+    #[test]
+    fn third_key_is_over_the_quota_also_when_one_is_inactive() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let first = create(&bench, Some("ann")).unwrap();
+        create(&bench, Some("ann")).unwrap();
+        set(&bench, "ann", &first.access_key_id, api::StatusType::Inactive).unwrap();
+        let error = create(&bench, Some("ann")).unwrap_err();
+        assert_eq!((error.code, error.status), ("LimitExceeded", 409));
+        assert_eq!(error.message, "Cannot exceed quota for AccessKeysPerUser: 2");
+    }
+
+    #[test]
+    fn racing_creations_cannot_pass_the_quota() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let input = api::CreateAccessKeyRequest { user_name: Some("ann".into()) };
+        let (_, first) = bench.run_uncommitted(&CREATE_ACCESS_KEY, &input).unwrap();
+        let (_, second) = bench.run_uncommitted(&CREATE_ACCESS_KEY, &input).unwrap();
+        assert!(bench.second_loses(first, second));
+    }
+
+    #[test]
+    fn without_a_name_root_has_keys_of_its_own_and_a_role_none() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        bench.add_role("r");
+        let key = create(&bench, None).unwrap();
+        assert_eq!(list(&bench, None).unwrap()[0].access_key_id.as_ref(), Some(&key.access_key_id));
+        assert_eq!(bench.state().account().root.access_keys.len(), 1);
+        bench.call_as_user("ann");
+        assert!(list(&bench, None).unwrap().is_empty());
+        assert_eq!(delete(&bench, None, &key.access_key_id).unwrap_err().code, "NoSuchEntity");
+        assert_eq!(last_used(&bench, &key.access_key_id).unwrap_err().code, "NoSuchEntity");
+        bench.call_as_role("r");
+        assert_eq!(create(&bench, None).unwrap_err(), failures::user_name_needed());
+        bench.call_as_root();
+        delete(&bench, None, &key.access_key_id).unwrap();
+        assert!(bench.state().account().root.access_keys.is_empty());
+    }
+
+    #[test]
+    fn key_of_another_user_cannot_be_found() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        bench.add_user("bob");
+        let key = create(&bench, Some("ann")).unwrap().access_key_id;
+        let error = delete(&bench, Some("bob"), &key).unwrap_err();
+        assert_eq!(error.message, format!("The Access Key with id {key} cannot be found."));
+        assert_eq!(set(&bench, "bob", &key, api::StatusType::Inactive).unwrap_err(), error);
+    }
+
+    #[test]
+    fn status_is_switched_and_expired_is_not_for_callers() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let key = create(&bench, Some("ann")).unwrap().access_key_id;
+        set(&bench, "ann", &key, api::StatusType::Inactive).unwrap();
+        assert_eq!(list(&bench, Some("ann")).unwrap()[0].status, Some(api::StatusType::Inactive));
+        set(&bench, "ann", &key, api::StatusType::Active).unwrap();
+        assert_eq!(list(&bench, Some("ann")).unwrap()[0].status, Some(api::StatusType::Active));
+        assert_eq!(set(&bench, "ann", &key, api::StatusType::Expired).unwrap_err().code, "InvalidInput");
+    }
+
+    #[test]
+    fn deleted_key_is_gone_with_its_last_use() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let key = create(&bench, Some("ann")).unwrap().access_key_id;
+        let id: AccessKeyId = key.parse().unwrap();
+        let never = last_used(&bench, &key).unwrap();
+        assert_eq!(never.user_name.as_deref(), Some("ann"));
+        let never = never.access_key_last_used.unwrap();
+        assert_eq!((never.last_used_date, never.service_name.as_str()), (None, "N/A"));
+        let usage = Usage { time: bench.now(), service: "iam".into(), region: "us-east-1".into() };
+        bench.write(|txn| txn.put(RowKey::KeyUsage(id), usage));
+        let used = last_used(&bench, &key).unwrap().access_key_last_used.unwrap();
+        assert_eq!((used.last_used_date, used.region.as_str()), (Some(bench.now()), "us-east-1"));
+        delete(&bench, Some("ann"), &key).unwrap();
+        assert!(bench.state().key_usage(id).is_none());
+        assert_eq!(last_used(&bench, &key).unwrap_err().code, "NoSuchEntity");
+        assert!(bench.row::<User>("ann").unwrap().access_keys.is_empty());
+    }
+
+    #[test]
+    fn last_use_is_authorized_on_the_user_whose_key_it_is() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let key = create(&bench, Some("ann")).unwrap().access_key_id;
+        let input = api::GetAccessKeyLastUsedRequest { access_key_id: key.clone() };
+        let (_, target) = bench.targets(&GET_ACCESS_KEY_LAST_USED, &input).remove(0);
+        assert_eq!(target.arn, "arn:aws:iam::111122223333:user/ann");
+        assert_eq!(target.shown, Some(format!("access key {key}")));
+    }
 }

@@ -53,7 +53,7 @@ fn create_account_alias(
     }
     txn.put_owner(RowKey::Alias(alias.into()), account.id);
     txn.put(RowKey::Account(account.id), account);
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 /// Sign-in takes an alias or an account id in the same place.
@@ -86,7 +86,7 @@ fn delete_account_alias(
     let alias = alias.ok_or_else(|| failures::no_such_account_alias(&input.account_alias))?;
     txn.delete(RowKey::Alias(alias));
     txn.put(RowKey::Account(account.id), account);
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 pub(super) static LIST_ACCOUNT_ALIASES: Declaration<api::ListAccountAliases> = Declaration {
@@ -393,6 +393,147 @@ impl Shape<'_> {
             attachment_count: Some(number(self.state.attached_to(policy).count())),
             permissions_boundary_usage_count: Some(number(self.state.bounded_by(policy).count())),
             ..api::ManagedPolicyDetail::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_state::entities::{Document, InlinePolicy};
+
+    use super::*;
+    use crate::testing::Bench;
+
+    fn create(bench: &Bench, alias: &str) -> Result<Empty, Failure> {
+        bench.run(&CREATE_ACCOUNT_ALIAS, api::CreateAccountAliasRequest { account_alias: alias.into() })
+    }
+
+    fn delete(bench: &Bench, alias: &str) -> Result<Empty, Failure> {
+        bench.run(&DELETE_ACCOUNT_ALIAS, api::DeleteAccountAliasRequest { account_alias: alias.into() })
+    }
+
+    fn aliases(bench: &Bench) -> Vec<String> {
+        bench.run(&LIST_ACCOUNT_ALIASES, Default::default()).unwrap().account_aliases
+    }
+
+    fn all(bench: &Bench, filter: &[api::EntityType], items: i32) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut marker = None;
+        loop {
+            let input = api::GetAccountAuthorizationDetailsRequest {
+                filter: Some(filter.to_vec()),
+                max_items: Some(items),
+                marker,
+            };
+            let page = bench.run(&GET_ACCOUNT_AUTHORIZATION_DETAILS, input).unwrap();
+            names.extend(page.user_detail_list.into_iter().flatten().filter_map(|detail| detail.user_name));
+            names.extend(page.group_detail_list.into_iter().flatten().filter_map(|detail| detail.group_name));
+            names.extend(page.role_detail_list.into_iter().flatten().filter_map(|detail| detail.role_name));
+            names.extend(page.policies.into_iter().flatten().filter_map(|detail| detail.policy_name));
+            marker = page.marker;
+            if marker.is_none() {
+                return names;
+            }
+        }
+    }
+
+    fn grant(bench: &Bench, name: &str) {
+        let mut user = User::clone(&bench.row::<User>(name).unwrap());
+        user.grants.attached.push(PolicyRef::Aws("AdministratorAccess".into()));
+        user.grants.inline.push(InlinePolicy { name: "inline".into(), document: Document::new("{ }") });
+        bench.write(|txn| txn.put_entity(bench.account(), user));
+    }
+
+    #[test]
+    fn new_alias_replaces_the_old_one_which_becomes_free() {
+        let bench = Bench::new();
+        assert!(aliases(&bench).is_empty());
+        create(&bench, "first").unwrap();
+        create(&bench, "second").unwrap();
+        assert_eq!(aliases(&bench), ["second"]);
+        let error = create(&bench, "second").unwrap_err();
+        assert_eq!((error.code, error.status), ("EntityAlreadyExists", 409));
+        create(&bench, "first").unwrap();
+        assert_eq!(bench.begin().world().account_by_alias("second"), None);
+        assert_eq!(bench.begin().world().account_by_alias("first"), Some(bench.account()));
+    }
+
+    #[test]
+    fn only_the_present_alias_is_deleted() {
+        let bench = Bench::new();
+        create(&bench, "mine").unwrap();
+        assert_eq!(delete(&bench, "other").unwrap_err().code, "NoSuchEntity");
+        delete(&bench, "mine").unwrap();
+        assert!(aliases(&bench).is_empty());
+        assert_eq!(delete(&bench, "mine").unwrap_err().code, "NoSuchEntity");
+    }
+
+    #[test]
+    fn account_id_is_no_alias() {
+        assert_eq!(create(&Bench::new(), "999988887777").unwrap_err().code, "ValidationError");
+    }
+
+    #[test]
+    fn summary_has_every_key_and_counts() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        bench.add_role("r");
+        let map = bench.run(&GET_ACCOUNT_SUMMARY, Empty).unwrap().summary_map.unwrap();
+        assert_eq!(map.len(), api::SummaryKeyType::ALL.len());
+        for (key, value) in [
+            (api::SummaryKeyType::Users, 1),
+            (api::SummaryKeyType::Roles, 1),
+            (api::SummaryKeyType::RolesQuota, 1_000),
+            (api::SummaryKeyType::AccountAccessKeysPresent, 0),
+            (api::SummaryKeyType::AssumeRolePolicySizeQuota, 2_048),
+        ] {
+            assert_eq!(map.get(&key), Some(&value), "{key}");
+        }
+    }
+
+    #[test]
+    fn details_page_through_all_kinds_in_any_page_size() {
+        let bench = Bench::new();
+        for name in ["ann", "bob", "carl"] {
+            bench.add_user(name);
+            grant(&bench, name);
+        }
+        bench.add_role("r1");
+        bench.add_role("r2");
+        let everything = ["ann", "bob", "carl", "r1", "r2", "AdministratorAccess"];
+        for items in 1..8 {
+            assert_eq!(all(&bench, &[], items), everything, "{items}");
+        }
+        assert_eq!(all(&bench, &[api::EntityType::Role], 1), ["r1", "r2"]);
+        assert_eq!(all(&bench, &[api::EntityType::AwsManagedPolicy], 1), ["AdministratorAccess"]);
+        assert!(all(&bench, &[api::EntityType::Group, api::EntityType::LocalManagedPolicy], 1).is_empty());
+    }
+
+    #[test]
+    fn details_show_policies_with_encoded_documents() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        grant(&bench, "ann");
+        let page = bench.run(&GET_ACCOUNT_AUTHORIZATION_DETAILS, Default::default()).unwrap();
+        let user = page.user_detail_list.unwrap().remove(0);
+        let inline = user.user_policy_list.unwrap().remove(0);
+        assert_eq!(inline.policy_document.as_deref(), Some("%7B%20%7D"));
+        let arn = "arn:aws:iam::aws:policy/AdministratorAccess";
+        assert_eq!(user.attached_managed_policies.unwrap()[0].policy_arn.as_deref(), Some(arn));
+        let policy = page.policies.unwrap().remove(0);
+        assert_eq!((policy.arn.as_deref(), policy.attachment_count), (Some(arn), Some(1)));
+    }
+
+    #[test]
+    fn made_up_place_is_refused() {
+        let bench = Bench::new();
+        for place in ["x", "x/y", "/"] {
+            let marker =
+                base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, format!("1{place}"));
+            let input =
+                api::GetAccountAuthorizationDetailsRequest { marker: Some(marker), ..Default::default() };
+            let error = bench.run(&GET_ACCOUNT_AUTHORIZATION_DETAILS, input).unwrap_err();
+            assert_eq!(error, failures::invalid_marker());
         }
     }
 }

@@ -77,6 +77,16 @@ pub(crate) fn policy_not_attached(arn: &str) -> Failure {
     no_such_entity(format!("Policy {arn} was not found."))
 }
 
+/// A policy of AWS's or of another account where only an own one will do.
+pub(crate) fn policy_outside_account() -> Failure {
+    Failure::access_denied("Policy is outside your own account.")
+}
+
+/// A policy that AWS made for a service-linked role; `to` is what it was to be attached to.
+pub(crate) fn service_role_policy(to: &str) -> Failure {
+    Failure::new("PolicyNotAttachable", 400, format!("Cannot attach a Service Role Policy to {to}."))
+}
+
 /// A permissions boundary that does not exist.
 pub(crate) fn no_such_boundary(arn: &str) -> Failure {
     no_such_entity(format!("Scope ARN: {arn} does not exist or is not attachable."))

@@ -172,7 +172,7 @@ fn update_group(
         group.name = name.as_str().into();
     }
     txn.put_entity(ctx.account(), group);
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 pub(super) static DELETE_GROUP: Declaration<api::DeleteGroup> = Declaration {
@@ -204,7 +204,7 @@ fn delete_group(
         return Err(failures::has_inline_policies());
     }
     txn.delete_entity::<Group>(ctx.account(), group.name());
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 pub(super) static ADD_USER_TO_GROUP: Declaration<api::AddUserToGroup> = Declaration {
@@ -227,7 +227,7 @@ fn add_user_to_group(
     let group = group(ctx, txn, &input.group_name)?;
     let user = user(ctx, txn, &input.user_name)?;
     if user.groups.contains(&group.id) {
-        return Ok(Empty::default());
+        return Ok(Empty);
     }
     if user.groups.len() >= quotas::GROUPS_PER_USER {
         return Err(failures::quota_exceeded("GroupsPerUser", quotas::GROUPS_PER_USER));
@@ -236,7 +236,7 @@ fn add_user_to_group(
     user.groups.push(group.id);
     txn.put_entity(ctx.account(), user);
     txn.put_entity::<Group>(ctx.account(), group);
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 pub(super) static REMOVE_USER_FROM_GROUP: Declaration<api::RemoveUserFromGroup> = Declaration {
@@ -263,7 +263,7 @@ fn remove_user_from_group(
         user.groups.retain(|id| *id != group.id);
         txn.put_entity(ctx.account(), user);
     }
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 pub(super) static LIST_GROUPS_FOR_USER: Declaration<api::ListGroupsForUser> = Declaration {
@@ -294,4 +294,171 @@ fn list_groups_for_user(
         groups: page.items,
         marker: page.marker,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_state::entities::PolicyRef;
+
+    use super::*;
+    use crate::testing::Bench;
+
+    fn create(bench: &Bench, name: &str) -> Result<api::Group, Failure> {
+        let input = api::CreateGroupRequest { group_name: name.into(), path: None };
+        bench.run(&CREATE_GROUP, input).map(|output| output.group)
+    }
+
+    fn join(user: &str, group: &str) -> api::AddUserToGroupRequest {
+        api::AddUserToGroupRequest { group_name: group.into(), user_name: user.into() }
+    }
+
+    fn delete(bench: &Bench, name: &str) -> Result<Empty, Failure> {
+        bench.run(&DELETE_GROUP, api::DeleteGroupRequest { group_name: name.into() })
+    }
+
+    fn page(bench: &Bench, group: &str, marker: Option<String>) -> api::GetGroupResponse {
+        let input = api::GetGroupRequest { group_name: group.into(), max_items: Some(2), marker };
+        bench.run(&GET_GROUP, input).unwrap()
+    }
+
+    #[test]
+    fn created_group_is_found_ignoring_case_and_its_name_is_taken() {
+        let bench = Bench::new();
+        let group = create(&bench, "Devs").unwrap();
+        assert_eq!(group.arn, "arn:aws:iam::111122223333:group/Devs");
+        assert!(group.group_id.starts_with("AGPA"));
+        assert_eq!(page(&bench, "devs", None).group, group);
+        assert_eq!(create(&bench, "DEVS").unwrap_err().message, "Group with name DEVS already exists.");
+    }
+
+    #[test]
+    fn members_are_paged_each_once() {
+        let bench = Bench::new();
+        create(&bench, "devs").unwrap();
+        for name in ["a", "b", "c", "d", "e"] {
+            bench.add_user(name);
+            bench.run(&ADD_USER_TO_GROUP, join(name, "devs")).unwrap();
+        }
+        let (mut names, mut marker) = (Vec::new(), None);
+        loop {
+            let page = page(&bench, "devs", marker);
+            names.extend(page.users.into_iter().map(|user| user.user_name));
+            marker = page.marker;
+            if marker.is_none() {
+                break;
+            }
+        }
+        names.sort();
+        assert_eq!(names, ["a", "b", "c", "d", "e"]);
+    }
+
+    #[test]
+    fn marker_of_another_listing_is_refused() {
+        let bench = Bench::new();
+        create(&bench, "a").unwrap();
+        create(&bench, "b").unwrap();
+        let list = api::ListGroupsRequest { max_items: Some(1), ..Default::default() };
+        let marker = bench.run(&LIST_GROUPS, list).unwrap().marker;
+        let input = api::GetGroupRequest { group_name: "a".into(), marker, max_items: None };
+        assert_eq!(bench.run(&GET_GROUP, input).unwrap_err(), failures::invalid_marker());
+    }
+
+    #[test]
+    fn joining_twice_and_leaving_twice_is_once() {
+        let bench = Bench::new();
+        create(&bench, "devs").unwrap();
+        bench.add_user("ann");
+        for _ in 0..2 {
+            bench.run(&ADD_USER_TO_GROUP, join("ann", "devs")).unwrap();
+        }
+        assert_eq!(bench.row::<User>("ann").unwrap().groups.len(), 1);
+        for _ in 0..2 {
+            let input =
+                api::RemoveUserFromGroupRequest { group_name: "devs".into(), user_name: "ann".into() };
+            bench.run(&REMOVE_USER_FROM_GROUP, input).unwrap();
+        }
+        assert!(page(&bench, "devs", None).users.is_empty());
+    }
+
+    #[test]
+    fn unknown_group_or_user_is_named() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let error = bench.run(&ADD_USER_TO_GROUP, join("ann", "none")).unwrap_err();
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            ("NoSuchEntity", "The group with name none cannot be found.")
+        );
+        create(&bench, "devs").unwrap();
+        let error = bench.run(&ADD_USER_TO_GROUP, join("none", "devs")).unwrap_err();
+        assert_eq!(error.message, "The user with name none cannot be found.");
+    }
+
+    #[test]
+    fn eleventh_group_of_a_user_is_over_the_quota() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        for number in 0..11 {
+            create(&bench, &format!("g{number}")).unwrap();
+        }
+        for number in 0..10 {
+            bench.run(&ADD_USER_TO_GROUP, join("ann", &format!("g{number}"))).unwrap();
+        }
+        let error = bench.run(&ADD_USER_TO_GROUP, join("ann", "g10")).unwrap_err();
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            ("LimitExceeded", "Cannot exceed quota for GroupsPerUser: 10")
+        );
+    }
+
+    #[test]
+    fn group_with_members_or_policies_is_not_deleted() {
+        let bench = Bench::new();
+        create(&bench, "devs").unwrap();
+        bench.add_user("ann");
+        let mut group = Group::clone(&bench.row::<Group>("devs").unwrap());
+        group.grants.attached.push(PolicyRef::Aws("X".into()));
+        bench.write(|txn| txn.put_entity(bench.account(), group));
+        assert_eq!(delete(&bench, "devs").unwrap_err(), failures::has_attached_policies());
+        bench.run(&ADD_USER_TO_GROUP, join("ann", "devs")).unwrap();
+        assert_eq!(delete(&bench, "devs").unwrap_err(), failures::has_memberships());
+    }
+
+    #[test]
+    fn group_deleted_while_somebody_joins_has_one_winner() {
+        let bench = Bench::new();
+        for first_is_deletion in [true, false] {
+            let name = if first_is_deletion { "a" } else { "b" };
+            create(&bench, name).unwrap();
+            bench.add_user(&format!("user-{name}"));
+            let (_, deletion) = bench
+                .run_uncommitted(&DELETE_GROUP, &api::DeleteGroupRequest { group_name: name.into() })
+                .unwrap();
+            let (_, joining) =
+                bench.run_uncommitted(&ADD_USER_TO_GROUP, &join(&format!("user-{name}"), name)).unwrap();
+            let (first, second) = if first_is_deletion { (deletion, joining) } else { (joining, deletion) };
+            assert!(bench.second_loses(first, second));
+        }
+    }
+
+    #[test]
+    fn renamed_group_keeps_its_members() {
+        let bench = Bench::new();
+        create(&bench, "devs").unwrap();
+        bench.add_user("ann");
+        bench.run(&ADD_USER_TO_GROUP, join("ann", "devs")).unwrap();
+        let input = api::UpdateGroupRequest {
+            group_name: "devs".into(),
+            new_group_name: Some("Makers".into()),
+            new_path: Some("/eng/".into()),
+        };
+        bench.run(&UPDATE_GROUP, input).unwrap();
+        let page = page(&bench, "makers", None);
+        assert_eq!(page.group.arn, "arn:aws:iam::111122223333:group/eng/Makers");
+        assert_eq!(page.users.len(), 1);
+        let input = api::ListGroupsForUserRequest { user_name: "ann".into(), ..Default::default() };
+        let groups = bench.run(&LIST_GROUPS_FOR_USER, input).unwrap();
+        assert_eq!((groups.groups, groups.is_truncated), (vec![page.group], Some(false)));
+        assert_eq!(delete(&bench, "devs").unwrap_err(), failures::no_such_group("devs"));
+    }
 }

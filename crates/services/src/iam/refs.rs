@@ -36,6 +36,14 @@ impl Policy {
         }
     }
 
+    /// Its path.
+    pub(crate) fn path(&self) -> &str {
+        match self {
+            Self::Aws(policy) => policy.path,
+            Self::Customer(policy) => &policy.path,
+        }
+    }
+
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         match self {

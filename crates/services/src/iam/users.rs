@@ -183,7 +183,7 @@ fn update_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::UpdateUserReques
         user.name = name.as_str().into();
     }
     txn.put_entity(ctx.account(), user);
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 pub(super) static DELETE_USER: Declaration<api::DeleteUser> = Declaration {
@@ -212,7 +212,7 @@ fn delete_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::DeleteUserReques
         return Err(failures::has_memberships());
     }
     txn.delete_entity::<User>(ctx.account(), user.name());
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 pub(super) static TAG_USER: Declaration<api::TagUser> = Declaration {
@@ -230,7 +230,7 @@ fn tag_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::TagUserRequest) -> 
     let old = user(ctx, txn, &input.user_name)?;
     let tags = tags::set(Keys::Folded, TAG_QUOTA, &old.tags, &input.tags)?;
     txn.put_entity(ctx.account(), User { tags, ..User::clone(&old) });
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 pub(super) static UNTAG_USER: Declaration<api::UntagUser> = Declaration {
@@ -248,7 +248,7 @@ fn untag_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::UntagUserRequest)
     let old = user(ctx, txn, &input.user_name)?;
     let tags = tags::remove(Keys::Folded, &old.tags, &input.tag_keys);
     txn.put_entity(ctx.account(), User { tags, ..User::clone(&old) });
-    Ok(Empty::default())
+    Ok(Empty)
 }
 
 pub(super) static LIST_USER_TAGS: Declaration<api::ListUserTags> = Declaration {
@@ -271,4 +271,286 @@ fn list_user_tags(
     let user = user(ctx, txn, &input.user_name)?;
     let page = tags::page(&ask, &user.tags);
     Ok(api::ListUserTagsResponse { is_truncated: page.is_truncated(), tags: page.items, marker: page.marker })
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_state::entities::{Document, InlinePolicy, PolicyRef};
+
+    use super::*;
+    use crate::testing::Bench;
+
+    fn create(bench: &Bench, name: &str) -> Result<api::CreateUserResponse, Failure> {
+        bench.run(&CREATE_USER, api::CreateUserRequest { user_name: name.into(), ..Default::default() })
+    }
+
+    fn get(bench: &Bench, name: Option<&str>) -> Result<api::User, Failure> {
+        let input = api::GetUserRequest { user_name: name.map(Into::into) };
+        bench.run(&GET_USER, input).map(|output| output.user)
+    }
+
+    fn rename(bench: &Bench, name: &str, new: &str) -> Result<Empty, Failure> {
+        let input = api::UpdateUserRequest {
+            user_name: name.into(),
+            new_user_name: Some(new.into()),
+            new_path: None,
+        };
+        bench.run(&UPDATE_USER, input)
+    }
+
+    fn delete(bench: &Bench, name: &str) -> Result<Empty, Failure> {
+        bench.run(&DELETE_USER, api::DeleteUserRequest { user_name: name.into() })
+    }
+
+    fn tag(key: &str, value: &str) -> api::Tag {
+        api::Tag { key: key.into(), value: value.into() }
+    }
+
+    fn change(bench: &Bench, name: &str, change: impl FnOnce(&mut User)) {
+        let mut user = User::clone(&bench.row::<User>(name).unwrap());
+        change(&mut user);
+        bench.write(|txn| txn.put_entity(bench.account(), user));
+    }
+
+    #[test]
+    fn created_user_is_shown_with_tags_and_boundary() {
+        let bench = Bench::new();
+        let boundary = "arn:aws:iam::aws:policy/AdministratorAccess";
+        let input = api::CreateUserRequest {
+            user_name: "Ann".into(),
+            path: Some("/team/".into()),
+            permissions_boundary: Some(boundary.into()),
+            tags: Some(vec![tag("k", "v")]),
+        };
+        let user = bench.run(&CREATE_USER, input).unwrap().user.unwrap();
+        assert_eq!(user.arn, "arn:aws:iam::111122223333:user/team/Ann");
+        assert!(user.user_id.starts_with("AIDA"));
+        assert_eq!(user.create_date, bench.now());
+        assert_eq!(user.tags, Some(vec![tag("k", "v")]));
+        let shown = user.permissions_boundary.as_ref().unwrap();
+        assert_eq!(shown.permissions_boundary_arn.as_deref(), Some(boundary));
+        assert_eq!(get(&bench, Some("ann")).unwrap(), user);
+    }
+
+    #[test]
+    fn name_that_differs_by_case_only_is_taken() {
+        let bench = Bench::new();
+        create(&bench, "ann").unwrap();
+        let error = create(&bench, "ANN").unwrap_err();
+        assert_eq!((error.code, error.status), ("EntityAlreadyExists", 409));
+        assert_eq!(error.message, "User with name ANN already exists.");
+    }
+
+    #[test]
+    fn boundary_that_does_not_exist_is_refused() {
+        let bench = Bench::new();
+        for arn in [
+            "arn:aws:iam::111122223333:policy/none",
+            "arn:aws:iam::aws:policy/None",
+            "no arn at all but long",
+        ] {
+            let input = api::CreateUserRequest {
+                user_name: "ann".into(),
+                permissions_boundary: Some(arn.into()),
+                ..Default::default()
+            };
+            let error = bench.run(&CREATE_USER, input).unwrap_err();
+            assert_eq!(error.message, format!("Scope ARN: {arn} does not exist or is not attachable."));
+        }
+    }
+
+    #[test]
+    fn creation_with_tags_needs_to_be_allowed_to_tag() {
+        let bench = Bench::new();
+        let plain = api::CreateUserRequest { user_name: "ann".into(), ..Default::default() };
+        let tagged = api::CreateUserRequest { tags: Some(vec![tag("k", "v")]), ..plain.clone() };
+        let actions =
+            |input| bench.targets(&CREATE_USER, input).into_iter().map(|(a, _)| a).collect::<Vec<_>>();
+        assert_eq!(actions(&plain), ["iam:CreateUser"]);
+        assert_eq!(actions(&tagged), ["iam:CreateUser", "iam:TagUser"]);
+    }
+
+    #[test]
+    fn targets_are_true_arns_or_those_that_would_be() {
+        let bench = Bench::new();
+        let input = api::CreateUserRequest {
+            user_name: "ann".into(),
+            path: Some("/team/".into()),
+            ..Default::default()
+        };
+        let (_, target) = bench.targets(&CREATE_USER, &input).remove(0);
+        assert_eq!((target.arn.as_str(), target.shown), ("arn:aws:iam::111122223333:user/team/ann", None));
+        bench.run(&CREATE_USER, input).unwrap();
+        for (name, arn) in [
+            ("ANN", "arn:aws:iam::111122223333:user/team/ann"),
+            ("bob", "arn:aws:iam::111122223333:user/bob"),
+        ] {
+            let input = api::DeleteUserRequest { user_name: name.into() };
+            let (_, target) = bench.targets(&DELETE_USER, &input).remove(0);
+            assert_eq!((target.arn.as_str(), target.shown), (arn, Some(format!("user {name}"))));
+        }
+    }
+
+    #[test]
+    fn renaming_is_authorized_on_both_names() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let input = api::UpdateUserRequest {
+            user_name: "ann".into(),
+            new_user_name: Some("beth".into()),
+            new_path: Some("/x/".into()),
+        };
+        let arns: Vec<_> = bench.targets(&UPDATE_USER, &input).into_iter().map(|(_, t)| t.arn).collect();
+        assert_eq!(arns, ["arn:aws:iam::111122223333:user/ann", "arn:aws:iam::111122223333:user/x/beth"]);
+    }
+
+    #[test]
+    fn without_a_name_the_caller_is_meant() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        bench.add_role("r");
+        let root = get(&bench, None).unwrap();
+        assert_eq!(
+            (root.user_id.as_str(), root.arn.as_str()),
+            ("111122223333", "arn:aws:iam::111122223333:root")
+        );
+        bench.call_as_user("ann");
+        assert_eq!(get(&bench, None).unwrap().user_name, "ann");
+        bench.call_as_role("r");
+        let error = get(&bench, None).unwrap_err();
+        assert_eq!(error.code, "ValidationError");
+        assert_eq!(error.message, "Must specify userName when calling with non-User credentials");
+    }
+
+    #[test]
+    fn caller_renamed_since_authentication_is_still_meant() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        bench.call_as_user("ann");
+        rename(&bench, "ann", "beth").unwrap();
+        assert_eq!(get(&bench, None).unwrap().user_name, "beth");
+    }
+
+    #[test]
+    fn unknown_user_is_named_in_the_refusal() {
+        let bench = Bench::new();
+        let error = get(&bench, Some("none")).unwrap_err();
+        assert_eq!((error.code, error.status), ("NoSuchEntity", 404));
+        assert_eq!(error.message, "The user with name none cannot be found.");
+        assert_eq!(delete(&bench, "none").unwrap_err(), error);
+        assert_eq!(rename(&bench, "none", "x").unwrap_err(), error);
+    }
+
+    #[test]
+    fn listing_pages_in_name_order_under_a_path() {
+        let bench = Bench::new();
+        for (name, path) in [("b", "/x/"), ("A", "/x/y/"), ("c", "/"), ("d", "/x/")] {
+            let path = Some(path.into());
+            let input = api::CreateUserRequest { user_name: name.into(), path, ..Default::default() };
+            bench.run(&CREATE_USER, input).unwrap();
+        }
+        let mut input = api::ListUsersRequest {
+            path_prefix: Some("/x/".into()),
+            max_items: Some(2),
+            ..Default::default()
+        };
+        let first = bench.run(&LIST_USERS, input.clone()).unwrap();
+        let names = |users: &[api::User]| users.iter().map(|u| u.user_name.clone()).collect::<Vec<_>>();
+        assert_eq!((names(&first.users), first.is_truncated), (vec!["A".into(), "b".into()], Some(true)));
+        input.marker = first.marker;
+        let last = bench.run(&LIST_USERS, input).unwrap();
+        assert_eq!(
+            (names(&last.users), last.is_truncated, last.marker),
+            (vec!["d".into()], Some(false), None)
+        );
+    }
+
+    #[test]
+    fn rename_keeps_id_and_memberships() {
+        let bench = Bench::new();
+        let id = bench.add_user("ann");
+        rename(&bench, "ann", "Beth").unwrap();
+        assert!(bench.row::<User>("ann").is_none());
+        let user = bench.row::<User>("beth").unwrap();
+        assert_eq!((user.id, &*user.name), (id, "Beth"));
+        assert_eq!(bench.state().by_id::<User>(id).unwrap().name, user.name);
+        rename(&bench, "beth", "BETH").unwrap();
+        assert_eq!(&*bench.row::<User>("beth").unwrap().name, "BETH");
+    }
+
+    #[test]
+    fn rename_to_a_taken_name_changes_nothing() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        bench.add_user("beth");
+        assert_eq!(rename(&bench, "ann", "Beth").unwrap_err().code, "EntityAlreadyExists");
+        assert!(bench.row::<User>("ann").is_some());
+    }
+
+    #[test]
+    fn user_with_anything_left_is_not_deleted() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        type Change = fn(&mut User);
+        let cases: [(Change, &str); 4] = [
+            (|user| user.groups.push(user.id), "must remove users from group first."),
+            (
+                |user| user.access_keys.push("AKIAY34FZKBOKMUTVV7A".parse().unwrap()),
+                "must delete access keys first.",
+            ),
+            (
+                |user| {
+                    let document = Document::new("{}");
+                    user.grants.inline.push(InlinePolicy { name: "p".into(), document });
+                },
+                "must delete policies first.",
+            ),
+            (|user| user.grants.attached.push(PolicyRef::Aws("X".into())), "must detach all policies first."),
+        ];
+        for (add, reason) in cases {
+            change(&bench, "ann", add);
+            let error = delete(&bench, "ann").unwrap_err();
+            assert_eq!((error.code, error.status), ("DeleteConflict", 409));
+            assert_eq!(error.message, format!("Cannot delete entity, {reason}"));
+        }
+    }
+
+    #[test]
+    fn deleted_name_can_be_used_again_by_another_user() {
+        let bench = Bench::new();
+        let first = create(&bench, "ann").unwrap().user.unwrap();
+        delete(&bench, "ann").unwrap();
+        assert_eq!(get(&bench, Some("ann")).unwrap_err().code, "NoSuchEntity");
+        assert_ne!(create(&bench, "ann").unwrap().user.unwrap().user_id, first.user_id);
+    }
+
+    #[test]
+    fn racing_creations_of_one_name_have_one_winner() {
+        let bench = Bench::new();
+        let input = |name: &str| api::CreateUserRequest { user_name: name.into(), ..Default::default() };
+        let (_, first) = bench.run_uncommitted(&CREATE_USER, &input("ann")).unwrap();
+        let (_, second) = bench.run_uncommitted(&CREATE_USER, &input("Ann")).unwrap();
+        assert!(bench.second_loses(first, second));
+    }
+
+    #[test]
+    fn tags_are_set_replaced_removed_and_listed_by_key() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let set = |tags| bench.run(&TAG_USER, api::TagUserRequest { user_name: "ann".into(), tags });
+        set(vec![tag("b", "1"), tag("a", "2")]).unwrap();
+        set(vec![tag("B", "3")]).unwrap();
+        let input = api::UntagUserRequest { user_name: "ann".into(), tag_keys: vec!["A".into()] };
+        bench.run(&UNTAG_USER, input).unwrap();
+        set(vec![tag("aa", "4")]).unwrap();
+        let input = api::ListUserTagsRequest { user_name: "ann".into(), max_items: Some(1), marker: None };
+        let first = bench.run(&LIST_USER_TAGS, input.clone()).unwrap();
+        let next = api::ListUserTagsRequest { marker: first.marker.clone(), ..input };
+        let last = bench.run(&LIST_USER_TAGS, next).unwrap();
+        let mut all = [first.tags, last.tags].concat();
+        all.sort_by(|a, b| a.value.cmp(&b.value));
+        assert_eq!(all, [tag("B", "3"), tag("aa", "4")]);
+        assert_eq!(last.is_truncated, Some(false));
+        assert_eq!(set(vec![tag("x", "1"), tag("X", "2")]).unwrap_err().code, "InvalidInput");
+    }
 }
