@@ -1,0 +1,232 @@
+//! The context of a request: condition keys and their values, as the service knows them.
+
+use std::fmt::{self, Write};
+use std::ops::Range;
+
+use rootward_names::Time;
+
+use crate::principal::Principal;
+
+/// Condition keys of a request. Names are case-insensitive, a key set again replaces the former value.
+///
+/// Everything lies in one text and one list, so that a context can be cleared and filled again without allocating.
+/// Setting a key takes time in the number of keys, which requests keep small.
+///
+/// ```
+/// use rootward_policy::{Context, Value};
+/// let mut context = Context::new();
+/// context.text("aws:RequestTag/Team", "blue").bool("aws:SecureTransport", true).list("aws:TagKeys", ["Team"]);
+/// assert_eq!(context.get("AWS:requesttag/team"), Some(Value::Single("blue")));
+/// ```
+#[derive(Clone, Default)]
+pub struct Context {
+    text: String,
+    entries: Vec<Entry>,
+    items: Vec<Range<usize>>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    hash: u64,
+    key: Range<usize>,
+    value: Slot,
+}
+
+#[derive(Clone)]
+enum Slot {
+    Many(Range<usize>),
+    Single(Range<usize>),
+}
+
+/// The value of a key.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// Of a multivalued key; may be empty.
+    Many(Many<'a>),
+    /// Of a single-valued key.
+    Single(&'a str),
+}
+
+/// The values of a multivalued key.
+#[derive(Clone, Copy)]
+pub struct Many<'a> {
+    text: &'a str,
+    items: &'a [Range<usize>],
+}
+
+impl<'a> Many<'a> {
+    /// The values in the order they were given.
+    pub fn iter(self) -> impl Iterator<Item = &'a str> {
+        self.items.iter().map(move |item| self.text.get(item.clone()).unwrap_or_default())
+    }
+}
+
+impl PartialEq for Many<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Many(many) => f.debug_list().entries(many.iter()).finish(),
+            Self::Single(text) => text.fmt(f),
+        }
+    }
+}
+
+impl Context {
+    /// A context without keys.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets every key and keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.entries.clear();
+        self.items.clear();
+    }
+
+    /// Sets a single-valued key.
+    pub fn text(&mut self, key: &str, value: &str) -> &mut Self {
+        self.show(key, value)
+    }
+
+    /// Sets a single-valued key to `true` or `false`.
+    pub fn bool(&mut self, key: &str, value: bool) -> &mut Self {
+        self.show(key, value)
+    }
+
+    /// Sets a single-valued key to a number.
+    pub fn number(&mut self, key: &str, value: i64) -> &mut Self {
+        self.show(key, value)
+    }
+
+    /// Sets a single-valued key to an instant, to the second.
+    pub fn time(&mut self, key: &str, value: Time) -> &mut Self {
+        self.show(key, value)
+    }
+
+    /// Sets a single-valued key to what `value` shows itself as.
+    pub fn show(&mut self, key: &str, value: impl fmt::Display) -> &mut Self {
+        let start = self.text.len();
+        // Writing to a `String` cannot fail; a `Display` that fails leaves what it wrote, which then is the value.
+        let _ = write!(self.text, "{value}");
+        let value = Slot::Single(start..self.text.len());
+        self.put(key, value)
+    }
+
+    /// Sets a multivalued key; no values at all is a value too.
+    pub fn list<T: AsRef<str>>(&mut self, key: &str, values: impl IntoIterator<Item = T>) -> &mut Self {
+        let first = self.items.len();
+        for value in values {
+            let item = self.push(value.as_ref());
+            self.items.push(item);
+        }
+        let value = Slot::Many(first..self.items.len());
+        self.put(key, value)
+    }
+
+    /// Sets the keys that follow from who makes the request: `aws:PrincipalArn`, `aws:PrincipalAccount`,
+    /// `aws:PrincipalType`, `aws:userid`, `aws:username`, `aws:PrincipalIsAWSService`, `aws:PrincipalServiceName`,
+    /// each where it exists. Keys of the session and tags are the caller's to set.
+    pub fn principal(&mut self, principal: &Principal<'_>) -> &mut Self {
+        principal.fill(self);
+        self
+    }
+
+    /// The value of a key, if it is present.
+    pub fn get(&self, key: &str) -> Option<Value<'_>> {
+        self.find(hash(key), key)
+    }
+
+    /// Every key with its value, in the order they were set.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+        self.entries.iter().map(|entry| (self.part(&entry.key), self.value(entry)))
+    }
+
+    pub(crate) fn find(&self, hash: u64, key: &str) -> Option<Value<'_>> {
+        let entry =
+            self.entries.iter().find(|e| e.hash == hash && self.part(&e.key).eq_ignore_ascii_case(key))?;
+        Some(self.value(entry))
+    }
+
+    fn value(&self, entry: &Entry) -> Value<'_> {
+        match &entry.value {
+            Slot::Many(items) => Value::Many(Many {
+                text: &self.text,
+                items: self.items.get(items.clone()).unwrap_or_default(),
+            }),
+            Slot::Single(value) => Value::Single(self.part(value)),
+        }
+    }
+
+    fn part(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    fn push(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
+    }
+
+    fn put(&mut self, key: &str, value: Slot) -> &mut Self {
+        let hash = hash(key);
+        let (text, entries) = (&self.text, &mut self.entries);
+        let same = |e: &&mut Entry| {
+            e.hash == hash && text.get(e.key.clone()).unwrap_or_default().eq_ignore_ascii_case(key)
+        };
+        match entries.iter_mut().find(same) {
+            Some(entry) => entry.value = value,
+            None => {
+                let key = self.push(key);
+                self.entries.push(Entry { hash, key, value });
+            }
+        }
+        self
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// FNV-1a over the name in lower case. A collision costs a comparison of names, nothing else.
+pub(crate) const fn hash(name: &str) -> u64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut bytes = name.as_bytes();
+    while let [first, rest @ ..] = bytes {
+        hash = (hash ^ first.to_ascii_lowercase() as u64).wrapping_mul(0x0100_0000_01b3);
+        bytes = rest;
+    }
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_set_again_is_replaced_whatever_its_case() {
+        let mut context = Context::new();
+        context.text("aws:SourceIp", "1.2.3.4").number("s3:max-keys", -1).list("AWS:sourceip", ["a", "b"]);
+        assert_eq!(context.iter().count(), 2);
+        assert_eq!(format!("{context:?}"), r#"{"aws:SourceIp": ["a", "b"], "s3:max-keys": "-1"}"#);
+        context.clear();
+        assert_eq!(context.get("aws:SourceIp"), None);
+    }
+
+    #[test]
+    fn empty_list_is_present() {
+        let mut context = Context::new();
+        context.list::<&str>("aws:TagKeys", []);
+        assert!(
+            matches!(context.get("aws:tagkeys"), Some(Value::Many(many)) if many.iter().next().is_none())
+        );
+    }
+}

@@ -1,0 +1,461 @@
+//! Patterns: texts with wildcards and policy variables, and ARNs of such texts.
+//!
+//! `*` is any run of characters, `?` exactly one; matching is anchored at both ends. A variable's value stands for
+//! itself: a `*` in it is no wildcard and a `${` in it is not looked into again.
+//! Time: linear in pattern and text without `?`; with `?` a segment between two `*` is tried at each place where its
+//! first literal occurs, and segments longer than [`BITS`] bytes are matched bit-parallel, 64 places a step.
+
+use std::collections::BTreeMap;
+
+use crate::context::{Context, Value, hash};
+
+/// A condition key with its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    hash: u64,
+    name: Box<str>,
+}
+
+impl Key {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { hash: hash(name), name: name.into() }
+    }
+
+    /// As written in the policy.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn find<'a>(&self, context: &'a Context) -> Option<Value<'a>> {
+        context.find(self.hash, &self.name)
+    }
+}
+
+/// A policy variable, `${key}` or `${key, 'default'}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Variable {
+    pub(crate) key: Key,
+    default: Option<Box<str>>,
+}
+
+impl Variable {
+    /// Reads what stands between `${` and `}`.
+    fn parse(inside: &str) -> Self {
+        let (key, rest) = inside.split_once(',').map_or((inside, None), |(key, rest)| (key, Some(rest)));
+        let quoted = |rest: &str| Some(rest.trim().strip_prefix('\'')?.strip_suffix('\'')?.into());
+        Self { key: Key::new(key.trim()), default: rest.and_then(quoted) }
+    }
+
+    /// Multivalued keys do not resolve, nor does a key that is absent and has no default.
+    fn resolve<'a>(&'a self, context: &'a Context) -> Option<&'a str> {
+        match self.key.find(context) {
+            Some(Value::Single(text)) => Some(text),
+            Some(Value::Many(_)) => None,
+            None => self.default.as_deref(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// `?`
+    One,
+    /// `*`
+    Run,
+    Text(Box<str>),
+    Variable(Variable),
+}
+
+/// What is special in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Special {
+    pub(crate) variables: bool,
+    pub(crate) wildcards: bool,
+}
+
+/// A compiled text pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Pattern {
+    Anything,
+    Exactly(Box<str>),
+    Pieces(Box<[Piece]>),
+    StartsWith(Box<str>),
+}
+
+impl Pattern {
+    pub(crate) fn compile(text: &str, special: Special) -> Self {
+        let mut pieces = pieces(text, special);
+        match &mut *pieces {
+            [] => Self::Exactly("".into()),
+            [Piece::Text(text)] => Self::Exactly(std::mem::take(text)),
+            [Piece::Run] => Self::Anything,
+            [Piece::Text(text), Piece::Run] => Self::StartsWith(std::mem::take(text)),
+            _ => Self::Pieces(pieces.into()),
+        }
+    }
+
+    pub(crate) fn matches(&self, text: &str, context: &Context) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Exactly(exactly) => **exactly == *text,
+            Self::StartsWith(start) => text.starts_with(&**start),
+            Self::Pieces(pieces) => pieces_match(pieces, text, context),
+        }
+    }
+
+    pub(crate) fn equals_ignoring_case(&self, text: &str, context: &Context) -> bool {
+        let folded = |text: &str, other: &str| {
+            text.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
+        };
+        match self {
+            Self::Exactly(exactly) if exactly.is_ascii() && text.is_ascii() => {
+                exactly.eq_ignore_ascii_case(text)
+            }
+            Self::Exactly(exactly) => folded(exactly, text),
+            Self::Pieces(pieces) => {
+                match pieces.iter().map(|p| literal(p, context)).collect::<Option<String>>() {
+                    Some(joined) => folded(&joined, text),
+                    None => false,
+                }
+            }
+            // Compiled without wildcards.
+            Self::Anything | Self::StartsWith(_) => false,
+        }
+    }
+
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        if let Self::Pieces(pieces) = self { pieces } else { &[] }
+    }
+
+    /// Whether everything it says is one literal text.
+    const fn exact(&self) -> Option<&str> {
+        if let Self::Exactly(text) = self { Some(text) } else { None }
+    }
+}
+
+fn pieces(text: &str, special: Special) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let after = rest.get(c.len_utf8()..).unwrap_or_default();
+        let inside = if special.variables && c == '$' {
+            after.strip_prefix('{').and_then(|inside| inside.split_once('}'))
+        } else {
+            None
+        };
+        if let Some((inside, after)) = inside {
+            rest = after;
+            match inside {
+                "*" | "?" | "$" => plain.push_str(inside),
+                _ => {
+                    flush(&mut plain, &mut pieces);
+                    pieces.push(Piece::Variable(Variable::parse(inside)));
+                }
+            }
+            continue;
+        }
+        rest = after;
+        match c {
+            '*' if special.wildcards => {
+                flush(&mut plain, &mut pieces);
+                if pieces.last() != Some(&Piece::Run) {
+                    pieces.push(Piece::Run);
+                }
+            }
+            '?' if special.wildcards => {
+                flush(&mut plain, &mut pieces);
+                pieces.push(Piece::One);
+            }
+            _ => plain.push(c),
+        }
+    }
+    flush(&mut plain, &mut pieces);
+    pieces
+}
+
+fn flush(plain: &mut String, pieces: &mut Vec<Piece>) {
+    if !plain.is_empty() {
+        pieces.push(Piece::Text(std::mem::take(plain).into()));
+    }
+}
+
+fn literal<'a>(piece: &'a Piece, context: &'a Context) -> Option<&'a str> {
+    match piece {
+        Piece::Text(text) => Some(text),
+        Piece::Variable(variable) => variable.resolve(context),
+        Piece::One | Piece::Run => None,
+    }
+}
+
+/// Whether every variable has a value.
+pub(crate) fn resolves(pieces: &[Piece], context: &Context) -> bool {
+    pieces
+        .iter()
+        .all(|piece| !matches!(piece, Piece::Variable(variable) if variable.resolve(context).is_none()))
+}
+
+fn pieces_match(pieces: &[Piece], text: &str, context: &Context) -> bool {
+    if !resolves(pieces, context) {
+        return false;
+    }
+    let mut segments = pieces.split(|piece| *piece == Piece::Run);
+    let Some(rest) = segments.next().and_then(|first| after_start(first, text, context)) else {
+        return false;
+    };
+    let Some(last) = segments.next_back() else { return rest.is_empty() };
+    let Some(mut rest) = before_end(last, rest, context) else { return false };
+    for segment in segments {
+        match after_first(segment, rest, context) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// What follows `segment` at the start of `text`.
+fn after_start<'t>(segment: &[Piece], text: &'t str, context: &Context) -> Option<&'t str> {
+    let mut rest = text;
+    for piece in segment {
+        rest = match literal(piece, context) {
+            Some(literal) => rest.strip_prefix(literal)?,
+            None => skip_one(rest)?,
+        };
+    }
+    Some(rest)
+}
+
+/// What precedes `segment` at the end of `text`.
+fn before_end<'t>(segment: &[Piece], text: &'t str, context: &Context) -> Option<&'t str> {
+    let mut rest = text;
+    for piece in segment.iter().rev() {
+        rest = match literal(piece, context) {
+            Some(literal) => rest.strip_suffix(literal)?,
+            None => {
+                let mut chars = rest.chars();
+                chars.next_back()?;
+                chars.as_str()
+            }
+        };
+    }
+    Some(rest)
+}
+
+/// What follows the first occurrence of `segment` in `text`. Taking the first is enough: a `*` follows it.
+fn after_first<'t>(segment: &[Piece], text: &'t str, context: &Context) -> Option<&'t str> {
+    let length = |piece| literal(piece, context).map_or(1, str::len);
+    if segment.len() > 1 && segment.iter().map(length).sum::<usize>() > BITS {
+        return after_first_in_parallel(segment, text, context);
+    }
+    let ones = segment.iter().take_while(|piece| **piece == Piece::One).count();
+    let mut rest = text;
+    for _ in 0..ones {
+        rest = skip_one(rest)?;
+    }
+    let (first, others) = match segment.get(ones..) {
+        Some([first, others @ ..]) => (literal(first, context)?, others),
+        _ => return Some(rest),
+    };
+    loop {
+        let after = rest.get(rest.find(first)? + first.len()..)?;
+        if let Some(after) = after_start(others, after, context) {
+            return Some(after);
+        }
+        rest = skip_one(rest.get(rest.find(first)?..)?)?;
+    }
+}
+
+fn skip_one(text: &str) -> Option<&str> {
+    let mut chars = text.chars();
+    chars.next()?;
+    Some(chars.as_str())
+}
+
+/// Segments of several pieces with more bytes than this are matched bit-parallel, so that no pattern makes matching quadratic in practice.
+const BITS: usize = 64;
+
+/// Shift-And: bit `i` of `state` says that the first `i + 1` characters of the segment end at the current character.
+fn after_first_in_parallel<'t>(segment: &[Piece], text: &'t str, context: &Context) -> Option<&'t str> {
+    let symbols: Vec<Option<char>> = segment.iter().flat_map(|piece| symbols(piece, context)).collect();
+    let Some(last) = symbols.len().checked_sub(1) else { return Some(text) };
+    let words = symbols.len().div_ceil(BITS);
+    let mut any = vec![0u64; words];
+    let mut of: BTreeMap<char, Vec<u64>> = BTreeMap::new();
+    for (at, symbol) in symbols.iter().enumerate() {
+        let mask = match symbol {
+            Some(c) => of.entry(*c).or_insert_with(|| vec![0; words]),
+            None => &mut any,
+        };
+        if let Some(word) = mask.get_mut(at / BITS) {
+            *word |= 1 << (at % BITS);
+        }
+    }
+    let none = vec![0; words];
+    let mut state = vec![0u64; words];
+    let goal = 1u64 << (last % BITS);
+    for (at, c) in text.char_indices() {
+        let exact = of.get(&c).unwrap_or(&none);
+        let mut carry = 1;
+        for ((word, any), exact) in state.iter_mut().zip(&any).zip(exact) {
+            let out = *word >> (BITS - 1);
+            *word = ((*word << 1) | carry) & (any | exact);
+            carry = out;
+        }
+        if state.last().is_some_and(|word| word & goal != 0) {
+            return text.get(at + c.len_utf8()..);
+        }
+    }
+    None
+}
+
+fn symbols<'a>(piece: &'a Piece, context: &'a Context) -> impl Iterator<Item = Option<char>> + 'a {
+    let text = literal(piece, context);
+    let one = if text.is_none() { Some(None) } else { None };
+    text.unwrap_or_default().chars().map(Some).chain(one)
+}
+
+/// An ARN of the request, taken apart once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ArnText<'a> {
+    /// Through the fifth colon.
+    head: &'a str,
+    parts: [&'a str; 5],
+    tail: &'a str,
+}
+
+impl<'a> ArnText<'a> {
+    pub(crate) fn split(text: &'a str) -> Option<Self> {
+        let mut rest = text;
+        let mut parts = [""; 5];
+        for part in &mut parts {
+            (*part, rest) = rest.split_once(':')?;
+        }
+        if parts.first() != Some(&"arn") {
+            return None;
+        }
+        Some(Self { head: text.get(..text.len() - rest.len())?, parts, tail: rest })
+    }
+
+    pub(crate) const fn service(&self) -> &'a str {
+        let [_, _, service, _, _] = self.parts;
+        service
+    }
+
+    pub(crate) const fn tail(&self) -> &'a str {
+        self.tail
+    }
+}
+
+/// A pattern of six parts, compared one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ArnPattern {
+    head: Head,
+    tail: Pattern,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Head {
+    /// All five without wildcards: one comparison.
+    Exactly(Box<str>),
+    Parts(Box<[Pattern; 5]>),
+}
+
+impl ArnPattern {
+    /// Compiles exactly six parts; `head` says what is special in the first five, `tail` in the sixth.
+    pub(crate) fn compile(parts: [&str; 6], head: Special, tail: Special) -> Self {
+        let [a, b, c, d, e, last] = parts;
+        let first = [a, b, c, d, e].map(|part| Pattern::compile(part, head));
+        let head = if first.iter().all(|part| part.exact().is_some()) {
+            let texts = first.iter().filter_map(Pattern::exact);
+            Head::Exactly(texts.flat_map(|text| [text, ":"]).collect::<String>().into())
+        } else {
+            Head::Parts(Box::new(first))
+        };
+        Self { head, tail: Pattern::compile(last, tail) }
+    }
+
+    pub(crate) fn matches(&self, arn: &ArnText<'_>, context: &Context) -> bool {
+        let head = match &self.head {
+            Head::Exactly(head) => **head == *arn.head,
+            Head::Parts(parts) => parts.iter().zip(arn.parts).all(|(part, text)| part.matches(text, context)),
+        };
+        head && self.tail.matches(arn.tail, context)
+    }
+
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        let head: &[Pattern] = match &self.head {
+            Head::Exactly(_) => &[],
+            Head::Parts(parts) => &**parts,
+        };
+        head.iter().chain([&self.tail]).flat_map(|pattern| pattern.pieces())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GLOB: Special = Special { variables: true, wildcards: true };
+
+    fn glob(pattern: &str, text: &str) -> bool {
+        let mut context = Context::new();
+        context.text("k", "*a").list("many", ["x"]);
+        Pattern::compile(pattern, GLOB).matches(text, &context)
+    }
+
+    fn naive(pattern: &[char], text: &[char]) -> bool {
+        match (pattern, text) {
+            ([], []) => true,
+            (['*', rest @ ..], _) => naive(rest, text) || (!text.is_empty() && naive(pattern, &text[1..])),
+            (['?', rest @ ..], [_, others @ ..]) => naive(rest, others),
+            ([p, rest @ ..], [t, others @ ..]) => p == t && naive(rest, others),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn glob_agrees_with_the_obvious_one(pattern in "[abé?*]{0,9}", text in "[abé]{0,11}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(glob(&pattern, &text), naive(&chars(&pattern), &chars(&text)));
+        }
+
+        #[test]
+        fn parallel_search_agrees_with_the_plain_one(segment in "[ab?]{1,70}", text in "[ab]{0,200}") {
+            let pieces = pieces(&segment, GLOB);
+            let context = Context::new();
+            prop_assert_eq!(
+                after_first_in_parallel(&pieces, &text, &context),
+                (0..=text.len()).find_map(|at| after_start(&pieces, text.get(at..).unwrap(), &context))
+            );
+        }
+    }
+
+    #[test]
+    fn variables_stand_for_themselves() {
+        assert!(glob("x${k}y", "x*ay") && !glob("x${k}y", "xbay"));
+        assert!(glob("${absent, 'd'}", "d") && !glob("${absent}", "") && !glob("${many}", "x"));
+        assert!(glob("${*}${?}${$}", "*?$") && !glob("${*}", "a"));
+        assert!(glob("${open", "${open"));
+    }
+
+    #[test]
+    fn long_patterns_stay_fast() {
+        let text = "a".repeat(20_000);
+        assert!(!glob(&format!("{}b", "*a".repeat(10_000)), &text));
+        assert!(!glob(&format!("*{}b*", "a?".repeat(5_000)), &text));
+        assert!(glob(&format!("*{}*", "?a".repeat(5_000)), &text));
+    }
+
+    #[test]
+    fn arn_parts_do_not_swallow_colons() {
+        let parts: Vec<_> = "arn:aws:sns:*:111111111111:t".splitn(6, ':').collect();
+        let pattern = ArnPattern::compile(parts.try_into().unwrap(), GLOB, GLOB);
+        let matches = |text| ArnText::split(text).is_some_and(|arn| pattern.matches(&arn, &Context::new()));
+        assert!(matches("arn:aws:sns:us-east-1:111111111111:t"));
+        assert!(!matches("arn:aws:sns:us-east-1:222222222222:x:111111111111:t"));
+    }
+}
