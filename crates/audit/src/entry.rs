@@ -1,0 +1,286 @@
+//! Entries: a record's JSON with the columns it is found by, ready for the log.
+
+use std::borrow::Cow;
+
+use rootward_names::{AccountId, Time};
+use serde::Deserialize;
+
+use crate::encode::{TEXT_BYTES_MAX, cut, encode};
+use crate::record::UserIdentity;
+use crate::{EventId, Record};
+
+/// One line of the log, not yet in it.
+///
+/// INVARIANT: the columns say what the JSON says; both ways of making one keep it, and the log's hashes cover both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub(crate) id: EventId,
+    pub(crate) time: Time,
+    pub(crate) event_name: Box<str>,
+    pub(crate) event_source: Box<str>,
+    pub(crate) account: Option<AccountId>,
+    pub(crate) user_name: Option<Box<str>>,
+    pub(crate) access_key_id: Option<Box<str>>,
+    pub(crate) read_only: bool,
+    pub(crate) error_code: Option<Box<str>>,
+    pub(crate) record: Box<str>,
+}
+
+/// Bytes that are no record, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("not an audit record: {0}")]
+pub struct InvalidRecord(String);
+
+impl Entry {
+    /// The entry for a record.
+    pub fn new(record: &Record<'_>) -> Self {
+        let identity = &record.identity;
+        let boxed = |text: &str| Box::from(cut(text, TEXT_BYTES_MAX));
+        Self {
+            id: record.id,
+            // The record shows whole seconds.
+            time: Time::from_seconds(record.time.seconds()),
+            event_name: boxed(record.call.name),
+            event_source: boxed(record.call.source),
+            account: record.recipient,
+            user_name: user_name(identity).map(Box::from),
+            access_key_id: access_key(identity).map(boxed),
+            read_only: record.read_only,
+            error_code: record.failure.map(|failure| boxed(failure.code)),
+            record: encode(record).into(),
+        }
+    }
+
+    /// The entry for a record's JSON as [`Entry::json`] gave it: from an outbox, after a restart.
+    ///
+    /// # Errors
+    /// [`InvalidRecord`] when the bytes are no record.
+    pub fn parse(json: &[u8]) -> Result<Self, InvalidRecord> {
+        let text = std::str::from_utf8(json).map_err(|_| InvalidRecord("not UTF-8".to_owned()))?;
+        let shown: Shown<'_> =
+            serde_json::from_str(text).map_err(|error| InvalidRecord(error.to_string()))?;
+        let missing = |what: &str| InvalidRecord(format!("`{what}` is malformed"));
+        let account = shown.recipient_account_id.map(|id| id.parse()).transpose();
+        Ok(Self {
+            id: EventId::parse(&shown.event_id).ok_or_else(|| missing("eventID"))?,
+            time: Time::parse(&shown.event_time).map_err(|_| missing("eventTime"))?,
+            account: account.map_err(|_| missing("recipientAccountId"))?,
+            user_name: shown.user_identity.shown_name(),
+            event_name: shown.event_name.into(),
+            event_source: shown.event_source.into(),
+            access_key_id: shown.user_identity.access_key_id.map(Into::into),
+            read_only: shown.read_only,
+            error_code: shown.error_code.map(Into::into),
+            record: text.into(),
+        })
+    }
+
+    /// `eventID`.
+    pub fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// `eventTime`, in whole seconds.
+    pub fn time(&self) -> Time {
+        self.time
+    }
+
+    /// `eventName`.
+    pub fn event_name(&self) -> &str {
+        &self.event_name
+    }
+
+    /// `eventSource`.
+    pub fn event_source(&self) -> &str {
+        &self.event_source
+    }
+
+    /// `recipientAccountId`.
+    pub fn account(&self) -> Option<AccountId> {
+        self.account
+    }
+
+    /// The name that `LookupEvents` shows: a user's, a session's, or `root`.
+    pub fn user_name(&self) -> Option<&str> {
+        self.user_name.as_deref()
+    }
+
+    /// `userIdentity.accessKeyId`.
+    pub fn access_key_id(&self) -> Option<&str> {
+        self.access_key_id.as_deref()
+    }
+
+    /// `readOnly`.
+    pub fn read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// `errorCode`.
+    pub fn error_code(&self) -> Option<&str> {
+        self.error_code.as_deref()
+    }
+
+    /// The record's JSON.
+    pub fn json(&self) -> &str {
+        &self.record
+    }
+
+    /// What the entry counts for in the writer's bound: its texts and a flat share for the rest.
+    pub(crate) fn bytes(&self) -> usize {
+        const FLAT: usize = 256;
+        self.record.len() + FLAT
+    }
+}
+
+fn user_name<'a>(identity: &UserIdentity<'a>) -> Option<&'a str> {
+    match *identity {
+        UserIdentity::Root { .. } => Some("root"),
+        UserIdentity::User { name, .. } => Some(cut(name, TEXT_BYTES_MAX)),
+        UserIdentity::AssumedRole { principal_id, .. } | UserIdentity::FederatedUser { principal_id, .. } => {
+            session_name(cut(principal_id, TEXT_BYTES_MAX))
+        }
+        UserIdentity::Account { .. } | UserIdentity::Service { .. } | UserIdentity::Unknown { .. } => None,
+    }
+}
+
+fn session_name(principal_id: &str) -> Option<&str> {
+    principal_id.split_once(':').map(|(_, session)| session)
+}
+
+fn access_key<'a>(identity: &UserIdentity<'a>) -> Option<&'a str> {
+    match *identity {
+        UserIdentity::Root { access_key, .. }
+        | UserIdentity::User { access_key, .. }
+        | UserIdentity::AssumedRole { access_key, .. }
+        | UserIdentity::FederatedUser { access_key, .. }
+        | UserIdentity::Unknown { access_key, .. } => access_key,
+        UserIdentity::Account { .. } | UserIdentity::Service { .. } => None,
+    }
+}
+
+/// The members of a record that have a column.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    #[serde(rename = "eventID", borrow)]
+    event_id: Cow<'a, str>,
+    #[serde(borrow)]
+    event_time: Cow<'a, str>,
+    event_name: String,
+    event_source: String,
+    error_code: Option<String>,
+    read_only: bool,
+    recipient_account_id: Option<String>,
+    user_identity: ShownIdentity,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownIdentity {
+    r#type: String,
+    principal_id: Option<String>,
+    user_name: Option<String>,
+    access_key_id: Option<String>,
+}
+
+impl ShownIdentity {
+    fn shown_name(&self) -> Option<Box<str>> {
+        match self.r#type.as_str() {
+            "Root" => Some("root".into()),
+            "AssumedRole" | "FederatedUser" => {
+                self.principal_id.as_deref().and_then(session_name).map(Into::into)
+            }
+            _ => self.user_name.as_deref().map(Into::into),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::{Call, Failure, Issuer, IssuerKind, Session};
+
+    /// An entry number `n`, by user `anna` (even) or `bo` (odd) of account 1 + n % 3.
+    pub(crate) fn sample(n: u64) -> Entry {
+        let account = AccountId::from_number(1 + n % 3).unwrap();
+        let identity = UserIdentity::User {
+            principal_id: "AIDAEXAMPLE",
+            arn: "arn:aws:iam::000000000001:user/anna",
+            account,
+            access_key: Some("AKIAEXAMPLE"),
+            name: if n.is_multiple_of(2) { "anna" } else { "bo" },
+            session: None,
+        };
+        let call = Call {
+            source: "iam.amazonaws.com",
+            name: if n.is_multiple_of(5) { "CreateUser" } else { "GetUser" },
+            region: "us-east-1",
+            source_ip: "192.0.2.7",
+        };
+        let time = Time::from_seconds(1_704_067_200 + i64::try_from(n / 2).unwrap());
+        let id = EventId::from_bytes((u128::from(n) + 1).to_be_bytes());
+        let record = Record { read_only: !n.is_multiple_of(5), ..Record::new(id, time, call, identity) };
+        Entry::new(&record)
+    }
+
+    fn identity<'a>(kind: u8, text: &'a str, key: Option<&'a str>) -> UserIdentity<'a> {
+        let account = AccountId::from_number(7).unwrap();
+        let issuer =
+            Issuer { kind: IssuerKind::Role, principal_id: text, arn: text, account, user_name: Some(text) };
+        let session = Session::new(Time::from_seconds(0));
+        match kind {
+            0 => UserIdentity::Root { arn: text, account, access_key: key, alias: Some(text), session: None },
+            1 => UserIdentity::User {
+                principal_id: text,
+                arn: text,
+                account,
+                access_key: key,
+                name: text,
+                session: Some(session),
+            },
+            2 => UserIdentity::AssumedRole {
+                principal_id: text,
+                arn: text,
+                account,
+                access_key: key,
+                issuer,
+                session,
+            },
+            3 => UserIdentity::Account { principal_id: text, account },
+            4 => UserIdentity::Service { name: text },
+            _ => UserIdentity::Unknown { account: None, access_key: key },
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn entry_of_a_record_and_of_its_json_are_the_same(
+            kind in 0u8..6,
+            id: [u8; 16],
+            millis in 0i64..4_000_000_000_000,
+            read_only: bool,
+            name in "AROA[A-Z]{4}:.{0,20}|[\\x00-\\x20]{0,1100}",
+            key in prop::option::of("\\PC{0,20}"),
+            code in prop::option::of(".{0,20}"),
+        ) {
+            let call = Call { source: &name, name: &name, region: "r", source_ip: &name };
+            let id = EventId::from_bytes(id);
+            let record = Record {
+                read_only,
+                failure: code.as_deref().map(|code| Failure { code, message: &name }),
+                ..Record::new(id, Time::from_millis(millis), call, identity(kind, &name, key.as_deref()))
+            };
+            let entry = Entry::new(&record);
+            prop_assert_eq!(Entry::parse(entry.json().as_bytes()).unwrap(), entry);
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_no_record() {
+        for json in [&b"\xff"[..], b"", b"{}", b"[1]", br#"{"eventID":1}"#] {
+            assert!(Entry::parse(json).unwrap_err().to_string().starts_with("not an audit record: "));
+        }
+    }
+}
