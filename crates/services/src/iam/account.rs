@@ -199,7 +199,7 @@ fn get_account_authorization_details(
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
     let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
     let page = details(&state, &ask, input.filter.as_deref().unwrap_or_default())?;
-    let shape = Shape { state: &state, partition: ctx.partition() };
+    let shape = Shape::new(ctx, txn.world(), &state);
     let (mut users, mut groups, mut roles, mut policies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (is_truncated, marker) = (page.is_truncated(), page.marker);
     for detail in page.items {

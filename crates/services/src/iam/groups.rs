@@ -64,7 +64,7 @@ fn create_group(
         created: ctx.now,
         grants: Grants::default(),
     };
-    let shown = Shape { state: &state, partition: ctx.partition() }.group(&group);
+    let shown = Shape::new(ctx, txn.world(), &state).group(&group);
     txn.put_entity(account, group);
     Ok(api::CreateGroupResponse { group: shown })
 }
@@ -91,7 +91,7 @@ fn get_group(
         ask.after().map(str::parse::<UniqueId>).transpose().map_err(|_| failures::invalid_marker())?;
     let group = group(ctx, txn, &input.group_name)?;
     let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
-    let shape = Shape { state: &state, partition: ctx.partition() };
+    let shape = Shape::new(ctx, txn.world(), &state);
     let members = state.members_after(group.id, after).filter_map(|id| state.by_id::<User>(id));
     let page = ask.take(members.map(|user| (user.id.to_string(), user)), |user| shape.listed_user(user));
     Ok(api::GetGroupResponse {
@@ -120,7 +120,7 @@ fn list_groups(
 ) -> Result<api::ListGroupsResponse, Failure> {
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
     let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
-    let shape = Shape { state: &state, partition: ctx.partition() };
+    let shape = Shape::new(ctx, txn.world(), &state);
     let page = ask.table(
         state.all::<Group>(),
         |group| is_under(input.path_prefix.as_deref(), group),
@@ -285,7 +285,7 @@ fn list_groups_for_user(
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
     let user = user(ctx, txn, &input.user_name)?;
     let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
-    let shape = Shape { state: &state, partition: ctx.partition() };
+    let shape = Shape::new(ctx, txn.world(), &state);
     let groups = user.groups.iter().filter_map(|id| state.by_id::<Group>(*id));
     let keyed = groups.map(|group| (NameKey::new(group.name()).as_str().to_owned(), group)).collect();
     let page = ask.few(keyed, |group| shape.group(group));

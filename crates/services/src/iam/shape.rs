@@ -6,11 +6,12 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rootward_api::iam as api;
 use rootward_names::{AccountId, Partition, UniqueId};
+use rootward_pipeline::OpContext;
 use rootward_policy::Policy;
-use rootward_state::AccountState;
 use rootward_state::entities::{
     Grants, Group, InlinePolicy, InstanceProfile, Named, PolicyRef, Role, Usage, User,
 };
+use rootward_state::{AccountState, World};
 
 use super::{refs, tags};
 
@@ -20,11 +21,17 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// Shows the rows of one account to callers in one partition.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape<'a> {
+    world: &'a World,
     pub(crate) state: &'a AccountState,
     pub(crate) partition: Partition,
 }
 
-impl Shape<'_> {
+impl<'a> Shape<'a> {
+    /// For the caller of `ctx`, whose account is `state`.
+    pub(crate) fn new(ctx: &OpContext<'_>, world: &'a World, state: &'a AccountState) -> Self {
+        Self { world, state, partition: ctx.partition() }
+    }
+
     fn account(&self) -> AccountId {
         self.state.account().id
     }
@@ -154,11 +161,16 @@ impl Shape<'_> {
         document(&Policy::map_principals(role.trust.text(), &mut |principal| self.principal_arn(principal)))
     }
 
-    /// The ARN of the entity whose unique id stands in a trust policy.
+    /// The ARN of the entity whose unique id stands in a trust policy. It may live in another account: its own is looked
+    /// at first, then all.
     fn principal_arn(&self, principal: &str) -> Option<String> {
         let id: UniqueId = principal.parse().ok()?;
-        let user = self.state.by_id::<User>(id).map(|user| self.arn(&**user));
-        user.or_else(|| self.state.by_id::<Role>(id).map(|role| self.arn(&**role)))
+        let others = self.world.accounts().map(|state| &**state);
+        std::iter::once(self.state).chain(others).find_map(|state| {
+            let account = state.account().id;
+            let user = state.by_id::<User>(id).map(|user| user.arn(self.partition, account));
+            user.or_else(|| state.by_id::<Role>(id).map(|role| role.arn(self.partition, account)))
+        })
     }
 }
 
@@ -178,7 +190,41 @@ pub(crate) fn inline_policies(policies: &[InlinePolicy]) -> Vec<api::PolicyDetai
 
 #[cfg(test)]
 mod tests {
+    use rootward_state::entities::Document as Kept;
+
     use super::*;
+    use crate::accounts::{self, OpenAccount};
+    use crate::testing::Bench;
+
+    #[test]
+    fn trusted_entity_of_any_account_is_shown_by_arn_and_a_deleted_one_by_id() {
+        let bench = Bench::new();
+        let other = OpenAccount {
+            name: "Other",
+            email: "root@example.org",
+            password: None,
+            admin: Some("boss"),
+            partition: Partition::Aws,
+            id: "999988887777".parse().ok(),
+        };
+        bench.write_with(|txn, now, random, vault| accounts::open(txn, &other, now, random, vault)).unwrap();
+        let own = bench.add_role("own").id;
+        let world = bench.begin().world().clone();
+        let boss = world.account(other.id.unwrap()).unwrap().named::<User>("boss").unwrap().id;
+        let mut role = bench.add_role("r");
+        let text = |principals: [&str; 3]| {
+            let [a, b, c] = principals;
+            format!(
+                r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {{"AWS": ["{a}", "{b}", "{c}"]}}}}]}}"#
+            )
+        };
+        let gone = "AIDAAAAAAAAAAAAAAAAAA";
+        role.trust = Kept::new(text([&boss.to_string(), &own.to_string(), gone]));
+        let state = world.account(bench.account()).unwrap();
+        let shape = Shape { world: &world, state, partition: Partition::Aws };
+        let shown = ["arn:aws:iam::999988887777:user/boss", "arn:aws:iam::111122223333:role/own", gone];
+        assert_eq!(shape.trust(&role), document(&text(shown)));
+    }
 
     #[test]
     fn documents_keep_unreserved_characters_only() {

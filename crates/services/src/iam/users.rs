@@ -79,7 +79,7 @@ fn create_user(
         groups: Vec::new(),
         access_keys: Vec::new(),
     };
-    let shown = Shape { state: &state, partition: ctx.partition() }.user(&user);
+    let shown = Shape::new(ctx, txn.world(), &state).user(&user);
     txn.put_entity(account, user);
     Ok(api::CreateUserResponse { user: Some(shown) })
 }
@@ -111,7 +111,7 @@ fn get_user(
         },
         Whom::User(user) => {
             let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
-            Shape { state: &state, partition: ctx.partition() }.user(&user)
+            Shape::new(ctx, txn.world(), &state).user(&user)
         }
     };
     Ok(api::GetUserResponse { user })
@@ -135,7 +135,7 @@ fn list_users(
 ) -> Result<api::ListUsersResponse, Failure> {
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
     let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
-    let shape = Shape { state: &state, partition: ctx.partition() };
+    let shape = Shape::new(ctx, txn.world(), &state);
     let page = ask.table(
         state.all::<User>(),
         |user| is_under(input.path_prefix.as_deref(), user),
