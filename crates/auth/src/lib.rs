@@ -8,6 +8,7 @@
 //!   a deleted user's key or session is worth nothing.
 //! - [`session`] are the self-contained tokens of temporary credentials: sealed, so that any node can open one
 //!   without a look-up and nobody else can read or make one.
+//! - [`password`]: which ones a root user may have, and how they are kept.
 //! - [`authz`] gathers the policies that apply to a principal and asks the policy engine.
 //!
 //! There is no way to be unauthenticated by omission: the sandbox is another [`authn::Authority`], not a missing one.
@@ -15,6 +16,7 @@
 
 pub mod authn;
 pub mod authz;
+pub mod password;
 pub mod principal;
 pub mod session;
 

@@ -58,6 +58,12 @@ impl UniqueId {
         Self { kind, bits: to_bytes(bits & ((1 << (5 * UNIQUE_DIGITS)) - 1)) }
     }
 
+    /// The id whose 17 base32 digits are the low 85 bits of `number`; the others are ignored. For ids known beforehand.
+    pub const fn from_number(kind: EntityKind, number: u128) -> Self {
+        let [_, _, _, _, _, bits @ ..] = (number & ((1 << (5 * UNIQUE_DIGITS)) - 1)).to_be_bytes();
+        Self { kind, bits }
+    }
+
     /// What it names.
     pub const fn kind(self) -> EntityKind {
         self.kind
@@ -249,6 +255,13 @@ mod tests {
             let id = UniqueId::random(EntityKind::Role, &mut Counter(seed));
             prop_assert_eq!(id.to_string().parse(), Ok(id));
             prop_assert_eq!(id.to_string().len(), 21);
+        }
+
+        #[test]
+        fn unique_id_of_a_number_is_its_low_digits(number: u128) {
+            let id = UniqueId::from_number(EntityKind::Policy, number);
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            prop_assert_eq!(id, UniqueId::from_number(EntityKind::Policy, number | (1 << 85)));
         }
 
         #[test]

@@ -28,6 +28,11 @@ impl Partition {
         }
     }
 
+    /// The partition of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Aws, Self::AwsCn, Self::AwsUsGov].into_iter().find(|partition| partition.as_str() == name)
+    }
+
     /// The name in ARNs.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -23,7 +23,19 @@ pub struct OpContext<'r> {
     pub(crate) random: RefCell<&'r mut dyn Random>,
 }
 
-impl OpContext<'_> {
+impl<'r> OpContext<'r> {
+    /// The circumstances of one call.
+    pub fn new(
+        now: Time,
+        principal: &'r Principal,
+        region: &'r str,
+        vault: &'r Vault,
+        tokens: &'r Tokens,
+        random: &'r mut dyn Random,
+    ) -> Self {
+        Self { now, principal, region, vault, tokens, random: RefCell::new(random) }
+    }
+
     /// The caller's account.
     pub fn account(&self) -> AccountId {
         self.principal.account

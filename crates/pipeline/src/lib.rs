@@ -11,7 +11,15 @@
 mod context;
 mod declaration;
 mod failure;
+mod handler;
+mod path;
+mod trail;
+mod usage;
 
 pub use context::OpContext;
 pub use declaration::{Declaration, Effect, Key, Rule, Scope, Target, always};
 pub use failure::Failure;
+pub use handler::{Call, Handler, Output};
+pub use path::{Answered, OpenAccount, Origin, Pipeline, Setup, Source};
+pub use trail::{TlsFacts, Trail};
+pub use usage::UsageTracker;

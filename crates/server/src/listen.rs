@@ -74,8 +74,8 @@ pub enum BodyError {
 pub struct Peer {
     /// The other end.
     pub address: SocketAddr,
-    /// Whether TLS protects it.
-    pub tls: bool,
+    /// TLS version and cipher suite, if TLS protects it.
+    pub tls: Option<(&'static str, &'static str)>,
 }
 
 /// Answers requests.
@@ -164,11 +164,14 @@ impl<A: Answer> Connection<A> {
         // Answers are small and complete when written: waiting for more bytes only delays them.
         let _ = stream.set_nodelay(true);
         match &self.tls {
-            None => self.speak(stream, Peer { address, tls: false }).await,
+            None => self.speak(stream, Peer { address, tls: None }).await,
             Some(tls) => {
                 let handshake = tls.acceptor().accept(stream);
                 match tokio::time::timeout(self.limits.handshake_time_max, handshake).await {
-                    Ok(Ok(stream)) => self.speak(stream, Peer { address, tls: true }).await,
+                    Ok(Ok(stream)) => {
+                        let tls = Some(crate::tls::facts(stream.get_ref().1));
+                        self.speak(stream, Peer { address, tls }).await;
+                    }
                     Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
                     Err(_) => tracing::debug!(%address, "TLS handshake took too long"),
                 }

@@ -28,16 +28,24 @@ pub struct Stream {
     readings: i64,
 }
 
+impl rootward_pipeline::Source for Source {
+    fn machine_now(&self) -> Time {
+        machine_time()
+    }
+
+    fn now(&self) -> Time {
+        Self::now(self)
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        Draw(self).fill(bytes);
+    }
+}
+
 impl Source {
     /// A reproducible source.
     pub fn seeded(seed: u64) -> Self {
         Self::Seeded(Mutex::new(Stream { seed, drawn: 0, readings: 0 }))
-    }
-
-    /// Now by the machine's clock, also in a seeded sandbox: what signatures are held against, because clients sign with
-    /// their own clocks.
-    pub fn machine_now(&self) -> Time {
-        machine_time()
     }
 
     /// Now, as entities, sessions and records show it.

@@ -60,6 +60,23 @@ impl Tls {
     }
 }
 
+/// Version and cipher suite of a connection, named as the TLS registry names them.
+pub(crate) fn facts(connection: &rustls::ServerConnection) -> (&'static str, &'static str) {
+    use rustls::CipherSuite as Suite;
+    let version = match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "TLSv1.3",
+    };
+    let cipher = match connection.negotiated_cipher_suite().map(|suite| suite.suite()) {
+        Some(Suite::TLS13_AES_128_GCM_SHA256) => "TLS_AES_128_GCM_SHA256",
+        Some(Suite::TLS13_AES_256_GCM_SHA384) => "TLS_AES_256_GCM_SHA384",
+        Some(Suite::TLS13_CHACHA20_POLY1305_SHA256) => "TLS_CHACHA20_POLY1305_SHA256",
+        Some(other) => other.as_str().unwrap_or("unknown"),
+        None => "unknown",
+    };
+    (version, cipher)
+}
+
 fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let certificates = CertificateDer::pem_file_iter(&files.certificates)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

@@ -31,11 +31,11 @@ pub(crate) enum Row {
     Account(Arc<Account>),
     Group(Arc<Group>),
     InstanceProfile(Arc<InstanceProfile>),
-    /// An encoded audit record on its way to the log.
-    Outbox(Arc<[u8]>),
     /// Which account has taken an e-mail address or alias.
     Owner(AccountId),
     Policy(Arc<ManagedPolicy>),
+    /// Bytes that others read: an audit record on its way to the log, the head of the log.
+    Raw(Arc<[u8]>),
     Role(Arc<Role>),
     Usage(Arc<Usage>),
     User(Arc<User>),
@@ -49,7 +49,7 @@ impl Row {
             Self::Account(row) => encode(&**row),
             Self::Group(row) => encode(&**row),
             Self::InstanceProfile(row) => encode(&**row),
-            Self::Outbox(bytes) => Arc::clone(bytes),
+            Self::Raw(bytes) => Arc::clone(bytes),
             Self::Owner(account) => encode(account),
             Self::Policy(row) => encode(&**row),
             Self::Role(row) => encode(&**row),
@@ -71,7 +71,7 @@ impl Row {
             RowKey::Entity(_, EntityKind::Role, _) => decode(bytes).map(Self::Role),
             RowKey::Entity(_, EntityKind::User, _) => decode(bytes).map(Self::User),
             RowKey::KeyUsage(_) | RowKey::RoleUsage(..) => decode(bytes).map(Self::Usage),
-            RowKey::Outbox(_) => return Ok(Self::Outbox(bytes.into())),
+            RowKey::Outbox(_) | RowKey::TrailHead => return Ok(Self::Raw(bytes.into())),
         };
         row.map_err(corrupt)
     }

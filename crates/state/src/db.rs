@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use rootward_store::{Revision, Store, StoreError};
+use rootward_store::{Change, Revision, Store, StoreError, Write};
 
 use crate::codec::CorruptRow;
 use crate::world::Builder;
@@ -85,9 +85,22 @@ impl Db {
         Txn::new(self.snapshot())
     }
 
-    /// The store, for its own feed.
-    pub fn store(&self) -> &Arc<dyn Store> {
-        &self.store
+    /// Hands every outbox row to `sink` as it commits, in order, on the store's thread.
+    ///
+    /// # Errors
+    /// When the feed cannot be followed.
+    pub fn follow_outbox(&self, mut sink: impl FnMut(OutboxRow) + Send + 'static) -> Result<(), StoreError> {
+        let rows = move |changes: &[Change]| {
+            for change in changes {
+                change.writes.iter().filter_map(|write| outbox_row(write, change.revision)).for_each(&mut sink);
+            }
+        };
+        self.store.watch(self.world.load().revision(), Box::new(rows)).map(drop)
+    }
+
+    /// Stops the store: what is queued becomes durable first, what comes later is refused.
+    pub fn close(&self) {
+        self.store.close();
     }
 
     /// Commits; `done` runs on the store's thread when the writes are durable and visible in [`Db::snapshot`], or
@@ -109,6 +122,11 @@ impl Db {
         self.commit(txn, Box::new(move |result| drop(send.send(result))));
         receive.recv().unwrap_or_else(|_| Err(CommitError::Unavailable("the store has stopped".into())))
     }
+}
+
+fn outbox_row(write: &Write, revision: Revision) -> Option<OutboxRow> {
+    let RowKey::Outbox(id) = RowKey::decode(&write.key).ok()? else { return None };
+    Some(OutboxRow { id, revision, record: write.value.as_deref()?.into() })
 }
 
 fn follow(

@@ -48,6 +48,8 @@ pub enum RowKey {
     Outbox(OutboxId),
     /// When and where a role was last used.
     RoleUsage(AccountId, UniqueId),
+    /// How far the audit log is known to reach: what proves later that its end was not cut off.
+    TrailHead,
 }
 
 /// A key in the store that no version of Rootward writes.
@@ -91,6 +93,7 @@ impl fmt::Display for RowKey {
                 id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
             Self::RoleUsage(account, id) => write!(f, "l/r/{account}/{id}"),
+            Self::TrailHead => f.write_str("g/trail/head"),
         }
     }
 }
@@ -122,6 +125,7 @@ impl RowKey {
             "g" => match rest.split_once('/')? {
                 ("alias", alias) => Self::Alias(alias.into()),
                 ("email", email) => Self::Email(NameKey::new(email)),
+                ("trail", "head") => Self::TrailHead,
                 _ => return None,
             },
             "k" => Self::AccessKey(rest.parse().ok()?),
@@ -158,6 +162,7 @@ mod tests {
             (account, "[\\w&&[:ascii:]+=,.@-]{1,64}")
                 .prop_map(|(a, n)| RowKey::Entity(a, EntityKind::User, NameKey::new(&n))),
             any::<[u8; 16]>().prop_map(RowKey::Outbox),
+            Just(RowKey::TrailHead),
             Just(RowKey::KeyUsage("AKIAY34FZKBOKMUTVV7A".parse().unwrap())),
         ]
     }

@@ -26,5 +26,5 @@ pub use codec::CorruptRow;
 pub use db::{CommitError, Db, OpenError, Opened, OutboxRow};
 pub use key::{EntityRef, NameKey, OutboxId, RowKey};
 pub use table::{Entry, Table};
-pub use txn::Txn;
-pub use world::{AccountState, World};
+pub use txn::{Stored, Txn};
+pub use world::{AccountState, Tabled, World};

@@ -64,7 +64,7 @@ impl<K: Ord + Clone, T> Table<K, T> {
     }
 
     /// The rows after `key` in key order; all of them for `None`.
-    pub fn after<'a>(&'a self, key: Option<&K>) -> impl Iterator<Item = (&'a K, &'a Arc<T>)> {
+    pub fn after<'a>(&'a self, key: Option<&K>) -> impl Iterator<Item = (&'a K, &'a Arc<T>)> + use<'a, K, T> {
         let from = key.map_or(Bound::Unbounded, |key| Bound::Excluded(key.clone()));
         self.0.range((from, Bound::Unbounded)).map(|(key, entry)| (key, &entry.row))
     }

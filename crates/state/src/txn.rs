@@ -155,7 +155,12 @@ impl Txn {
 
     /// Adds an audit record to the outbox.
     pub fn put_outbox(&mut self, id: OutboxId, record: &[u8]) {
-        self.writes.insert(RowKey::Outbox(id), Some(Row::Outbox(record.into())));
+        self.writes.insert(RowKey::Outbox(id), Some(Row::Raw(record.into())));
+    }
+
+    /// Notes how far the audit log reaches.
+    pub fn put_trail_head(&mut self, head: &[u8]) {
+        self.writes.insert(RowKey::TrailHead, Some(Row::Raw(head.into())));
     }
 
     /// Removes a row.

@@ -1,6 +1,7 @@
 //! The World: every row that matters to a decision, in memory, immutable, with the indexes derived from them.
 
 use std::collections::HashMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use rootward_names::{AccessKeyId, AccountId, EntityKind, UniqueId};
@@ -19,6 +20,7 @@ pub struct World {
     pub(crate) revision: Revision,
     accounts: RedBlackTreeMapSync<AccountId, Arc<AccountState>>,
     pub(crate) owners: Table<RowKey, AccountId>,
+    trail_head: Option<Arc<[u8]>>,
 }
 
 /// One account: its rows by name, and who refers to what.
@@ -168,9 +170,39 @@ impl AccountState {
         self.referrers(Link::Boundary(policy.clone()))
     }
 
+    /// Ids of those that a policy is attached to after `after`, in id order.
+    pub fn attached_to_after<'a>(
+        &'a self,
+        policy: &PolicyRef,
+        after: Option<UniqueId>,
+    ) -> impl Iterator<Item = UniqueId> + use<'a> {
+        self.referrers_after(&Link::Attached(policy.clone()), after)
+    }
+
+    /// Ids of those that a policy bounds after `after`, in id order.
+    pub fn bounded_by_after<'a>(
+        &'a self,
+        policy: &PolicyRef,
+        after: Option<UniqueId>,
+    ) -> impl Iterator<Item = UniqueId> + use<'a> {
+        self.referrers_after(&Link::Boundary(policy.clone()), after)
+    }
+
+    /// How many users, groups and roles a policy is attached to, and how many users and roles it bounds. Counts nothing:
+    /// the indexes know their size.
+    pub fn policy_uses(&self, policy: &PolicyRef) -> (usize, usize) {
+        let size = |link| self.referrers.get(&link).map_or(0, RedBlackTreeSetSync::size);
+        (size(Link::Attached(policy.clone())), size(Link::Boundary(policy.clone())))
+    }
+
     /// Ids of the users in a group.
     pub fn members(&self, group: UniqueId) -> impl Iterator<Item = UniqueId> {
         self.referrers(Link::Member(group))
+    }
+
+    /// Ids of the users in a group after `after`, in id order: one page of a large group costs no more than the page.
+    pub fn members_after(&self, group: UniqueId, after: Option<UniqueId>) -> impl Iterator<Item = UniqueId> {
+        self.referrers_after(&Link::Member(group), after)
     }
 
     /// Ids of the instance profiles that hold a role.
@@ -184,6 +216,16 @@ impl AccountState {
             Link::Attached(PolicyRef::Aws(name)) => Some(&**name),
             _ => None,
         })
+    }
+
+    fn referrers_after(
+        &self,
+        link: &Link,
+        after: Option<UniqueId>,
+    ) -> impl Iterator<Item = UniqueId> + use<'_> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let set = self.referrers.get(link);
+        set.into_iter().flat_map(move |set| set.range((from, Bound::Unbounded)).copied())
     }
 
     fn referrers(&self, link: Link) -> impl Iterator<Item = UniqueId> + use<'_> {
@@ -246,7 +288,10 @@ impl AccountState {
                 self.usage.insert(key, Entry { revision, row });
             }
             (key @ (RowKey::KeyUsage(_) | RowKey::RoleUsage(..)), _) => self.usage.remove(&key),
-            (RowKey::Account(_) | RowKey::Alias(_) | RowKey::Email(_) | RowKey::Outbox(_), _) => {}
+            (
+                RowKey::Account(_) | RowKey::Alias(_) | RowKey::Email(_) | RowKey::Outbox(_) | RowKey::TrailHead,
+                _,
+            ) => {}
         }
     }
 
@@ -273,13 +318,13 @@ fn account_of(key: &RowKey) -> Option<AccountId> {
     match key {
         RowKey::AccessKey(id) | RowKey::KeyUsage(id) => id.account(),
         RowKey::Account(id) | RowKey::Entity(id, ..) | RowKey::RoleUsage(id, _) => Some(*id),
-        RowKey::Alias(_) | RowKey::Email(_) | RowKey::Outbox(_) => None,
+        RowKey::Alias(_) | RowKey::Email(_) | RowKey::Outbox(_) | RowKey::TrailHead => None,
     }
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self { revision: 0, accounts: RedBlackTreeMapSync::new_sync(), owners: Table::default() }
+        Self { revision: 0, accounts: RedBlackTreeMapSync::new_sync(), owners: Table::default(), trail_head: None }
     }
 }
 
@@ -307,6 +352,11 @@ impl World {
     /// The account with this alias.
     pub fn account_by_alias(&self, alias: &str) -> Option<AccountId> {
         self.owners.get(&RowKey::Alias(alias.into())).map(|id| **id)
+    }
+
+    /// How far the audit log was known to reach.
+    pub fn trail_head(&self) -> Option<&[u8]> {
+        self.trail_head.as_deref()
     }
 
     /// This World after `changes`, in order.
@@ -366,6 +416,7 @@ impl Builder {
 
     fn write_global(&mut self, key: RowKey, row: Option<Row>, revision: Revision) {
         match row {
+            Some(Row::Raw(head)) if key == RowKey::TrailHead => self.world.trail_head = Some(head),
             Some(Row::Owner(owner)) => self.world.owners.insert(key, Entry { revision, row: Arc::new(owner) }),
             // The outbox is not part of the World; see `Db::open` and the audit writer.
             Some(_) => {}

@@ -19,6 +19,7 @@ mod common {
         MissingAction = "MissingAction", 400, Sender;
         NotImplemented = "NotImplemented", 501, Receiver;
         RequestEntityTooLarge = "RequestEntityTooLarge", 413, Sender;
+        RequestTimeout = "RequestTimeout", 408, Sender;
         SerializationException = "SerializationException", 400, Sender;
         ServiceUnavailable = "ServiceUnavailable", 503, Receiver;
         Throttling = "Throttling", 400, Sender;

@@ -25,6 +25,9 @@ const POLICY_CHARS_MAX: usize = 2_048;
 /// What policies, ARNs and tags of a session may take together, in bytes: what `PackedPolicySize` is a percentage of.
 const PACKED_BYTES_MAX: usize = 4_096;
 
+/// The trust policy of roles that do not exist.
+const TRUSTS_NOBODY: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "NotAction": "*", "Principal": "*"}}"#;
+
 pub(super) static ASSUME_ROLE: Declaration<api::AssumeRole> = Declaration {
     effect: Effect::Read,
     rules: &[
@@ -67,7 +70,7 @@ fn target(scope: &Scope<'_>, input: &api::AssumeRoleRequest) -> Target {
         arn: input.role_arn.clone(),
         account: Arn::parse(&input.role_arn).ok().and_then(|arn| arn.account.parse().ok()),
         tags: found.map(|(_, role)| role.tags.clone()).unwrap_or_default(),
-        trust: Some(found.map_or_else(|| Document::new(""), |(_, role)| role.trust.clone())),
+        trust: Some(found.map_or_else(|| Document::new(TRUSTS_NOBODY), |(_, role)| role.trust.clone())),
         ..Target::default()
     }
 }
@@ -204,7 +207,7 @@ fn session_policies(
     let policy = input.policy.as_deref().map(session_policy).transpose()?;
     let mut arns: Vec<Box<str>> = Vec::new();
     for arn in input.policy_arns.iter().flatten().filter_map(|policy| policy.arn.as_deref()) {
-        if authz::managed_policy(world, account, arn).is_none() {
+        if !authz::is_managed_policy(world, account, arn) {
             return Err(failures::no_such_session_policy(arn));
         }
         arns.push(arn.into());

@@ -1,0 +1,363 @@
+//! Authorization: which policies apply to a principal, and what the policy engine says to them.
+//!
+//! Gathering follows references of the snapshot: a user's own policies and those of its groups, a role's, the
+//! boundary, the session's. A reference that leads nowhere grants nothing; a boundary or session policy that leads nowhere
+//! allows nothing. Programs are compiled once and shared; here nothing is copied but references.
+//!
+//! Source: IAM User Guide, "Policy evaluation logic"; denial texts: "Troubleshoot access denied error messages".
+
+use std::sync::{Arc, LazyLock};
+
+use rootward_managed::ManagedPolicy as AwsPolicy;
+use rootward_names::{AccountId, Arn, Partition, Time};
+use rootward_policy::{
+    Attached, Context, Owner, Policies, Principal as Caller, PrincipalKind, Program, Request, ResourceKind,
+    ResourcePolicy, Source, decide,
+};
+use rootward_state::entities::{Document, Grants, Group, ManagedPolicy, Named, PolicyRef};
+use rootward_state::{AccountState, World};
+
+use crate::session::SessionPolicies;
+use crate::{Credential, Identity, Principal};
+
+/// Denies everything, as every document does that cannot be read.
+static UNREADABLE: LazyLock<Program> = LazyLock::new(|| Program::of_stored(""));
+
+/// One authorization: may this principal do this to that?
+#[derive(Debug, Clone, Copy)]
+pub struct Check<'a> {
+    /// `service:Action`
+    pub action: &'static str,
+    /// The resource's ARN, or `*`.
+    pub resource: &'a str,
+    /// How a denial names the resource, where that is not its ARN.
+    pub shown: Option<&'a str>,
+    /// Whose resource it is.
+    pub resource_account: AccountId,
+    /// The trust policy of a role to be assumed.
+    pub trust: Option<&'a Document>,
+}
+
+/// A refusal: what the caller reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// Code on the wire.
+    pub code: &'static str,
+    /// AWS's words.
+    pub message: String,
+}
+
+impl Denied {
+    fn access(message: impl Into<String>) -> Self {
+        Self { code: "AccessDenied", message: message.into() }
+    }
+}
+
+/// What every request tells policies about itself.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestFacts<'a> {
+    /// When it arrived.
+    pub now: Time,
+    /// The region of its scope.
+    pub region: &'a str,
+    /// Where it came from.
+    pub source_ip: std::net::IpAddr,
+    /// `User-Agent`, as sent.
+    pub user_agent: Option<&'a str>,
+    /// `Referer`, as sent.
+    pub referer: Option<&'a str>,
+    /// Whether TLS protected it.
+    pub secure_transport: bool,
+}
+
+/// What no policy can allow: which operations the kind of credential is good for at all.
+///
+/// Source: IAM User Guide, "Compare AWS STS credentials"; root user: "Roles may not be assumed by root accounts".
+///
+/// # Errors
+/// [`Denied`] with AWS's code and words.
+pub fn standing(principal: &Principal, service: &str, operation: &str) -> Result<(), Denied> {
+    match (service, operation) {
+        ("sts", "GetCallerIdentity") => Ok(()),
+        ("sts", "AssumeRole") if principal.is_root() => {
+            Err(Denied::access("Roles may not be assumed by root accounts."))
+        }
+        ("sts", "AssumeRole") => Ok(()),
+        ("sts", "GetSessionToken" | "GetFederationToken") if principal.issued().is_some() => {
+            Err(Denied::access(format!("Cannot call {operation} with session credentials")))
+        }
+        // Sessions from GetSessionToken reach no other STS operation, and IAM only with a second factor.
+        ("sts", _) if principal.is_user_session() => Err(invalid_token()),
+        ("iam", _) if principal.is_user_session() && !has_mfa(principal) => Err(invalid_token()),
+        _ => Ok(()),
+    }
+}
+
+fn invalid_token() -> Denied {
+    Denied {
+        code: "InvalidClientTokenId",
+        message: "The security token included in the request is invalid".into(),
+    }
+}
+
+fn has_mfa(principal: &Principal) -> bool {
+    matches!(principal.credential, Credential::Temporary { mfa: Some(_), .. })
+}
+
+/// Decides one authorization. `context` holds the operation's own keys; those of request, session and caller are added.
+///
+/// # Errors
+/// [`Denied`] with the text that names the kind of policy that decided.
+pub fn authorize(
+    world: &World,
+    principal: &Principal,
+    facts: &RequestFacts<'_>,
+    check: &Check<'_>,
+    mut context: Context,
+) -> Result<(), Denied> {
+    // The account was there when the caller was authenticated, on an earlier snapshot.
+    let state = world.account(principal.account).ok_or_else(invalid_token)?;
+    let names = Names::of(principal);
+    let caller = names.caller(principal);
+    context.principal(&caller);
+    request_keys(&mut context, facts, check.resource_account);
+    session_keys(&mut context, principal);
+    let gathered = Gathered::of(state, principal);
+    let (identity, boundary, session) = gathered.attached();
+    let policies = Policies {
+        identity: &identity,
+        boundary,
+        session: session.as_deref(),
+        resource: check.trust.map(|trust| ResourcePolicy {
+            attached: Attached { program: trust.program(), source: Source::Unnamed },
+            kind: ResourceKind::Trust,
+        }),
+        ..Policies::default()
+    };
+    let request = Request {
+        principal: &caller,
+        action: check.action,
+        resource: check.resource,
+        resource_account: Some(check.resource_account),
+        context: &context,
+    };
+    let decision = decide(&request, &policies);
+    if decision.is_allowed() {
+        return Ok(());
+    }
+    let shown = Some(check.shown.unwrap_or(check.resource)).filter(|shown| *shown != "*");
+    Err(Denied::access(decision.denial_message(&names.arn, check.action, shown)))
+}
+
+/// The texts that the engine borrows.
+struct Names {
+    arn: String,
+    id: String,
+    role_arn: String,
+}
+
+impl Names {
+    fn of(principal: &Principal) -> Self {
+        let (id, role_arn) = match &principal.identity {
+            Identity::Root => (String::new(), String::new()),
+            Identity::RoleSession(session) => {
+                (session.role.id.to_string(), session.role.arn(principal.partition, principal.account))
+            }
+            Identity::User(user) => (user.id.to_string(), String::new()),
+        };
+        Self { arn: principal.arn(), id, role_arn }
+    }
+
+    fn caller(&self, principal: &Principal) -> Caller<'_> {
+        let kind = match &principal.identity {
+            Identity::Root => PrincipalKind::Root { arn: &self.arn },
+            Identity::RoleSession(_) => PrincipalKind::RoleSession {
+                session_arn: &self.arn,
+                role_arn: &self.role_arn,
+                role_id: &self.id,
+            },
+            Identity::User(_) => PrincipalKind::User { arn: &self.arn, id: &self.id },
+        };
+        Caller { kind, account: Some(principal.account), management_account: false }
+    }
+}
+
+/// Keys of the request. Source: IAM User Guide, "AWS global condition context keys", properties of the request.
+fn request_keys(context: &mut Context, facts: &RequestFacts<'_>, resource_account: AccountId) {
+    context
+        .time("aws:CurrentTime", facts.now)
+        .number("aws:EpochTime", facts.now.seconds())
+        .text("aws:RequestedRegion", facts.region)
+        .bool("aws:SecureTransport", facts.secure_transport)
+        .show("aws:SourceIp", facts.source_ip)
+        .bool("aws:ViaAWSService", false)
+        .show("aws:ResourceAccount", resource_account);
+    if let Some(user_agent) = facts.user_agent {
+        context.text("aws:UserAgent", user_agent);
+    }
+    if let Some(referer) = facts.referer {
+        context.text("aws:referer", referer);
+    }
+}
+
+/// Keys of the session and of the caller's tags; session tags win over the role's own.
+fn session_keys(context: &mut Context, principal: &Principal) {
+    if let Identity::RoleSession(session) = &principal.identity {
+        for tag in &session.role.tags {
+            context.text(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
+        }
+        for (key, value) in &session.tags {
+            context.text(&format!("aws:PrincipalTag/{key}"), value);
+        }
+        if let Some(source_identity) = &session.source_identity {
+            context.text("aws:SourceIdentity", source_identity);
+        }
+    }
+    if let Identity::User(user) = &principal.identity {
+        for tag in &user.tags {
+            context.text(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
+        }
+    }
+    if let Credential::Temporary { issued, mfa, .. } = principal.credential {
+        context.time("aws:TokenIssueTime", issued).bool("aws:MultiFactorAuthPresent", mfa.is_some());
+    }
+}
+
+/// The policies that apply to a principal, with what the engine borrows of them.
+struct Gathered<'a> {
+    identity: Vec<(&'a Program, From<'a>)>,
+    boundary: Option<(&'a Program, From<'a>)>,
+    session: Option<Vec<(&'a Program, From<'a>)>>,
+}
+
+/// Where a policy comes from.
+enum From<'a> {
+    Inline(Owner, &'a str, &'a str),
+    Managed(String),
+    Unnamed,
+}
+
+impl<'a> Gathered<'a> {
+    fn of(state: &'a AccountState, principal: &'a Principal) -> Self {
+        let partition = principal.partition;
+        let mut identity = Vec::new();
+        let (boundary, session) = match &principal.identity {
+            Identity::Root => (None, None),
+            Identity::User(user) => {
+                grants(state, partition, &user.grants, Owner::User, &user.name, &mut identity);
+                for group in user.groups.iter().filter_map(|id| state.by_id::<Group>(*id)) {
+                    grants(state, partition, &group.grants, Owner::Group, &group.name, &mut identity);
+                }
+                (user.boundary.as_ref(), None)
+            }
+            Identity::RoleSession(session) => {
+                let role = &session.role;
+                grants(state, partition, &role.grants, Owner::Role, &role.name, &mut identity);
+                (role.boundary.as_ref(), session_policies(state, &session.policies))
+            }
+        };
+        // A boundary that leads nowhere allows nothing; it cannot be, because policies in use are not deleted.
+        let boundary = boundary.map(|policy| {
+            managed(state, partition, policy).unwrap_or_else(|| (&*UNREADABLE, From::Unnamed))
+        });
+        Self { identity, boundary, session }
+    }
+
+    fn attached(&self) -> (Vec<Attached<'_>>, Option<Attached<'_>>, Option<Vec<Attached<'_>>>) {
+        (
+            self.identity.iter().map(attached).collect(),
+            self.boundary.as_ref().map(attached),
+            self.session.as_ref().map(|session| session.iter().map(attached).collect()),
+        )
+    }
+}
+
+fn attached<'a>((program, from): &'a (&'a Program, From<'a>)) -> Attached<'a> {
+    let source = match from {
+        From::Inline(owner, owner_name, policy_name) => {
+            Source::Inline { owner: *owner, owner_name, policy_name }
+        }
+        From::Managed(arn) => Source::Managed { arn },
+        From::Unnamed => Source::Unnamed,
+    };
+    Attached { program, source }
+}
+
+fn grants<'a>(
+    state: &'a AccountState,
+    partition: Partition,
+    grants: &'a Grants,
+    owner: Owner,
+    owner_name: &'a str,
+    into: &mut Vec<(&'a Program, From<'a>)>,
+) {
+    let inline = grants.inline.iter().map(|policy| {
+        let program: &Program = policy.document.program();
+        (program, From::Inline(owner, owner_name, &*policy.name))
+    });
+    into.extend(inline);
+    into.extend(grants.attached.iter().filter_map(|policy| managed(state, partition, policy)));
+}
+
+fn managed<'a>(
+    state: &'a AccountState,
+    partition: Partition,
+    policy: &PolicyRef,
+) -> Option<(&'a Program, From<'a>)> {
+    match policy {
+        PolicyRef::Aws(name) => rootward_managed::get(name).map(|policy| aws(policy, partition)),
+        PolicyRef::Customer(id) => customer(state, partition, state.by_id::<ManagedPolicy>(*id)?),
+    }
+}
+
+fn aws<'a>(policy: &'static AwsPolicy, partition: Partition) -> (&'a Program, From<'a>) {
+    (policy.program(), From::Managed(policy.arn(partition)))
+}
+
+fn customer<'a>(
+    state: &'a AccountState,
+    partition: Partition,
+    policy: &'a Arc<ManagedPolicy>,
+) -> Option<(&'a Program, From<'a>)> {
+    let arn = policy.arn(partition, state.account().id);
+    Some((policy.default_document()?.program(), From::Managed(arn)))
+}
+
+/// The policies a session was made with; none for a session made without. One that is gone allows nothing.
+fn session_policies<'a>(
+    state: &'a AccountState,
+    policies: &'a SessionPolicies,
+) -> Option<Vec<(&'a Program, From<'a>)>> {
+    if policies.is_none() {
+        return None;
+    }
+    let inline = policies.inline.iter().map(|document| (&**document.program(), From::Unnamed));
+    let managed = policies.managed.iter().filter_map(|arn| by_arn(state, arn));
+    Some(inline.chain(managed).collect())
+}
+
+/// The managed policy that `arn` names, AWS's or the account's own: account, path and name must all be right.
+fn by_arn<'a>(state: &'a AccountState, arn: &str) -> Option<(&'a Program, From<'a>)> {
+    let parsed = Arn::parse(arn).ok()?;
+    let partition = Partition::of_name(parsed.partition)?;
+    let name = parsed.resource.rsplit('/').next()?;
+    let (program, from) = if parsed.account == "aws" {
+        aws(rootward_managed::get(name)?, partition)
+    } else {
+        customer(state, partition, state.named::<ManagedPolicy>(name)?)?
+    };
+    matches!(&from, From::Managed(found) if found == arn).then_some((program, from))
+}
+
+/// Whether `arn` names a managed policy that `account` can use.
+pub fn is_managed_policy(world: &World, account: AccountId, arn: &str) -> bool {
+    world.account(account).is_some_and(|state| by_arn(state, arn).is_some())
+}
+
+/// The refusal of `AssumeRole` by a trust policy, or by there being no such role: AWS tells the two apart for nobody.
+pub fn assume_role_denied(principal: &Principal, role_arn: &str) -> String {
+    format!(
+        "User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
+        principal.arn()
+    )
+}

@@ -1,0 +1,459 @@
+//! The path: one function a step, in the order in which they run.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERER, USER_AGENT};
+use http::{HeaderMap, Request, Response, StatusCode};
+use rootward_auth::authn::{Authenticated, Authenticator, Now, Unauthenticated};
+use rootward_auth::authz::{self, RequestFacts};
+use rootward_auth::session::Tokens;
+use rootward_names::{AccessKeyId, AccountId, Partition, Random, Time};
+use rootward_sigv4::Parts;
+use rootward_state::{CommitError, Db, Txn};
+use rootward_store::vault::Vault;
+use rootward_wire::{
+    CommonError, Error, Fault, Frame, HttpRequest, OperationSchema, Protocol, Record, ServiceSchema, Value,
+};
+use serde_json::value::RawValue;
+
+use crate::context::OpContext;
+use crate::declaration::{Effect, Scope};
+use crate::failure::Failure;
+use crate::handler::{Call, Handler, Output};
+use crate::trail::{self, Caller, Ended, Event, TlsFacts, Trail, Unrecordable};
+use crate::usage::UsageTracker;
+
+/// How often a call is run again when its commit lost a race. Each lost race means somebody else's commit succeeded.
+const ATTEMPTS_MAX: usize = 64;
+
+/// Time and randomness for requests.
+pub trait Source: Send + Sync {
+    /// Now, by the machine's clock: what signatures are held against.
+    fn machine_now(&self) -> Time;
+    /// Now, as entities, sessions and records show it.
+    fn now(&self) -> Time;
+    /// Fills `bytes` with random ones.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+struct Draw<'a>(&'a dyn Source);
+
+impl Random for Draw<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
+    }
+}
+
+/// Opens the accounts that a sandbox makes on first use.
+pub type OpenAccount = Box<dyn Fn(&mut Txn, AccountId) + Send + Sync>;
+
+/// What the path is made of.
+pub struct Setup {
+    /// The services it answers for.
+    pub services: &'static [&'static ServiceSchema],
+    /// The operations that are implemented.
+    pub handlers: Vec<&'static dyn Handler>,
+    /// The state.
+    pub db: Arc<Db>,
+    /// Who checks credentials.
+    pub authenticator: Authenticator,
+    /// Who issues sessions.
+    pub tokens: Arc<Tokens>,
+    /// Who seals secrets.
+    pub vault: Arc<Vault>,
+    /// Where records go.
+    pub trail: Trail,
+    /// Time and randomness.
+    pub source: Arc<dyn Source>,
+    /// What a sandbox does for an account that does not exist yet.
+    pub open_account: OpenAccount,
+}
+
+/// The path of every request.
+pub struct Pipeline {
+    setup: Setup,
+    handlers: HashMap<(&'static str, &'static str), &'static dyn Handler>,
+    usage: UsageTracker,
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// The peer's address.
+    pub address: IpAddr,
+    /// What protected it.
+    pub tls: Option<TlsFacts>,
+}
+
+/// An answer, with what metrics and logs want to know of it.
+pub struct Answered {
+    /// What the client gets.
+    pub response: Response<Bytes>,
+    /// The operation, once it was known.
+    pub operation: Option<&'static OperationSchema>,
+    /// The error's code, when it did not succeed.
+    pub error: Option<String>,
+}
+
+/// One request on its way.
+struct Attempt<'r> {
+    request: &'r Request<Bytes>,
+    origin: Origin,
+    id: &'r str,
+    now: Time,
+    operation: &'static OperationSchema,
+    handler: Option<&'static dyn Handler>,
+    /// What is not implemented changes nothing.
+    read_only: bool,
+}
+
+/// What a call that ran leaves behind.
+struct Ran {
+    output: Output,
+    txn: Txn,
+    /// The other account whose resource the caller was allowed to use.
+    other: Option<AccountId>,
+}
+
+impl Pipeline {
+    /// A path made of these parts.
+    pub fn new(setup: Setup) -> Self {
+        let handlers = setup.handlers.iter().map(|handler| (key(handler.schema()), *handler)).collect();
+        Self { setup, handlers, usage: UsageTracker::default() }
+    }
+
+    /// Uses of keys and roles that are still to be written down.
+    pub fn usage(&self) -> &UsageTracker {
+        &self.usage
+    }
+
+    /// Answers one request. Everything that can go wrong has an answer.
+    pub async fn answer(&self, request: &Request<Bytes>, origin: Origin) -> Answered {
+        let id = self.request_id();
+        match Frame::read(http_request(request), self.setup.services) {
+            Ok(frame) => {
+                let operation = frame.operation;
+                let attempt = self.attempt(request, origin, &id, operation);
+                let result = self.framed(&attempt, &frame).await;
+                self.encode(&id, Some(operation), frame.protocol, result)
+            }
+            Err(error) => self.encode(&id, None, Protocol::Query, Err(error)),
+        }
+    }
+
+    fn attempt<'r>(
+        &self,
+        request: &'r Request<Bytes>,
+        origin: Origin,
+        id: &'r str,
+        operation: &'static OperationSchema,
+    ) -> Attempt<'r> {
+        let handler = self.handlers.get(&key(operation)).copied();
+        let read_only = handler.is_none_or(|handler| handler.effect() == Effect::Read);
+        Attempt { request, origin, id, now: self.setup.source.now(), operation, handler, read_only }
+    }
+
+    /// Answers a request whose body never arrived whole.
+    pub fn refuse(&self, error: Error) -> Answered {
+        self.encode(&self.request_id(), None, Protocol::Query, Err(error))
+    }
+
+    async fn framed(&self, attempt: &Attempt<'_>, frame: &Frame<'_>) -> Result<Output, Error> {
+        let caller = match self.authenticate(attempt).await {
+            Ok(caller) => caller,
+            Err(refusal) => return Err(self.refused(attempt, &refusal).await),
+        };
+        let Authenticated { principal, region } = &caller;
+        self.usage.note(principal, attempt.now, attempt.operation.service.name, region);
+        let input = frame.input();
+        let parameters = input.as_ref().ok().and_then(|record| trail::shown(record));
+        let event = attempt.event(Caller::Known(principal), region, parameters.as_deref());
+        let result = match input {
+            Ok(input) => self.decoded(attempt, &caller, input, event).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &result {
+            let ended = Ended::Failed { code: &error.code, message: &error.message };
+            self.record(&event, &ended, None).await?;
+        }
+        result
+    }
+
+    async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Authenticated, Unauthenticated> {
+        match self.authenticate_once(attempt) {
+            Err(Unauthenticated::SandboxAccount(account)) => {
+                self.open_account(account).await;
+                self.authenticate_once(attempt)
+            }
+            result => result,
+        }
+    }
+
+    fn authenticate_once(&self, attempt: &Attempt<'_>) -> Result<Authenticated, Unauthenticated> {
+        let world = self.setup.db.snapshot();
+        let now = Now { signing: self.setup.source.machine_now(), sessions: attempt.now };
+        let (parts, body) = (attempt.parts(), attempt.request.body());
+        self.setup.authenticator.authenticate(&world, &parts, body, attempt.operation.service.name, now)
+    }
+
+    /// Two first requests of one account may race here; the loser finds it open.
+    async fn open_account(&self, account: AccountId) {
+        let mut txn = self.setup.db.begin();
+        (self.setup.open_account)(&mut txn, account);
+        if let Err(error) = self.commit(txn).await {
+            tracing::debug!(%account, %error, "the sandbox account was not opened here");
+        }
+    }
+
+    /// A refused claim is on record where its key says whose account was tried.
+    async fn refused(&self, attempt: &Attempt<'_>, refusal: &Unauthenticated) -> Error {
+        let (code, status, message) = refusal.answer();
+        let credential = rootward_sigv4::stated_credential(&attempt.parts()).unwrap_or_default();
+        let key = credential.split('/').next().unwrap_or_default();
+        let account = key.parse().ok().and_then(AccessKeyId::account);
+        if let Some(account) = account.filter(|id| self.setup.db.snapshot().account(*id).is_some()) {
+            let event = attempt.event(Caller::Unknown(account, key), Partition::Aws.global_region(), None);
+            let ended = Ended::Failed { code, message: &refusal.summary() };
+            if let Err(unrecordable) = self.record(&event, &ended, None).await {
+                return unrecordable;
+            }
+        }
+        Failure::new(code, status, message).into()
+    }
+
+    async fn decoded(
+        &self,
+        attempt: &Attempt<'_>,
+        caller: &Authenticated,
+        input: Record,
+        event: Event<'_>,
+    ) -> Result<Output, Error> {
+        let operation = attempt.operation;
+        let handler = attempt.handler.ok_or_else(|| not_implemented(operation))?;
+        let call = handler.call(Value::Structure(input))?;
+        authz::standing(&caller.principal, operation.service.name, operation.name).map_err(Failure::from)?;
+        match handler.effect() {
+            Effect::Read => {
+                let ran = self.run(attempt, caller, &*call)?;
+                let response = ran.other.and_then(|_| trail::shown(&*ran.output));
+                let ended = Ended::Succeeded { response: response.as_deref() };
+                self.record(&event, &ended, ran.other).await?;
+                Ok(ran.output)
+            }
+            Effect::Write => self.write(attempt, caller, &*call, event).await,
+        }
+    }
+
+    /// Runs and commits together with the record, again as long as the commit loses races.
+    async fn write(
+        &self,
+        attempt: &Attempt<'_>,
+        caller: &Authenticated,
+        call: &dyn Call,
+        event: Event<'_>,
+    ) -> Result<Output, Error> {
+        if !self.setup.trail.is_healthy() {
+            return Err(unrecordable());
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            let Ran { output, mut txn, .. } = self.run(attempt, caller, call)?;
+            let response = trail::shown(&*output);
+            self.setup.trail.put(&mut txn, &event, response.as_deref(), &mut self.draw());
+            match self.commit(txn).await {
+                Ok(()) => return Ok(output),
+                Err(CommitError::Conflict) => {}
+                Err(error) => {
+                    tracing::error!(%error, "the store refused a write");
+                    return Err(unavailable());
+                }
+            }
+        }
+        Err(Failure::new("ConcurrentModification", 409, CONCURRENT).into())
+    }
+
+    /// Authorizes and runs, both on one snapshot.
+    fn run(&self, attempt: &Attempt<'_>, caller: &Authenticated, call: &dyn Call) -> Result<Ran, Failure> {
+        let mut txn = self.setup.db.begin();
+        let world = Arc::clone(txn.world());
+        let mut random = self.draw();
+        let ctx = OpContext {
+            now: attempt.now,
+            principal: &caller.principal,
+            region: &caller.region,
+            vault: &self.setup.vault,
+            tokens: &self.setup.tokens,
+            random: RefCell::new(&mut random),
+        };
+        let facts = attempt.facts(caller);
+        let mut other = None;
+        call.authorize(&Scope { ctx: &ctx, world: &world }, &mut |check, context| {
+            other = other.or(Some(check.resource_account).filter(|id| *id != caller.principal.account));
+            authz::authorize(&world, &caller.principal, &facts, &check, context).map_err(Failure::from)
+        })?;
+        let output = call.run(&ctx, &mut txn)?;
+        Ok(Ran { output, txn, other })
+    }
+
+    async fn commit(&self, txn: Txn) -> Result<(), CommitError> {
+        let (send, receive) = tokio::sync::oneshot::channel();
+        self.setup.db.commit(txn, Box::new(move |result| drop(send.send(result))));
+        let stopped = |_| Err(CommitError::Unavailable("the store has stopped".into()));
+        receive.await.unwrap_or_else(stopped).map(drop)
+    }
+
+    async fn record(
+        &self,
+        event: &Event<'_>,
+        ended: &Ended<'_>,
+        other: Option<AccountId>,
+    ) -> Result<(), Error> {
+        let world = self.setup.db.snapshot();
+        let recorded = self.setup.trail.record(&world, event, ended, other, &mut self.draw()).await;
+        recorded.map_err(|Unrecordable| unrecordable())
+    }
+
+    fn draw(&self) -> Draw<'_> {
+        Draw(&*self.setup.source)
+    }
+
+    fn request_id(&self) -> String {
+        let mut bytes = [0; 16];
+        self.setup.source.fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    }
+
+    fn encode(
+        &self,
+        id: &str,
+        operation: Option<&'static OperationSchema>,
+        protocol: Protocol,
+        result: Result<Output, Error>,
+    ) -> Answered {
+        let encoded = result.and_then(|output| {
+            let operation = operation.ok_or(rootward_wire::Mismatch)?;
+            rootward_wire::success(operation, protocol, &*output, id)
+        });
+        let (answer, error) = match encoded {
+            Ok(answer) => (Some(answer), None),
+            Err(error) => {
+                let service = operation.map(|operation| operation.service);
+                let service = service.or(self.setup.services.first().copied());
+                let answer = service.map(|service| rootward_wire::failure(service, protocol, &error, id));
+                (answer, Some(error.code.into_owned()))
+            }
+        };
+        Answered { response: response(answer, id), operation, error }
+    }
+}
+
+impl Attempt<'_> {
+    fn parts(&self) -> Parts<'_> {
+        let (method, uri) = (self.request.method(), self.request.uri());
+        Parts {
+            method: method.as_str(),
+            path: uri.path(),
+            query: uri.query().unwrap_or_default(),
+            authority: uri.authority().map(http::uri::Authority::as_str),
+            headers: self.request.headers(),
+        }
+    }
+
+    fn facts<'a>(&'a self, caller: &'a Authenticated) -> RequestFacts<'a> {
+        RequestFacts {
+            now: self.now,
+            region: &caller.region,
+            source_ip: self.origin.address,
+            user_agent: self.header(&USER_AGENT),
+            referer: self.header(&REFERER),
+            secure_transport: self.origin.tls.is_some(),
+        }
+    }
+
+    fn event<'a>(&'a self, caller: Caller<'a>, region: &'a str, request: Option<&'a RawValue>) -> Event<'a> {
+        Event {
+            request_id: self.id,
+            now: self.now,
+            operation: self.operation,
+            caller,
+            region,
+            source_ip: self.origin.address,
+            user_agent: self.header(&USER_AGENT),
+            host: self.header(&HOST),
+            tls: self.origin.tls,
+            read_only: self.read_only,
+            request,
+        }
+    }
+
+    fn header(&self, name: &HeaderName) -> Option<&str> {
+        text(self.request.headers(), name)
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn http_request(request: &Request<Bytes>) -> HttpRequest<'_> {
+    HttpRequest {
+        method: request.method().as_str(),
+        query: request.uri().query().unwrap_or_default(),
+        content_type: text(request.headers(), &CONTENT_TYPE),
+        target: text(request.headers(), &HeaderName::from_static("x-amz-target")),
+        body: request.body(),
+    }
+}
+
+fn response(answer: Option<rootward_wire::Response>, id: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    match answer {
+        Some(answer) => {
+            *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+            *response.body_mut() = answer.body.into();
+        }
+        None => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+fn key(operation: &OperationSchema) -> (&'static str, &'static str) {
+    (operation.service.name, operation.name)
+}
+
+fn not_implemented(operation: &OperationSchema) -> Error {
+    let (service, name) = key(operation);
+    CommonError::NotImplemented.with(format!("{service}:{name} is not implemented by this version of Rootward."))
+}
+
+fn unrecordable() -> Error {
+    CommonError::ServiceUnavailable
+        .with("The request was not carried out because it could not be recorded in the audit log.")
+}
+
+fn unavailable() -> Error {
+    CommonError::ServiceUnavailable.with("The request was not carried out because the state cannot be written now.")
+}
+
+const CONCURRENT: &str = "The request was rejected because multiple requests to change this object were submitted \
+    simultaneously. Wait a few minutes and submit your request again.";
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let fault = if failure.is_sender_fault() { Fault::Sender } else { Fault::Receiver };
+        Self { code: failure.code.into(), status: failure.status, fault, message: failure.message }
+    }
+}
+
+impl From<authz::Denied> for Failure {
+    fn from(denied: authz::Denied) -> Self {
+        Self::new(denied.code, 403, denied.message)
+    }
+}

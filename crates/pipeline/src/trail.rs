@@ -1,0 +1,272 @@
+//! Records of calls: from what the path knows to what the audit log keeps.
+//!
+//! The record of a successful write goes into the outbox, in the write's own transaction, and from there to the log. All
+//! others go to the log's plain lane on their way out. A call that reaches into another account is recorded in both.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rootward_audit::{
+    Backlogged, Call, Entry, EventId, Failure, Issuer, IssuerKind, Lane, Record, Session, TlsDetails, UserIdentity, Writer,
+};
+use rootward_auth::{Credential, Identity, Principal};
+use rootward_names::{AccountId, Random, Time};
+use rootward_state::entities::Named;
+use rootward_state::{Txn, World};
+use rootward_wire::{OperationSchema, Secrets, Structure};
+use serde_json::value::RawValue;
+
+/// One call as it will be recorded, whatever becomes of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Event<'a> {
+    pub(crate) request_id: &'a str,
+    pub(crate) now: Time,
+    pub(crate) operation: &'static OperationSchema,
+    pub(crate) caller: Caller<'a>,
+    pub(crate) region: &'a str,
+    pub(crate) source_ip: IpAddr,
+    pub(crate) user_agent: Option<&'a str>,
+    pub(crate) host: Option<&'a str>,
+    pub(crate) tls: Option<TlsFacts>,
+    pub(crate) read_only: bool,
+    pub(crate) request: Option<&'a RawValue>,
+}
+
+/// What protected a connection, in the names of the TLS registry.
+#[derive(Debug, Clone, Copy)]
+pub struct TlsFacts {
+    /// `TLSv1.3`
+    pub version: &'static str,
+    /// `TLS_AES_128_GCM_SHA256`
+    pub cipher: &'static str,
+}
+
+/// Who called, as far as it is known.
+#[derive(Clone, Copy)]
+pub(crate) enum Caller<'a> {
+    Known(&'a Principal),
+    /// A claim that did not hold: the account its key names, and the key.
+    Unknown(AccountId, &'a str),
+}
+
+/// How a call ended.
+#[derive(Clone, Copy)]
+pub(crate) enum Ended<'a> {
+    Succeeded { response: Option<&'a RawValue> },
+    Failed { code: &'a str, message: &'a str },
+}
+
+/// A record could not be taken: the log does not keep up, or cannot be written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unrecordable;
+
+/// Where records go.
+pub struct Trail {
+    writer: Arc<Writer>,
+}
+
+impl Trail {
+    /// Records go to this writer.
+    pub fn new(writer: Arc<Writer>) -> Self {
+        Self { writer }
+    }
+
+    /// Whether records can be kept. When they cannot, writes stop.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.writer.is_healthy()
+    }
+
+    /// Puts the record of a successful write into its transaction.
+    pub(crate) fn put(
+        &self,
+        txn: &mut Txn,
+        event: &Event<'_>,
+        response: Option<&RawValue>,
+        random: &mut dyn Random,
+    ) {
+        let id = EventId::new(event.now, random);
+        let world = Arc::clone(txn.world());
+        let entry = event.entry(&world, id, &Ended::Succeeded { response }, None);
+        txn.put_outbox(id.to_bytes(), entry.record().as_bytes());
+    }
+
+    /// Sends the record of a read or a refusal; waits while the log does not keep up.
+    pub(crate) async fn record(
+        &self,
+        world: &World,
+        event: &Event<'_>,
+        ended: &Ended<'_>,
+        other: Option<AccountId>,
+        random: &mut (dyn Random + Send),
+    ) -> Result<(), Unrecordable> {
+        let id = EventId::new(event.now, random);
+        let shared = other.map(|account| (account, EventId::new(event.now, random)));
+        let own = event.entry(world, id, ended, shared.map(|(_, shared_id)| shared_id));
+        self.send(own).await?;
+        if let Some((account, shared_id)) = shared {
+            let copy_id = EventId::new(event.now, random);
+            self.send(event.entry_for(account, copy_id, ended, shared_id)).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, mut entry: Entry) -> Result<(), Unrecordable> {
+        for _ in 0..HANDOVERS_MAX {
+            match self.writer.try_send(Lane::Plain, entry) {
+                Ok(()) => return Ok(()),
+                Err(Backlogged { entry: back }) => entry = *back,
+            }
+            tokio::time::sleep(HANDOVER_PAUSE).await;
+        }
+        Err(Unrecordable)
+    }
+}
+
+/// How often, and how long apart, a record is handed over while the log does not keep up: two seconds in all.
+const HANDOVERS_MAX: usize = 200;
+const HANDOVER_PAUSE: Duration = Duration::from_millis(10);
+
+/// Parameters or elements as a record shows them; none for what has no members.
+pub(crate) fn shown(structure: &dyn Structure) -> Option<Box<RawValue>> {
+    if structure.schema().members().is_empty() {
+        return None;
+    }
+    let json = rootward_wire::audit_json(structure, Secrets::Omitted).ok()?;
+    RawValue::from_string(json).ok()
+}
+
+impl Event<'_> {
+    /// The record in the log of the caller's account.
+    fn entry(&self, world: &World, id: EventId, ended: &Ended<'_>, shared: Option<EventId>) -> Entry {
+        match self.caller {
+            Caller::Unknown(account, key) => {
+                let identity = UserIdentity::Unknown { account: Some(account), access_key: Some(key) };
+                self.finish(id, identity, ended, account, shared)
+            }
+            Caller::Known(principal) => {
+                let (arn, user_id, key) = (principal.arn(), principal.user_id(), principal.access_key_id());
+                let alias = world.account(principal.account).and_then(|state| state.account().alias.clone());
+                let role_arn = role_arn(principal);
+                let names = Names { arn: &arn, user_id: &user_id, key: &key, role: &role_arn };
+                let role_id = role_id(principal);
+                let identity = identity(principal, &names, &role_id, alias.as_deref());
+                self.finish(id, identity, ended, principal.account, shared)
+            }
+        }
+    }
+
+    /// The record in the log of another account that the call reached into: it names the caller by id and account only.
+    fn entry_for(&self, account: AccountId, id: EventId, ended: &Ended<'_>, shared: EventId) -> Entry {
+        match self.caller {
+            Caller::Known(principal) => {
+                let user_id = principal.user_id();
+                let identity = UserIdentity::Account { principal_id: &user_id, account: principal.account };
+                self.finish(id, identity, ended, account, Some(shared))
+            }
+            Caller::Unknown(of, key) => {
+                let identity = UserIdentity::Unknown { account: Some(of), access_key: Some(key) };
+                self.finish(id, identity, ended, account, Some(shared))
+            }
+        }
+    }
+
+    fn finish(
+        &self,
+        id: EventId,
+        identity: UserIdentity<'_>,
+        ended: &Ended<'_>,
+        recipient: AccountId,
+        shared_id: Option<EventId>,
+    ) -> Entry {
+        let service = self.operation.service;
+        let source_ip = self.source_ip.to_string();
+        let call = Call {
+            source: service.event_source,
+            name: self.operation.name,
+            region: self.region,
+            source_ip: &source_ip,
+        };
+        let (failure, response) = match *ended {
+            Ended::Failed { code, message } => (Some(Failure { code, message }), None),
+            Ended::Succeeded { response } => (None, response),
+        };
+        Entry::new(&Record {
+            user_agent: self.user_agent,
+            failure,
+            request: self.request,
+            response,
+            request_id: Some(self.request_id),
+            read_only: self.read_only,
+            recipient: Some(recipient),
+            shared_id,
+            tls: self.tls.map(|TlsFacts { version, cipher }| TlsDetails {
+                version,
+                cipher,
+                host: self.host,
+                key_exchange: None,
+            }),
+            ..Record::new(id, self.now, call, identity)
+        })
+    }
+}
+
+struct Names<'a> {
+    arn: &'a str,
+    user_id: &'a str,
+    key: &'a str,
+    role: &'a str,
+}
+
+fn identity<'a>(
+    principal: &'a Principal,
+    names: &Names<'a>,
+    role_id: &'a str,
+    alias: Option<&'a str>,
+) -> UserIdentity<'a> {
+    let (account, arn, access_key) = (principal.account, names.arn, Some(names.key));
+    let session = session(principal);
+    match &principal.identity {
+        Identity::Root => UserIdentity::Root { arn, account, access_key, alias, session },
+        Identity::User(user) => {
+            UserIdentity::User { principal_id: names.user_id, arn, account, access_key, name: &user.name, session }
+        }
+        Identity::RoleSession(role) => UserIdentity::AssumedRole {
+            principal_id: names.user_id,
+            arn,
+            account,
+            access_key,
+            issuer: Issuer {
+                kind: IssuerKind::Role,
+                principal_id: role_id,
+                arn: names.role,
+                account,
+                user_name: Some(&role.role.name),
+            },
+            session: session.unwrap_or(Session::new(Time::default())),
+        },
+    }
+}
+
+fn session(principal: &Principal) -> Option<Session<'_>> {
+    let Credential::Temporary { issued, mfa, .. } = principal.credential else { return None };
+    let source_identity = match &principal.identity {
+        Identity::RoleSession(session) => session.source_identity.as_deref(),
+        Identity::Root | Identity::User(_) => None,
+    };
+    Some(Session { mfa: mfa.is_some(), source_identity, ..Session::new(issued) })
+}
+
+fn role_arn(principal: &Principal) -> String {
+    match &principal.identity {
+        Identity::RoleSession(session) => session.role.arn(principal.partition, principal.account),
+        Identity::Root | Identity::User(_) => String::new(),
+    }
+}
+
+fn role_id(principal: &Principal) -> String {
+    match &principal.identity {
+        Identity::RoleSession(session) => session.role.id.to_string(),
+        Identity::Root | Identity::User(_) => String::new(),
+    }
+}

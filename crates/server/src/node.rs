@@ -1,0 +1,387 @@
+//! A node: store, state, audit log and the path of requests, opened together and closed together.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rootward_audit::{
+    Call, Entry, EventId, EventType, Failure, Filter, Head, Lane, Limits, Log, Record, Seal, UserIdentity, Writer,
+};
+use rootward_auth::authn::{Authenticator, Authority};
+use rootward_auth::password::Password;
+use rootward_auth::session::Tokens;
+use rootward_names::{AccountId, Partition, Random, Time};
+use rootward_pipeline::{OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
+use rootward_services::accounts::{self, AccountError, OpenAccount};
+use rootward_state::{CommitError, Db, OpenError, Opened, Txn};
+use rootward_store::vault::{Key, KeyFile, KeyFileError, Vault};
+use rootward_store::{Embedded, Memory, Store, StoreError};
+use serde_json::{Value, json};
+
+use crate::Location;
+use crate::operator::OperatorError;
+use crate::outbox::{Moved, Mover};
+use crate::source::{Draw, Source};
+
+/// How often a host command's transaction is tried again when it lost a race.
+const ATTEMPTS_MAX: usize = 64;
+/// The account a sandbox begins with.
+const SANDBOX_ACCOUNT: &str = "123456789012";
+/// How long the feed may take to hand a committed record on.
+const FEED_TIME: Duration = Duration::from_millis(50);
+/// How long records on their way may take to reach the log.
+const FLUSH_TIME_MAX: Duration = Duration::from_secs(10);
+/// Where records of host commands say they come from.
+const HOST: &str = "operator socket";
+
+/// Why a node cannot start: one line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The audit log.
+    #[error("cannot open the audit log: {0}")]
+    Audit(#[from] rootward_audit::Error),
+    /// The data folder or its key file.
+    #[error("{0}")]
+    Folder(String),
+    /// The key file.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// What is stored.
+    #[error("cannot read the state: {0}")]
+    State(#[from] OpenError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The machine.
+    #[error("{0}")]
+    System(String),
+}
+
+/// A running node.
+pub(crate) struct Node {
+    db: Arc<Db>,
+    vault: Arc<Vault>,
+    log: Arc<Log>,
+    writer: Arc<Writer>,
+    mover: Mutex<Option<Mover>>,
+    pipeline: Pipeline,
+    source: Arc<Source>,
+}
+
+/// What differs between a data folder and a sandbox.
+struct Foundation {
+    store: Arc<dyn Store>,
+    key: Key,
+    log: Log,
+    source: Source,
+    authority: Authority,
+}
+
+impl Node {
+    /// Opens a data folder, or makes it with its key file.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub(crate) fn open(location: &Location) -> Result<Self, StartError> {
+        let source = Source::Machine;
+        let key = open_key(location, &mut Draw(&source))?;
+        let vault = Vault::new(&key);
+        let store = Arc::new(Embedded::open(&location.state(), vault.key_id(), &mut Draw(&source))?);
+        let log = Log::open(&location.trail(), seal(&vault))?;
+        Self::assemble(Foundation { store, key, log, source, authority: Authority::Issued })
+    }
+
+    /// A sandbox with its one account.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub(crate) fn sandbox(seed: Option<u64>) -> Result<Self, StartError> {
+        let source = seed.map_or(Source::Machine, Source::seeded);
+        let key = Key::random(&mut Draw(&source));
+        let log = Log::in_memory(seal(&Vault::new(&key)))?;
+        let store = Arc::new(Memory::new()?);
+        let node = Self::assemble(Foundation { store, key, log, source, authority: Authority::Sandbox })?;
+        let mut txn = node.db.begin();
+        if let Ok(account) = SANDBOX_ACCOUNT.parse() {
+            open_sandbox_account(&mut txn, account, node.source.now(), &mut Draw(&node.source), &node.vault);
+        }
+        node.db.commit_wait(txn).map_err(|error| StartError::System(error.to_string()))?;
+        Ok(node)
+    }
+
+    fn assemble(foundation: Foundation) -> Result<Self, StartError> {
+        let Foundation { store, key, log, source, authority } = foundation;
+        let (log, source, vault) = (Arc::new(log), Arc::new(source), Arc::new(Vault::new(&key)));
+        let Opened { db, outbox } = Db::open(store)?;
+        check_trail_reaches(&log, &db)?;
+        let moved = Moved::default();
+        let told = moved.clone();
+        let on_durable = Box::new(move |ids: &[EventId], head| told.note(ids, head));
+        let writer = Arc::new(Writer::start(Arc::clone(&log), Limits::default(), on_durable)?);
+        let mover = Mover::start(Arc::clone(&db), Arc::clone(&writer), moved, outbox);
+        let mover = mover.map_err(StartError::System)?;
+        let tokens = Arc::new(Tokens::new(Arc::clone(&vault)));
+        let pipeline = Pipeline::new(Setup {
+            services: rootward_api::SERVICES,
+            handlers: rootward_services::operations().collect(),
+            db: Arc::clone(&db),
+            authenticator: Authenticator::new(Arc::clone(&vault), Arc::clone(&tokens), authority),
+            tokens,
+            vault: Arc::clone(&vault),
+            trail: Trail::new(Arc::clone(&writer)),
+            source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
+            open_account: open_on_use(Arc::clone(&source), Arc::clone(&vault)),
+        });
+        Ok(Self { db, vault, log, writer, mover: Mutex::new(Some(mover)), pipeline, source })
+    }
+
+    /// The path of requests.
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Whether calls can be recorded, and so writes are taken.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.writer.is_healthy()
+    }
+
+    /// How many records have not reached the log.
+    pub(crate) fn trail_backlog(&self) -> u64 {
+        self.writer.stats().waiting_records
+    }
+
+    /// How many accounts there are.
+    pub(crate) fn accounts(&self) -> usize {
+        self.db.snapshot().accounts().count()
+    }
+
+    /// Writes uses of keys and roles down; what fails is noted again by the next use.
+    pub(crate) fn write_usage_down(&self) {
+        let mut txn = self.db.begin();
+        self.pipeline.usage().flush(&mut txn);
+        if !txn.is_read_only()
+            && let Err(error) = self.db.commit_wait(txn)
+        {
+            tracing::warn!(%error, "last uses of keys were not written down");
+        }
+    }
+
+    /// Stops cleanly: everything noted is written, everything written is durable.
+    pub(crate) fn close(&self) {
+        self.write_usage_down();
+        if let Some(mover) = self.mover.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            mover.stop();
+        }
+        if let Err(error) = self.writer.flush(FLUSH_TIME_MAX) {
+            tracing::warn!(%error, "the last records of reads may be missing from the audit log");
+        }
+        self.db.close();
+    }
+
+    /// Opens an account, for a host command.
+    pub(crate) fn create_account(
+        &self,
+        name: &str,
+        email: &str,
+        password: &str,
+        admin: Option<&str>,
+    ) -> Result<Value, OperatorError> {
+        let hash = accounts::root_password(&Password::new(password), name, email, &mut self.draw())
+            .map_err(|error| OperatorError::Refused(error.to_string()))?;
+        let request = OpenAccount {
+            name,
+            email,
+            password: Some(hash),
+            admin,
+            partition: Partition::Aws,
+            id: None,
+        };
+        let parameters = json!({ "accountName": name, "email": email, "adminUserName": admin });
+        let opened = self.host_write("CreateAccount", &parameters, |txn, now, random| {
+            let opened = accounts::open(txn, &request, now, random, &self.vault)?;
+            Ok((opened.account, opened))
+        })?;
+        let mut answer = json!({
+            "AccountId": opened.account.to_string(),
+            "Root": { "Arn": opened.root_arn, "Email": email },
+        });
+        if let (Some(admin), Some(answer)) = (&opened.admin, answer.as_object_mut()) {
+            let key = access_key(&admin.key);
+            answer.insert("Admin".into(), json!({ "UserName": admin.user_name, "Arn": admin.arn, "AccessKey": key }));
+        }
+        Ok(answer)
+    }
+
+    /// Makes a root user's access key, for a host command.
+    pub(crate) fn create_root_access_key(&self, account: AccountId) -> Result<Value, OperatorError> {
+        let parameters = json!({ "accountId": account.to_string() });
+        let key = self.host_write("CreateRootAccessKey", &parameters, |txn, now, random| {
+            let key = accounts::create_root_access_key(txn, account, now, random, &self.vault)?;
+            Ok((account, key))
+        })?;
+        Ok(json!({ "AccountId": account.to_string(), "AccessKey": access_key(&key) }))
+    }
+
+    /// Commits what `change` does, with its record, as host commands do: again when it loses a race.
+    fn host_write<R>(
+        &self,
+        name: &str,
+        parameters: &Value,
+        change: impl Fn(&mut Txn, Time, &mut dyn Random) -> Result<(AccountId, R), AccountError>,
+    ) -> Result<R, OperatorError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let (mut txn, now) = (self.db.begin(), self.source.now());
+            let (account, result) = match change(&mut txn, now, &mut self.draw()) {
+                Ok(done) => done,
+                Err(error) => {
+                    self.record_refused(name, parameters, &error);
+                    return Err(OperatorError::Refused(error.to_string()));
+                }
+            };
+            let entry = self.host_entry(name, parameters, Some(account), None, now);
+            txn.put_outbox(entry.id().to_bytes(), entry.record().as_bytes());
+            match self.db.commit_wait(txn) {
+                Ok(_) => return Ok(result),
+                Err(CommitError::Conflict) => {}
+                Err(error) => return Err(OperatorError::Failed(error.to_string())),
+            }
+        }
+        Err(OperatorError::Failed("too many other changes at the same time; try again".into()))
+    }
+
+    fn record_refused(&self, name: &str, parameters: &Value, error: &AccountError) {
+        let account = parameters.get("accountId").and_then(Value::as_str).and_then(|id| id.parse().ok());
+        let message = error.to_string();
+        let failure = Failure { code: "OperatorCommandRefused", message: &message };
+        let entry = self.host_entry(name, parameters, account, Some(failure), self.source.now());
+        if self.writer.try_send(Lane::Plain, entry).is_err() {
+            tracing::warn!("a refused host command could not be recorded");
+        }
+    }
+
+    fn host_entry(
+        &self,
+        name: &str,
+        parameters: &Value,
+        account: Option<AccountId>,
+        failure: Option<Failure<'_>>,
+        now: Time,
+    ) -> Entry {
+        let call = Call {
+            source: "rootward.host",
+            name,
+            region: Partition::Aws.global_region(),
+            source_ip: HOST,
+        };
+        let id = EventId::new(now, &mut self.draw());
+        let request = serde_json::value::to_raw_value(parameters).ok();
+        Entry::new(&Record {
+            failure,
+            request: request.as_deref(),
+            event_type: EventType::AwsServiceEvent,
+            recipient: account,
+            ..Record::new(id, now, call, UserIdentity::Service { name: "rootward host command" })
+        })
+    }
+
+    /// The newest records, oldest first.
+    pub(crate) fn tail_trail(&self, lines: usize, account: Option<AccountId>) -> Result<Value, OperatorError> {
+        self.catch_up();
+        let filter = Filter { account, ..Filter::default() };
+        let stored = self.log.reader().tail(lines, &filter).map_err(|error| OperatorError::Failed(error.to_string()))?;
+        let records = stored.iter().map(|stored| serde_json::from_str(stored.entry.record()));
+        records.collect::<Result<Vec<Value>, _>>().map(Value::from).map_err(|error| {
+            OperatorError::Failed(format!("the audit log holds a record that is no JSON: {error}"))
+        })
+    }
+
+    /// Proves the whole log, also that it reaches as far as the state says.
+    pub(crate) fn verify_trail(&self) -> Result<Value, OperatorError> {
+        self.catch_up();
+        let anchor = self.db.snapshot().trail_head().and_then(Head::from_bytes);
+        let report = self
+            .log
+            .reader()
+            .verify(anchor.as_ref())
+            .map_err(|error| OperatorError::Failed(error.to_string()))?;
+        let fault = report.fault.as_ref().map(|fault| json!({ "record": fault.seq, "cause": fault.cause.to_string() }));
+        Ok(json!({ "whole": report.is_whole(), "records": report.proven.seq, "fault": fault }))
+    }
+
+    /// Lets records on their way reach the log before somebody looks at it.
+    fn catch_up(&self) {
+        std::thread::sleep(FEED_TIME);
+        if let Err(error) = self.writer.flush(FLUSH_TIME_MAX) {
+            tracing::warn!(%error, "the newest records are not in the audit log yet");
+        }
+    }
+
+    fn draw(&self) -> Draw<'_> {
+        Draw(&self.source)
+    }
+}
+
+fn access_key(key: &accounts::AccessKeyPair) -> Value {
+    json!({ "AccessKeyId": key.id.to_string(), "SecretAccessKey": key.secret.expose() })
+}
+
+fn seal(vault: &Vault) -> Seal {
+    let vault = vault.clone();
+    Seal::new(move |bytes| vault.mac("audit log", bytes))
+}
+
+/// Reads the key file, or makes folder and key file on the first start.
+fn open_key(location: &Location, random: &mut dyn Random) -> Result<Key, StartError> {
+    let (data, key_file) = (location.data(), location.key_file());
+    let folder = |what: &str, error: &dyn std::fmt::Display| {
+        StartError::Folder(format!("cannot {what} the data folder `{}`: {error}", data.display()))
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| folder("make", &error))?;
+    let exists = |path: &std::path::Path| path.try_exists().map_err(|error| folder("read", &error));
+    let (state, trail) = (exists(&location.state())?, exists(&location.trail())?);
+    if trail && !state {
+        return Err(folder("use", &"it has an audit log and no state; restore `state.redb` from a backup"));
+    }
+    if state || exists(key_file)? {
+        return Ok(KeyFile::read(key_file)?);
+    }
+    let key = KeyFile::create(key_file, random)?;
+    eprintln!(
+        "rootward: made the key file `{}`: back it up apart from the data folder; without it no secret can be read again",
+        key_file.display()
+    );
+    Ok(key)
+}
+
+/// The state knows how far the log once reached: a log that ends earlier was cut off or put back from an old copy.
+fn check_trail_reaches(log: &Log, db: &Db) -> Result<(), StartError> {
+    let Some(anchor) = db.snapshot().trail_head().and_then(Head::from_bytes) else { return Ok(()) };
+    if log.reader().holds(&anchor)? {
+        return Ok(());
+    }
+    Err(StartError::Folder(format!(
+        "the audit log ends before record {}, which it is known to have held: records were removed, or an older copy was \
+         restored; put back the newest `trail.sqlite`",
+        anchor.seq
+    )))
+}
+
+fn open_on_use(source: Arc<Source>, vault: Arc<Vault>) -> OpenOnUse {
+    Box::new(move |txn, account| open_sandbox_account(txn, account, source.now(), &mut Draw(&source), &vault))
+}
+
+fn open_sandbox_account(txn: &mut Txn, id: AccountId, now: Time, random: &mut dyn Random, vault: &Vault) {
+    let (name, email) = (format!("Sandbox {id}"), format!("root-{id}@sandbox.example"));
+    let request = OpenAccount {
+        name: &name,
+        email: &email,
+        password: None,
+        admin: None,
+        partition: Partition::Aws,
+        id: Some(id),
+    };
+    if let Err(error) = accounts::open(txn, &request, now, random, vault) {
+        tracing::debug!(%id, %error, "the sandbox account exists already");
+    }
+}

@@ -1,0 +1,233 @@
+//! `serve`: starts a node, listens, drains, stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use rootward_pipeline::{Answered, Origin, TlsFacts};
+use rootward_wire::CommonError;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Location;
+use crate::listen::{self, Answer, BodyError, Limits, Peer, Received, plain};
+use crate::metrics::Metrics;
+use crate::node::{Node, StartError};
+use crate::operator;
+use crate::tls::{Tls, TlsFiles};
+
+/// How often uses of keys and roles are written down.
+const USAGE_FLUSH: Duration = Duration::from_secs(5);
+
+/// What to serve, and where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What state.
+    pub state: State,
+    /// Certificates, to serve with TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// What state a node serves.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// A data folder.
+    Durable(Location),
+    /// Memory only; foreign keys are root users. For development and CI.
+    Sandbox {
+        /// Makes ids, secrets and times reproducible.
+        seed: Option<u64>,
+    },
+}
+
+/// Serves until SIGTERM or SIGINT, then finishes open requests.
+///
+/// # Errors
+/// [`StartError`] when it cannot start; its text is one line for the operator.
+pub fn serve(options: Options) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::System(format!("cannot start the server's threads: {error}")))?;
+    runtime.block_on(run(options))
+}
+
+async fn run(options: Options) -> Result<(), StartError> {
+    let node = Arc::new(start(&options.state)?);
+    let tls = options.tls.map(Tls::load).transpose().map_err(|error| StartError::System(error.to_string()))?;
+    let listener = bind(options.listen).await?;
+    if let State::Durable(location) = &options.state {
+        operator::listen(location, Arc::clone(&node)).map_err(|error| {
+            StartError::System(format!("cannot make the operator socket `{}`: {error}", location.socket().display()))
+        })?;
+    }
+    announce(&listener, &options.state, tls.is_some());
+    let server = Arc::new(Server { node: ArcSwap::new(node), metrics: Metrics::install(), state: options.state });
+    tokio::spawn(write_usage_down(Arc::clone(&server)));
+    if let Some(tls) = tls.clone() {
+        tokio::spawn(reload_on_hangup(tls));
+    }
+    listen::run(listener, tls, Limits::default(), Arc::clone(&server), stopped()).await;
+    tracing::info!("stopping");
+    let node = server.node.load_full();
+    tokio::task::spawn_blocking(move || node.close()).await.ok();
+    Ok(())
+}
+
+fn start(state: &State) -> Result<Node, StartError> {
+    match state {
+        State::Durable(location) => Node::open(location),
+        State::Sandbox { seed } => Node::sandbox(*seed),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError::System(format!("cannot listen on {address}: {error}")))
+}
+
+fn announce(listener: &TcpListener, state: &State, tls: bool) {
+    let Ok(address) = listener.local_addr() else { return };
+    let scheme = if tls { "https" } else { "http" };
+    if matches!(state, State::Sandbox { .. }) {
+        tracing::warn!("sandbox: state is kept in memory, and keys not issued here are root users; never use it for anything real");
+    }
+    tracing::info!("listening on {scheme}://{address}");
+}
+
+/// Resolves when the process is told to stop.
+async fn stopped() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be received: stop the server with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+async fn reload_on_hangup(tls: Tls) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        match tls.reload() {
+            Ok(()) => tracing::info!("certificates reloaded"),
+            Err(error) => tracing::error!(%error, "certificates not reloaded, the old ones stay"),
+        }
+    }
+}
+
+async fn write_usage_down(server: Arc<Server>) {
+    let mut ticks = tokio::time::interval(USAGE_FLUSH);
+    loop {
+        ticks.tick().await;
+        let node = server.node.load_full();
+        let _ = tokio::task::spawn_blocking(move || node.write_usage_down()).await;
+    }
+}
+
+/// One port: the AWS APIs, health, metrics, and the sandbox's reset.
+struct Server {
+    node: ArcSwap<Node>,
+    metrics: Metrics,
+    state: State,
+}
+
+impl Answer for Server {
+    async fn answer(&self, peer: Peer, request: Received) -> Response<Bytes> {
+        let began = Instant::now();
+        let node = self.node.load_full();
+        let answered = match request {
+            Ok(request) => match request.uri().path() {
+                path if path.starts_with("/_rootward/") => return self.own(&node, request.method(), path),
+                _ => node.pipeline().answer(&request, origin(peer)).await,
+            },
+            Err(error) => node.pipeline().refuse(body_error(error)),
+        };
+        self.metrics.note(&answered, began.elapsed());
+        log(peer, &answered, began);
+        answered.response
+    }
+}
+
+fn origin(peer: Peer) -> Origin {
+    let tls = peer.tls.map(|(version, cipher)| TlsFacts { version, cipher });
+    Origin { address: peer.address.ip().to_canonical(), tls }
+}
+
+fn log(peer: Peer, answered: &Answered, began: Instant) {
+    let (service, operation) =
+        answered.operation.map_or(("-", "-"), |operation| (operation.service.name, operation.name));
+    tracing::debug!(
+        address = %peer.address.ip(),
+        service,
+        operation,
+        status = answered.response.status().as_u16(),
+        error = answered.error.as_deref().unwrap_or_default(),
+        micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        request = answered.response.headers().get("x-amzn-requestid").and_then(|id| id.to_str().ok()).unwrap_or_default(),
+        "answered"
+    );
+}
+
+fn body_error(error: BodyError) -> rootward_wire::Error {
+    match error {
+        BodyError::Broken => CommonError::MalformedInput.with("The body of the request was cut off."),
+        BodyError::Late => CommonError::RequestTimeout.with("The body of the request did not arrive in time."),
+        BodyError::TooLarge => CommonError::RequestEntityTooLarge.with(format!(
+            "The request is larger than the allowed {} bytes.",
+            rootward_wire::BODY_BYTES_MAX
+        )),
+    }
+}
+
+impl Server {
+    fn own(&self, node: &Node, method: &Method, path: &str) -> Response<Bytes> {
+        match (method.as_str(), path) {
+            ("GET" | "HEAD", "/_rootward/health") => health(node),
+            ("GET", "/_rootward/metrics") => {
+                let (backlog, healthy) = (node.trail_backlog(), node.is_healthy());
+                let text = self.metrics.render(node.accounts(), backlog, healthy);
+                plain(StatusCode::OK, "text/plain; version=0.0.4", text)
+            }
+            ("POST", "/_rootward/reset") => self.reset(),
+            _ => plain(StatusCode::NOT_FOUND, "application/json", r#"{"error":"there is nothing here"}"#),
+        }
+    }
+
+    /// Only a sandbox can be emptied; elsewhere there is no such thing.
+    fn reset(&self) -> Response<Bytes> {
+        if !matches!(self.state, State::Sandbox { .. }) {
+            return plain(StatusCode::NOT_FOUND, "application/json", r#"{"error":"only a sandbox can be reset"}"#);
+        }
+        match start(&self.state) {
+            Ok(node) => {
+                let old = self.node.swap(Arc::new(node));
+                std::thread::spawn(move || old.close());
+                plain(StatusCode::OK, "application/json", r#"{"status":"empty"}"#)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the sandbox was not reset");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "application/json", r#"{"error":"not reset"}"#)
+            }
+        }
+    }
+}
+
+fn health(node: &Node) -> Response<Bytes> {
+    let version = env!("CARGO_PKG_VERSION");
+    let (status, word) = if node.is_healthy() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "audit log cannot be written; writes are refused")
+    };
+    plain(status, "application/json", format!(r#"{{"status":"{word}","version":"{version}"}}"#))
+}
