@@ -262,7 +262,7 @@ pub struct ManagedPolicy {
     pub path: Box<str>,
     /// When it was made.
     pub created: Time,
-    /// When its default version last changed.
+    /// When its newest version was made.
     pub updated: Time,
     /// Free text, never changed.
     pub description: Option<Box<str>>,

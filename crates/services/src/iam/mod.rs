@@ -2,7 +2,8 @@
 //!
 //! One file a noun holds the declarations of its operations, their functions and tests, and a slice `OPERATIONS`. What
 //! they share: [`failures`] (every text), [`page`] (listings), [`tags`], [`targets`] (what rules authorize on), [`refs`]
-//! (policies by ARN and as rows keep them), [`shape`] (rows as answers), [`whom`] (the optional user name), [`quotas`].
+//! (policies by ARN and as rows keep them), [`owner`] (who has policies), [`shape`] (rows as answers), [`whom`] (the
+//! optional user name), [`quotas`].
 //!
 //! INVARIANT: a row refers to another by unique id, and only while that other exists. An operation that adds a reference
 //! rewrites the row referred to as well, so that deleting it at the same time loses the race.
@@ -12,10 +13,16 @@
 
 mod access_keys;
 mod account;
+mod attachments;
+mod boundaries;
 mod failures;
 mod groups;
+mod inline;
 mod instance_profiles;
+mod owner;
 mod page;
+mod policies;
+mod policy_versions;
 mod quotas;
 mod refs;
 mod roles;
@@ -33,8 +40,20 @@ pub(crate) use quotas::ACCESS_KEYS_PER_USER;
 
 /// Every operation that is implemented.
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
-    [access_keys::OPERATIONS, account::OPERATIONS, groups::OPERATIONS, instance_profiles::OPERATIONS, roles::OPERATIONS, users::OPERATIONS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        access_keys::OPERATIONS,
+        account::OPERATIONS,
+        attachments::OPERATIONS,
+        boundaries::OPERATIONS,
+        groups::OPERATIONS,
+        inline::OPERATIONS,
+        instance_profiles::OPERATIONS,
+        policies::OPERATIONS,
+        policy_versions::OPERATIONS,
+        roles::OPERATIONS,
+        users::OPERATIONS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
