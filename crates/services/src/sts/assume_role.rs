@@ -127,6 +127,7 @@ fn assume_role(
         }),
         packed_policy_size: packed,
         source_identity: claims.source_identity.as_deref().map(str::to_owned),
+        ..api::AssumeRoleResponse::default()
     })
 }
 

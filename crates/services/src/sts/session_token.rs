@@ -51,7 +51,8 @@ fn get_session_token(
         policy: None,
         policy_arns: Vec::new(),
     };
-    Ok(api::GetSessionTokenResponse { credentials: Some(credentials(ctx, &claims)) })
+    let credentials = Some(credentials(ctx, &claims));
+    Ok(api::GetSessionTokenResponse { credentials, ..api::GetSessionTokenResponse::default() })
 }
 
 /// The credentials of a new session as they are shown, once.
