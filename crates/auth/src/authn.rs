@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Time};
-use rootward_sigv4::{Claim, Code, Parts, Refusal, Scoped, SecretKey, SigningKey};
+use rootward_sigv4::{Claim, Code, Parts, Refusal, SecretKey, SigningKey};
 use rootward_state::entities::{AccessKey, AccountStatus, KeyOwner, Role, User};
 use rootward_state::{AccountState, World};
 use rootward_store::vault::Vault;
@@ -87,11 +87,9 @@ impl Unauthenticated {
                 ("MissingAuthenticationToken", 403, "Request is missing Authentication Token".into())
             }
             Self::Refused(refusal) => (refusal.code().as_str(), status(refusal.code()), refusal.to_string()),
-            Self::Suspended => (
-                "OptInRequired",
-                403,
-                "The AWS Access Key Id needs a subscription for the service".into(),
-            ),
+            Self::Suspended => {
+                ("OptInRequired", 403, "The AWS Access Key Id needs a subscription for the service".into())
+            }
         }
     }
 
@@ -147,15 +145,17 @@ impl Authenticator {
         if state.account().status != AccountStatus::Active {
             return Err(Unauthenticated::Suspended);
         }
-        verify(&scoped, body, &signer.secret)?;
+        let key = SigningKey::derive(&signer.secret, scoped.claim().scope());
+        let verified = scoped.verify(body, &key)?;
+        let region = verified.claim().scope().region();
         Ok(Authenticated {
             principal: Principal {
                 account: signer.account,
-                partition: self.partition(state, scoped.claim().scope().region()),
+                partition: self.partition(state, region),
                 identity: signer.identity,
                 credential: signer.credential,
             },
-            region: scoped.claim().scope().region().into(),
+            region: region.into(),
         })
     }
 
@@ -225,10 +225,6 @@ fn temporary(world: &World, session: &Session) -> Option<Signer> {
     let credential = Credential::Temporary { key: claims.key, issued: claims.issued, mfa: claims.mfa };
     let secret = SecretKey::new(claims.secret.expose());
     Some(Signer { account: claims.account, identity, credential, secret })
-}
-
-fn verify(scoped: &Scoped<'_>, body: &[u8], secret: &SecretKey) -> Result<(), Refusal> {
-    scoped.verify(body, &SigningKey::derive(secret, scoped.claim().scope())).map(drop)
 }
 
 /// Seals a long-term secret for its row. Bound to the key's id: a sealed secret moved to another row does not open.

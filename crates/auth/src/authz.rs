@@ -6,7 +6,7 @@
 //!
 //! Source: IAM User Guide, "Policy evaluation logic"; denial texts: "Troubleshoot access denied error messages".
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use rootward_managed::ManagedPolicy as AwsPolicy;
 use rootward_names::{AccountId, Arn, Partition, Time};
@@ -257,9 +257,8 @@ impl<'a> Gathered<'a> {
             }
         };
         // A boundary that leads nowhere allows nothing; it cannot be, because policies in use are not deleted.
-        let boundary = boundary.map(|policy| {
-            managed(state, partition, policy).unwrap_or_else(|| (&*UNREADABLE, From::Unnamed))
-        });
+        let boundary = boundary
+            .map(|policy| managed(state, partition, policy).unwrap_or_else(|| (&*UNREADABLE, From::Unnamed)));
         Self { identity, boundary, session }
     }
 
@@ -311,7 +310,17 @@ fn managed<'a>(
 }
 
 fn aws<'a>(policy: &'static AwsPolicy, partition: Partition) -> (&'a Program, From<'a>) {
-    (policy.program(), From::Managed(policy.arn(partition)))
+    (aws_program(policy), From::Managed(policy.arn(partition)))
+}
+
+/// The program of one of AWS's policies, compiled when it is first needed; after that one atomic load.
+fn aws_program(policy: &'static AwsPolicy) -> &'static Program {
+    static PROGRAMS: LazyLock<Box<[OnceLock<Program>]>> =
+        LazyLock::new(|| (0..rootward_managed::len()).map(|_| OnceLock::new()).collect());
+    match PROGRAMS.get(policy.index) {
+        Some(program) => program.get_or_init(|| Program::of_stored(&policy.document())),
+        None => &UNREADABLE,
+    }
 }
 
 fn customer<'a>(
@@ -356,8 +365,5 @@ pub fn is_managed_policy(world: &World, account: AccountId, arn: &str) -> bool {
 
 /// The refusal of `AssumeRole` by a trust policy, or by there being no such role: AWS tells the two apart for nobody.
 pub fn assume_role_denied(principal: &Principal, role_arn: &str) -> String {
-    format!(
-        "User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
-        principal.arn()
-    )
+    format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}", principal.arn())
 }

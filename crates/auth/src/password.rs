@@ -60,10 +60,16 @@ pub fn check_root(password: &Password, account_name: &str, email: &str) -> Resul
         (has(|c| c.is_ascii_digit()), "must contain a digit"),
         (has(|c| c.is_ascii_uppercase()), "must contain an upper-case letter"),
         (has(|c| c.is_ascii_lowercase()), "must contain a lower-case letter"),
-        (has(|c| SYMBOLS.contains(c)), "must contain one of the symbols ! @ # $ % ^ & * ( ) < > [ ] { } _ + - = |"),
+        (
+            has(|c| SYMBOLS.contains(c)),
+            "must contain one of the symbols ! @ # $ % ^ & * ( ) < > [ ] { } _ + - = |",
+        ),
         (!text.eq_ignore_ascii_case(account_name), "must not be the account's name"),
         (!text.eq_ignore_ascii_case(email), "must not be the e-mail address"),
-        (is_hard_to_guess(text, account_name, email), "is too easy to guess: use a longer or less common one"),
+        (
+            is_hard_to_guess(text, account_name, email),
+            "is too easy to guess: use a longer or less common one",
+        ),
     ];
     let broken: Vec<_> = rules.into_iter().filter(|(met, _)| !met).map(|(_, rule)| rule).collect();
     if broken.is_empty() { Ok(()) } else { Err(Unacceptable(broken)) }
@@ -79,10 +85,14 @@ fn is_hard_to_guess(text: &str, account_name: &str, email: &str) -> bool {
 ///
 /// # Errors
 /// When the hash cannot be computed, which no password within the rule's length causes.
-pub fn hash(password: &Password, random: &mut dyn Random) -> Result<PasswordHash, argon2::password_hash::Error> {
+pub fn hash(
+    password: &Password,
+    random: &mut dyn Random,
+) -> Result<PasswordHash, argon2::password_hash::Error> {
     let mut salt = [0; 16];
     random.fill(&mut salt);
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| argon2::password_hash::Error::ParamsInvalid)?;
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
+        .map_err(|_| argon2::password_hash::Error::ParamsInvalid)?;
     let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let hash: Phc = hasher.hash_password_with_salt(password.expose().as_bytes(), &salt)?;
     Ok(PasswordHash::new(hash.to_string()))

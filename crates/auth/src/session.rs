@@ -168,8 +168,7 @@ impl Tokens {
         let sealed = BASE64_STANDARD.decode(token).map_err(|_| InvalidToken)?;
         let plain = self.vault.open_token(CONTEXT, &sealed).map_err(|_| InvalidToken)?;
         let claims: Claims = postcard::from_bytes(&plain).map_err(|_| InvalidToken)?;
-        let policies =
-            SessionPolicies { inline: claims.policy.clone(), managed: claims.policy_arns.clone() };
+        let policies = SessionPolicies { inline: claims.policy.clone(), managed: claims.policy_arns.clone() };
         let session = Arc::new(Session { claims, policies: Arc::new(policies) });
         self.opened.insert(token.into(), Arc::clone(&session));
         Ok(session)

@@ -430,7 +430,8 @@ fn key(operation: &OperationSchema) -> (&'static str, &'static str) {
 
 fn not_implemented(operation: &OperationSchema) -> Error {
     let (service, name) = key(operation);
-    CommonError::NotImplemented.with(format!("{service}:{name} is not implemented by this version of Rootward."))
+    CommonError::NotImplemented
+        .with(format!("{service}:{name} is not implemented by this version of Rootward."))
 }
 
 fn unrecordable() -> Error {
@@ -439,7 +440,8 @@ fn unrecordable() -> Error {
 }
 
 fn unavailable() -> Error {
-    CommonError::ServiceUnavailable.with("The request was not carried out because the state cannot be written now.")
+    CommonError::ServiceUnavailable
+        .with("The request was not carried out because the state cannot be written now.")
 }
 
 const CONCURRENT: &str = "The request was rejected because multiple requests to change this object were submitted \

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rootward_audit::{
-    Backlogged, Call, Entry, EventId, Failure, Issuer, IssuerKind, Lane, Record, Session, TlsDetails, UserIdentity, Writer,
+    Backlogged, Call, Entry, EventId, Failure, Issuer, IssuerKind, Lane, Record, Session, TlsDetails,
+    UserIdentity, Writer,
 };
 use rootward_auth::{Credential, Identity, Principal};
 use rootward_names::{AccountId, Random, Time};
@@ -88,7 +89,7 @@ impl Trail {
         let id = EventId::new(event.now, random);
         let world = Arc::clone(txn.world());
         let entry = event.entry(&world, id, &Ended::Succeeded { response }, None);
-        txn.put_outbox(id.to_bytes(), entry.record().as_bytes());
+        txn.put_outbox(id.to_bytes(), entry.json().as_bytes());
     }
 
     /// Sends the record of a read or a refusal; waits while the log does not keep up.
@@ -228,9 +229,14 @@ fn identity<'a>(
     let session = session(principal);
     match &principal.identity {
         Identity::Root => UserIdentity::Root { arn, account, access_key, alias, session },
-        Identity::User(user) => {
-            UserIdentity::User { principal_id: names.user_id, arn, account, access_key, name: &user.name, session }
-        }
+        Identity::User(user) => UserIdentity::User {
+            principal_id: names.user_id,
+            arn,
+            account,
+            access_key,
+            name: &user.name,
+            session,
+        },
         Identity::RoleSession(role) => UserIdentity::AssumedRole {
             principal_id: names.user_id,
             arn,

@@ -45,11 +45,8 @@ pub(crate) fn run(args: Serve) -> Outcome {
     if let Err(message) = start_logging(&args) {
         return Outcome::Wrong(message);
     }
-    let state = if args.sandbox {
-        State::Sandbox { seed: args.seed }
-    } else {
-        State::Durable(args.data.location())
-    };
+    let state =
+        if args.sandbox { State::Sandbox { seed: args.seed } } else { State::Durable(args.data.location()) };
     let tls = args.tls_cert.zip(args.tls_key).map(|(certificates, key)| TlsFiles { certificates, key });
     let options = Options { listen: args.listen, state, tls };
     match rootward_server::serve(options) {

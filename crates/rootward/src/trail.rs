@@ -75,7 +75,12 @@ fn line(record: &serde_json::Value) -> String {
         arn => arn,
     };
     let source = text("/eventSource").trim_end_matches(".amazonaws.com");
-    format!("{}  {source}:{}  {who}  {}  {ended}", text("/eventTime"), text("/eventName"), text("/sourceIPAddress"))
+    format!(
+        "{}  {source}:{}  {who}  {}  {ended}",
+        text("/eventTime"),
+        text("/eventName"),
+        text("/sourceIPAddress")
+    )
 }
 
 fn verify(args: &Verify) -> Outcome {

@@ -56,11 +56,11 @@ impl Default for Limits {
 }
 
 /// A request with its whole body, or why the body could not be had.
-pub type Received = Result<Request<Bytes>, BodyError>;
+pub(crate) type Received = Result<Request<Bytes>, BodyError>;
 
 /// A body that did not arrive within the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyError {
+pub(crate) enum BodyError {
     /// Cut off or malformed by the peer.
     Broken,
     /// Not complete in time.
@@ -71,21 +71,21 @@ pub enum BodyError {
 
 /// What is known of a connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// The other end.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// TLS version and cipher suite, if TLS protects it.
-    pub tls: Option<(&'static str, &'static str)>,
+    pub(crate) tls: Option<(&'static str, &'static str)>,
 }
 
 /// Answers requests.
-pub trait Answer: Send + Sync + 'static {
+pub(crate) trait Answer: Send + Sync + 'static {
     /// Answers one request; never fails.
     fn answer(&self, peer: Peer, request: Received) -> impl Future<Output = Response<Bytes>> + Send;
 }
 
 /// Accepts connections until `stop` resolves, then lets open requests finish.
-pub async fn run<A: Answer>(
+pub(crate) async fn run<A: Answer>(
     listener: TcpListener,
     tls: Option<Tls>,
     limits: Limits,
@@ -192,7 +192,9 @@ impl<A: Answer> Connection<A> {
                 let mut response = answer.answer(peer, received).await;
                 if close {
                     // What is left of the body is not worth reading.
-                    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+                    response
+                        .headers_mut()
+                        .insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
                 }
                 Ok::<_, Infallible>(response.map(Full::new))
             }
@@ -233,7 +235,11 @@ async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyErro
 const DISCARD_FACTOR: usize = 16;
 
 /// A bare answer of ours, outside any AWS protocol.
-pub fn plain(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+pub(crate) fn plain(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rootward_audit::{
-    Call, Entry, EventId, EventType, Failure, Filter, Head, Lane, Limits, Log, Record, Seal, UserIdentity, Writer,
+    Call, Entry, EventId, EventType, Failure, Filter, Head, Lane, Limits, Log, Record, Seal, UserIdentity,
+    Writer,
 };
 use rootward_auth::authn::{Authenticator, Authority};
 use rootward_auth::password::Password;
@@ -189,14 +190,8 @@ impl Node {
     ) -> Result<Value, OperatorError> {
         let hash = accounts::root_password(&Password::new(password), name, email, &mut self.draw())
             .map_err(|error| OperatorError::Refused(error.to_string()))?;
-        let request = OpenAccount {
-            name,
-            email,
-            password: Some(hash),
-            admin,
-            partition: Partition::Aws,
-            id: None,
-        };
+        let request =
+            OpenAccount { name, email, password: Some(hash), admin, partition: Partition::Aws, id: None };
         let parameters = json!({ "accountName": name, "email": email, "adminUserName": admin });
         let opened = self.host_write("CreateAccount", &parameters, |txn, now, random| {
             let opened = accounts::open(txn, &request, now, random, &self.vault)?;
@@ -208,7 +203,10 @@ impl Node {
         });
         if let (Some(admin), Some(answer)) = (&opened.admin, answer.as_object_mut()) {
             let key = access_key(&admin.key);
-            answer.insert("Admin".into(), json!({ "UserName": admin.user_name, "Arn": admin.arn, "AccessKey": key }));
+            answer.insert(
+                "Admin".into(),
+                json!({ "UserName": admin.user_name, "Arn": admin.arn, "AccessKey": key }),
+            );
         }
         Ok(answer)
     }
@@ -240,7 +238,7 @@ impl Node {
                 }
             };
             let entry = self.host_entry(name, parameters, Some(account), None, now);
-            txn.put_outbox(entry.id().to_bytes(), entry.record().as_bytes());
+            txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
             match self.db.commit_wait(txn) {
                 Ok(_) => return Ok(result),
                 Err(CommitError::Conflict) => {}
@@ -268,12 +266,8 @@ impl Node {
         failure: Option<Failure<'_>>,
         now: Time,
     ) -> Entry {
-        let call = Call {
-            source: "rootward.host",
-            name,
-            region: Partition::Aws.global_region(),
-            source_ip: HOST,
-        };
+        let call =
+            Call { source: "rootward.host", name, region: Partition::Aws.global_region(), source_ip: HOST };
         let id = EventId::new(now, &mut self.draw());
         let request = serde_json::value::to_raw_value(parameters).ok();
         Entry::new(&Record {
@@ -286,11 +280,19 @@ impl Node {
     }
 
     /// The newest records, oldest first.
-    pub(crate) fn tail_trail(&self, lines: usize, account: Option<AccountId>) -> Result<Value, OperatorError> {
+    pub(crate) fn tail_trail(
+        &self,
+        lines: usize,
+        account: Option<AccountId>,
+    ) -> Result<Value, OperatorError> {
         self.catch_up();
         let filter = Filter { account, ..Filter::default() };
-        let stored = self.log.reader().tail(lines, &filter).map_err(|error| OperatorError::Failed(error.to_string()))?;
-        let records = stored.iter().map(|stored| serde_json::from_str(stored.entry.record()));
+        let stored = self
+            .log
+            .reader()
+            .tail(lines, &filter)
+            .map_err(|error| OperatorError::Failed(error.to_string()))?;
+        let records = stored.iter().map(|stored| serde_json::from_str(stored.entry.json()));
         records.collect::<Result<Vec<Value>, _>>().map(Value::from).map_err(|error| {
             OperatorError::Failed(format!("the audit log holds a record that is no JSON: {error}"))
         })
@@ -305,7 +307,10 @@ impl Node {
             .reader()
             .verify(anchor.as_ref())
             .map_err(|error| OperatorError::Failed(error.to_string()))?;
-        let fault = report.fault.as_ref().map(|fault| json!({ "record": fault.seq, "cause": fault.cause.to_string() }));
+        let fault = report
+            .fault
+            .as_ref()
+            .map(|fault| json!({ "record": fault.seq, "cause": fault.cause.to_string() }));
         Ok(json!({ "whole": report.is_whole(), "records": report.proven.seq, "fault": fault }))
     }
 

@@ -4,6 +4,7 @@
 //! is on disk, and then its outbox row is deleted, many at a time, together with a note of how far the log reaches. A crash
 //! anywhere in between sends the record again at the next start; the log knows its event id and keeps one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -24,6 +25,7 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
 
 /// Moves records until it is stopped.
 pub(crate) struct Mover {
+    stopping: Arc<AtomicBool>,
     stop: Sender<Step>,
     thread: JoinHandle<()>,
 }
@@ -66,16 +68,18 @@ impl Mover {
         let stop = send.clone();
         left.into_iter().for_each(|row| drop(send.send(Step::Move(row))));
         db.follow_outbox(move |row| drop(send.send(Step::Move(row)))).map_err(|error| error.to_string())?;
-        let worker = Worker { db, writer, moved };
+        let stopping = Arc::new(AtomicBool::new(false));
+        let worker = Worker { db, writer, moved, stopping: Arc::clone(&stopping) };
         let thread = std::thread::Builder::new()
             .name("outbox".into())
             .spawn(move || worker.run(&receive))
             .map_err(|error| error.to_string())?;
-        Ok(Self { stop, thread })
+        Ok(Self { stopping, stop, thread })
     }
 
     /// Moves and sweeps what is there, then stops. Call it when nothing writes any more.
     pub(crate) fn stop(self) {
+        self.stopping.store(true, Ordering::Release);
         let _ = self.stop.send(Step::Stop);
         let _ = self.thread.join();
     }
@@ -85,6 +89,7 @@ struct Worker {
     db: Arc<Db>,
     writer: Arc<Writer>,
     moved: Moved,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -112,8 +117,9 @@ impl Worker {
                 return;
             }
         };
+        // A log that cannot be written stops writes, so what waits here is bounded by what was under way then.
         while let Err(Backlogged { entry: back }) = self.writer.try_send(Lane::Durable, entry) {
-            if self.writer.is_closed() {
+            if self.stopping.load(Ordering::Acquire) {
                 return;
             }
             entry = *back;

@@ -59,15 +59,20 @@ pub fn serve(options: Options) -> Result<(), StartError> {
 
 async fn run(options: Options) -> Result<(), StartError> {
     let node = Arc::new(start(&options.state)?);
-    let tls = options.tls.map(Tls::load).transpose().map_err(|error| StartError::System(error.to_string()))?;
+    let tls =
+        options.tls.map(Tls::load).transpose().map_err(|error| StartError::System(error.to_string()))?;
     let listener = bind(options.listen).await?;
     if let State::Durable(location) = &options.state {
         operator::listen(location, Arc::clone(&node)).map_err(|error| {
-            StartError::System(format!("cannot make the operator socket `{}`: {error}", location.socket().display()))
+            StartError::System(format!(
+                "cannot make the operator socket `{}`: {error}",
+                location.socket().display()
+            ))
         })?;
     }
     announce(&listener, &options.state, tls.is_some());
-    let server = Arc::new(Server { node: ArcSwap::new(node), metrics: Metrics::install(), state: options.state });
+    let server =
+        Arc::new(Server { node: ArcSwap::new(node), metrics: Metrics::install(), state: options.state });
     tokio::spawn(write_usage_down(Arc::clone(&server)));
     if let Some(tls) = tls.clone() {
         tokio::spawn(reload_on_hangup(tls));
@@ -96,7 +101,9 @@ fn announce(listener: &TcpListener, state: &State, tls: bool) {
     let Ok(address) = listener.local_addr() else { return };
     let scheme = if tls { "https" } else { "http" };
     if matches!(state, State::Sandbox { .. }) {
-        tracing::warn!("sandbox: state is kept in memory, and keys not issued here are root users; never use it for anything real");
+        tracing::warn!(
+            "sandbox: state is kept in memory, and keys not issued here are root users; never use it for anything real"
+        );
     }
     tracing::info!("listening on {scheme}://{address}");
 }
@@ -181,11 +188,11 @@ fn log(peer: Peer, answered: &Answered, began: Instant) {
 fn body_error(error: BodyError) -> rootward_wire::Error {
     match error {
         BodyError::Broken => CommonError::MalformedInput.with("The body of the request was cut off."),
-        BodyError::Late => CommonError::RequestTimeout.with("The body of the request did not arrive in time."),
-        BodyError::TooLarge => CommonError::RequestEntityTooLarge.with(format!(
-            "The request is larger than the allowed {} bytes.",
-            rootward_wire::BODY_BYTES_MAX
-        )),
+        BodyError::Late => {
+            CommonError::RequestTimeout.with("The body of the request did not arrive in time.")
+        }
+        BodyError::TooLarge => CommonError::RequestEntityTooLarge
+            .with(format!("The request is larger than the allowed {} bytes.", rootward_wire::BODY_BYTES_MAX)),
     }
 }
 
@@ -206,7 +213,11 @@ impl Server {
     /// Only a sandbox can be emptied; elsewhere there is no such thing.
     fn reset(&self) -> Response<Bytes> {
         if !matches!(self.state, State::Sandbox { .. }) {
-            return plain(StatusCode::NOT_FOUND, "application/json", r#"{"error":"only a sandbox can be reset"}"#);
+            return plain(
+                StatusCode::NOT_FOUND,
+                "application/json",
+                r#"{"error":"only a sandbox can be reset"}"#,
+            );
         }
         match start(&self.state) {
             Ok(node) => {

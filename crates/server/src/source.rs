@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// Where time and randomness come from.
 #[derive(Debug)]
-pub enum Source {
+pub(crate) enum Source {
     /// The machine's clock and the operating system's random bytes.
     Machine,
     /// Reproducible: the same seed and the same requests in the same order give the same ids, secrets and times.
@@ -22,7 +22,7 @@ const SEEDED_START_SECONDS: i64 = 1_767_225_600;
 
 /// A reproducible stream of bytes and a clock that only readings move.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     seed: u64,
     drawn: u64,
     readings: i64,
@@ -44,12 +44,12 @@ impl rootward_pipeline::Source for Source {
 
 impl Source {
     /// A reproducible source.
-    pub fn seeded(seed: u64) -> Self {
+    pub(crate) fn seeded(seed: u64) -> Self {
         Self::Seeded(Mutex::new(Stream { seed, drawn: 0, readings: 0 }))
     }
 
     /// Now, as entities, sessions and records show it.
-    pub fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         match self {
             Self::Machine => machine_time(),
             Self::Seeded(stream) => {
@@ -68,7 +68,7 @@ fn machine_time() -> Time {
 }
 
 /// Draws from a shared source.
-pub struct Draw<'a>(pub &'a Source);
+pub(crate) struct Draw<'a>(pub &'a Source);
 
 impl Random for Draw<'_> {
     fn fill(&mut self, bytes: &mut [u8]) {
@@ -82,7 +82,10 @@ impl Random for Draw<'_> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that draws from the operating system")]
-#[expect(clippy::expect_used, reason = "without randomness no id and no secret is safe: stopping is the only answer")]
+#[expect(
+    clippy::expect_used,
+    reason = "without randomness no id and no secret is safe: stopping is the only answer"
+)]
 fn machine_random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system has no random bytes");
 }

@@ -23,7 +23,7 @@ pub struct TlsFiles {
 
 /// Certificates that can be exchanged while connections are accepted.
 #[derive(Clone)]
-pub struct Tls {
+pub(crate) struct Tls {
     files: TlsFiles,
     current: Arc<ArcSwap<ServerConfig>>,
 }
@@ -31,7 +31,7 @@ pub struct Tls {
 /// Why certificates could not be loaded.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use TLS files: {path}: {problem}", path = path.display())]
-pub struct TlsError {
+pub(crate) struct TlsError {
     path: PathBuf,
     problem: String,
 }
@@ -41,7 +41,7 @@ impl Tls {
     ///
     /// # Errors
     /// [`TlsError`] naming the file and what is wrong with it.
-    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
+    pub(crate) fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let config = read(&files)?;
         Ok(Self { files, current: Arc::new(ArcSwap::from_pointee(config)) })
     }
@@ -50,7 +50,7 @@ impl Tls {
     ///
     /// # Errors
     /// [`TlsError`]; the certificates in use stay.
-    pub fn reload(&self) -> Result<(), TlsError> {
+    pub(crate) fn reload(&self) -> Result<(), TlsError> {
         self.current.store(Arc::new(read(&self.files)?));
         Ok(())
     }

@@ -64,7 +64,9 @@ impl Row {
         let row = match key {
             RowKey::AccessKey(_) => decode(bytes).map(Self::AccessKey),
             RowKey::Account(_) => decode(bytes).map(Self::Account),
-            RowKey::Alias(_) | RowKey::Email(_) => decode::<AccountId>(bytes).map(|owner| Self::Owner(*owner)),
+            RowKey::Alias(_) | RowKey::Email(_) => {
+                decode::<AccountId>(bytes).map(|owner| Self::Owner(*owner))
+            }
             RowKey::Entity(_, EntityKind::Group, _) => decode(bytes).map(Self::Group),
             RowKey::Entity(_, EntityKind::InstanceProfile, _) => decode(bytes).map(Self::InstanceProfile),
             RowKey::Entity(_, EntityKind::Policy, _) => decode(bytes).map(Self::Policy),

@@ -92,7 +92,11 @@ impl Db {
     pub fn follow_outbox(&self, mut sink: impl FnMut(OutboxRow) + Send + 'static) -> Result<(), StoreError> {
         let rows = move |changes: &[Change]| {
             for change in changes {
-                change.writes.iter().filter_map(|write| outbox_row(write, change.revision)).for_each(&mut sink);
+                change
+                    .writes
+                    .iter()
+                    .filter_map(|write| outbox_row(write, change.revision))
+                    .for_each(&mut sink);
             }
         };
         self.store.watch(self.world.load().revision(), Box::new(rows)).map(drop)
@@ -107,7 +111,9 @@ impl Db {
     /// when they are refused.
     pub fn commit(&self, txn: Txn, done: Box<dyn FnOnce(Result<Revision, CommitError>) + Send>) {
         if self.broken.load(Ordering::Acquire) {
-            done(Err(CommitError::Unavailable("a newer version of Rootward has written to this store".into())));
+            done(Err(CommitError::Unavailable(
+                "a newer version of Rootward has written to this store".into(),
+            )));
         } else {
             self.store.submit(txn.into_commit(), done);
         }

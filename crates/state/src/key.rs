@@ -159,8 +159,11 @@ mod tests {
             account.clone().prop_map(RowKey::Account),
             "[a-z0-9-]{3,20}".prop_map(|a| RowKey::Alias(a.into())),
             "[a-z.]{1,9}@[a-z.]{1,9}".prop_map(|e| RowKey::Email(NameKey::new(&e))),
-            (account, "[\\w&&[:ascii:]+=,.@-]{1,64}")
-                .prop_map(|(a, n)| RowKey::Entity(a, EntityKind::User, NameKey::new(&n))),
+            (account, "[\\w&&[:ascii:]+=,.@-]{1,64}").prop_map(|(a, n)| RowKey::Entity(
+                a,
+                EntityKind::User,
+                NameKey::new(&n)
+            )),
             any::<[u8; 16]>().prop_map(RowKey::Outbox),
             Just(RowKey::TrailHead),
             Just(RowKey::KeyUsage("AKIAY34FZKBOKMUTVV7A".parse().unwrap())),

@@ -181,8 +181,7 @@ impl Txn {
     /// What the store is asked to do. Writes are in key order, so an account precedes what is in it, and a rename
     /// may remove the old name before or after it writes the new one; `World` copes with both.
     pub(crate) fn into_commit(self) -> Commit {
-        let guards =
-            self.guards.iter().map(|(key, seen)| Guard { key: key.encode(), seen: *seen }).collect();
+        let guards = self.guards.iter().map(|(key, seen)| Guard { key: key.encode(), seen: *seen }).collect();
         let mut writes: Vec<_> = self
             .writes
             .iter()

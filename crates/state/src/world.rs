@@ -289,7 +289,11 @@ impl AccountState {
             }
             (key @ (RowKey::KeyUsage(_) | RowKey::RoleUsage(..)), _) => self.usage.remove(&key),
             (
-                RowKey::Account(_) | RowKey::Alias(_) | RowKey::Email(_) | RowKey::Outbox(_) | RowKey::TrailHead,
+                RowKey::Account(_)
+                | RowKey::Alias(_)
+                | RowKey::Email(_)
+                | RowKey::Outbox(_)
+                | RowKey::TrailHead,
                 _,
             ) => {}
         }
@@ -324,7 +328,12 @@ fn account_of(key: &RowKey) -> Option<AccountId> {
 
 impl Default for World {
     fn default() -> Self {
-        Self { revision: 0, accounts: RedBlackTreeMapSync::new_sync(), owners: Table::default(), trail_head: None }
+        Self {
+            revision: 0,
+            accounts: RedBlackTreeMapSync::new_sync(),
+            owners: Table::default(),
+            trail_head: None,
+        }
     }
 }
 
@@ -403,7 +412,9 @@ impl Builder {
         if let std::collections::hash_map::Entry::Vacant(slot) = self.open.entry(id) {
             let state = match (self.world.accounts.get(&id), &row) {
                 (Some(state), _) => AccountState::clone(state),
-                (None, Some(Row::Account(row))) => AccountState::new(Entry { revision, row: Arc::clone(row) }),
+                (None, Some(Row::Account(row))) => {
+                    AccountState::new(Entry { revision, row: Arc::clone(row) })
+                }
                 (None, _) => return Err(corrupt("its account does not exist")),
             };
             slot.insert(state);
@@ -417,7 +428,9 @@ impl Builder {
     fn write_global(&mut self, key: RowKey, row: Option<Row>, revision: Revision) {
         match row {
             Some(Row::Raw(head)) if key == RowKey::TrailHead => self.world.trail_head = Some(head),
-            Some(Row::Owner(owner)) => self.world.owners.insert(key, Entry { revision, row: Arc::new(owner) }),
+            Some(Row::Owner(owner)) => {
+                self.world.owners.insert(key, Entry { revision, row: Arc::new(owner) })
+            }
             // The outbox is not part of the World; see `Db::open` and the audit writer.
             Some(_) => {}
             None => self.world.owners.remove(&key),
