@@ -1,0 +1,192 @@
+"""Every implemented operation: denied to who has no permission, refused when incomplete or invalid, and when what it
+names is not there. One table; the test modules of the nouns hold what each does when it succeeds."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from rootward_testkit import BINARY, MODELS, Like, allow, denial, policy, refused, trust
+
+DOCUMENT = policy(allow("s3:GetObject"))
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+KEY = "AKIAABCDEFGHIJKLMNOP"
+TAGS = [{"Key": "k", "Value": "v"}]
+GHOST = "arn:aws:iam::{account}:policy/ghost"
+
+USER, NO_USER = {"UserName": "ghost"}, r"The user with name ghost cannot be found\."
+GROUP, NO_GROUP = {"GroupName": "ghost"}, r"The group with name ghost cannot be found\."
+ROLE, NO_ROLE = {"RoleName": "ghost"}, r"The role with name ghost cannot be found\."
+POLICY, NO_POLICY = {"PolicyArn": GHOST}, r"Policy .*:policy/ghost.* (was not found|does not exist or is not attachable)\."
+PROFILE, NO_PROFILE = {"InstanceProfileName": "ghost"}, r"Instance Profile ghost cannot be found\."
+
+# Operation: arguments, how a denial names the resource, how the refusal reads if what is named does not exist.
+# Where no recorded denial is known to us, the ARN and the friendly form are both fine.
+IAM = {
+    "CreateUser": ({"UserName": "new"}, "{arn}user/new", None),
+    "GetUser": (USER, "user ghost", NO_USER),
+    "ListUsers": ({}, "{arn}user/", None),
+    "UpdateUser": ({**USER, "NewPath": "/n/"}, "user ghost", NO_USER),
+    "DeleteUser": (USER, "user ghost", NO_USER),
+    "TagUser": ({**USER, "Tags": TAGS}, "(user |{arn}user/)ghost", NO_USER),
+    "UntagUser": ({**USER, "TagKeys": ["k"]}, "(user |{arn}user/)ghost", NO_USER),
+    "ListUserTags": (USER, "(user |{arn}user/)ghost", NO_USER),
+    "CreateGroup": ({"GroupName": "new"}, "{arn}group/new", None),
+    "GetGroup": (GROUP, "group ghost", NO_GROUP),
+    "ListGroups": ({}, "{arn}group/", None),
+    "UpdateGroup": ({**GROUP, "NewPath": "/n/"}, "group ghost", NO_GROUP),
+    "DeleteGroup": (GROUP, "group ghost", NO_GROUP),
+    "AddUserToGroup": ({**GROUP, **USER}, "group ghost", f"{NO_GROUP}|{NO_USER}"),
+    "RemoveUserFromGroup": ({**GROUP, **USER}, "group ghost", f"{NO_GROUP}|{NO_USER}"),
+    "ListGroupsForUser": (USER, "user ghost", NO_USER),
+    "CreateRole": ({"RoleName": "new", "AssumeRolePolicyDocument": trust({"Service": "ec2.amazonaws.com"})}, "{arn}role/new", None),
+    "GetRole": (ROLE, "role ghost", NO_ROLE),
+    "ListRoles": ({}, "{arn}role/", None),
+    "UpdateRole": ({**ROLE, "Description": "d"}, "role ghost", NO_ROLE),
+    "UpdateRoleDescription": ({**ROLE, "Description": "d"}, "role ghost", NO_ROLE),
+    "UpdateAssumeRolePolicy": ({**ROLE, "PolicyDocument": trust({"Service": "ec2.amazonaws.com"})}, "role ghost", NO_ROLE),
+    "DeleteRole": (ROLE, "role ghost", NO_ROLE),
+    "TagRole": ({**ROLE, "Tags": TAGS}, "(role |{arn}role/)ghost", NO_ROLE),
+    "UntagRole": ({**ROLE, "TagKeys": ["k"]}, "(role |{arn}role/)ghost", NO_ROLE),
+    "ListRoleTags": (ROLE, "(role |{arn}role/)ghost", NO_ROLE),
+    "CreatePolicy": ({"PolicyName": "new", "PolicyDocument": DOCUMENT}, "policy new", None),
+    "GetPolicy": (POLICY, "policy {arn}policy/ghost", NO_POLICY),
+    "ListPolicies": ({}, "policy path /", None),
+    "DeletePolicy": (POLICY, "policy {arn}policy/ghost", NO_POLICY),
+    "CreatePolicyVersion": ({**POLICY, "PolicyDocument": DOCUMENT}, "policy {arn}policy/ghost", NO_POLICY),
+    "GetPolicyVersion": ({**POLICY, "VersionId": "v1"}, "policy {arn}policy/ghost", NO_POLICY),
+    "ListPolicyVersions": (POLICY, "policy {arn}policy/ghost", NO_POLICY),
+    "SetDefaultPolicyVersion": ({**POLICY, "VersionId": "v1"}, "policy {arn}policy/ghost", NO_POLICY),
+    "DeletePolicyVersion": ({**POLICY, "VersionId": "v1"}, "policy {arn}policy/ghost", NO_POLICY),
+    "TagPolicy": ({**POLICY, "Tags": TAGS}, "(policy )?{arn}policy/ghost", NO_POLICY),
+    "UntagPolicy": ({**POLICY, "TagKeys": ["k"]}, "(policy )?{arn}policy/ghost", NO_POLICY),
+    "ListPolicyTags": (POLICY, "(policy )?{arn}policy/ghost", NO_POLICY),
+    "ListEntitiesForPolicy": (POLICY, "policy {arn}policy/ghost", NO_POLICY),
+    **{
+        f"{verb}{kind}Policy": ({f"{kind}Name": "ghost", "PolicyName": "p", **extra}, f"{kind.lower()} ghost", missing)
+        for kind, missing in (("User", NO_USER), ("Group", NO_GROUP), ("Role", NO_ROLE))
+        for verb, extra in (("Put", {"PolicyDocument": DOCUMENT}), ("Get", {}), ("Delete", {}))
+    },
+    **{
+        f"{verb}{kind}{what}": ({f"{kind}Name": "ghost", **extra}, f"{kind.lower()} ghost", missing)
+        for kind, missing in (("User", NO_USER), ("Group", NO_GROUP), ("Role", NO_ROLE))
+        for verb, what, extra in (
+            ("List", "Policies", {}), ("ListAttached", "Policies", {}),
+            ("Attach", "Policy", {"PolicyArn": READ_ONLY}), ("Detach", "Policy", {"PolicyArn": READ_ONLY}),
+        )
+    },
+    **{
+        f"{verb}{kind}PermissionsBoundary": ({f"{kind}Name": "ghost", **extra}, f"{kind.lower()} ghost", missing)
+        for kind, missing in (("User", NO_USER), ("Role", NO_ROLE))
+        for verb, extra in (("Put", {"PermissionsBoundary": READ_ONLY}), ("Delete", {}))
+    },
+    "CreateAccessKey": (USER, "user ghost", NO_USER),
+    "ListAccessKeys": (USER, "user ghost", NO_USER),
+    "UpdateAccessKey": ({**USER, "AccessKeyId": KEY, "Status": "Inactive"}, "user ghost", NO_USER),
+    "DeleteAccessKey": ({**USER, "AccessKeyId": KEY}, "user ghost", NO_USER),
+    "GetAccessKeyLastUsed": ({"AccessKeyId": KEY}, r"(\*|user .*|access key .*|{arn}.*)", None),
+    "CreateInstanceProfile": ({"InstanceProfileName": "new"}, "{arn}instance-profile/new", None),
+    "GetInstanceProfile": (PROFILE, "instance profile ghost", NO_PROFILE),
+    "ListInstanceProfiles": ({}, "{arn}instance-profile/", None),
+    "ListInstanceProfilesForRole": (ROLE, "role ghost", NO_ROLE),
+    "AddRoleToInstanceProfile": ({**PROFILE, **ROLE}, "instance profile ghost", f"{NO_PROFILE}|{NO_ROLE}"),
+    "RemoveRoleFromInstanceProfile": ({**PROFILE, **ROLE}, "instance profile ghost", f"{NO_PROFILE}|{NO_ROLE}"),
+    "DeleteInstanceProfile": (PROFILE, "instance profile ghost", NO_PROFILE),
+    "TagInstanceProfile": ({**PROFILE, "Tags": TAGS}, "(instance profile |{arn}instance-profile/)ghost", NO_PROFILE),
+    "UntagInstanceProfile": ({**PROFILE, "TagKeys": ["k"]}, "(instance profile |{arn}instance-profile/)ghost", NO_PROFILE),
+    "ListInstanceProfileTags": (PROFILE, "(instance profile |{arn}instance-profile/)ghost", NO_PROFILE),
+    "CreateAccountAlias": ({"AccountAlias": "some-alias"}, r"\*", None),
+    "DeleteAccountAlias": ({"AccountAlias": "some-alias"}, r"\*", ".*some-alias.*"),
+    "ListAccountAliases": ({}, r"\*", None),
+    "GetAccountSummary": ({}, r"\*", None),
+    "GetAccountAuthorizationDetails": ({}, r"\*", None),
+}
+STS = {
+    "AssumeRole": ({"RoleArn": "arn:aws:iam::{account}:role/ghost", "RoleSessionName": "session"}, None, None),
+    "GetAccessKeyInfo": ({"AccessKeyId": KEY}, r"\*", None),
+    # No permission is needed for these two, and none can deny them.
+    "GetCallerIdentity": ({}, None, None),
+    "GetSessionToken": ({}, None, None),
+}
+ALL = {**{name: ("iam", *row) for name, row in IAM.items()}, **{name: ("sts", *row) for name, row in STS.items()}}
+
+
+def arguments_of(operation, account):
+    def fill(value):
+        return value.replace("{account}", account.account) if isinstance(value, str) and value.startswith("arn:") else value
+    return {name: fill(value) for name, value in ALL[operation][1].items()}
+
+
+def call(principal, operation, arguments):
+    return principal.client(ALL[operation][0])._make_api_call(operation, arguments)
+
+
+def test_table_holds_exactly_what_is_implemented():
+    printed = subprocess.run([BINARY, "operations", "--format", "json"], capture_output=True, text=True, check=True).stdout
+    implemented = {(row["service"], row["operation"]) for row in json.loads(printed)}
+    assert implemented == {(row[0], operation) for operation, row in ALL.items()}
+
+
+@pytest.mark.parametrize("operation", [name for name, row in ALL.items() if row[2]])
+def test_who_has_no_permission_is_denied_in_the_words_of_aws(account, nobody, operation):
+    service, _, shown, _ = ALL[operation]
+    resource = shown.replace("{arn}", account.arn_of(""))
+    action = f"{service}:{operation}"
+    before, after = denial(nobody.arn, action, "@").split("@")
+    with refused("AccessDenied", Like(re.escape(before) + resource + re.escape(after))):
+        call(nobody, operation, arguments_of(operation, account))
+
+
+@pytest.mark.parametrize("operation", [name for name, row in ALL.items() if row[3]])
+def test_what_is_not_there_is_not_found(account, operation):
+    with refused("NoSuchEntity", Like(ALL[operation][3])):
+        call(account, operation, arguments_of(operation, account))
+
+
+def members(operation):
+    shape = MODELS[ALL[operation][0]].operation_model(operation).input_shape
+    return shape.members if shape else {}
+
+
+def required(operation):
+    shape = MODELS[ALL[operation][0]].operation_model(operation).input_shape
+    return [name for name in (shape.members if shape else {}) if name in shape.required_members]
+
+
+def lower(member):
+    return member[0].lower() + member[1:]
+
+
+@pytest.mark.parametrize("operation", [name for name in ALL if required(name)])
+def test_every_missing_member_is_named_in_the_order_of_the_model(account, operation):
+    missing = required(operation)
+    count = "1 validation error" if len(missing) == 1 else f"{len(missing)} validation errors"
+    each = [f"Value( null)? at '{lower(name)}' failed to satisfy constraint: Member must not be null" for name in missing]
+    with refused("ValidationError", Like(f"{count} detected: " + "; ".join(each))):
+        call(account, operation, {})
+
+
+def violations():
+    for operation in ALL:
+        for name, shape in members(operation).items():
+            limits = shape.metadata
+            if shape.type_name == "string" and "enum" in limits:
+                yield operation, name, "no-such-value", "satisfy enum value set"
+            elif shape.type_name == "string":
+                if limits.get("min", 0) > 0:
+                    yield operation, name, "a" * (limits["min"] - 1), f"have length greater than or equal to {limits['min']}"
+                if limits.get("max", 1 << 20) <= 4096:
+                    yield operation, name, "a" * (limits["max"] + 1), f"have length less than or equal to {limits['max']}"
+                if "pattern" in limits:
+                    yield operation, name, "aaaaaaaaaaaaaaaaaaaa\x07aaa", "satisfy regular expression pattern: "
+            elif shape.type_name == "integer" and "min" in limits:
+                yield operation, name, limits["min"] - 1, f"have value greater than or equal to {limits['min']}"
+                yield operation, name, limits["max"] + 1, f"have value less than or equal to {limits['max']}"
+
+
+@pytest.mark.parametrize("operation, member, value, rule", list(violations()), ids=lambda value: str(value)[:24])
+def test_every_constraint_of_the_model_is_checked(account, operation, member, value, rule):
+    named = Like(rf".*at '{lower(member)}' failed to satisfy constraint: Member must {re.escape(rule)}.*")
+    with refused("ValidationError", named):
+        call(account, operation, {**arguments_of(operation, account), member: value})
