@@ -15,9 +15,11 @@ mod generated;
 
 use std::fmt;
 use std::io::Read;
+use std::sync::OnceLock;
 
 use flate2::read::DeflateDecoder;
 use rootward_names::{Partition, Time, UniqueId};
+use rootward_policy::Program;
 
 pub use generated::SOURCE;
 
@@ -99,6 +101,16 @@ impl ManagedPolicy {
         self.read_document().unwrap_or_default()
     }
 
+    /// The document compiled, by the first caller and kept for ever; for the others, one atomic load.
+    pub fn program(&self) -> &'static Program {
+        let compiled = || Box::new(Program::of_stored(&self.document()));
+        match PROGRAMS.get(self.index) {
+            Some(place) => place.get_or_init(compiled),
+            // Cannot be: the places are as many as the policies. Denies everything, like any text that is no policy.
+            None => UNREADABLE.get_or_init(|| Box::new(Program::of_stored(""))),
+        }
+    }
+
     fn read_document(&self) -> Option<String> {
         let Place { block_start, block_end, start, end } = self.place;
         let block = DOCUMENTS.get(block_start as usize..block_end as usize)?;
@@ -111,6 +123,11 @@ impl ManagedPolicy {
 
 /// Blocks of raw deflate, one after the other.
 static DOCUMENTS: &[u8] = include_bytes!("../data/documents.bin");
+
+/// By index. Boxed, because an empty place takes as much of the binary as a full one.
+static PROGRAMS: [OnceLock<Box<Program>>; generated::POLICIES.len()] =
+    [const { OnceLock::new() }; generated::POLICIES.len()];
+static UNREADABLE: OnceLock<Box<Program>> = OnceLock::new();
 
 #[cfg(test)]
 mod tests {
@@ -174,6 +191,14 @@ mod tests {
             seen += 1;
         }
         assert_eq!(seen, len());
+    }
+
+    #[test]
+    fn every_document_compiles_to_a_readable_program_once() {
+        for policy in iter() {
+            assert!(policy.program().is_readable(), "{}", policy.name);
+            assert!(std::ptr::eq(policy.program(), policy.program()));
+        }
     }
 
     #[test]
