@@ -12,7 +12,7 @@ use rootward_state::entities::{Group, Named, PolicyRef, Role, User};
 use rootward_state::{AccountState, NameKey, Txn};
 use rootward_wire::Empty;
 
-use super::owner::{Owner, check_attachable, owner};
+use super::owner::{Owner, changeable, check_attachable, owner};
 use super::page::{Ask, Page, is_under};
 use super::{failures, policies, refs, targets};
 
@@ -64,7 +64,7 @@ pub(super) static ATTACH_ROLE_POLICY: Declaration<api::AttachRolePolicy> = Decla
 
 fn attach<T: Owner>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, arn: &str) -> Result<Empty, Failure> {
     policies::check_arn(arn)?;
-    let owner = owner::<T>(ctx, txn, name)?;
+    let mut owner = changeable::<T>(ctx, txn, name)?;
     let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
     let policy = refs::by_arn(&state, ctx.partition(), arn).ok_or_else(|| failures::not_attachable(arn))?;
     check_attachable::<T>(&policy)?;
@@ -79,7 +79,6 @@ fn attach<T: Owner>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, arn: &str) -
     if !refs::hold(txn, ctx.account(), &policy) {
         return Err(failures::not_attachable(arn));
     }
-    let mut owner = T::clone(&owner);
     owner.grants_mut().attached.push(reference);
     txn.put_entity(ctx.account(), owner);
     Ok(Empty)
@@ -121,13 +120,12 @@ pub(super) static DETACH_ROLE_POLICY: Declaration<api::DetachRolePolicy> = Decla
 /// A policy that does not exist is not attached either: one answer for both.
 fn detach<T: Owner>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, arn: &str) -> Result<Empty, Failure> {
     policies::check_arn(arn)?;
-    let owner = owner::<T>(ctx, txn, name)?;
+    let mut owner = changeable::<T>(ctx, txn, name)?;
     let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
     let policy = refs::by_arn(&state, ctx.partition(), arn).map(|policy| policy.to_ref());
     let policy = policy
         .filter(|policy| owner.grants().attached.contains(policy))
         .ok_or_else(|| failures::policy_not_attached(arn))?;
-    let mut owner = T::clone(&owner);
     owner.grants_mut().attached.retain(|attached| *attached != policy);
     txn.put_entity(ctx.account(), owner);
     Ok(Empty)

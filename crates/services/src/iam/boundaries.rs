@@ -9,7 +9,7 @@ use rootward_state::Txn;
 use rootward_state::entities::{Role, User};
 use rootward_wire::Empty;
 
-use super::owner::{Bounded, check_attachable, owner};
+use super::owner::{Bounded, changeable, check_attachable};
 use super::{policies, refs, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
@@ -43,7 +43,7 @@ pub(super) static PUT_ROLE_PERMISSIONS_BOUNDARY: Declaration<api::PutRolePermiss
 
 fn put<T: Bounded>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, arn: &str) -> Result<Empty, Failure> {
     policies::check_arn(arn)?;
-    let mut owner = T::clone(&*owner::<T>(ctx, txn, name)?);
+    let mut owner = changeable::<T>(ctx, txn, name)?;
     let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
     if let Some(policy) = refs::by_arn(&state, ctx.partition(), arn) {
         check_attachable::<T>(&policy)?;
@@ -80,7 +80,7 @@ pub(super) static DELETE_ROLE_PERMISSIONS_BOUNDARY: Declaration<api::DeleteRoleP
 
 /// Removing a boundary that is not there changes nothing.
 fn delete<T: Bounded>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str) -> Result<Empty, Failure> {
-    let mut owner = T::clone(&*owner::<T>(ctx, txn, name)?);
+    let mut owner = changeable::<T>(ctx, txn, name)?;
     owner.set_boundary(None);
     txn.put_entity(ctx.account(), owner);
     Ok(Empty)
@@ -156,6 +156,20 @@ mod tests {
             api::PutUserPermissionsBoundaryRequest { user_name: "bob".into(), ..put_request(&arn("fence")) };
         let error = bench.run(&PUT_USER_PERMISSIONS_BOUNDARY, request).unwrap_err();
         assert_eq!(error.message, "The user with name bob cannot be found.");
+    }
+
+    #[test]
+    fn role_of_a_service_is_not_changed() {
+        let bench = bench();
+        let role = bench.add_role("AWSServiceRoleForX");
+        let role = Role { path: "/aws-service-role/x.amazonaws.com/".into(), ..role };
+        bench.write(|txn| txn.put_entity(bench.account(), role));
+        let request = api::PutRolePermissionsBoundaryRequest {
+            role_name: "AWSServiceRoleForX".into(),
+            permissions_boundary: arn("fence"),
+        };
+        let error = bench.run(&PUT_ROLE_PERMISSIONS_BOUNDARY, request).unwrap_err();
+        assert_eq!((error.code, error.status), ("UnmodifiableEntity", 400));
     }
 
     #[test]

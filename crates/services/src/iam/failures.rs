@@ -24,7 +24,7 @@ pub(crate) fn invalid_input(message: impl Into<String>) -> Failure {
     Failure::new("InvalidInput", 400, message)
 }
 
-pub(crate) fn unmodifiable(message: impl Into<String>) -> Failure {
+fn unmodifiable(message: impl Into<String>) -> Failure {
     Failure::new("UnmodifiableEntity", 400, message)
 }
 
@@ -41,6 +41,13 @@ pub(crate) fn invalid_principal(principal: &str) -> Failure {
 /// A role under a path that is kept for services.
 pub(crate) fn service_role_path() -> Failure {
     Failure::access_denied("Cannot perform the operation on the protected path /aws-service-role/")
+}
+
+/// A role that only the service it belongs to changes.
+pub(crate) fn protected_role(name: &str) -> Failure {
+    unmodifiable(format!(
+        "Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS"
+    ))
 }
 
 // What does not exist.

@@ -10,7 +10,7 @@ use rootward_state::entities::{Grants, Group, InlinePolicy, Role, User};
 use rootward_state::{NameKey, Txn};
 use rootward_wire::Empty;
 
-use super::owner::{Owner, owner};
+use super::owner::{Owner, changeable, owner};
 use super::page::{Ask, Page};
 use super::{failures, policies, shape, targets};
 
@@ -76,7 +76,7 @@ fn put<T: Owner>(
     text: &str,
 ) -> Result<Empty, Failure> {
     let document = policies::checked(text)?;
-    let mut owner = T::clone(&*owner::<T>(ctx, txn, owner_name)?);
+    let mut owner = changeable::<T>(ctx, txn, owner_name)?;
     let inline = &mut owner.grants_mut().inline;
     inline.retain(|policy| !policy.name.eq_ignore_ascii_case(name));
     inline.push(InlinePolicy { name: name.into(), document });
@@ -273,7 +273,7 @@ fn delete<T: Owner>(
     owner_name: &str,
     name: &str,
 ) -> Result<Empty, Failure> {
-    let mut owner = T::clone(&*owner::<T>(ctx, txn, owner_name)?);
+    let mut owner = changeable::<T>(ctx, txn, owner_name)?;
     inline::<T>(owner.grants(), name)?;
     owner.grants_mut().inline.retain(|policy| !policy.name.eq_ignore_ascii_case(name));
     txn.put_entity(ctx.account(), owner);

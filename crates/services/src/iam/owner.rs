@@ -9,6 +9,9 @@ use rootward_state::{Stored, Tabled, Txn};
 use super::refs::Policy;
 use super::{failures, quotas};
 
+/// Service-linked roles and the policies made for them: the services themselves look after both.
+const SERVICE_ROLE_PATH: &str = "/aws-service-role/";
+
 /// A user, group or role.
 pub(super) trait Owner: Stored + Tabled + Named + Clone {
     /// How texts name the kind.
@@ -23,6 +26,10 @@ pub(super) trait Owner: Stored + Tabled + Named + Clone {
     fn missing(name: &str) -> Failure;
     /// Its policies.
     fn grants(&self) -> &Grants;
+    /// Whether only a service may change it.
+    fn is_protected(&self) -> bool {
+        false
+    }
     /// Its policies, to be changed.
     fn grants_mut(&mut self) -> &mut Grants;
 }
@@ -76,6 +83,9 @@ impl Owner for Role {
     fn missing(name: &str) -> Failure {
         failures::no_such_role(name)
     }
+    fn is_protected(&self) -> bool {
+        self.path.starts_with(SERVICE_ROLE_PATH)
+    }
     fn grants(&self) -> &Grants {
         &self.grants
     }
@@ -104,13 +114,22 @@ pub(super) fn owner<T: Owner>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str) ->
     txn.named::<T>(ctx.account(), name).ok_or_else(|| T::missing(name))
 }
 
-/// Policies under this path are for service-linked roles, which the services themselves make.
+/// The owner called `name`, guarded, as a copy to be changed.
+///
+/// # Errors
+/// `NoSuchEntity`, `UnmodifiableEntity`.
+pub(super) fn changeable<T: Owner>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str) -> Result<T, Failure> {
+    let owner = owner::<T>(ctx, txn, name)?;
+    if owner.is_protected() { Err(failures::protected_role(owner.name())) } else { Ok(T::clone(&owner)) }
+}
+
+/// Whether a user, group or role that is no service's own can have `policy`.
 ///
 /// # Errors
 /// `PolicyNotAttachable`.
 pub(super) fn check_attachable<T: Owner>(policy: &Policy) -> Result<(), Failure> {
     match policy {
-        Policy::Aws(policy) if policy.path.starts_with("/aws-service-role/") => {
+        Policy::Aws(policy) if policy.path.starts_with(SERVICE_ROLE_PATH) => {
             Err(failures::service_role_policy(T::CUSTOMER))
         }
         Policy::Aws(_) | Policy::Customer(_) => Ok(()),
