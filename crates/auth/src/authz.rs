@@ -6,7 +6,7 @@
 //!
 //! Source: IAM User Guide, "Policy evaluation logic"; denial texts: "Troubleshoot access denied error messages".
 
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use rootward_managed::ManagedPolicy as AwsPolicy;
 use rootward_names::{AccountId, Arn, Partition, Time};
@@ -310,17 +310,7 @@ fn managed<'a>(
 }
 
 fn aws<'a>(policy: &'static AwsPolicy, partition: Partition) -> (&'a Program, From<'a>) {
-    (aws_program(policy), From::Managed(policy.arn(partition)))
-}
-
-/// The program of one of AWS's policies, compiled when it is first needed; after that one atomic load.
-fn aws_program(policy: &'static AwsPolicy) -> &'static Program {
-    static PROGRAMS: LazyLock<Box<[OnceLock<Program>]>> =
-        LazyLock::new(|| (0..rootward_managed::len()).map(|_| OnceLock::new()).collect());
-    match PROGRAMS.get(policy.index) {
-        Some(program) => program.get_or_init(|| Program::of_stored(&policy.document())),
-        None => &UNREADABLE,
-    }
+    (policy.program(), From::Managed(policy.arn(partition)))
 }
 
 fn customer<'a>(

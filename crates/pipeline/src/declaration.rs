@@ -24,6 +24,8 @@ pub struct Declaration<O: Operation> {
 /// Whether an operation can change state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
+    /// Answers from a snapshot with credentials: changes nothing, and what it issued is on record.
+    Issue,
     /// Answers from a snapshot.
     Read,
     /// Commits.

@@ -153,7 +153,7 @@ impl Pipeline {
         operation: &'static OperationSchema,
     ) -> Attempt<'r> {
         let handler = self.handlers.get(&key(operation)).copied();
-        let read_only = handler.is_none_or(|handler| handler.effect() == Effect::Read);
+        let read_only = handler.is_none_or(|handler| handler.effect() != Effect::Write);
         Attempt { request, origin, id, now: self.setup.source.now(), operation, handler, read_only }
     }
 
@@ -237,9 +237,10 @@ impl Pipeline {
         let call = handler.call(Value::Structure(input))?;
         authz::standing(&caller.principal, operation.service.name, operation.name).map_err(Failure::from)?;
         match handler.effect() {
-            Effect::Read => {
+            effect @ (Effect::Issue | Effect::Read) => {
                 let ran = self.run(attempt, caller, &*call)?;
-                let response = ran.other.and_then(|_| trail::shown(&*ran.output));
+                let issued = effect == Effect::Issue;
+                let response = if issued { trail::shown(&*ran.output) } else { None };
                 let ended = Ended::Succeeded { response: response.as_deref() };
                 self.record(&event, &ended, ran.other).await?;
                 Ok(ran.output)

@@ -148,12 +148,28 @@ impl<'a> Checker<'a> {
             (Some(_), PolicyKind::Resource | PolicyKind::Endpoint) => {}
             (Some(listed), _) => {
                 for Spanned { span, value } in &listed.patterns {
-                    if let Some(fault) = resource_fault(value) {
+                    if let Some(fault) = resource_fault(value).or_else(|| self.short_arn(value)) {
                         self.note(*span, fault);
                     }
                 }
             }
         }
+    }
+
+    /// Organization policies do not complete ARNs of fewer than six parts as the others do.
+    fn short_arn(&self, resource: &str) -> Option<Fault> {
+        let short = resource != "*" && resource.bytes().filter(|b| *b == b':').count() < 5;
+        let refused = match self.kind {
+            PolicyKind::Rcp => short,
+            PolicyKind::Scp => short && !resource.ends_with('*'),
+            _ => false,
+        };
+        refused.then(|| {
+            Fault::ResourceFormat(
+                resource.into(),
+                format!("Resource {resource} must be in ARN format or \"*\"."),
+            )
+        })
     }
 
     fn conditions(&mut self, statement: &Statement) {

@@ -95,6 +95,8 @@ pub(crate) struct Facts {
     pub(crate) same_account: bool,
     /// Whether the resource's own policy must let the account in before identity policies count.
     must_name: bool,
+    /// What a grant that the resource's own policy lacks is called.
+    resource_layer: Layer,
     scps_bind: bool,
     rcps_bind: bool,
     /// The root user undoing a bucket policy that locks everyone out.
@@ -145,9 +147,11 @@ fn facts(request: &Request<'_>, query: &Query<'_>, policies: &Policies<'_>) -> F
     let bound = !principal.is_service_linked();
     let bucket_policy =
         matches!(query.action, "s3:getbucketpolicy" | "s3:putbucketpolicy" | "s3:deletebucketpolicy");
+    let kind = resource_kind(query, policies);
     Facts {
         same_account,
-        must_name: must_name(query, policies),
+        must_name: kind != ResourceKind::Other,
+        resource_layer: if kind == ResourceKind::Trust { Layer::Trust } else { Layer::Resource },
         scps_bind: bound && principal.has_account_side() && !principal.management_account,
         rcps_bind: bound && rcps_cover(query),
         escape: same_account && principal.is_root() && bucket_policy,
@@ -157,13 +161,15 @@ fn facts(request: &Request<'_>, query: &Query<'_>, policies: &Policies<'_>) -> F
 }
 
 /// Roles and keys say themselves who may use them; that they have no policy at all says nobody.
-fn must_name(query: &Query<'_>, policies: &Policies<'_>) -> bool {
-    match policies.resource {
-        Some(ResourcePolicy { kind: ResourceKind::Key | ResourceKind::Trust, .. }) => true,
-        Some(ResourcePolicy { kind: ResourceKind::Other, .. }) | None => query.resource.is_some_and(|arn| {
-            (query.service == "kms" && arn.service() == "kms" && arn.tail().starts_with("key/"))
-                || (query.service == "sts" && arn.service() == "iam" && arn.tail().starts_with("role/"))
-        }),
+fn resource_kind(query: &Query<'_>, policies: &Policies<'_>) -> ResourceKind {
+    let stated = policies.resource.map_or(ResourceKind::Other, |resource| resource.kind);
+    match (stated, query.resource) {
+        (ResourceKind::Other, Some(arn)) => match (query.service, arn.service()) {
+            ("kms", "kms") if arn.tail().starts_with("key/") => ResourceKind::Key,
+            ("sts", "iam") if arn.tail().starts_with("role/") => ResourceKind::Trust,
+            _ => ResourceKind::Other,
+        },
+        (stated, _) => stated,
     }
 }
 
@@ -231,10 +237,12 @@ impl<'a> Grants<'a> {
         if self.endpoint_gap {
             return Err(Layer::Endpoint);
         }
-        let resource = resource_layer(policies, facts);
+        let resource = facts.resource_layer;
         let named = self.resource.map_or(Named::No, |(named, _)| named);
         let by_resource = self.resource.map(|(_, cause)| cause);
-        if named == Named::Directly && (facts.same_account || !principal.has_account_side()) {
+        let directly = named == Named::Directly && (facts.same_account || !principal.has_account_side());
+        // A root session does what its task policy says, whoever else may do it.
+        if directly && !matches!(principal.kind, PrincipalKind::AssumedRoot { .. }) {
             return Ok((resource, by_resource));
         }
         if !principal.has_account_side() {
@@ -262,14 +270,6 @@ impl<'a> Grants<'a> {
     }
 }
 
-fn resource_layer(policies: &Policies<'_>, facts: &Facts) -> Layer {
-    match policies.resource.map(|resource| resource.kind) {
-        Some(ResourceKind::Trust) => Layer::Trust,
-        None if facts.must_name => Layer::Trust,
-        Some(ResourceKind::Key | ResourceKind::Other) | None => Layer::Resource,
-    }
-}
-
 /// Sessions that have no permissions but those their session policies leave them.
 const fn needs_session_policy(principal: &Principal<'_>) -> bool {
     matches!(principal.kind, PrincipalKind::FederatedUser { .. } | PrincipalKind::AssumedRoot { .. })
@@ -290,11 +290,8 @@ pub(crate) fn each_layer<'a, B>(
         visit(Layer::Rcp, Side::Resource, level)?;
     }
     if let Some(ResourcePolicy { attached, kind }) = &policies.resource {
-        let (layer, side) = match kind {
-            ResourceKind::Trust => (Layer::Trust, Side::Trust),
-            ResourceKind::Key | ResourceKind::Other => (Layer::Resource, Side::Resource),
-        };
-        visit(layer, side, std::slice::from_ref(attached))?;
+        let side = if *kind == ResourceKind::Trust { Side::Trust } else { Side::Resource };
+        visit(facts.resource_layer, side, std::slice::from_ref(attached))?;
     }
     // Nothing is attached to the root user or to callers without an account.
     if principal.has_account_side() && !principal.is_root() {

@@ -41,12 +41,13 @@ impl Diagnostics {
 
     pub(crate) fn new(text: &str, kind: Option<PolicyKind>, mut problems: Vec<Problem>) -> Self {
         let aws = problems.iter().min_by_key(|problem| problem.fault.rank());
-        let aws = aws.map_or_else(|| SYNTAX.to_owned(), |problem| problem.fault.aws(kind));
+        let aws =
+            aws.map_or_else(|| SYNTAX.to_owned(), |problem| printable(&problem.fault.aws(kind), usize::MAX));
         problems.sort_by_key(|problem| problem.span);
         let mut positions = Positions::new(text);
         let list = problems.iter().map(|problem| Diagnostic {
             place: positions.place(problem.span),
-            message: problem.fault.to_string(),
+            message: printable(&problem.fault.to_string(), MESSAGE_CHARS_MAX),
             help: problem.fault.help(),
         });
         Self { list: list.collect(), aws }
@@ -108,6 +109,19 @@ pub(crate) enum ActionPrefix {
     Colons(Box<str>),
     None(Box<str>),
     Vendor(Box<str>),
+}
+
+/// Longer messages are cut: they quote the document, and the place says where to read on.
+const MESSAGE_CHARS_MAX: usize = 300;
+
+/// One line of at most `chars_max` characters, control characters replaced: what is quoted may be anything.
+pub(crate) fn printable(text: &str, chars_max: usize) -> String {
+    let mut chars = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut line: String = chars.by_ref().take(chars_max).collect();
+    if chars.next().is_some() {
+        line.push('…');
+    }
+    line
 }
 
 const SYNTAX: &str = "Syntax errors in policy.";
@@ -211,6 +225,13 @@ impl Fault {
             Self::PrincipalInIdentity => "Policy document should not specify a principal.".to_owned(),
             Self::Prohibited(field) => format!("Has prohibited field {field}."),
             Self::MissingPrincipal => "Missing required field Principal".to_owned(),
+            Self::PrincipalInvalid(PrincipalType::Federated, _) => {
+                "Federated principals must be valid domain names or SAML metadata ARNs".to_owned()
+            }
+            // AWS writes this one in capitals.
+            Self::PrincipalInvalid(PrincipalType::Service, value) => {
+                format!("Invalid principal in policy: \"SERVICE\":\"{value}\"")
+            }
             Self::PrincipalInvalid(kind, value) => {
                 format!("Invalid principal in policy: \"{}\":\"{value}\"", kind.as_str())
             }

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use crate::context::{Context, Value};
 use crate::decide::{Attached, Policies, Request, decide, each_layer, with_query};
 use crate::decision::{Cause, Decision, Layer, Outcome};
+use crate::diagnostic::printable;
 use crate::pattern::Key;
 use crate::policy::Effect;
 use crate::program::{Miss, Query, Side, Statement};
@@ -129,22 +130,27 @@ fn failed_condition(statement: &Statement, at: usize, context: &Context) -> Verd
             Err(unknown) => format!("{unknown} (unknown)"),
         },
         key: condition.key.name().to_owned(),
-        wanted: condition.wanted.to_string(),
+        wanted: printable(&condition.wanted, usize::MAX),
         saw: condition.key.find(context).map(|value| match value {
-            Value::Single(text) => format!("`{text}`"),
-            Value::Many(many) => {
-                let shown: Vec<_> = many.iter().map(|text| format!("`{text}`")).collect();
-                format!("[{}]", shown.join(", "))
-            }
+            Value::Single(text) => quoted(text),
+            Value::Many(many) => format!("[{}]", many.iter().map(quoted).collect::<Vec<_>>().join(", ")),
         }),
     }
 }
+
+fn quoted(text: &str) -> String {
+    format!("`{}`", printable(text, SAW_CHARS_MAX))
+}
+
+/// Longer values of the request are cut.
+const SAW_CHARS_MAX: usize = 200;
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Condition { operator, key, wanted, saw } => {
-                write!(f, "condition {operator} on `{key}` wants {wanted}, ")?;
+                let wanted = if wanted.is_empty() { "nothing" } else { wanted };
+                write!(f, "fails at {operator} on `{key}`: it wants {wanted}, ")?;
                 match saw {
                     Some(saw) => write!(f, "the request has {saw}"),
                     None => f.write_str("the request does not have it"),

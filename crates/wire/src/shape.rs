@@ -8,9 +8,9 @@ use crate::{OperationSchema, Shape, Structure};
 /// An operation as a type, which ties its input and output together.
 pub trait Operation {
     /// Its input.
-    type Input: Shape + Structure;
+    type Input: Shape + Structure + 'static;
     /// Its output.
-    type Output: Shape + Structure;
+    type Output: Shape + Structure + 'static;
     /// What the model says of it.
     const DESCRIPTION: &'static OperationSchema;
 }

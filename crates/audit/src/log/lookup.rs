@@ -1,12 +1,18 @@
-//! Look-ups: one account's records by time and one attribute, newest first, page by page.
+//! Look-ups: one account's records by time and one attribute, page by page, the last appended first.
+//!
+//! The order is that of the log, not of the records' times: records of concurrent calls, and those that a crash held back in
+//! the outbox, may be some places apart from where their times would put them. It makes paging exact while records
+//! arrive.
 //!
 //! Source: CloudTrail API Reference, `LookupEvents`. Its attributes `ResourceType` and `ResourceName` have no column
 //! in this format.
 
 use rootward_names::{AccountId, Time};
+use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 use sha2::{Digest, Sha256};
 
+use super::lock;
 use super::read::{Reader, Stored};
 use crate::{Error, EventId};
 
@@ -43,7 +49,7 @@ pub enum Attribute<'a> {
 /// One page of a look-up.
 #[derive(Debug)]
 pub struct Page {
-    /// Newest first.
+    /// The last appended first.
     pub events: Vec<Stored>,
     /// Leads to the next page of the same query; none on the last.
     pub next: Option<String>,
@@ -57,67 +63,168 @@ impl Reader {
     /// [`Error::Token`] when another query gave the token; [`Error::Io`], [`Error::Damaged`].
     pub fn lookup(&self, query: &Query<'_>, count: usize, token: Option<&str>) -> Result<Page, Error> {
         let count = count.clamp(1, EVENTS_PER_PAGE_MAX);
-        let (mut conditions, mut values) =
-            (vec!["account = ?"], vec![Value::Text(query.account.to_string())]);
-        let mut require = |condition, value| {
-            conditions.push(condition);
-            values.push(value);
-        };
+        let before = token.map(|token| query.place(token).ok_or(Error::Token)).transpose()?;
+        let mut search = Search::of(query.account);
         if let Some(attribute) = query.attribute {
-            let (condition, value) = attribute.condition();
-            require(condition, value);
+            attribute.narrow(&mut search);
         }
-        if let Some(from) = query.from {
-            // The log knows whole seconds: one that has begun before `from` is before it.
-            require(
-                "time >= ?",
-                Value::Integer(Time::from_millis(from.millis().saturating_add(999)).seconds()),
-            );
-        }
-        if let Some(until) = query.until {
-            require("time <= ?", Value::Integer(until.seconds()));
-        }
-        if let Some(token) = token {
-            let (time, seq) = query.place(token).ok_or(Error::Token)?;
-            require("(time, seq) < (?, ?)", Value::Integer(time));
-            values.push(Value::Integer(seq));
-        }
-        values.push(Value::Integer(i64::try_from(count + 1).unwrap_or(i64::MAX)));
-        let rest = format!("{} ORDER BY time DESC, seq DESC LIMIT ?", conditions.join(" AND "));
-        let mut events = self.select(&rest, values)?;
+        search.before = before.unwrap_or(i64::MAX);
+        // The log knows whole seconds: one that has begun before `from` is before it.
+        search.from =
+            query.from.map_or(i64::MIN, |from| (from.millis().saturating_add(999)).div_euclid(1_000));
+        search.until = query.until.map_or(i64::MAX, Time::seconds);
+        let mut events = self.newest(&search, count + 1)?;
         let more = events.len() > count;
         events.truncate(count);
         let next = events.last().filter(|_| more).map(|last| query.token(last));
         Ok(Page { events, next })
     }
+
+    /// At most `count` records that satisfy the search, the last appended first.
+    pub(super) fn newest(&self, search: &Search, count: usize) -> Result<Vec<Stored>, Error> {
+        if !search.index.in_blocks() {
+            return self.select(&search.sql(), search.values(None, count));
+        }
+        let last = self.number("SELECT max(seq) FROM events", &[])?.unwrap_or(0);
+        let mut found = Vec::new();
+        // One block at a time, each under a lock of its own: a long search holds nobody up.
+        for block in (0..=last.min(search.before) >> BLOCK_BITS).rev() {
+            if search.meets(self, block)? {
+                found.extend(self.select(&search.sql(), search.values(Some(block), count - found.len()))?);
+            }
+            if found.len() >= count {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn number(&self, sql: &str, values: &[i64]) -> Result<Option<i64>, Error> {
+        let connection = lock(&self.connection);
+        let mut statement = connection.prepare_cached(sql)?;
+        Ok(statement.query_row(params_from_iter(values), |row| row.get(0))?)
+    }
+}
+
+/// What to look for, and by which index.
+pub(super) struct Search {
+    index: Index,
+    conditions: Vec<&'static str>,
+    values: Vec<Value>,
+    from: i64,
+    until: i64,
+    /// Only records with a smaller number.
+    before: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Index {
+    Account,
+    Id,
+    Key,
+    Name,
+    User,
+}
+
+impl Index {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "events_by_account",
+            Self::Id => "events_by_id",
+            Self::Key => "events_by_key",
+            Self::Name => "events_by_name",
+            Self::User => "events_by_user",
+        }
+    }
+
+    fn in_blocks(self) -> bool {
+        self != Self::Id
+    }
+}
+
+impl Search {
+    /// Everything in one account's log.
+    pub(super) fn of(account: AccountId) -> Self {
+        let (conditions, values) = (vec!["account = ?"], vec![Value::Text(account.to_string())]);
+        Self { index: Index::Account, conditions, values, from: i64::MIN, until: i64::MAX, before: i64::MAX }
+    }
+
+    pub(super) fn event_name(&mut self, name: &str) {
+        self.require("event_name = ?", Value::Text(name.to_owned()), Index::Name);
+    }
+
+    pub(super) fn user_name(&mut self, name: &str) {
+        self.require("user_name = ?", Value::Text(name.to_owned()), Index::User);
+    }
+
+    pub(super) fn failures(&mut self) {
+        self.conditions.push("error_code IS NOT NULL");
+    }
+
+    /// The last condition's index is the one used.
+    fn require(&mut self, condition: &'static str, value: Value, index: Index) {
+        self.conditions.push(condition);
+        self.values.push(value);
+        self.index = index;
+    }
+
+    /// Whether the block has records within the times; asked only when there are bounds.
+    fn meets(&self, reader: &Reader, block: i64) -> Result<bool, Error> {
+        if self.from == i64::MIN && self.until == i64::MAX {
+            return Ok(true);
+        }
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM events INDEXED BY events_by_time \
+             WHERE seq >> {BLOCK_BITS} = ? AND time BETWEEN ? AND ?)"
+        );
+        Ok(reader.number(&sql, &[block, self.from, self.until])? == Some(1))
+    }
+
+    fn sql(&self) -> String {
+        let block =
+            if self.index.in_blocks() { format!("seq >> {BLOCK_BITS} = ? AND ") } else { String::new() };
+        format!(
+            "INDEXED BY {} WHERE {block}{} AND seq < ? AND time BETWEEN ? AND ? ORDER BY seq DESC LIMIT ?",
+            self.index.as_str(),
+            self.conditions.join(" AND "),
+        )
+    }
+
+    fn values(&self, block: Option<i64>, count: usize) -> Vec<Value> {
+        let bounds = [self.before, self.from, self.until, i64::try_from(count).unwrap_or(i64::MAX)];
+        let block = block.map(Value::Integer).into_iter();
+        block.chain(self.values.iter().cloned()).chain(bounds.map(Value::Integer)).collect()
+    }
 }
 
 impl Attribute<'_> {
-    fn condition(self) -> (&'static str, Value) {
+    fn narrow(self, search: &mut Search) {
         let text = |text: &str| Value::Text(text.to_owned());
         match self {
-            Self::AccessKeyId(id) => ("access_key_id = ?", text(id)),
-            Self::EventId(id) => ("event_id = ?", Value::Blob(id.to_bytes().to_vec())),
-            Self::EventName(name) => ("event_name = ?", text(name)),
-            Self::EventSource(source) => ("event_source = ?", text(source)),
-            Self::ReadOnly(read_only) => ("read_only = ?", Value::Integer(i64::from(read_only))),
-            Self::UserName(name) => ("user_name = ?", text(name)),
+            Self::AccessKeyId(id) => search.require("access_key_id = ?", text(id), Index::Key),
+            Self::EventId(id) => {
+                search.require("event_id = ?", Value::Blob(id.to_bytes().to_vec()), Index::Id)
+            }
+            Self::EventName(name) => search.event_name(name),
+            Self::EventSource(source) => search.require("event_source = ?", text(source), Index::Account),
+            Self::ReadOnly(read_only) => {
+                search.require("read_only = ?", Value::Integer(i64::from(read_only)), Index::Account);
+            }
+            Self::UserName(name) => search.user_name(name),
         }
     }
 }
 
 impl Query<'_> {
-    /// `TIME-SEQ-QUERY` in hexadecimal: where the next page begins, and a digest of the query it belongs to. It opens
-    /// nothing that the query would not show, so it is not sealed.
+    /// `SEQ-QUERY` in hexadecimal: behind which record the next page begins, and a digest of the query it belongs to. It
+    /// opens nothing that the query would not show, so it is not sealed.
     fn token(&self, last: &Stored) -> String {
-        format!("{:016x}-{:016x}-{}", last.entry.time.seconds(), last.seq, self.digest())
+        format!("{:x}-{}", last.seq, self.digest())
     }
 
-    fn place(&self, token: &str) -> Option<(i64, i64)> {
-        let mut parts = token.split('-');
-        let mut number = || i64::from_str_radix(parts.next()?, 16).ok();
-        let place = (number()?, number()?);
-        (parts.next()? == self.digest() && parts.next().is_none()).then_some(place)
+    fn place(&self, token: &str) -> Option<i64> {
+        let (seq, digest) = token.split_once('-')?;
+        i64::from_str_radix(seq, 16).ok().filter(|&seq| seq > 0 && digest == self.digest())
     }
 
     fn digest(&self) -> String {
@@ -128,3 +235,5 @@ impl Query<'_> {
 
 /// The longest page of a look-up.
 pub const EVENTS_PER_PAGE_MAX: usize = 1_000;
+/// Of a record's number, the bits below its block's; `schema` has the same number.
+const BLOCK_BITS: u32 = 14;

@@ -7,6 +7,7 @@ use rootward_names::{AccountId, Time};
 use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
+use super::lookup::Search;
 use super::{connect, lock, schema};
 use crate::{Entry, Error, EventId, Head, Seal};
 
@@ -105,11 +106,17 @@ impl Reader {
     /// # Errors
     /// [`Error::Io`], [`Error::Damaged`].
     pub fn tail(&self, count: usize, filter: &Filter) -> Result<Vec<Stored>, Error> {
+        let mut found = match filter.account {
+            Some(account) => self.newest(&filter.search(account), count)?,
+            None => self.newest_of_all(count, filter)?,
+        };
+        found.reverse();
+        Ok(found)
+    }
+
+    /// Across accounts no index leads: walks the log from its end.
+    fn newest_of_all(&self, count: usize, filter: &Filter) -> Result<Vec<Stored>, Error> {
         let (mut conditions, mut values) = (vec!["1"], Vec::new());
-        if let Some(account) = filter.account {
-            conditions.push("account = ?");
-            values.push(Value::Text(account.to_string()));
-        }
         for (condition, value) in
             [("event_name = ?", &filter.event_name), ("user_name = ?", &filter.user_name)]
         {
@@ -122,12 +129,8 @@ impl Reader {
             conditions.push("error_code IS NOT NULL");
         }
         values.push(Value::Integer(i64::try_from(count).unwrap_or(i64::MAX)));
-        // Within an account, the index by time leads to the newest; across accounts, the table itself does.
-        let order = if filter.account.is_some() { "time DESC, seq DESC" } else { "seq DESC" };
-        let mut found =
-            self.select(&format!("{} ORDER BY {order} LIMIT ?", conditions.join(" AND ")), values)?;
-        found.reverse();
-        Ok(found)
+        let conditions = conditions.join(" AND ");
+        self.select(&format!("NOT INDEXED WHERE {conditions} ORDER BY seq DESC LIMIT ?"), values)
     }
 
     /// At most `count` records behind number `seq`, in order: for copying the log elsewhere, and for following it.
@@ -137,16 +140,31 @@ impl Reader {
     pub fn after(&self, seq: u64, count: usize) -> Result<Vec<Stored>, Error> {
         let number = |number| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
         let count = u64::try_from(count).unwrap_or(u64::MAX);
-        self.select("seq > ? ORDER BY seq LIMIT ?", vec![number(seq), number(count)])
+        self.select("WHERE seq > ? ORDER BY seq LIMIT ?", vec![number(seq), number(count)])
     }
 
-    /// The records that satisfy `rest`, which is SQL of ours with a `?` for each value.
+    /// The records that satisfy `rest`: what follows the table in SQL of ours, with a `?` for each value.
     pub(super) fn select(&self, rest: &str, values: Vec<Value>) -> Result<Vec<Stored>, Error> {
         let connection = lock(&self.connection);
-        let mut statement =
-            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM events WHERE {rest}"))?;
+        let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM events {rest}"))?;
         let rows = statement.query_map(params_from_iter(values), stored)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Filter {
+    fn search(&self, account: AccountId) -> Search {
+        let mut search = Search::of(account);
+        if let Some(name) = &self.event_name {
+            search.event_name(name);
+        }
+        if let Some(name) = &self.user_name {
+            search.user_name(name);
+        }
+        if self.failures {
+            search.failures();
+        }
+        search
     }
 }
 

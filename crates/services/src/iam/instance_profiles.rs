@@ -140,16 +140,17 @@ fn list_instance_profiles(
     })
 }
 
-pub(super) static LIST_INSTANCE_PROFILES_FOR_ROLE: Declaration<api::ListInstanceProfilesForRole> = Declaration {
-    effect: Effect::Read,
-    rules: &[Rule {
-        action: "iam:ListInstanceProfilesForRole",
-        when: always,
-        target: |scope, input| targets::role(scope, &input.role_name),
-        keys: &[],
-    }],
-    run: list_instance_profiles_for_role,
-};
+pub(super) static LIST_INSTANCE_PROFILES_FOR_ROLE: Declaration<api::ListInstanceProfilesForRole> =
+    Declaration {
+        effect: Effect::Read,
+        rules: &[Rule {
+            action: "iam:ListInstanceProfilesForRole",
+            when: always,
+            target: |scope, input| targets::role(scope, &input.role_name),
+            keys: &[],
+        }],
+        run: list_instance_profiles_for_role,
+    };
 
 fn list_instance_profiles_for_role(
     ctx: &OpContext<'_>,
@@ -161,9 +162,10 @@ fn list_instance_profiles_for_role(
     let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
     let shape = Shape::new(ctx, txn.world(), &state);
     let holding = state.profiles_of(role.id).filter_map(|id| state.by_id::<InstanceProfile>(id));
-    let page = ask.few(holding.map(|profile| (profile.name.to_ascii_lowercase(), profile)).collect(), |profile| {
-        shape.listed_instance_profile(profile)
-    });
+    let page = ask
+        .few(holding.map(|profile| (profile.name.to_ascii_lowercase(), profile)).collect(), |profile| {
+            shape.listed_instance_profile(profile)
+        });
     Ok(api::ListInstanceProfilesForRoleResponse {
         is_truncated: page.is_truncated(),
         instance_profiles: page.items,

@@ -22,14 +22,17 @@ const SECONDS_DEFAULT: u32 = 3_600;
 const CHAIN_SECONDS_MAX: u32 = 3_600;
 /// Inline document and ARNs of managed session policies together, in characters.
 const POLICY_CHARS_MAX: usize = 2_048;
+/// Managed session policies of one session.
+const POLICY_ARNS_MAX: usize = 10;
 /// What policies, ARNs and tags of a session may take together, in bytes: what `PackedPolicySize` is a percentage of.
 const PACKED_BYTES_MAX: usize = 4_096;
 
 /// The trust policy of roles that do not exist.
-const TRUSTS_NOBODY: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "NotAction": "*", "Principal": "*"}}"#;
+const TRUSTS_NOBODY: &str =
+    r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "NotAction": "*", "Principal": "*"}}"#;
 
 pub(super) static ASSUME_ROLE: Declaration<api::AssumeRole> = Declaration {
-    effect: Effect::Read,
+    effect: Effect::Issue,
     rules: &[
         Rule { action: "sts:AssumeRole", when: always, target, keys: KEYS },
         Rule {
@@ -100,7 +103,9 @@ fn assume_role(
         Identity::RoleSession(session) => Some(&**session),
         Identity::Root | Identity::User(_) => None,
     };
-    let seconds = session_seconds(input.duration_seconds, role.session_seconds_max, caller.is_some())?;
+    // Credentials from GetSessionToken count as a link of the chain too.
+    let is_session = ctx.principal.issued().is_some();
+    let seconds = session_seconds(input.duration_seconds, role.session_seconds_max, is_session)?;
     let (tags, transitive) = session_tags(input, caller)?;
     let (policy, policy_arns) = session_policies(txn.world(), account, input)?;
     let claims = Claims {
@@ -206,6 +211,9 @@ fn session_policies(
     input: &api::AssumeRoleRequest,
 ) -> Result<(Option<Document>, Vec<Box<str>>), Failure> {
     let policy = input.policy.as_deref().map(session_policy).transpose()?;
+    if input.policy_arns.as_ref().is_some_and(|arns| arns.len() > POLICY_ARNS_MAX) {
+        return Err(failures::too_many_session_policies(POLICY_ARNS_MAX));
+    }
     let mut arns: Vec<Box<str>> = Vec::new();
     for arn in input.policy_arns.iter().flatten().filter_map(|policy| policy.arn.as_deref()) {
         if !authz::is_managed_policy(world, account, arn) {

@@ -68,6 +68,14 @@ pub(super) fn source_identity_is_set() -> Failure {
     Failure::access_denied("The source identity of the calling session cannot be changed.")
 }
 
+/// The model has no bound here; the service has.
+pub(super) fn too_many_session_policies(limit: usize) -> Failure {
+    Failure::validation(format!(
+        "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less \
+         than or equal to {limit}"
+    ))
+}
+
 pub(super) fn no_such_session_policy(arn: &str) -> Failure {
     Failure::validation(format!("The policy {arn} does not exist or is not attachable."))
 }

@@ -25,12 +25,7 @@ fn get_caller_identity(
 
 pub(super) static GET_ACCESS_KEY_INFO: Declaration<api::GetAccessKeyInfo> = Declaration {
     effect: Effect::Read,
-    rules: &[Rule {
-        action: "sts:GetAccessKeyInfo",
-        when: always,
-        target: |_, _| Target::any(),
-        keys: &[],
-    }],
+    rules: &[Rule { action: "sts:GetAccessKeyInfo", when: always, target: |_, _| Target::any(), keys: &[] }],
     run: get_access_key_info,
 };
 
@@ -40,8 +35,7 @@ fn get_access_key_info(
     _: &mut Txn,
     input: &api::GetAccessKeyInfoRequest,
 ) -> Result<api::GetAccessKeyInfoResponse, Failure> {
-    let key: AccessKeyId =
-        input.access_key_id.parse().map_err(|_| failures::invalid_access_key_id())?;
+    let key: AccessKeyId = input.access_key_id.parse().map_err(|_| failures::invalid_access_key_id())?;
     let account = key.account().ok_or_else(failures::invalid_access_key_id)?;
     Ok(api::GetAccessKeyInfoResponse { account: Some(account.to_string()) })
 }

@@ -19,7 +19,7 @@ const ROOT_SECONDS_MAX: i64 = 3_600;
 
 /// Needs no permission.
 pub(super) static GET_SESSION_TOKEN: Declaration<api::GetSessionToken> =
-    Declaration { effect: Effect::Read, rules: &[], run: get_session_token };
+    Declaration { effect: Effect::Issue, rules: &[], run: get_session_token };
 
 fn get_session_token(
     ctx: &OpContext<'_>,
