@@ -77,7 +77,7 @@ fn many_senders_lose_nothing() {
 #[test]
 fn durable_entries_are_told_with_their_head() {
     let log = memory();
-    let told: Arc<Mutex<Vec<(Vec<EventId>, Head)>>> = Arc::default();
+    let told = Arc::new(Mutex::new(Vec::<(Vec<EventId>, Head)>::new()));
     let tell = Arc::clone(&told);
     let on_durable: OnDurable = Box::new(move |ids, head| tell.lock().unwrap().push((ids.to_vec(), head)));
     let writer = Writer::start(Arc::clone(&log), quick(), on_durable).unwrap();
@@ -117,7 +117,7 @@ fn full_disk_stops_senders_until_there_is_space() {
 #[test]
 fn full_durable_lane_is_unhealthy() {
     let (release, held) = mpsc::channel::<()>();
-    let on_durable: OnDurable = Box::new(move |_, _| drop(held.recv()));
+    let on_durable: OnDurable = Box::new(move |_, _| assert!(held.recv().is_err(), "nothing is sent"));
     let limits = Limits { lane_records_max: 2, ..quick() };
     let writer = Writer::start(memory(), limits, on_durable).unwrap();
     writer.try_send(Lane::Durable, entry(0)).unwrap();
