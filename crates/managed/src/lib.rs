@@ -4,8 +4,8 @@
 //! 64 KiB of text. Nothing is read, allocated or sorted at start; a document costs the decompression of at most one
 //! block (below a millisecond).
 //!
-//! DIFFERENCE: the data has neither the policies' descriptions nor their unique ids. Ids are derived from the names:
-//! stable for ever, of the usual form, but not the ones of AWS. Documents are equal as JSON; white space is removed.
+//! DIFFERENCE: AWS's managed policies come without descriptions and without AWS's unique ids, which the data lacks. Ids are
+//! derived from the names: of the usual form and the same everywhere. Documents are equal as JSON, without white space.
 //!
 //! Source and licence of the data: `data/NOTICE`. Refresh: `xtask fetch-managed-policies`, then `xtask managed-policies`.
 #![warn(missing_docs)]
