@@ -292,7 +292,7 @@ fn grants<'a>(
 ) {
     let inline = grants.inline.iter().map(|policy| {
         let program: &Program = policy.document.program();
-        (program, From::Inline(owner, owner_name, &*policy.name))
+        (program, From::Inline(owner, owner_name, &policy.name))
     });
     into.extend(inline);
     into.extend(grants.attached.iter().filter_map(|policy| managed(state, partition, policy)));

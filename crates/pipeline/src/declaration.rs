@@ -18,8 +18,12 @@ pub struct Declaration<O: Operation> {
     /// What the caller must be allowed to do; all of them. Empty only where AWS needs no permission.
     pub rules: &'static [Rule<O::Input>],
     /// Does it: synchronous, over a transaction, possibly more than once when commits race.
-    pub run: fn(&OpContext<'_>, &mut Txn, &O::Input) -> Result<O::Output, Failure>,
+    pub run: Run<O>,
 }
+
+/// The function of an operation.
+pub type Run<O> =
+    fn(&OpContext<'_>, &mut Txn, &<O as Operation>::Input) -> Result<<O as Operation>::Output, Failure>;
 
 /// Whether an operation can change state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

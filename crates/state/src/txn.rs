@@ -38,7 +38,7 @@ pub trait Stored: Sized {
 #[doc(hidden)]
 pub struct RowBox(Row);
 
-fn state<'w>(world: &'w World, account: Option<AccountId>) -> Option<&'w AccountState> {
+fn state(world: &World, account: Option<AccountId>) -> Option<&AccountState> {
     world.account(account?).map(|state| &**state)
 }
 
