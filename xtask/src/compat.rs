@@ -103,8 +103,9 @@ fn opening(out: &mut String, service: &Service, title: &str, ours: usize, all: u
     writeln!(out, "# {title}, version {}\n", service.version)?;
     writeln!(
         out,
-        "{ours} of {all} operations are implemented. Any other is answered as one that does not exist.\n"
+        "{ours} of {all} operations are implemented. The others check signature and input, then answer"
     )?;
+    writeln!(out, "`NotImplemented` (status 501).\n")?;
     writeln!(out, "| operation | state |\n|---|---|")
 }
 
