@@ -7,10 +7,12 @@
 //! DIFFERENCE: any region is accepted in the scope, also for the global services. Clients that are pointed at an endpoint
 //! of their own sign with the region they are configured for.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use quick_cache::sync::Cache;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Time};
-use rootward_sigv4::{Claim, Code, Parts, Refusal, SecretKey, SigningKey};
+use rootward_sigv4::{Claim, Code, Parts, Refusal, Scope, SecretKey, SigningKey};
 use rootward_state::entities::{AccessKey, AccountStatus, KeyOwner, Role, User};
 use rootward_state::{AccountState, World};
 use rootward_store::vault::Vault;
@@ -36,6 +38,34 @@ pub struct Authenticator {
     vault: Arc<Vault>,
     tokens: Arc<Tokens>,
     authority: Authority,
+    signing_keys: Cache<(AccessKeyId, u64), Arc<CachedKey>>,
+}
+
+/// How many derived signing keys are kept. One serves a key for one day, region and service.
+const SIGNING_KEYS_MAX: usize = 4_096;
+
+/// A derived signing key with all it was derived from, so that it is good for exactly that.
+struct CachedKey {
+    proof: Proof,
+    scope: Scope<'static>,
+    key: SigningKey,
+}
+
+/// What holds the secret of a claim. Rows and opened tokens are immutable: the same allocation is the same secret.
+#[derive(Clone)]
+enum Proof {
+    Row(Arc<AccessKey>),
+    Token(Arc<Session>),
+}
+
+impl Proof {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Row(a), Self::Row(b)) => Arc::ptr_eq(a, b),
+            (Self::Token(a), Self::Token(b)) => Arc::ptr_eq(a, b),
+            (Self::Row(_), Self::Token(_)) | (Self::Token(_), Self::Row(_)) => false,
+        }
+    }
 }
 
 /// The time, as it is told to two kinds of judges. They differ only in a seeded sandbox.
@@ -118,7 +148,7 @@ impl From<Refusal> for Unauthenticated {
 impl Authenticator {
     /// An authenticator over the keys of this vault.
     pub fn new(vault: Arc<Vault>, tokens: Arc<Tokens>, authority: Authority) -> Self {
-        Self { vault, tokens, authority }
+        Self { vault, tokens, authority, signing_keys: Cache::new(SIGNING_KEYS_MAX) }
     }
 
     /// Finds out who signed this request to `service`.
@@ -145,8 +175,8 @@ impl Authenticator {
         if state.account().status != AccountStatus::Active {
             return Err(Unauthenticated::Suspended);
         }
-        let key = SigningKey::derive(&signer.secret, scoped.claim().scope());
-        let verified = scoped.verify(body, &key)?;
+        let key = self.signing_key(&signer, scoped.claim().scope()).ok_or(Unauthenticated::InvalidKey)?;
+        let verified = scoped.verify(body, &key.key)?;
         let region = verified.claim().scope().region();
         Ok(Authenticated {
             principal: Principal {
@@ -176,7 +206,7 @@ impl Authenticator {
                 if session.claims.expires <= now {
                     return Err(Unauthenticated::Expired);
                 }
-                temporary(world, &session)
+                temporary(world, session)
             }
             (AccessKeyKind::LongTerm, Some(_)) | (AccessKeyKind::Temporary, None) => None,
         };
@@ -193,21 +223,47 @@ impl Authenticator {
         Some(Signer {
             account: key.account,
             identity,
+            id,
             credential: Credential::LongTerm(id),
-            secret: open_secret(&self.vault, key)?,
+            proof: Proof::Row(Arc::clone(key)),
         })
     }
+
+    /// The key that requests of this signer in this scope are signed with; none when the sealed secret does not open.
+    fn signing_key(&self, signer: &Signer, scope: &Scope<'_>) -> Option<Arc<CachedKey>> {
+        let place = (signer.id, scope_hash(scope));
+        let known = self.signing_keys.get(&place);
+        if let Some(known) = known.filter(|known| known.proof.is(&signer.proof) && known.scope == *scope) {
+            return Some(known);
+        }
+        let secret = match &signer.proof {
+            Proof::Row(row) => open_secret(&self.vault, row)?,
+            Proof::Token(session) => SecretKey::new(session.claims.secret.expose()),
+        };
+        let key = SigningKey::derive(&secret, scope);
+        let cached = CachedKey { proof: signer.proof.clone(), scope: scope.to_owned(), key };
+        let cached = Arc::new(cached);
+        self.signing_keys.insert(place, Arc::clone(&cached));
+        Some(cached)
+    }
+}
+
+fn scope_hash(scope: &Scope<'_>) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (scope.date(), scope.region(), scope.service()).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Who a key or token says it is of, with the secret that proves it.
 struct Signer {
+    id: AccessKeyId,
     account: AccountId,
     identity: Identity,
     credential: Credential,
-    secret: SecretKey,
+    proof: Proof,
 }
 
-fn temporary(world: &World, session: &Session) -> Option<Signer> {
+fn temporary(world: &World, session: Arc<Session>) -> Option<Signer> {
     let claims = &session.claims;
     let state = world.account(claims.account)?;
     let identity = match &claims.holder {
@@ -223,8 +279,8 @@ fn temporary(world: &World, session: &Session) -> Option<Signer> {
         })),
     };
     let credential = Credential::Temporary { key: claims.key, issued: claims.issued, mfa: claims.mfa };
-    let secret = SecretKey::new(claims.secret.expose());
-    Some(Signer { account: claims.account, identity, credential, secret })
+    let (id, account) = (claims.key, claims.account);
+    Some(Signer { id, account, identity, credential, proof: Proof::Token(session) })
 }
 
 /// Seals a long-term secret for its row. Bound to the key's id: a sealed secret moved to another row does not open.

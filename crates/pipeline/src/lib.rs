@@ -17,7 +17,7 @@ mod trail;
 mod usage;
 
 pub use context::OpContext;
-pub use declaration::{Declaration, Effect, Key, Rule, Scope, Target, always};
+pub use declaration::{Declaration, Effect, Key, Rule, Run, Scope, Target, always};
 pub use failure::Failure;
 pub use handler::{Call, Handler, Output};
 pub use path::{Answered, OpenAccount, Origin, Pipeline, Setup, Source};

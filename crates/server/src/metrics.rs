@@ -2,18 +2,39 @@
 //!
 //! Labels come from closed sets (services, operations and error codes of the models), so no client can make more of them.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{counter, gauge, histogram};
+use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rootward_pipeline::Answered;
 
 /// Buckets of the duration histogram, in seconds.
 const SECONDS: &[f64] = &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
+/// Requests that name no operation.
+const NONE: (&str, &str) = ("none", "none");
+
 /// The recorder of this process.
 pub(crate) struct Metrics {
     handle: PrometheusHandle,
+    operations: HashMap<(&'static str, &'static str), OnceLock<Operation>>,
+}
+
+/// What is counted of one operation, looked up once: finding a counter by its labels costs more than counting.
+struct Operation {
+    succeeded: Counter,
+    seconds: Histogram,
+}
+
+impl Operation {
+    fn new(service: &'static str, operation: &'static str) -> Self {
+        Self {
+            succeeded: counter!("rootward_calls_total", "service" => service, "operation" => operation, "code" => "ok"),
+            seconds: histogram!("rootward_call_seconds", "service" => service),
+        }
+    }
 }
 
 impl Metrics {
@@ -25,21 +46,26 @@ impl Metrics {
         };
         let handle = recorder.handle();
         let _ = metrics::set_global_recorder(recorder);
-        Self { handle }
+        let operations = rootward_api::SERVICES.iter().flat_map(|service| service.operations);
+        let operations = operations.map(|operation| (operation.service.name, operation.name));
+        let operations = operations.chain([NONE]).map(|names| (names, OnceLock::new())).collect();
+        Self { handle, operations }
     }
 
     /// Notes one answered call.
     pub(crate) fn note(&self, answered: &Answered, took: Duration) {
-        let (service, operation) =
-            answered.operation.map_or(("none", "none"), |operation| (operation.service.name, operation.name));
+        let names = answered.operation.map_or(NONE, |operation| (operation.service.name, operation.name));
+        let Some(slot) = self.operations.get(&names) else { return };
+        let operation = slot.get_or_init(|| Operation::new(names.0, names.1));
+        operation.seconds.record(took.as_secs_f64());
         match &answered.error {
-            None => counter!("rootward_calls_total", "service" => service, "operation" => operation, "code" => "ok"),
+            None => operation.succeeded.increment(1),
             Some(code) => {
+                let (service, operation) = names;
                 counter!("rootward_calls_total", "service" => service, "operation" => operation, "code" => code.clone())
+                    .increment(1);
             }
         }
-        .increment(1);
-        histogram!("rootward_call_seconds", "service" => service).record(took.as_secs_f64());
     }
 
     /// All metrics as text.

@@ -5,6 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use rand::Rng;
 use rootward_names::{Random, Time};
 use sha2::{Digest, Sha256};
 
@@ -81,13 +82,10 @@ impl Random for Draw<'_> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that draws from the operating system")]
-#[expect(
-    clippy::expect_used,
-    reason = "without randomness no id and no secret is safe: stopping is the only answer"
-)]
+/// A generator of this thread's own (ChaCha, seeded and reseeded by the operating system): request and event ids are drawn
+/// on every call, and asking the kernel each time costs more than the signature check.
 fn machine_random(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the operating system has no random bytes");
+    rand::rng().fill_bytes(bytes);
 }
 
 impl Stream {

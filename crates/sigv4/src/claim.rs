@@ -63,6 +63,12 @@ impl<'a> Scope<'a> {
         Self { date: date.into(), region: region.into(), service: service.into() }
     }
 
+    /// The same scope, borrowing nothing.
+    pub fn to_owned(&self) -> Scope<'static> {
+        let own = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
+        Scope { date: own(&self.date), region: own(&self.region), service: own(&self.service) }
+    }
+
     /// `YYYYMMDD`.
     pub fn date(&self) -> &str {
         &self.date
