@@ -34,12 +34,12 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 50,000 entries and 32 MiB a lane; batches of 2,000 or 100 ms; retries after 100 ms to 5 s.
+    /// 50,000 entries and 32 MiB a lane; batches of 5,000 or 100 ms; retries after 100 ms to 5 s.
     fn default() -> Self {
         Self {
             lane_records_max: 50_000,
             lane_bytes_max: 32 * 1_024 * 1_024,
-            batch_records_max: 2_000,
+            batch_records_max: 5_000,
             linger: Duration::from_millis(100),
             retry_min: Duration::from_millis(100),
             retry_max: Duration::from_secs(5),
