@@ -196,6 +196,9 @@ pub(crate) struct Patch {
     pub(crate) without: Option<String>,
     /// The error trait that the model lacks.
     pub(crate) error: Option<ErrorTrait>,
+    /// Members that the model calls required and the service leaves out at times.
+    #[serde(default)]
+    pub(crate) optional: Vec<String>,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -218,6 +221,11 @@ impl Model {
                 self.shapes.get_mut(&name).ok_or_else(|| format!("override of unknown shape `{name}`"))?;
             if let Some(error) = &set.error {
                 shape.error = Some(error.clone());
+            }
+            for member in &set.optional {
+                let at = shape.required.iter().position(|required| required == member);
+                let at = at.ok_or_else(|| format!("`{name}` does not require `{member}`"))?;
+                shape.required.remove(at);
             }
             shape.patch = set;
         }

@@ -318,7 +318,7 @@ structure! {
 structure! {
     schema::ACCESS_KEY;
     pub struct AccessKey {
-        pub user_name: String,
+        pub user_name: Option<String>,
         pub access_key_id: String,
         pub status: StatusType,
         pub secret_access_key: Sensitive,
@@ -3670,8 +3670,8 @@ structure! {
     schema::USER;
     #[derive(Default)]
     pub struct User {
-        pub path: String,
-        pub user_name: String,
+        pub path: Option<String>,
+        pub user_name: Option<String>,
         pub user_id: String,
         pub arn: String,
         pub create_date: Time,
@@ -6715,7 +6715,7 @@ pub mod schema {
     pub static ACCESS_KEY: Schema = Schema::new(
         "AccessKey",
         Kind::Structure(&[
-            Member::new("UserName", &USER_NAME_TYPE).required(),
+            Member::new("UserName", &USER_NAME_TYPE),
             Member::new("AccessKeyId", &ACCESS_KEY_ID_TYPE).required(),
             Member::new("Status", &STATUS_TYPE).required(),
             Member::new("SecretAccessKey", &ACCESS_KEY_SECRET_TYPE).required(),
@@ -9420,8 +9420,8 @@ pub mod schema {
     pub static USER: Schema = Schema::new(
         "User",
         Kind::Structure(&[
-            Member::new("Path", &PATH_TYPE).required(),
-            Member::new("UserName", &USER_NAME_TYPE).required(),
+            Member::new("Path", &PATH_TYPE),
+            Member::new("UserName", &USER_NAME_TYPE),
             Member::new("UserId", &ID_TYPE).required(),
             Member::new("Arn", &ARN_TYPE).required(),
             Member::new("CreateDate", &DATE_TYPE).required(),

@@ -17,8 +17,8 @@ fn xml<O: Operation>(output: &dyn Structure) -> String {
 
 fn alice() -> iam::User {
     iam::User {
-        path: "/".to_owned(),
-        user_name: "alice".to_owned(),
+        path: Some("/".to_owned()),
+        user_name: Some("alice".to_owned()),
         user_id: "AIDAAAAAAAAAAAAAAAAAA".to_owned(),
         arn: "arn:aws:iam::123456789012:user/alice".to_owned(),
         create_date: Time::from_seconds(1_704_067_200),
@@ -30,7 +30,7 @@ fn alice() -> iam::User {
 
 fn key() -> iam::AccessKey {
     iam::AccessKey {
-        user_name: "alice".to_owned(),
+        user_name: Some("alice".to_owned()),
         access_key_id: "AKIAAAAAAAAAAAAAAAAA".to_owned(),
         status: iam::StatusType::Active,
         secret_access_key: Sensitive::new("geheim"),

@@ -103,7 +103,7 @@ fn create_access_key(
     keys.push(issued.row.id);
     whom.put_access_keys(txn, ctx.account(), keys);
     let shown = api::AccessKey {
-        user_name: whom.name().unwrap_or_default(),
+        user_name: whom.name(),
         access_key_id: issued.row.id.to_string(),
         status: api::StatusType::Active,
         secret_access_key: Sensitive::new(issued.secret.expose()),
@@ -297,7 +297,7 @@ mod tests {
         let bench = Bench::new();
         bench.add_user("ann");
         let key = create(&bench, Some("ann")).unwrap();
-        assert_eq!((key.user_name.as_str(), key.status), ("ann", api::StatusType::Active));
+        assert_eq!((key.user_name.as_deref(), key.status), (Some("ann"), api::StatusType::Active));
         assert_eq!(key.secret_access_key.expose().len(), 40);
         let id: AccessKeyId = key.access_key_id.parse().unwrap();
         assert_eq!(id.account(), Some(bench.account()));

@@ -342,7 +342,7 @@ mod tests {
         let (mut names, mut marker) = (Vec::new(), None);
         loop {
             let page = page(&bench, "devs", marker);
-            names.extend(page.users.into_iter().map(|user| user.user_name));
+            names.extend(page.users.into_iter().filter_map(|user| user.user_name));
             marker = page.marker;
             if marker.is_none() {
                 break;

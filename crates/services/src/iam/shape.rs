@@ -44,8 +44,8 @@ impl<'a> Shape<'a> {
     /// A user without tags and boundary: in listings.
     pub(crate) fn listed_user(&self, user: &User) -> api::User {
         api::User {
-            path: user.path.to_string(),
-            user_name: user.name.to_string(),
+            path: Some(user.path.to_string()),
+            user_name: Some(user.name.to_string()),
             user_id: user.id.to_string(),
             arn: self.arn(user),
             create_date: user.created,
