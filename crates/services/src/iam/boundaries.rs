@@ -9,7 +9,7 @@ use rootward_state::Txn;
 use rootward_state::entities::{Role, User};
 use rootward_wire::Empty;
 
-use super::owner::{Bounded, changeable, check_attachable};
+use super::owner::{Bounded, changeable};
 use super::{policies, refs, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
@@ -44,11 +44,7 @@ pub(super) static PUT_ROLE_PERMISSIONS_BOUNDARY: Declaration<api::PutRolePermiss
 fn put<T: Bounded>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, arn: &str) -> Result<Empty, Failure> {
     policies::check_arn(arn)?;
     let mut owner = changeable::<T>(ctx, txn, name)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
-    if let Some(policy) = refs::by_arn(&state, ctx.partition(), arn) {
-        check_attachable::<T>(&policy)?;
-    }
-    let boundary = refs::new_boundary(txn, ctx.account(), ctx.partition(), arn)?;
+    let boundary = refs::new_boundary::<T>(txn, ctx.account(), ctx.partition(), arn)?;
     owner.set_boundary(Some(boundary));
     txn.put_entity(ctx.account(), owner);
     Ok(Empty)

@@ -8,7 +8,8 @@ use rootward_pipeline::Failure;
 use rootward_state::entities::{ManagedPolicy, Named, PolicyRef};
 use rootward_state::{AccountState, Txn};
 
-use super::failures;
+use super::owner::{Bounded, check_attachable};
+use super::{failures, policies};
 
 /// A managed policy, whoever manages it.
 #[derive(Clone)]
@@ -94,14 +95,16 @@ pub(crate) fn hold(txn: &mut Txn, account: AccountId, policy: &Policy) -> bool {
     }
 }
 
-/// The permissions boundary that a request sets, held.
-pub(crate) fn new_boundary(
+/// The permissions boundary that a request sets on a `T`, held.
+pub(crate) fn new_boundary<T: Bounded>(
     txn: &mut Txn,
     account: AccountId,
     partition: Partition,
     arn: &str,
 ) -> Result<PolicyRef, Failure> {
+    policies::check_arn(arn)?;
     let state = txn.view(account).ok_or_else(Failure::internal)?;
     let policy = by_arn(&state, partition, arn).ok_or_else(|| failures::no_such_boundary(arn))?;
+    check_attachable::<T>(&policy)?;
     if hold(txn, account, &policy) { Ok(policy.to_ref()) } else { Err(failures::no_such_boundary(arn)) }
 }

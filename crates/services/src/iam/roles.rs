@@ -76,7 +76,7 @@ fn create_role(
         return Err(failures::quota_exceeded("RolesPerAccount", quotas::ROLES));
     }
     let boundary = match &input.permissions_boundary {
-        Some(arn) => Some(refs::new_boundary(txn, account, ctx.partition(), arn)?),
+        Some(arn) => Some(refs::new_boundary::<Role>(txn, account, ctx.partition(), arn)?),
         None => None,
     };
     let role = Role {

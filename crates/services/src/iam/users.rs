@@ -65,7 +65,7 @@ fn create_user(
         return Err(failures::quota_exceeded("UsersPerAccount", quotas::USERS));
     }
     let boundary = match &input.permissions_boundary {
-        Some(arn) => Some(refs::new_boundary(txn, account, ctx.partition(), arn)?),
+        Some(arn) => Some(refs::new_boundary::<User>(txn, account, ctx.partition(), arn)?),
         None => None,
     };
     let user = User {
@@ -342,21 +342,27 @@ mod tests {
     }
 
     #[test]
-    fn boundary_that_does_not_exist_is_refused() {
+    fn boundary_that_will_not_do_is_refused() {
         let bench = Bench::new();
-        for arn in [
-            "arn:aws:iam::111122223333:policy/none",
-            "arn:aws:iam::aws:policy/None",
-            "no arn at all but long",
-        ] {
+        let refusal = |arn: &str| {
             let input = api::CreateUserRequest {
                 user_name: "ann".into(),
                 permissions_boundary: Some(arn.into()),
                 ..Default::default()
             };
-            let error = bench.run(&CREATE_USER, input).unwrap_err();
-            assert_eq!(error.message, format!("Scope ARN: {arn} does not exist or is not attachable."));
+            bench.run(&CREATE_USER, input).unwrap_err()
+        };
+        for arn in ["arn:aws:iam::111122223333:policy/none", "arn:aws:iam::aws:policy/None"] {
+            assert_eq!(
+                refusal(arn).message,
+                format!("Scope ARN: {arn} does not exist or is not attachable.")
+            );
         }
+        assert_eq!(refusal("no arn at all but long").message, "Invalid ARN:  Could not be parsed!");
+        let role = "arn:aws:iam::111122223333:role/r";
+        assert_eq!(refusal(role).message, format!("ARN {role} is not valid."));
+        let service = "arn:aws:iam::aws:policy/aws-service-role/AccessAnalyzerServiceRolePolicy";
+        assert_eq!(refusal(service).code, "PolicyNotAttachable");
     }
 
     #[test]
@@ -414,8 +420,9 @@ mod tests {
             (root.user_id.as_str(), root.arn.as_str()),
             ("111122223333", "arn:aws:iam::111122223333:root")
         );
+        assert_eq!((root.path, root.user_name), (None, None));
         bench.call_as_user("ann");
-        assert_eq!(get(&bench, None).unwrap().user_name, "ann");
+        assert_eq!(get(&bench, None).unwrap().user_name.as_deref(), Some("ann"));
         bench.call_as_role("r");
         let error = get(&bench, None).unwrap_err();
         assert_eq!(error.code, "ValidationError");
@@ -428,7 +435,7 @@ mod tests {
         bench.add_user("ann");
         bench.call_as_user("ann");
         rename(&bench, "ann", "beth").unwrap();
-        assert_eq!(get(&bench, None).unwrap().user_name, "beth");
+        assert_eq!(get(&bench, None).unwrap().user_name.as_deref(), Some("beth"));
     }
 
     #[test]
@@ -455,7 +462,8 @@ mod tests {
             ..Default::default()
         };
         let first = bench.run(&LIST_USERS, input.clone()).unwrap();
-        let names = |users: &[api::User]| users.iter().map(|u| u.user_name.clone()).collect::<Vec<_>>();
+        let names =
+            |users: &[api::User]| users.iter().filter_map(|u| u.user_name.clone()).collect::<Vec<_>>();
         assert_eq!((names(&first.users), first.is_truncated), (vec!["A".into(), "b".into()], Some(true)));
         input.marker = first.marker;
         let last = bench.run(&LIST_USERS, input).unwrap();
