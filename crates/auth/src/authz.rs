@@ -145,8 +145,8 @@ pub fn authorize(
     if decision.is_allowed() {
         return Ok(());
     }
-    let shown = Some(check.shown.unwrap_or(check.resource)).filter(|shown| *shown != "*");
-    Err(Denied::access(decision.denial_message(&names.arn, check.action, shown)))
+    let shown = check.shown.unwrap_or(check.resource);
+    Err(Denied::access(decision.denial_message(&names.arn, check.action, Some(shown))))
 }
 
 /// The texts that the engine borrows.

@@ -209,7 +209,7 @@ pub(super) static ADD_ROLE_TO_INSTANCE_PROFILE: Declaration<api::AddRoleToInstan
         Rule {
             action: "iam:PassRole",
             when: always,
-            target: |scope, input| targets::role(scope, &input.role_name),
+            target: |scope, input| targets::passed_role(scope, &input.role_name),
             keys: &[Key::Text("iam:PassedToService", |_, _| Some(MACHINES.into()))],
         },
     ],

@@ -98,17 +98,13 @@ pub(super) static CREATE_POLICY: Declaration<api::CreatePolicy> = Declaration {
         Rule {
             action: "iam:CreatePolicy",
             when: always,
-            target: |scope, input| {
-                targets::new::<ManagedPolicy>(scope, input.path.as_deref(), &input.policy_name)
-            },
+            target: |scope, input| targets::new_policy(scope, input.path.as_deref(), &input.policy_name),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
         Rule {
             action: "iam:TagPolicy",
             when: |input| tags::any(&input.tags),
-            target: |scope, input| {
-                targets::new::<ManagedPolicy>(scope, input.path.as_deref(), &input.policy_name)
-            },
+            target: |scope, input| targets::new_policy(scope, input.path.as_deref(), &input.policy_name),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
     ],

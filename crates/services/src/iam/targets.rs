@@ -2,7 +2,7 @@
 //!
 //! An entity that exists has its true ARN, its tags and its boundary; one that does not has the ARN it would have under
 //! the path `/`, so that denials tell nobody what exists. Denials name existing kinds in AWS's short form (`user ann`),
-//! creations by ARN.
+//! creations by ARN, save those of policies.
 
 use std::sync::Arc;
 
@@ -83,6 +83,11 @@ pub(crate) fn role(scope: &Scope<'_>, name: &str) -> Target {
     of(scope, name, state(scope).and_then(|state| state.named::<Role>(name)))
 }
 
+/// The role called `name`, as one to be passed: the one denial about roles that names the ARN.
+pub(crate) fn passed_role(scope: &Scope<'_>, name: &str) -> Target {
+    Target { shown: None, ..role(scope, name) }
+}
+
 /// The instance profile called `name`.
 pub(crate) fn instance_profile(scope: &Scope<'_>, name: &str) -> Target {
     of(scope, name, state(scope).and_then(|state| state.named::<InstanceProfile>(name)))
@@ -101,6 +106,11 @@ pub(crate) fn policy(scope: &Scope<'_>, arn: &str) -> Target {
 /// What is about to be made: named by its ARN, without tags or boundary yet.
 pub(crate) fn new<T: Named>(scope: &Scope<'_>, path: Option<&str>, name: &str) -> Target {
     Target::arn(arn::<T>(scope, path.unwrap_or("/"), name))
+}
+
+/// A managed policy that is about to be made: denials name it without its path, unlike all else that is made.
+pub(crate) fn new_policy(scope: &Scope<'_>, path: Option<&str>, name: &str) -> Target {
+    Target { shown: Some(format!("policy {name}")), ..new::<ManagedPolicy>(scope, path, name) }
 }
 
 /// A user as it will be called: what it has now, under its new ARN.
