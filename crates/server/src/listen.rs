@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -215,6 +215,10 @@ async fn receive(request: Request<Incoming>, limits: &Limits) -> Received {
 }
 
 async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyError> {
+    let discarded_max = bytes_max.saturating_mul(DISCARD_FACTOR);
+    if body.size_hint().lower() > u64::try_from(discarded_max).unwrap_or(u64::MAX) {
+        return Err(BodyError::TooLarge);
+    }
     let mut kept = BytesMut::new();
     let mut seen = 0usize;
     while let Some(frame) = body.frame().await {
@@ -223,7 +227,7 @@ async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyErro
         seen = seen.saturating_add(data.len());
         if seen <= bytes_max {
             kept.extend_from_slice(data);
-        } else if seen > bytes_max.saturating_mul(DISCARD_FACTOR) {
+        } else if seen > discarded_max {
             break;
         }
     }
@@ -231,7 +235,7 @@ async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyErro
 }
 
 /// A body over the limit is read on, and thrown away, up to this many times the limit: a client that is still sending
-/// when the connection closes would see a reset instead of the error.
+/// when the connection closes would see a reset instead of the error. One that announces more is refused unread.
 const DISCARD_FACTOR: usize = 16;
 
 /// A bare answer of ours, outside any AWS protocol.
