@@ -2,12 +2,13 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rootward_audit::{
-    Call, Entry, EventId, EventType, Failure, Filter, Head, Lane, Limits, Log, Record, Seal, UserIdentity,
-    Writer,
+    Call, Entry, EventId, EventType, Failure, Filter, Head, Lane, Limits, Log, Reader, Record, Seal,
+    UserIdentity, Writer,
 };
 use rootward_auth::authn::{Authenticator, Authority};
 use rootward_auth::password::Password;
@@ -68,6 +69,15 @@ pub(crate) struct Node {
     mover: Mutex<Option<Mover>>,
     pipeline: Pipeline,
     source: Arc<Source>,
+}
+
+/// What a host command changed.
+struct Changed<R> {
+    /// In whose trail it is recorded.
+    account: AccountId,
+    /// `responseElements` of the record.
+    elements: Value,
+    result: R,
 }
 
 /// What differs between a data folder and a sandbox.
@@ -195,7 +205,11 @@ impl Node {
         let parameters = json!({ "accountName": name, "email": email, "adminUserName": admin });
         let opened = self.host_write("CreateAccount", &parameters, |txn, now, random| {
             let opened = accounts::open(txn, &request, now, random, &self.vault)?;
-            Ok((opened.account, opened))
+            let admin = opened.admin.as_ref();
+            let admin =
+                admin.map(|admin| json!({ "arn": admin.arn, "accessKeyId": admin.key.id.to_string() }));
+            let elements = json!({ "accountId": opened.account.to_string(), "admin": admin });
+            Ok(Changed { account: opened.account, elements, result: opened })
         })?;
         let mut answer = json!({
             "AccountId": opened.account.to_string(),
@@ -216,7 +230,8 @@ impl Node {
         let parameters = json!({ "accountId": account.to_string() });
         let key = self.host_write("CreateRootAccessKey", &parameters, |txn, now, random| {
             let key = accounts::create_root_access_key(txn, account, now, random, &self.vault)?;
-            Ok((account, key))
+            let elements = json!({ "accessKey": { "accessKeyId": key.id.to_string(), "status": "Active" } });
+            Ok(Changed { account, elements, result: key })
         })?;
         Ok(json!({ "AccountId": account.to_string(), "AccessKey": access_key(&key) }))
     }
@@ -226,18 +241,18 @@ impl Node {
         &self,
         name: &str,
         parameters: &Value,
-        change: impl Fn(&mut Txn, Time, &mut dyn Random) -> Result<(AccountId, R), AccountError>,
+        change: impl Fn(&mut Txn, Time, &mut dyn Random) -> Result<Changed<R>, AccountError>,
     ) -> Result<R, OperatorError> {
         for _ in 0..ATTEMPTS_MAX {
             let (mut txn, now) = (self.db.begin(), self.source.now());
-            let (account, result) = match change(&mut txn, now, &mut self.draw()) {
+            let Changed { account, elements, result } = match change(&mut txn, now, &mut self.draw()) {
                 Ok(done) => done,
                 Err(error) => {
                     self.record_refused(name, parameters, &error);
                     return Err(OperatorError::Refused(error.to_string()));
                 }
             };
-            let entry = self.host_entry(name, parameters, Some(account), None, now);
+            let entry = self.host_entry(name, parameters, Some(account), Ok(&elements), now);
             txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
             match self.db.commit_wait(txn) {
                 Ok(_) => return Ok(result),
@@ -252,7 +267,7 @@ impl Node {
         let account = parameters.get("accountId").and_then(Value::as_str).and_then(|id| id.parse().ok());
         let message = error.to_string();
         let failure = Failure { code: "OperatorCommandRefused", message: &message };
-        let entry = self.host_entry(name, parameters, account, Some(failure), self.source.now());
+        let entry = self.host_entry(name, parameters, account, Err(failure), self.source.now());
         if self.writer.try_send(Lane::Plain, entry).is_err() {
             tracing::warn!("a refused host command could not be recorded");
         }
@@ -263,16 +278,19 @@ impl Node {
         name: &str,
         parameters: &Value,
         account: Option<AccountId>,
-        failure: Option<Failure<'_>>,
+        ended: Result<&Value, Failure<'_>>,
         now: Time,
     ) -> Entry {
         let call =
             Call { source: "rootward.host", name, region: Partition::Aws.global_region(), source_ip: HOST };
         let id = EventId::new(now, &mut self.draw());
         let request = serde_json::value::to_raw_value(parameters).ok();
+        let response =
+            ended.as_ref().ok().and_then(|elements| serde_json::value::to_raw_value(elements).ok());
         Entry::new(&Record {
-            failure,
+            failure: ended.err(),
             request: request.as_deref(),
+            response: response.as_deref(),
             event_type: EventType::AwsServiceEvent,
             recipient: account,
             ..Record::new(id, now, call, UserIdentity::Service { name: "rootward host command" })
@@ -302,16 +320,7 @@ impl Node {
     pub(crate) fn verify_trail(&self) -> Result<Value, OperatorError> {
         self.catch_up();
         let anchor = self.db.snapshot().trail_head().and_then(Head::from_bytes);
-        let report = self
-            .log
-            .reader()
-            .verify(anchor.as_ref())
-            .map_err(|error| OperatorError::Failed(error.to_string()))?;
-        let fault = report
-            .fault
-            .as_ref()
-            .map(|fault| json!({ "record": fault.seq, "cause": fault.cause.to_string() }));
-        Ok(json!({ "whole": report.is_whole(), "records": report.proven.seq, "fault": fault }))
+        verify(self.log.reader(), anchor)
     }
 
     /// Lets records on their way reach the log before somebody looks at it.
@@ -327,6 +336,34 @@ impl Node {
     }
 }
 
+/// Proves the log of a folder that no server has open, in place: no node starts on a log that is not whole.
+pub(crate) fn verify_folder(location: &Location) -> Result<Value, OperatorError> {
+    let vault = Vault::new(&KeyFile::read(location.key_file()).map_err(StartError::from)?);
+    let (seal, anchor) = (seal(&vault), anchor(location, &vault)?);
+    // A log that is gone is one of which every record was cut off.
+    if !exists(location, &location.trail())? {
+        let nothing = Log::in_memory(seal).map_err(StartError::from)?;
+        return verify(nothing.reader(), anchor);
+    }
+    verify(&Reader::open(&location.trail(), seal).map_err(StartError::from)?, anchor)
+}
+
+/// How far the log is known to have reached. Does not make a state where there is none.
+fn anchor(location: &Location, vault: &Vault) -> Result<Option<Head>, StartError> {
+    if !has_state(location)? {
+        return Ok(None);
+    }
+    let store = Arc::new(Embedded::open(&location.state(), vault.key_id(), &mut Draw(&Source::Machine))?);
+    Ok(Db::open(store)?.db.snapshot().trail_head().and_then(Head::from_bytes))
+}
+
+fn verify(log: &Reader, anchor: Option<Head>) -> Result<Value, OperatorError> {
+    let report = log.verify(anchor.as_ref()).map_err(|error| OperatorError::Failed(error.to_string()))?;
+    let fault =
+        report.fault.as_ref().map(|fault| json!({ "record": fault.seq, "cause": fault.cause.to_string() }));
+    Ok(json!({ "whole": report.is_whole(), "records": report.proven.seq, "fault": fault }))
+}
+
 fn access_key(key: &accounts::AccessKeyPair) -> Value {
     json!({ "AccessKeyId": key.id.to_string(), "SecretAccessKey": key.secret.expose() })
 }
@@ -339,16 +376,9 @@ fn seal(vault: &Vault) -> Seal {
 /// Reads the key file, or makes folder and key file on the first start.
 fn open_key(location: &Location, random: &mut dyn Random) -> Result<Key, StartError> {
     let (data, key_file) = (location.data(), location.key_file());
-    let folder = |what: &str, error: &dyn std::fmt::Display| {
-        StartError::Folder(format!("cannot {what} the data folder `{}`: {error}", data.display()))
-    };
-    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| folder("make", &error))?;
-    let exists = |path: &std::path::Path| path.try_exists().map_err(|error| folder("read", &error));
-    let (state, trail) = (exists(&location.state())?, exists(&location.trail())?);
-    if trail && !state {
-        return Err(folder("use", &"it has an audit log and no state; restore `state.redb` from a backup"));
-    }
-    if state || exists(key_file)? {
+    let folder = DirBuilder::new().recursive(true).mode(0o700).create(data);
+    folder.map_err(|error| folder_error(location, "make", &error))?;
+    if has_state(location)? || exists(location, key_file)? {
         return Ok(KeyFile::read(key_file)?);
     }
     let key = KeyFile::create(key_file, random)?;
@@ -357,6 +387,24 @@ fn open_key(location: &Location, random: &mut dyn Random) -> Result<Key, StartEr
         key_file.display()
     );
     Ok(key)
+}
+
+/// Whether the folder holds a state. A log without one proves nothing: only the state knows how far it must reach.
+fn has_state(location: &Location) -> Result<bool, StartError> {
+    let (state, trail) = (exists(location, &location.state())?, exists(location, &location.trail())?);
+    if trail && !state {
+        let cause = "it has an audit log and no state; restore `state.redb` from a backup";
+        return Err(folder_error(location, "use", &cause));
+    }
+    Ok(state)
+}
+
+fn exists(location: &Location, path: &Path) -> Result<bool, StartError> {
+    path.try_exists().map_err(|error| folder_error(location, "read", &error))
+}
+
+fn folder_error(location: &Location, what: &str, error: &dyn std::fmt::Display) -> StartError {
+    StartError::Folder(format!("cannot {what} the data folder `{}`: {error}", location.data().display()))
 }
 
 /// The state knows how far the log once reached: a log that ends earlier was cut off or put back from an old copy.

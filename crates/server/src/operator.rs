@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Location;
-use crate::node::{Node, StartError};
+use crate::node::{self, Node, StartError};
 
 /// Longest command line, in bytes.
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
@@ -113,16 +113,23 @@ pub fn run(location: &Location, command: Command) -> Result<Value, OperatorError
     match UnixStream::connect(location.socket()) {
         Ok(stream) => ask(stream, &command),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
-            let node = Node::open(location)?;
-            let answer = execute(&node, command);
-            node.close();
-            answer
+            on_folder(location, command)
         }
         Err(error) => Err(OperatorError::Failed(format!(
             "cannot reach the server's operator socket `{}`: {error}",
             location.socket().display()
         ))),
     }
+}
+
+fn on_folder(location: &Location, command: Command) -> Result<Value, OperatorError> {
+    if let Command::VerifyTrail = command {
+        return node::verify_folder(location);
+    }
+    let node = Node::open(location)?;
+    let answer = execute(&node, command);
+    node.close();
+    answer
 }
 
 fn ask(mut stream: UnixStream, command: &Command) -> Result<Value, OperatorError> {
