@@ -31,6 +31,7 @@ def test_health_and_metrics_answer(server, account):
 def test_taken_port_is_named(server, tmp_path):
     line = one_clear_line(run("serve", "--listen", f"127.0.0.1:{server.port}", "--data", tmp_path / "data"))
     assert str(server.port) in line
+    assert not list(tmp_path.iterdir()), "a start that fails for its port makes no folder and no key"
 
 
 def test_folder_of_another_server_is_refused(server):

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use rootward_pipeline::{Answered, Origin, TlsFacts};
 use rootward_wire::CommonError;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Location;
@@ -21,6 +21,8 @@ use crate::tls::{Tls, TlsFiles};
 
 /// How often uses of keys and roles are written down.
 const USAGE_FLUSH: Duration = Duration::from_secs(5);
+/// Connections that wait in the kernel to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// What to serve, and where.
 #[derive(Debug, Clone)]
@@ -58,10 +60,12 @@ pub fn serve(options: Options) -> Result<(), StartError> {
 }
 
 async fn run(options: Options) -> Result<(), StartError> {
-    let node = Arc::new(start(&options.state)?);
+    // What can be wrong with the command comes before the folder, which the first start makes.
     let tls =
         options.tls.map(Tls::load).transpose().map_err(|error| StartError::System(error.to_string()))?;
-    let listener = bind(options.listen).await?;
+    let socket = reserve(options.listen)?;
+    let node = Arc::new(start(&options.state)?);
+    let listener = socket.listen(BACKLOG).map_err(|error| cannot_listen(options.listen, &error))?;
     if let State::Durable(location) = &options.state {
         operator::listen(location, Arc::clone(&node)).map_err(|error| {
             StartError::System(format!(
@@ -91,10 +95,20 @@ fn start(state: &State) -> Result<Node, StartError> {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| StartError::System(format!("cannot listen on {address}: {error}")))
+/// Takes the address; connections to it are refused until the node listens.
+fn reserve(address: SocketAddr) -> Result<TcpSocket, StartError> {
+    let reserve = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // The connections of a node that has just ended keep nobody waiting.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    reserve().map_err(|error| cannot_listen(address, &error))
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> StartError {
+    StartError::System(format!("cannot listen on {address}: {error}"))
 }
 
 fn announce(listener: &TcpListener, state: &State, tls: bool) {
