@@ -60,7 +60,7 @@ def test_host_command_warns_and_is_audited(server):
     key = json.loads(done.stdout)["AccessKey"]
     server.secrets.add(key["SecretAccessKey"])
     time.sleep(1)
-    records = [record for record in server.trail() if record["eventName"] == "CreateAccessKey"
+    records = [record for record in server.trail() if record["eventName"] == "CreateRootAccessKey"
                and key["AccessKeyId"] in json.dumps(record)]
     assert len(records) == 1 and key["SecretAccessKey"] not in json.dumps(records)
 
