@@ -78,7 +78,7 @@ def test_bad_alias_is_refused(account, alias):
 
 
 QUOTAS = {
-    "UsersQuota": 5000, "GroupsQuota": 300, "RolesQuota": 1000, "PoliciesQuota": 1500, "PolicyVersionsInUseQuota": 10000,
+    "UsersQuota": 1_000_000, "GroupsQuota": 300, "RolesQuota": 1000, "PoliciesQuota": 1500, "PolicyVersionsInUseQuota": 10000,
     "VersionsPerPolicyQuota": 5, "PolicySizeQuota": 6144, "UserPolicySizeQuota": 2048, "GroupPolicySizeQuota": 5120,
     "RolePolicySizeQuota": 10240, "AssumeRolePolicySizeQuota": 2048, "AttachedPoliciesPerUserQuota": 10,
     "AttachedPoliciesPerGroupQuota": 10, "AttachedPoliciesPerRoleQuota": 10, "GroupsPerUserQuota": 10,
@@ -192,7 +192,9 @@ def test_details_without_a_filter_hold_the_policies_of_aws_too(furnished):
 
 
 def test_details_validate_their_filter(account):
-    with refused("ValidationError", Like(r".*'filter\.1\.member' failed to satisfy constraint: Member must satisfy enum value set.*")):
+    with refused("ValidationError", broken(
+        "filter", "satisfy constraint: [Member must satisfy enum value set, Member must not be null]"
+    )):
         account.iam.get_account_authorization_details(Filter=["Everything"])
     with refused("ValidationError", broken("maxItems", "have value less than or equal to 1000")):
         account.iam.get_account_authorization_details(MaxItems=1001)

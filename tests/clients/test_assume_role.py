@@ -13,6 +13,11 @@ def cannot_assume(who, role):
     return refused("AccessDenied", f"User: {who.arn} is not authorized to perform: sts:AssumeRole on resource: {role['Arn']}")
 
 
+def may_not_assume(who, role):
+    """Not for the role's sake: who has no permission of their own learns that, and nothing of the role."""
+    return denied(who.arn, "sts:AssumeRole", role["Arn"])
+
+
 def test_answer_is_whole(account):
     role = account.role(account.root_arn)
     answer = account.sts.assume_role(RoleArn=role["Arn"], RoleSessionName="my-session")
@@ -32,7 +37,7 @@ def test_trusted_user_needs_no_policy_and_trusted_account_needs_one(account, nob
     named = account.role(nobody.arn)
     assert nobody.assume(named).sts.get_caller_identity()["Arn"].endswith("/session")
     delegated = account.role(account.root_arn)
-    with cannot_assume(nobody, delegated):
+    with may_not_assume(nobody, delegated):
         nobody.assume(delegated)
     allowed = account.user(allow("sts:AssumeRole", delegated["Arn"]))
     allowed.assume(delegated)
@@ -45,6 +50,12 @@ def test_who_is_not_trusted_is_refused_even_as_administrator(account):
     ghost = {"Arn": account.arn_of("role/ghost")}
     with cannot_assume(account, ghost):
         account.assume(ghost)
+
+
+def test_roles_that_are_there_and_that_are_not_look_alike_to_who_may_not_assume_them(account, nobody):
+    for role in (account.role(EC2), account.role(account.root_arn), {"Arn": account.arn_of("role/ghost")}):
+        with may_not_assume(nobody, role):
+            nobody.assume(role)
 
 
 def test_deny_in_an_identity_policy_wins_over_trust(account):
@@ -84,7 +95,7 @@ def test_external_id_must_be_the_one_asked_for(account):
 
 def test_session_name_can_be_asked_for(account, nobody):
     role = account.role(nobody.arn, conditions={"StringLike": {"sts:RoleSessionName": "${aws:username}"}})
-    with cannot_assume(nobody, role):
+    with may_not_assume(nobody, role):
         nobody.assume(role, "somebody")
     nobody.assume(role, nobody.name)
 
@@ -268,7 +279,7 @@ def test_trust_follows_the_user_and_not_a_namesake(account):
     account.iam.delete_access_key(UserName=user.name, AccessKeyId=user.credentials.key)
     account.iam.delete_user(UserName=user.name)
     namesake = account.user(name=user.name)
-    with cannot_assume(namesake, role):
+    with may_not_assume(namesake, role):
         namesake.assume(role)
 
 
@@ -276,7 +287,7 @@ def test_role_does_not_trust_itself_unless_it_says_so(account):
     name = fresh("role")
     role = account.role(account.root_arn, name=name)
     session = account.assume(role)
-    with cannot_assume(session, role):
+    with may_not_assume(session, role):
         session.assume(role)
     shown = account.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
     shown["Statement"][0]["Principal"] = {"AWS": [account.root_arn, role["Arn"]]}

@@ -3,7 +3,7 @@
 import pytest
 
 from rootward_testkit import (
-    Like, allow, denied, deny, explicit, fresh, policy, refused, statement,
+    Like, allow, denied, deny, explicit, fresh, policy, refused, signed, statement,
 )
 
 LIST_USERS = "iam:ListUsers"
@@ -129,10 +129,19 @@ def test_variables_stand_for_the_caller(account):
         one.iam.list_access_keys(UserName=two.name)
 
 
-def test_wildcard_in_a_tag_value_is_a_letter(account):
-    user = account.user(allow("iam:GetUser", account.arn_of("user/${aws:PrincipalTag/Reach}")), Tags=[{"Key": "Reach", "Value": "*"}])
-    with denied(user.arn, "iam:GetUser", "user admin"):
-        user.iam.get_user(UserName="admin")
+def test_wildcard_in_what_the_caller_says_is_a_letter(account):
+    """Tags cannot hold one; the name of the client, which the caller chooses, can."""
+    user = account.user(allow("iam:GetUser", account.arn_of("user/${aws:UserAgent}")))
+
+    def get_admin(agent):
+        def say(request):
+            request.headers["User-Agent"] = agent
+        content = {"Action": "GetUser", "Version": "2010-05-08", "UserName": "admin"}
+        return signed(account.server, user.credentials, content, edit=say)
+
+    assert get_admin("admin").status == 200
+    for agent in ("*", "a*", "?????"):
+        assert (get_admin(agent).status, get_admin(agent).code) == (403, "AccessDenied")
 
 
 def test_tags_of_the_caller_decide(account, users):

@@ -22,11 +22,15 @@ def session_of(principal, **arguments):
     return Principal(principal.server, Credentials.of(credentials), principal.arn, principal.name, principal.id)
 
 
-def test_caller_identity_of_a_user_the_root_user_and_a_session(account):
+@pytest.fixture(scope="module")
+def root(account):
+    return account.root()
+
+
+def test_caller_identity_of_a_user_the_root_user_and_a_session(account, root):
     user = account.user(Path="/deep/")
     assert body(user.sts.get_caller_identity()) == {"UserId": user.id, "Account": account.account, "Arn": user.arn}
     assert user.arn == account.arn_of(f"user/deep/{user.name}")
-    root = account.root()
     assert body(root.sts.get_caller_identity()) == {
         "UserId": account.account, "Account": account.account, "Arn": account.root_arn}
     role = account.role(account.root_arn, Path="/deep/")
@@ -43,8 +47,8 @@ def test_caller_identity_and_session_token_cannot_be_denied(account):
     assert session_of(user).sts.get_caller_identity()["Arn"] == user.arn
 
 
-def test_session_token_has_the_limits_of_its_kind(account):
-    user, root = account.user(), account.root()
+def test_session_token_has_the_limits_of_its_kind(account, root):
+    user = account.user()
     answer = user.sts.get_session_token()
     assert body(answer) == {"Credentials": {
         "AccessKeyId": Like("ASIA[A-Z2-7]{16}"), "SecretAccessKey": Like("[A-Za-z0-9+/]{40}"),
@@ -77,8 +81,8 @@ def test_session_of_a_user_may_not_call_iam_nor_sts_but_assume_roles(account):
     assert session.assume(role).sts.get_caller_identity()["Arn"].endswith("/session")
 
 
-def test_session_of_root_cannot_call_iam_without_a_second_factor(account):
-    session = session_of(account.root())
+def test_session_of_root_cannot_call_iam_without_a_second_factor(account, root):
+    session = session_of(root)
     assert session.sts.get_caller_identity()["Arn"] == account.root_arn
     with pytest.raises(session.iam.exceptions.ClientError):
         session.iam.list_users()

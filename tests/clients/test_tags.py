@@ -52,12 +52,26 @@ def test_tags_are_set_replaced_listed_and_removed(tagged):
     assert tagged.tags.keys() == {"b", "c", "d"}
 
 
-def test_keys_that_differ_only_by_case_are_one_key(tagged):
+def test_keys_that_differ_only_by_case_are_one_key_of_users_and_roles_and_two_of_the_others(tagged):
     tagged.tag(Team="red")
     tagged.tag(TEAM="blue")
-    assert list(tagged.tags.values()) == ["blue"]
+    both = [{"Key": "x", "Value": "1"}, {"Key": "X", "Value": "2"}]
+    if tagged.kind in ("user", "role"):
+        assert tagged.tags == {"TEAM": "blue"}
+        with refused("InvalidInput", Like("Duplicate tag keys found.*")):
+            tagged.tag_all(both)
+        tagged.untag("team")
+    else:
+        assert tagged.tags == {"Team": "red", "TEAM": "blue"}
+        tagged.tag_all(both)
+        tagged.untag("Team", "TEAM", "x", "X")
+    assert tagged.tags == {}
+
+
+def test_same_key_twice_in_one_request_is_refused(tagged):
     with refused("InvalidInput", Like("Duplicate tag keys found.*")):
-        tagged.tag_all([{"Key": "x", "Value": "1"}, {"Key": "X", "Value": "2"}])
+        tagged.tag_all([{"Key": "x", "Value": "1"}, {"Key": "x", "Value": "2"}])
+    assert tagged.tags == {}
 
 
 def test_fifty_tags_at_most(tagged):
@@ -70,13 +84,19 @@ def test_fifty_tags_at_most(tagged):
 
 @pytest.mark.parametrize("tag, member, rule", [
     ({"Key": "k" * 129, "Value": "v"}, "tags.1.member.key", "have length less than or equal to 128"),
-    ({"Key": "", "Value": "v"}, "tags.1.member.key", "have length greater than or equal to 1"),
     ({"Key": "k", "Value": "v" * 257}, "tags.1.member.value", "have length less than or equal to 256"),
     ({"Key": "k!", "Value": "v"}, "tags.1.member.key", r"satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]+"),
 ])
 def test_broken_tag_is_named(tagged, tag, member, rule):
     with refused("ValidationError", broken(member, rule)):
         tagged.tag_all([tag])
+
+
+def test_empty_key_breaks_two_rules(tagged):
+    at = "Value at 'tags.1.member.key' failed to satisfy constraint: Member must"
+    with refused("ValidationError", f"2 validation errors detected: {at} have length greater than or equal to 1; "
+                 rf"{at} satisfy regular expression pattern: [\p{{L}}\p{{Z}}\p{{N}}_.:/=+\-@]+"):
+        tagged.tag_all([{"Key": "", "Value": "v"}])
 
 
 def test_reserved_keys_are_refused(tagged):

@@ -43,11 +43,17 @@ def test_refusal_is_the_documented_envelope(account):
     ({"Action": "ListUsers", "Version": "1999-01-01"}, "Could not find operation ListUsers for version 1999-01-01"),
     ({"Action": "ListUsers"}, "Could not find operation ListUsers for version NO_VERSION_SPECIFIED"),
     ({"Action": "listusers", "Version": IAM}, f"Could not find operation listusers for version {IAM}"),
-    ({"Action": "GetCallerIdentity", "Version": STS}, f"Could not find operation GetCallerIdentity for version {STS}"),
+    ({"Action": "GetCallerIdentity", "Version": IAM}, f"Could not find operation GetCallerIdentity for version {IAM}"),
 ])
 def test_unknown_operation_is_named(account, content, message):
     answer = send(account, content)
     assert (answer.status, answer.code, answer.message) == (400, "InvalidAction", message)
+
+
+def test_operation_of_another_service_than_the_request_is_signed_for_is_refused(account):
+    answer = send(account, {"Action": "GetCallerIdentity", "Version": STS})
+    assert (answer.status, answer.code) == (403, "SignatureDoesNotMatch")
+    assert answer.message.strip() == "Credential should be scoped to correct service: 'sts'."
 
 
 def test_missing_action_is_named(account):
