@@ -156,6 +156,16 @@ def test_change_behind_the_servers_back_is_found(tmp_path, change):
     assert json.loads(server.host("trail", "verify", code=1))["whole"] is False
 
 
+def test_log_that_was_taken_away_is_missed(tmp_path):
+    server = Server(tmp_path).start()
+    server.account()
+    server.stop()
+    for file in server.data.glob("trail.sqlite*"):
+        file.unlink()
+    assert json.loads(server.host("trail", "verify", code=1))["whole"] is False
+    assert not list(server.data.glob("trail.sqlite*")), "looking must not begin a new log"
+
+
 def test_trail_and_state_survive_a_restart(tmp_path):
     server = Server(tmp_path).start()
     account = server.account()
