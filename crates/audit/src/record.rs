@@ -15,7 +15,7 @@ use crate::EventId;
 pub struct Record<'a> {
     /// `eventID`.
     pub id: EventId,
-    /// `eventTime`: the end of the call.
+    /// `eventTime`: when the call arrived.
     pub time: Time,
     /// What was called, where and from where.
     pub call: Call<'a>,

@@ -9,7 +9,7 @@
 use std::sync::{Arc, LazyLock};
 
 use rootward_managed::ManagedPolicy as AwsPolicy;
-use rootward_names::{AccountId, Arn, Partition, Time};
+use rootward_names::{AccountId, Partition, Time};
 use rootward_policy::{
     Attached, Context, Owner, Policies, Principal as Caller, PrincipalKind, Program, Request, ResourceKind,
     ResourcePolicy, Source, decide,
@@ -225,13 +225,13 @@ fn session_keys(context: &mut Context, principal: &Principal) {
 
 /// The policies that apply to a principal, with what the engine borrows of them.
 struct Gathered<'a> {
-    identity: Vec<(&'a Program, From<'a>)>,
-    boundary: Option<(&'a Program, From<'a>)>,
-    session: Option<Vec<(&'a Program, From<'a>)>>,
+    identity: Vec<(&'a Program, Origin<'a>)>,
+    boundary: Option<(&'a Program, Origin<'a>)>,
+    session: Option<Vec<(&'a Program, Origin<'a>)>>,
 }
 
 /// Where a policy comes from.
-enum From<'a> {
+enum Origin<'a> {
     Inline(Owner, &'a str, &'a str),
     Managed(String),
     Unnamed,
@@ -253,12 +253,13 @@ impl<'a> Gathered<'a> {
             Identity::RoleSession(session) => {
                 let role = &session.role;
                 grants(state, partition, &role.grants, Owner::Role, &role.name, &mut identity);
-                (role.boundary.as_ref(), session_policies(state, &session.policies))
+                (role.boundary.as_ref(), session_policies(state, partition, &session.policies))
             }
         };
         // A boundary that leads nowhere allows nothing; it cannot be, because policies in use are not deleted.
-        let boundary = boundary
-            .map(|policy| managed(state, partition, policy).unwrap_or_else(|| (&*UNREADABLE, From::Unnamed)));
+        let boundary = boundary.map(|policy| {
+            managed(state, partition, policy).unwrap_or_else(|| (&*UNREADABLE, Origin::Unnamed))
+        });
         Self { identity, boundary, session }
     }
 
@@ -271,13 +272,13 @@ impl<'a> Gathered<'a> {
     }
 }
 
-fn attached<'a>((program, from): &'a (&'a Program, From<'a>)) -> Attached<'a> {
+fn attached<'a>((program, from): &'a (&'a Program, Origin<'a>)) -> Attached<'a> {
     let source = match from {
-        From::Inline(owner, owner_name, policy_name) => {
+        Origin::Inline(owner, owner_name, policy_name) => {
             Source::Inline { owner: *owner, owner_name, policy_name }
         }
-        From::Managed(arn) => Source::Managed { arn },
-        From::Unnamed => Source::Unnamed,
+        Origin::Managed(arn) => Source::Managed { arn },
+        Origin::Unnamed => Source::Unnamed,
     };
     Attached { program, source }
 }
@@ -288,11 +289,11 @@ fn grants<'a>(
     grants: &'a Grants,
     owner: Owner,
     owner_name: &'a str,
-    into: &mut Vec<(&'a Program, From<'a>)>,
+    into: &mut Vec<(&'a Program, Origin<'a>)>,
 ) {
     let inline = grants.inline.iter().map(|policy| {
         let program: &Program = policy.document.program();
-        (program, From::Inline(owner, owner_name, &policy.name))
+        (program, Origin::Inline(owner, owner_name, &policy.name))
     });
     into.extend(inline);
     into.extend(grants.attached.iter().filter_map(|policy| managed(state, partition, policy)));
@@ -302,55 +303,52 @@ fn managed<'a>(
     state: &'a AccountState,
     partition: Partition,
     policy: &PolicyRef,
-) -> Option<(&'a Program, From<'a>)> {
+) -> Option<(&'a Program, Origin<'a>)> {
     match policy {
         PolicyRef::Aws(name) => rootward_managed::get(name).map(|policy| aws(policy, partition)),
         PolicyRef::Customer(id) => customer(state, partition, state.by_id::<ManagedPolicy>(*id)?),
     }
 }
 
-fn aws<'a>(policy: &'static AwsPolicy, partition: Partition) -> (&'a Program, From<'a>) {
-    (policy.program(), From::Managed(policy.arn(partition)))
+fn aws<'a>(policy: &'static AwsPolicy, partition: Partition) -> (&'a Program, Origin<'a>) {
+    (policy.program(), Origin::Managed(policy.arn(partition)))
 }
 
 fn customer<'a>(
     state: &'a AccountState,
     partition: Partition,
     policy: &'a Arc<ManagedPolicy>,
-) -> Option<(&'a Program, From<'a>)> {
+) -> Option<(&'a Program, Origin<'a>)> {
     let arn = policy.arn(partition, state.account().id);
-    Some((policy.default_document()?.program(), From::Managed(arn)))
+    Some((policy.default_document()?.program(), Origin::Managed(arn)))
 }
 
 /// The policies a session was made with; none for a session made without. One that is gone allows nothing.
 fn session_policies<'a>(
     state: &'a AccountState,
+    partition: Partition,
     policies: &'a SessionPolicies,
-) -> Option<Vec<(&'a Program, From<'a>)>> {
+) -> Option<Vec<(&'a Program, Origin<'a>)>> {
     if policies.is_none() {
         return None;
     }
-    let inline = policies.inline.iter().map(|document| (&**document.program(), From::Unnamed));
-    let managed = policies.managed.iter().filter_map(|arn| by_arn(state, arn));
+    let inline = policies.inline.iter().map(|document| (&**document.program(), Origin::Unnamed));
+    let managed = policies.managed.iter().filter_map(|arn| by_arn(state, partition, arn));
     Some(inline.chain(managed).collect())
 }
 
-/// The managed policy that `arn` names, AWS's or the account's own: account, path and name must all be right.
-fn by_arn<'a>(state: &'a AccountState, arn: &str) -> Option<(&'a Program, From<'a>)> {
-    let parsed = Arn::parse(arn).ok()?;
-    let partition = Partition::of_name(parsed.partition)?;
-    let name = parsed.resource.rsplit('/').next()?;
-    let (program, from) = if parsed.account == "aws" {
-        aws(rootward_managed::get(name)?, partition)
-    } else {
-        customer(state, partition, state.named::<ManagedPolicy>(name)?)?
-    };
-    matches!(&from, From::Managed(found) if found == arn).then_some((program, from))
+/// The managed policy that `arn` names, AWS's or the account's own: partition, account, path and name must all be right.
+fn by_arn<'a>(state: &'a AccountState, partition: Partition, arn: &str) -> Option<(&'a Program, Origin<'a>)> {
+    if let Some(policy) = state.by_arn::<ManagedPolicy>(partition, arn) {
+        return customer(state, partition, policy);
+    }
+    let policy = rootward_managed::get(arn.rsplit('/').next()?)?;
+    (policy.arn(partition) == arn).then(|| aws(policy, partition))
 }
 
 /// Whether `arn` names a managed policy that `account` can use.
-pub fn is_managed_policy(world: &World, account: AccountId, arn: &str) -> bool {
-    world.account(account).is_some_and(|state| by_arn(state, arn).is_some())
+pub fn is_managed_policy(world: &World, partition: Partition, account: AccountId, arn: &str) -> bool {
+    world.account(account).is_some_and(|state| by_arn(state, partition, arn).is_some())
 }
 
 /// The refusal of `AssumeRole` by a trust policy, or by there being no such role: AWS tells the two apart for nobody.

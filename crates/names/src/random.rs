@@ -1,6 +1,7 @@
 //! Randomness as an argument, so that every function that makes ids or secrets runs reproducibly in a test.
 
-/// A source of random bytes. Production hands out the operating system's; tests and `--seed` a seeded one.
+/// A source of random bytes. Production hands out a generator that the operating system seeds; tests and `--seed` a
+/// reproducible one.
 pub trait Random {
     /// Fills `bytes` completely.
     fn fill(&mut self, bytes: &mut [u8]);

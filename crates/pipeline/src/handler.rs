@@ -35,13 +35,17 @@ pub trait Call: Send + Sync {
         &self,
         scope: &Scope<'_>,
         allowed: &mut dyn FnMut(Check<'_>, Context) -> Result<(), Failure>,
-    ) -> Result<(), Failure>;
-    /// Does it.
+    ) -> Result<Allowed, Failure>;
+    /// Does it, once it was authorized.
     ///
     /// # Errors
     /// The operation's own [`Failure`]s.
-    fn run(&self, ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Output, Failure>;
+    fn run(&self, allowed: Allowed, ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Output, Failure>;
 }
+
+/// The proof that everything a call needs was allowed: nothing but [`Call::authorize`] makes one, nothing runs without.
+#[derive(Debug)]
+pub struct Allowed(());
 
 /// The output of a call, ready to be encoded.
 pub type Output = Box<dyn Structure + Send>;
@@ -92,17 +96,17 @@ where
         &self,
         scope: &Scope<'_>,
         allowed: &mut dyn FnMut(Check<'_>, Context) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Allowed, Failure> {
         let needed = self.declaration.rules.iter().filter(|rule| (rule.when)(&self.input));
         for rule in needed {
             let target = (rule.target)(scope, &self.input);
             let context = context(rule, scope, &self.input, &target);
             allowed(check(rule.action, &target, scope), context)?;
         }
-        Ok(())
+        Ok(Allowed(()))
     }
 
-    fn run(&self, ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Output, Failure> {
+    fn run(&self, _: Allowed, ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Output, Failure> {
         (self.declaration.run)(ctx, txn, &self.input).map(|output| Box::new(output) as Output)
     }
 }

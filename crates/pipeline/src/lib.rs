@@ -19,7 +19,7 @@ mod usage;
 pub use context::OpContext;
 pub use declaration::{Declaration, Effect, Key, Rule, Run, Scope, Target, always};
 pub use failure::Failure;
-pub use handler::{Call, Handler, Output};
+pub use handler::{Allowed, Call, Handler, Output};
 pub use path::{Answered, OpenAccount, Origin, Pipeline, Setup, Source};
 pub use trail::{TlsFacts, Trail};
 pub use usage::UsageTracker;

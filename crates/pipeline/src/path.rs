@@ -141,7 +141,7 @@ impl Pipeline {
                 let result = self.framed(&attempt, &frame).await;
                 self.encode(&id, Some(operation), frame.protocol, result)
             }
-            Err(error) => self.encode(&id, None, Protocol::Query, Err(error)),
+            Err(error) => self.encode(&id, None, http_request(request).protocol(), Err(error)),
         }
     }
 
@@ -169,10 +169,11 @@ impl Pipeline {
         };
         let Authenticated { principal, region } = &caller;
         self.usage.note(principal, attempt.now, attempt.operation.service.name, region);
-        let input = frame.input();
+        let input = frame.record();
         let parameters = input.as_ref().ok().and_then(|record| trail::shown(record));
         let event = attempt.event(Caller::Known(principal), region, parameters.as_deref());
-        let result = match input {
+        let valid = input.and_then(|record| rootward_wire::validate(&record).map(|()| record));
+        let result = match valid {
             Ok(input) => self.decoded(attempt, &caller, input, event).await,
             Err(error) => Err(error),
         };
@@ -267,7 +268,8 @@ impl Pipeline {
             match self.commit(txn).await {
                 Ok(()) => return Ok(output),
                 Err(CommitError::Conflict) => {}
-                Err(error) => {
+                Err(error @ CommitError::TooLarge { .. }) => return Err(too_large(&error)),
+                Err(error @ CommitError::Unavailable(_)) => {
                     tracing::error!(%error, "the store refused a write");
                     return Err(unavailable());
                 }
@@ -291,11 +293,11 @@ impl Pipeline {
         };
         let facts = attempt.facts(caller);
         let mut other = None;
-        call.authorize(&Scope { ctx: &ctx, world: &world }, &mut |check, context| {
+        let allowed = call.authorize(&Scope { ctx: &ctx, world: &world }, &mut |check, context| {
             other = other.or(Some(check.resource_account).filter(|id| *id != caller.principal.account));
             authz::authorize(&world, &caller.principal, &facts, &check, context).map_err(Failure::from)
         })?;
-        let output = call.run(&ctx, &mut txn)?;
+        let output = call.run(allowed, &ctx, &mut txn)?;
         Ok(Ran { output, txn, other })
     }
 
@@ -438,6 +440,12 @@ fn not_implemented(operation: &OperationSchema) -> Error {
 fn unrecordable() -> Error {
     CommonError::ServiceUnavailable
         .with("The request was not carried out because it could not be recorded in the audit log.")
+}
+
+/// An entity with everything inside it has outgrown its row: white space counts for no quota, but it is kept.
+fn too_large(error: &CommitError) -> Error {
+    Failure::new("LimitExceeded", 409, format!("The entity would become too large to be kept: {error}."))
+        .into()
 }
 
 fn unavailable() -> Error {

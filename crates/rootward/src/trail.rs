@@ -15,7 +15,7 @@ pub(crate) enum Trail {
 
 #[derive(Args)]
 pub(crate) struct Tail {
-    /// How many records.
+    /// How many records, at most 10,000.
     #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
     lines: usize,
     /// Only this account's records.

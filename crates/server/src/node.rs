@@ -154,7 +154,7 @@ impl Node {
 
     /// Whether calls can be recorded, and so writes are taken.
     pub(crate) fn is_healthy(&self) -> bool {
-        self.writer.is_healthy()
+        self.writer.is_healthy() && self.db.fault().is_none()
     }
 
     /// How many records have not reached the log.

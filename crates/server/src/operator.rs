@@ -19,6 +19,8 @@ use crate::node::{self, Node, StartError};
 
 /// Longest command line, in bytes.
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
+/// Records that one command shows, at most.
+const TAIL_LINES_MAX: usize = 10_000;
 /// How long a command may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
 
@@ -173,7 +175,8 @@ pub(crate) fn listen(location: &Location, node: Arc<Node>) -> std::io::Result<()
     Ok(())
 }
 
-/// Binds under a name nobody knows, restricts, then renames: the socket is never open to others, not even for a moment.
+/// Binds under another name, restricts, then renames. The folder was made for its owner only; where somebody made it
+/// otherwise, the rename keeps the socket from being found under its name before it is restricted.
 fn bind_private(path: &Path) -> std::io::Result<std::os::unix::net::UnixListener> {
     use std::os::unix::fs::PermissionsExt;
     let hidden = path.with_extension("new");
@@ -186,6 +189,7 @@ fn bind_private(path: &Path) -> std::io::Result<std::os::unix::net::UnixListener
 
 fn answer(node: &Node, mut stream: UnixStream) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_write_timeout(Some(Duration::from_secs(10)))?;
     let mut line = String::new();
     BufReader::new(stream.try_clone()?.take(COMMAND_BYTES_MAX)).read_line(&mut line)?;
     let answer = match serde_json::from_str(&line) {
@@ -207,7 +211,7 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
             node.create_account(&name, &email, password.expose(), admin.as_deref())
         }
         Command::CreateRootAccessKey { account } => node.create_root_access_key(account),
-        Command::TailTrail { lines, account } => node.tail_trail(lines, account),
+        Command::TailTrail { lines, account } => node.tail_trail(lines.min(TAIL_LINES_MAX), account),
         Command::VerifyTrail => node.verify_trail(),
     }
 }

@@ -84,6 +84,7 @@ impl Random for Draw<'_> {
 
 /// A generator of this thread's own (ChaCha, seeded and reseeded by the operating system): request and event ids are drawn
 /// on every call, and asking the kernel each time costs more than the signature check.
+#[expect(clippy::disallowed_methods, reason = "the one place that draws from the machine")]
 fn machine_random(bytes: &mut [u8]) {
     rand::rng().fill_bytes(bytes);
 }

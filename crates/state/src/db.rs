@@ -1,7 +1,6 @@
 //! The database: a store, and the World that follows its feed.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use rootward_store::{Change, Revision, Store, StoreError, Write};
@@ -46,7 +45,7 @@ pub struct Opened {
 pub struct Db {
     store: Arc<dyn Store>,
     world: Arc<ArcSwap<World>>,
-    broken: Arc<AtomicBool>,
+    fault: Arc<OnceLock<CorruptRow>>,
 }
 
 impl Db {
@@ -70,9 +69,9 @@ impl Db {
         }
         outbox.sort_by_key(|row| row.revision);
         let world = Arc::new(ArcSwap::from_pointee(builder.finish_at(revision)));
-        let broken = Arc::new(AtomicBool::new(false));
-        follow(&*store, revision, &world, &broken)?;
-        Ok(Opened { db: Arc::new(Self { store, world, broken }), outbox })
+        let fault = Arc::new(OnceLock::new());
+        follow(&*store, revision, &world, &fault)?;
+        Ok(Opened { db: Arc::new(Self { store, world, fault }), outbox })
     }
 
     /// The newest World. Cheap: one atomic load and a reference count.
@@ -110,13 +109,16 @@ impl Db {
     /// Commits; `done` runs on the store's thread when the writes are durable and visible in [`Db::snapshot`], or
     /// when they are refused.
     pub fn commit(&self, txn: Txn, done: Box<dyn FnOnce(Result<Revision, CommitError>) + Send>) {
-        if self.broken.load(Ordering::Acquire) {
-            done(Err(CommitError::Unavailable(
-                "a newer version of Rootward has written to this store".into(),
-            )));
-        } else {
-            self.store.submit(txn.into_commit(), done);
+        match self.fault.get() {
+            Some(fault) => done(Err(CommitError::Unavailable(fault.to_string()))),
+            None => self.store.submit(txn.into_commit(), done),
         }
+    }
+
+    /// Why this node has stopped following the store, if it has: a row that another, newer node wrote and this one
+    /// cannot read. What it serves is then the state before that row.
+    pub fn fault(&self) -> Option<&CorruptRow> {
+        self.fault.get()
     }
 
     /// Commits and waits: for start-up, host commands and tests, never on an executor's thread.
@@ -139,17 +141,18 @@ fn follow(
     store: &dyn Store,
     from: Revision,
     world: &Arc<ArcSwap<World>>,
-    broken: &Arc<AtomicBool>,
+    fault: &Arc<OnceLock<CorruptRow>>,
 ) -> Result<(), StoreError> {
-    let (world, broken) = (Arc::clone(world), Arc::clone(broken));
-    store.watch(
-        from,
-        Box::new(move |changes| match world.load().after(changes) {
+    let (world, fault) = (Arc::clone(world), Arc::clone(fault));
+    let next = move |changes: &[Change]| {
+        // A World with a hole in it would decide wrongly: after a row that cannot be read, nothing more is applied.
+        if fault.get().is_some() {
+            return;
+        }
+        match world.load().after(changes) {
             Ok(next) => world.store(Arc::new(next)),
-            // Only another node with a newer version can write such a row. Reading on with what we have is right,
-            // writing is not.
-            Err(_) => broken.store(true, Ordering::Release),
-        }),
-    )?;
-    Ok(())
+            Err(corrupt) => drop(fault.set(corrupt)),
+        }
+    };
+    store.watch(from, Box::new(move |changes| next(changes))).map(drop)
 }

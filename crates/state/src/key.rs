@@ -1,7 +1,8 @@
 //! Row keys: what a row is called in the World and in the store.
 //!
-//! Shape in the store: `a/ACCOUNT/KIND/NAME` for what belongs to an account, `g/…` for what is unique over all
-//! accounts, `o/…` for the audit outbox. Key order is name order, so listings page in the order people expect.
+//! Shape in the store: `a/ACCOUNT` and `a/ACCOUNT/KIND/NAME` for an account and what belongs to it, `g/…` for what is one
+//! over all accounts, `k/KEY` for access keys, `l/…` for last uses, `o/…` for the audit outbox. Key order is name order, so
+//! listings page in the order people expect.
 
 use std::fmt;
 
@@ -23,10 +24,7 @@ impl NameKey {
     }
 }
 
-/// An entity of an account by what it is and its unique id.
-pub type EntityRef = UniqueId;
-
-/// The id of an outbox row: random, so that concurrent writers never meet.
+/// The id of an outbox row, which is the event id of its record: unique, so that concurrent writers never meet.
 pub type OutboxId = [u8; 16];
 
 /// The key of one row.
@@ -153,20 +151,35 @@ mod tests {
 
     use super::*;
 
+    fn kind() -> impl Strategy<Value = EntityKind> {
+        prop_oneof![
+            Just(EntityKind::Group),
+            Just(EntityKind::InstanceProfile),
+            Just(EntityKind::Policy),
+            Just(EntityKind::Role),
+            Just(EntityKind::User),
+        ]
+    }
+
     fn key() -> impl Strategy<Value = RowKey> {
         let account = (0u64..1_000_000_000_000).prop_map(|n| AccountId::from_number(n).unwrap());
         prop_oneof![
             account.clone().prop_map(RowKey::Account),
             "[a-z0-9-]{3,20}".prop_map(|a| RowKey::Alias(a.into())),
             "[a-z.]{1,9}@[a-z.]{1,9}".prop_map(|e| RowKey::Email(NameKey::new(&e))),
-            (account, "[\\w&&[:ascii:]+=,.@-]{1,64}").prop_map(|(a, n)| RowKey::Entity(
+            (account, kind(), "[\\w&&[:ascii:]+=,.@-]{1,64}").prop_map(|(a, kind, n)| RowKey::Entity(
                 a,
-                EntityKind::User,
+                kind,
                 NameKey::new(&n)
             )),
             any::<[u8; 16]>().prop_map(RowKey::Outbox),
             Just(RowKey::TrailHead),
             Just(RowKey::KeyUsage("AKIAY34FZKBOKMUTVV7A".parse().unwrap())),
+            Just(RowKey::AccessKey("AKIAY34FZKBOKMUTVV7A".parse().unwrap())),
+            Just(RowKey::RoleUsage(
+                "000000000001".parse().unwrap(),
+                "AROAQPONMLKJIHGFEDCBA".parse().unwrap()
+            )),
         ]
     }
 

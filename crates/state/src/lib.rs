@@ -24,7 +24,7 @@ mod world;
 
 pub use codec::CorruptRow;
 pub use db::{CommitError, Db, OpenError, Opened, OutboxRow};
-pub use key::{EntityRef, NameKey, OutboxId, RowKey};
+pub use key::{NameKey, OutboxId, RowKey, UnknownKey};
 pub use table::{Entry, Table};
 pub use txn::{Stored, Txn};
 pub use world::{AccountState, Tabled, World};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use rootward_names::{AccessKeyId, AccountId, EntityKind, UniqueId};
+use rootward_names::{AccessKeyId, AccountId, Arn, EntityKind, Partition, UniqueId};
 use rootward_store::{Change, Revision};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
@@ -145,6 +145,14 @@ impl AccountState {
         self.names.get(&id).and_then(|name| T::table(self).get(name))
     }
 
+    /// The entity that `arn` names, seen from `partition`: every part must be right, also the case of the name.
+    pub fn by_arn<T: Tabled>(&self, partition: Partition, arn: &str) -> Option<&Arc<T>> {
+        let name = arn.rsplit('/').next()?;
+        let found = self.named::<T>(name)?;
+        // Names are found ignoring case; ARNs are not equal ignoring it.
+        (found.arn(partition, self.account.row.id) == arn).then_some(found)
+    }
+
     /// The access key with this id.
     pub fn access_key(&self, id: AccessKeyId) -> Option<&Arc<AccessKey>> {
         self.access_keys.get(&id)
@@ -210,7 +218,7 @@ impl AccountState {
         self.referrers(Link::ProfileRole(role))
     }
 
-    /// How many different policies of AWS are attached or used as a boundary anywhere, by name.
+    /// The policies of AWS that are attached to anything, by name.
     pub fn aws_policies_in_use(&self) -> impl Iterator<Item = &str> {
         self.referrers.keys().filter_map(|link| match link {
             Link::Attached(PolicyRef::Aws(name)) => Some(&**name),
@@ -346,6 +354,13 @@ impl World {
     /// One account.
     pub fn account(&self, id: AccountId) -> Option<&Arc<AccountState>> {
         self.accounts.get(&id)
+    }
+
+    /// The entity that `arn` names, with its account, seen from `partition`: every part must be right.
+    pub fn by_arn<T: Tabled>(&self, partition: Partition, arn: &str) -> Option<(AccountId, &Arc<T>)> {
+        let id: AccountId = Arn::parse(arn).ok()?.account.parse().ok()?;
+        let found = self.account(id)?.by_arn::<T>(partition, arn)?;
+        Some((id, found))
     }
 
     /// All accounts, by id.

@@ -10,7 +10,7 @@ use super::refs::Policy;
 use super::{failures, quotas};
 
 /// Service-linked roles and the policies made for them: the services themselves look after both.
-const SERVICE_ROLE_PATH: &str = "/aws-service-role/";
+pub(super) const SERVICE_ROLE_PATH: &str = "/aws-service-role/";
 
 /// A user, group or role.
 pub(super) trait Owner: Stored + Tabled + Named + Clone {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rootward_managed::ManagedPolicy as AwsPolicy;
-use rootward_names::{AccountId, Arn, Partition};
+use rootward_names::{AccountId, Partition};
 use rootward_pipeline::Failure;
 use rootward_state::entities::{ManagedPolicy, Named, PolicyRef};
 use rootward_state::{AccountState, Txn};
@@ -56,16 +56,11 @@ impl Policy {
 
 /// The policy that `arn` names, if the account can use it: partition, account, path and name must all be right.
 pub(crate) fn by_arn(state: &AccountState, partition: Partition, arn: &str) -> Option<Policy> {
-    let parsed = Arn::parse(arn).ok()?;
-    let name = parsed.resource.rsplit('/').next()?;
-    let account = state.account().id;
-    let policy = if parsed.account == "aws" {
-        Policy::Aws(rootward_managed::get(name)?)
-    } else {
-        Policy::Customer(Arc::clone(state.named::<ManagedPolicy>(name)?))
-    };
-    // Names are found ignoring case, ARNs are not equal ignoring it.
-    (policy.arn(partition, account) == arn).then_some(policy)
+    if let Some(policy) = state.by_arn::<ManagedPolicy>(partition, arn) {
+        return Some(Policy::Customer(Arc::clone(policy)));
+    }
+    let policy = rootward_managed::get(arn.rsplit('/').next()?)?;
+    (policy.arn(partition) == arn).then_some(Policy::Aws(policy))
 }
 
 /// The policy that a row refers to. `None` cannot be: a policy in use is not deleted.

@@ -12,6 +12,7 @@ use rootward_state::Txn;
 use rootward_state::entities::{Grants, Named, Role};
 use rootward_wire::Empty;
 
+use super::owner::{SERVICE_ROLE_PATH, changeable};
 use super::page::{Ask, is_under};
 use super::shape::Shape;
 use super::tags::Keys;
@@ -32,8 +33,6 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
 
 const TAG_QUOTA: &str = "TagsPerRole";
 const SESSION_SECONDS_MAX_DEFAULT: u32 = 3_600;
-/// Roles under this path belong to services; they have an operation of their own.
-const SERVICE_PATH: &str = "/aws-service-role/";
 
 pub(super) static CREATE_ROLE: Declaration<api::CreateRole> = Declaration {
     effect: Effect::Write,
@@ -64,10 +63,10 @@ fn create_role(
 ) -> Result<api::CreateRoleResponse, Failure> {
     let account = ctx.account();
     let state = txn.view(account).ok_or_else(Failure::internal)?;
-    if input.path.as_deref().is_some_and(|path| path.starts_with(SERVICE_PATH)) {
+    if input.path.as_deref().is_some_and(|path| path.starts_with(SERVICE_ROLE_PATH)) {
         return Err(failures::service_role_path());
     }
-    let trust = trust::stored(txn.world(), &input.assume_role_policy_document)?;
+    let trust = trust::stored(txn.world(), ctx.partition(), &input.assume_role_policy_document)?;
     let tags = tags::new(Keys::Folded, TAG_QUOTA, input.tags.as_deref())?;
     if txn.named::<Role>(account, &input.role_name).is_some() {
         return Err(failures::role_exists(&input.role_name));
@@ -179,8 +178,7 @@ fn update_role(
     txn: &mut Txn,
     input: &api::UpdateRoleRequest,
 ) -> Result<api::UpdateRoleResponse, Failure> {
-    let row = role(ctx, txn, &input.role_name)?;
-    let mut row = Role::clone(&row);
+    let mut row = changeable::<Role>(ctx, txn, &input.role_name)?;
     if let Some(description) = &input.description {
         row.description = Some(description.as_str().into());
     }
@@ -230,9 +228,9 @@ fn update_assume_role_policy(
     txn: &mut Txn,
     input: &api::UpdateAssumeRolePolicyRequest,
 ) -> Result<Empty, Failure> {
-    let row = role(ctx, txn, &input.role_name)?;
-    let trust = trust::stored(txn.world(), &input.policy_document)?;
-    txn.put_entity(ctx.account(), Role { trust, ..Role::clone(&row) });
+    let row = changeable::<Role>(ctx, txn, &input.role_name)?;
+    let trust = trust::stored(txn.world(), ctx.partition(), &input.policy_document)?;
+    txn.put_entity(ctx.account(), Role { trust, ..row });
     Ok(Empty)
 }
 
@@ -249,7 +247,7 @@ pub(super) static DELETE_ROLE: Declaration<api::DeleteRole> = Declaration {
 
 /// Putting a role into an instance profile rewrites the role, so that a deletion that did not see it loses.
 fn delete_role(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::DeleteRoleRequest) -> Result<Empty, Failure> {
-    let row = role(ctx, txn, &input.role_name)?;
+    let row = changeable::<Role>(ctx, txn, &input.role_name)?;
     let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
     if state.profiles_of(row.id).next().is_some() {
         return Err(failures::in_instance_profile());
@@ -276,9 +274,9 @@ pub(super) static TAG_ROLE: Declaration<api::TagRole> = Declaration {
 };
 
 fn tag_role(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::TagRoleRequest) -> Result<Empty, Failure> {
-    let row = role(ctx, txn, &input.role_name)?;
+    let row = changeable::<Role>(ctx, txn, &input.role_name)?;
     let tags = tags::set(Keys::Folded, TAG_QUOTA, &row.tags, &input.tags)?;
-    txn.put_entity(ctx.account(), Role { tags, ..Role::clone(&row) });
+    txn.put_entity(ctx.account(), Role { tags, ..row });
     Ok(Empty)
 }
 
@@ -294,9 +292,9 @@ pub(super) static UNTAG_ROLE: Declaration<api::UntagRole> = Declaration {
 };
 
 fn untag_role(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::UntagRoleRequest) -> Result<Empty, Failure> {
-    let row = role(ctx, txn, &input.role_name)?;
+    let row = changeable::<Role>(ctx, txn, &input.role_name)?;
     let tags = tags::remove(Keys::Folded, &row.tags, &input.tag_keys);
-    txn.put_entity(ctx.account(), Role { tags, ..Role::clone(&row) });
+    txn.put_entity(ctx.account(), Role { tags, ..row });
     Ok(Empty)
 }
 

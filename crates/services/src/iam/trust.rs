@@ -7,7 +7,7 @@
 //! self-hosted directory does not, and an account grants nothing to anybody but itself.
 //! Source: IAM User Guide, "AWS JSON policy elements: Principal".
 
-use rootward_names::{AccountId, Arn, UniqueId};
+use rootward_names::{AccountId, Arn, Partition, UniqueId};
 use rootward_pipeline::Failure;
 use rootward_policy::{Policy, PolicyKind, PrincipalType};
 use rootward_state::World;
@@ -19,34 +19,34 @@ use super::{failures, quotas};
 ///
 /// # Errors
 /// `MalformedPolicyDocument`, also for principals that do not exist; `LimitExceeded` for its length.
-pub(crate) fn stored(world: &World, text: &str) -> Result<Document, Failure> {
+pub(crate) fn stored(world: &World, partition: Partition, text: &str) -> Result<Document, Failure> {
     let policy = Policy::parse(text, PolicyKind::Trust)
         .map_err(|problems| failures::malformed_policy(problems.aws_message()))?;
     if Policy::length_without_white_space(text) > quotas::TRUST_POLICY_CHARS {
         return Err(failures::quota_exceeded("ACLSizePerRole", quotas::TRUST_POLICY_CHARS));
     }
     for principal in policy.principals().filter(|principal| principal.kind == PrincipalType::Aws) {
-        if kept(world, &principal.value).is_none() {
+        if kept(world, partition, &principal.value).is_none() {
             return Err(failures::invalid_principal(&principal.value));
         }
     }
-    Ok(Document::new(Policy::map_principals(text, &mut |principal| kept(world, principal))))
+    Ok(Document::new(Policy::map_principals(text, &mut |principal| kept(world, partition, principal))))
 }
 
 /// How a principal of type `AWS` is kept; none when it names nobody.
-fn kept(world: &World, principal: &str) -> Option<String> {
+fn kept(world: &World, partition: Partition, principal: &str) -> Option<String> {
     if principal == "*" || principal.parse::<AccountId>().is_ok() {
         return Some(principal.to_owned());
     }
     if let Ok(id) = principal.parse::<UniqueId>() {
         return exists(world, id).then(|| principal.to_owned());
     }
-    let arn = Arn::parse(principal).ok().filter(|arn| arn.region.is_empty())?;
-    let account: AccountId = arn.account.parse().ok()?;
+    let arn = Arn::parse(principal).ok().filter(|arn| arn.partition == partition.as_str())?;
+    let _: AccountId = arn.account.parse().ok().filter(|_| arn.region.is_empty())?;
     match (arn.service, arn.resource.split('/').next()?) {
         ("iam", "root") if arn.resource == "root" => Some(principal.to_owned()),
-        ("iam", "user") => id::<User>(world, account, arn.resource),
-        ("iam", "role") => id::<Role>(world, account, arn.resource),
+        ("iam", "user") => world.by_arn::<User>(partition, principal).map(|(_, user)| user.id.to_string()),
+        ("iam", "role") => world.by_arn::<Role>(partition, principal).map(|(_, role)| role.id.to_string()),
         ("sts", "assumed-role" | "federated-user") => Some(principal.to_owned()),
         _ => None,
     }
@@ -54,14 +54,6 @@ fn kept(world: &World, principal: &str) -> Option<String> {
 
 fn exists(world: &World, id: UniqueId) -> bool {
     world.accounts().any(|state| state.by_id::<User>(id).is_some() || state.by_id::<Role>(id).is_some())
-}
-
-/// The unique id of the entity whose ARN ends with `resource`: type, path and name must all be right.
-fn id<T: rootward_state::Tabled>(world: &World, account: AccountId, resource: &str) -> Option<String> {
-    let name = resource.rsplit('/').next()?;
-    let entity = world.account(account)?.named::<T>(name)?;
-    let written = format!("{}{}{}", T::ARN_TYPE, entity.path(), entity.name());
-    (written == resource).then(|| entity.id().to_string())
 }
 
 #[cfg(test)]
@@ -77,7 +69,7 @@ mod tests {
 
     fn keep(bench: &Bench, principal: &str) -> Result<String, Failure> {
         let txn = bench.begin();
-        stored(txn.world(), &trusting(principal)).map(|document| document.text().to_owned())
+        stored(txn.world(), Partition::Aws, &trusting(principal)).map(|document| document.text().to_owned())
     }
 
     #[test]
@@ -105,6 +97,7 @@ mod tests {
             format!("arn:aws:iam::{account}:user/bob"),
             format!("arn:aws:iam::{account}:user/team/ann"),
             format!("arn:aws:iam::{account}:role/ann"),
+            format!("arn:aws-cn:iam::{account}:user/ann"),
             "AIDAAAAAAAAAAAAAAAAAA".into(),
             "ann".into(),
         ] {

@@ -8,10 +8,10 @@ use rootward_api::sts as api;
 use rootward_auth::authz;
 use rootward_auth::session::{Claims, Holder, SecretAccessKey};
 use rootward_auth::{Identity, RoleSession};
-use rootward_names::{AccessKeyKind, AccountId, Arn};
+use rootward_names::{AccessKeyKind, AccountId, Arn, Partition};
 use rootward_pipeline::{Declaration, Effect, Failure, Key, OpContext, Rule, Scope, Target, always};
 use rootward_policy::{Policy, PolicyKind};
-use rootward_state::entities::{Document, Named, Role};
+use rootward_state::entities::{Document, Role};
 use rootward_state::{Txn, World};
 
 use super::failures;
@@ -65,27 +65,17 @@ fn tags(input: &api::AssumeRoleRequest) -> impl Iterator<Item = &api::Tag> {
     input.tags.iter().flatten()
 }
 
-/// The role in the account that its ARN names; also for a role that does not exist, which nobody may then assume and
-/// nobody can tell from one that does not trust them.
+/// The role that the ARN names; also a role that does not exist, which nobody may then assume and nobody can tell from
+/// one that does not trust them.
 fn target(scope: &Scope<'_>, input: &api::AssumeRoleRequest) -> Target {
-    let found = find(scope.world, &input.role_arn);
+    let found = scope.world.by_arn::<Role>(scope.ctx.partition(), &input.role_arn).map(|(_, role)| role);
     Target {
         arn: input.role_arn.clone(),
         account: Arn::parse(&input.role_arn).ok().and_then(|arn| arn.account.parse().ok()),
-        tags: found.map(|(_, role)| role.tags.clone()).unwrap_or_default(),
-        trust: Some(found.map_or_else(|| Document::new(TRUSTS_NOBODY), |(_, role)| role.trust.clone())),
+        tags: found.map(|role| role.tags.clone()).unwrap_or_default(),
+        trust: Some(found.map_or_else(|| Document::new(TRUSTS_NOBODY), |role| role.trust.clone())),
         ..Target::default()
     }
-}
-
-/// The role with this ARN: account, path and name must all be right.
-fn find<'w>(world: &'w World, arn: &str) -> Option<(AccountId, &'w std::sync::Arc<Role>)> {
-    let arn = Arn::parse(arn).ok().filter(|arn| arn.service == "iam" && arn.region.is_empty())?;
-    let account: AccountId = arn.account.parse().ok()?;
-    let path_and_name = arn.resource.strip_prefix("role")?;
-    let name = path_and_name.rsplit('/').next()?;
-    let role = world.account(account)?.named::<Role>(name)?;
-    (path_and_name == format!("{}{}", role.path(), role.name())).then_some((account, role))
 }
 
 fn assume_role(
@@ -97,7 +87,9 @@ fn assume_role(
         return Err(failures::mfa_refused());
     }
     // Authorization has seen this role: it is gone only if it was deleted in between.
-    let (account, role) = find(txn.world(), &input.role_arn)
+    let (account, role) = txn
+        .world()
+        .by_arn::<Role>(ctx.partition(), &input.role_arn)
         .ok_or_else(|| Failure::access_denied(authz::assume_role_denied(ctx.principal, &input.role_arn)))?;
     let caller = match &ctx.principal.identity {
         Identity::RoleSession(session) => Some(&**session),
@@ -107,7 +99,7 @@ fn assume_role(
     let is_session = ctx.principal.issued().is_some();
     let seconds = session_seconds(input.duration_seconds, role.session_seconds_max, is_session)?;
     let (tags, transitive) = session_tags(input, caller)?;
-    let (policy, policy_arns) = session_policies(txn.world(), account, input)?;
+    let (policy, policy_arns) = session_policies(txn.world(), ctx.partition(), account, input)?;
     let claims = Claims {
         key: ctx.access_key_id(AccessKeyKind::Temporary, account),
         secret: ctx.with_random(SecretAccessKey::random),
@@ -207,6 +199,7 @@ fn source_identity(
 
 fn session_policies(
     world: &World,
+    partition: Partition,
     account: AccountId,
     input: &api::AssumeRoleRequest,
 ) -> Result<(Option<Document>, Vec<Box<str>>), Failure> {
@@ -216,7 +209,7 @@ fn session_policies(
     }
     let mut arns: Vec<Box<str>> = Vec::new();
     for arn in input.policy_arns.iter().flatten().filter_map(|policy| policy.arn.as_deref()) {
-        if !authz::is_managed_policy(world, account, arn) {
+        if !authz::is_managed_policy(world, partition, account, arn) {
             return Err(failures::no_such_session_policy(arn));
         }
         arns.push(arn.into());

@@ -1,4 +1,5 @@
 //! Transactions over the memory store: what commits, what loses its race, and what the World derives.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use std::sync::Arc;
 
