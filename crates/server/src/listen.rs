@@ -16,6 +16,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::tls::Tls;
 
@@ -32,6 +33,8 @@ pub struct Limits {
     pub header_time_max: Duration,
     /// A request body must be complete this long after its head.
     pub body_time_max: Duration,
+    /// A connection that sends nothing for this long is closed, whatever it is in the middle of.
+    pub silence_time_max: Duration,
     /// A TLS handshake must be complete after this long.
     pub handshake_time_max: Duration,
     /// Most connections at once; further ones wait in the kernel's queue.
@@ -48,6 +51,7 @@ impl Default for Limits {
             headers_max: 100,
             header_time_max: Duration::from_secs(30),
             body_time_max: Duration::from_secs(30),
+            silence_time_max: Duration::from_secs(90),
             handshake_time_max: Duration::from_secs(10),
             connections_max: 10_000,
             drain_time_max: Duration::from_secs(30),
@@ -147,7 +151,8 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
         .max_concurrent_streams(256)
-        .keep_alive_interval(Some(Duration::from_secs(60)));
+        // A client that is alive answers pings, and so is never silent for too long.
+        .keep_alive_interval(Some(limits.silence_time_max / 3));
     builder
 }
 
@@ -184,6 +189,7 @@ impl<A: Answer> Connection<A> {
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let Self { limits, builder, answer, watcher, .. } = self;
+        let silence = limits.silence_time_max;
         let service = service_fn(move |request: Request<Incoming>| {
             let (limits, answer) = (Arc::clone(&limits), Arc::clone(&answer));
             async move {
@@ -199,7 +205,10 @@ impl<A: Answer> Connection<A> {
                 Ok::<_, Infallible>(response.map(Full::new))
             }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        // hyper's own limits begin with the first bytes of a request; a peer that sends none would keep its place for ever.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_read_timeout(Some(silence));
+        let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned();
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(address = %peer.address, %error, "connection ended early");
         }
