@@ -1,0 +1,250 @@
+//! Rows: any keys and values that a store may hold are refused or read, and what is read is written back as itself.
+#![no_main]
+
+use std::sync::{Arc, LazyLock};
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
+use rootward_state::entities::{
+    AccessKey, Account, AccountStatus, Document, Grants, Group, InlinePolicy, InstanceProfile, KeyOwner,
+    ManagedPolicy, PolicyRef, PolicyVersion, Role, RootUser, Tag, Usage, User,
+};
+use rootward_state::{AccountState, Db, RowKey, Stored, Tabled, Txn, World};
+use rootward_store::{Commit, Memory, Store, Write};
+
+/// What is done to the rows of a small account before they are read.
+#[derive(Debug, Arbitrary)]
+enum Edit<'a> {
+    /// Another row, of any key.
+    Add(&'a [u8], &'a [u8]),
+    /// Another row under the name of an entity.
+    AddEntity(u8, &'a str, &'a [u8]),
+    /// A row under the name of another one.
+    Copy(u8, u8),
+    Cut(u8, u16),
+    Flip(u8, u16, u8),
+    Insert(u8, u16, u8),
+    Remove(u8),
+}
+
+const ACCOUNT: &str = "a/123456789012";
+
+fuzz_target!(|edits: Vec<Edit<'_>>| {
+    static ROWS: LazyLock<Rows> = LazyLock::new(small_account);
+    let mut rows = ROWS.clone();
+    edits.iter().for_each(|edit| edit.apply(&mut rows));
+    for (key, _) in &rows {
+        if let Ok(read) = RowKey::decode(key) {
+            assert_eq!(RowKey::decode(&read.encode()), Ok(read));
+        }
+    }
+    let Some(world) = open(&rows) else { return };
+    let first = rewritten(&world);
+    let world = open(&first).expect("what was written can be read");
+    assert_eq!(rewritten(&world), first);
+});
+
+impl Edit<'_> {
+    fn apply(&self, rows: &mut Rows) {
+        let len = rows.len().max(1);
+        let at = |row: &u8| usize::from(*row) % len;
+        match self {
+            Self::Add(key, value) => rows.push((key.to_vec(), value.to_vec())),
+            Self::AddEntity(kind, name, value) => {
+                let kind = ['g', 'i', 'p', 'r', 'u'][usize::from(kind % 5)];
+                rows.push((format!("{ACCOUNT}/{kind}/{name}").into_bytes(), [&[1], *value].concat()));
+            }
+            Self::Copy(from, to) => {
+                let copy = rows.get(at(from)).cloned();
+                if let (Some((_, value)), Some((key, _))) = (copy, rows.get(at(to)).cloned()) {
+                    rows.push((key, value));
+                }
+            }
+            Self::Remove(row) => {
+                if at(row) < rows.len() {
+                    rows.remove(at(row));
+                }
+            }
+            Self::Cut(row, place) | Self::Flip(row, place, _) | Self::Insert(row, place, _) => {
+                if let Some((_, value)) = rows.get_mut(at(row)) {
+                    self.apply_to(value, usize::from(*place) % value.len().max(1));
+                }
+            }
+        }
+    }
+
+    fn apply_to(&self, value: &mut Vec<u8>, place: usize) {
+        match self {
+            Self::Cut(..) => value.truncate(place),
+            Self::Insert(.., byte) => value.insert(place, *byte),
+            Self::Flip(.., bits) => value.iter_mut().skip(place).take(1).for_each(|byte| *byte ^= bits),
+            Self::Add(..) | Self::AddEntity(..) | Self::Copy(..) | Self::Remove(_) => {}
+        }
+    }
+}
+
+/// An account with one row of each kind, each referring to others.
+fn small_account() -> Rows {
+    let random = &mut Sevens;
+    let (id, created) =
+        (ACCOUNT[2..].parse::<AccountId>().expect("twelve digits"), Time::from_seconds(1_700_000_000));
+    let mut entity = |kind| UniqueId::random(kind, random);
+    let [group, policy, profile, role, user] = [
+        entity(EntityKind::Group),
+        entity(EntityKind::Policy),
+        entity(EntityKind::InstanceProfile),
+        entity(EntityKind::Role),
+        entity(EntityKind::User),
+    ];
+    let key = AccessKeyId::random(AccessKeyKind::LongTerm, id, &mut Sevens);
+    let document = Document::new(r#"{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#);
+    let grants = Grants {
+        attached: vec![PolicyRef::Customer(policy), PolicyRef::Aws("ReadOnlyAccess".into())],
+        inline: vec![InlinePolicy { name: "inline".into(), document: document.clone() }],
+    };
+    let tags = vec![Tag { key: "team".into(), value: "blue".into() }];
+    let (path, boundary) = (Box::<str>::from("/team/"), Some(PolicyRef::Customer(policy)));
+    let version = PolicyVersion { number: 1, created, document: document.clone() };
+
+    let store = Arc::new(Memory::new().expect("a store"));
+    let mut txn = Db::open(Arc::clone(&store) as Arc<dyn Store>).expect("nothing can be read").db.begin();
+    txn.put(
+        RowKey::Account(id),
+        Account {
+            id,
+            name: "Example".into(),
+            email: "root@example.com".into(),
+            canonical_id: "0".repeat(64).into(),
+            created,
+            status: AccountStatus::Active,
+            partition: Partition::Aws,
+            alias: Some("example".into()),
+            root: RootUser::default(),
+        },
+    );
+    txn.put_owner(RowKey::Alias("example".into()), id);
+    txn.put_entity(
+        id,
+        Group { id: group, name: "g".into(), path: path.clone(), created, grants: grants.clone() },
+    );
+    txn.put_entity(
+        id,
+        InstanceProfile {
+            id: profile,
+            name: "i".into(),
+            path: path.clone(),
+            created,
+            tags: tags.clone(),
+            role: Some(role),
+        },
+    );
+    txn.put_entity(
+        id,
+        ManagedPolicy {
+            id: policy,
+            name: "p".into(),
+            path: path.clone(),
+            created,
+            updated: created,
+            description: None,
+            tags: tags.clone(),
+            versions: vec![version],
+            default_version: 1,
+            next_version: 2,
+        },
+    );
+    txn.put_entity(
+        id,
+        Role {
+            id: role,
+            name: "r".into(),
+            path: path.clone(),
+            created,
+            description: Some("text".into()),
+            trust: document,
+            session_seconds_max: 3_600,
+            tags: tags.clone(),
+            grants: grants.clone(),
+            boundary: boundary.clone(),
+        },
+    );
+    txn.put_entity(
+        id,
+        User {
+            id: user,
+            name: "u".into(),
+            path,
+            created,
+            tags,
+            grants,
+            boundary,
+            groups: vec![group],
+            access_keys: vec![key],
+        },
+    );
+    let owner = KeyOwner::User(user);
+    txn.put(
+        RowKey::AccessKey(key),
+        AccessKey { id: key, account: id, owner, active: true, created, secret: [0; 8].into() },
+    );
+    let usage = Usage { time: created, service: "iam".into(), region: "us-east-1".into() };
+    txn.put(RowKey::KeyUsage(key), usage.clone());
+    txn.put(RowKey::RoleUsage(id, role), usage);
+    Db::open(Arc::clone(&store) as Arc<dyn Store>).expect("opens").db.commit_wait(txn).expect("commits");
+    rows(&*store)
+}
+
+struct Sevens;
+
+impl Random for Sevens {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn open(rows: &Rows) -> Option<Arc<World>> {
+    let store = Memory::new().expect("a store");
+    let writes = rows.iter().map(|(key, value)| Write::put(key.as_slice(), value.as_slice())).collect();
+    // Too long a key is refused by the store.
+    store.commit(Commit { guards: Vec::new(), writes }).ok()?;
+    Some(Db::open(Arc::new(store)).ok()?.db.snapshot())
+}
+
+/// The rows of a store in which a transaction put every row of `world`.
+fn rewritten(world: &Arc<World>) -> Rows {
+    let store = Arc::new(Memory::new().expect("a store"));
+    let db = Db::open(Arc::clone(&store) as Arc<dyn Store>).expect("nothing can be read").db;
+    let mut txn = Txn::new(Arc::clone(world));
+    // Under the keys they were read from, whatever the rows say.
+    let id: AccountId = ACCOUNT[2..].parse().expect("twelve digits");
+    if let Some(state) = world.account(id) {
+        txn.put::<Account>(RowKey::Account(id), Arc::clone(state.account()));
+        put_all::<Group>(&mut txn, id, state);
+        put_all::<InstanceProfile>(&mut txn, id, state);
+        put_all::<ManagedPolicy>(&mut txn, id, state);
+        put_all::<Role>(&mut txn, id, state);
+        put_all::<User>(&mut txn, id, state);
+    }
+    db.commit_wait(txn).expect("what is read can be written");
+    rows(&*store)
+}
+
+fn rows(store: &dyn Store) -> Rows {
+    let mut rows = Rows::new();
+    store
+        .load(&mut |key, value, _| rows.push((key.into(), value.into())))
+        .expect("what is written can be read");
+    rows
+}
+
+fn put_all<T: Stored + Tabled>(txn: &mut Txn, id: AccountId, state: &AccountState) {
+    for (name, row) in state.all::<T>().iter() {
+        txn.put::<T>(RowKey::Entity(id, T::KIND, name.clone()), Arc::clone(row));
+        // The indexes cope with whatever the rows say.
+        assert!(row.id().kind() != T::KIND || state.by_id::<T>(row.id()).is_some());
+        let _ = (state.members(row.id()).count(), state.profiles_of(row.id()).count());
+    }
+}
