@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use rootward_auth::session::{SessionPolicies, Tokens};
+use rootward_auth::session::{Claims, SessionPolicies, Tokens};
 use rootward_auth::{Credential, Identity, Principal, RoleSession};
-use rootward_names::{AccountId, EntityKind, Partition, Random, Time, UniqueId};
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_pipeline::{Declaration, Failure, OpContext, Scope, Target};
 use rootward_state::entities::{AccessKey, Document, Grants, Role, User};
 use rootward_state::{AccountState, CommitError, Db, Tabled, Txn};
@@ -202,15 +202,35 @@ impl Bench {
 
     /// From now on a session of this role calls.
     pub(crate) fn call_as_role(&self, name: &str) {
-        let session = RoleSession {
-            role: self.row::<Role>(name).unwrap(),
+        self.call_as_session(self.session(name));
+    }
+
+    /// A plain session of this role.
+    pub(crate) fn session(&self, role: &str) -> RoleSession {
+        RoleSession {
+            role: self.row::<Role>(role).unwrap(),
             name: "session".into(),
             tags: Vec::new(),
             transitive: Vec::new(),
             source_identity: None,
             policies: Arc::new(SessionPolicies::default()),
-        };
+        }
+    }
+
+    /// From now on this session calls.
+    pub(crate) fn call_as_session(&self, session: RoleSession) {
         self.caller.replace(principal(self.account, Identity::RoleSession(Box::new(session))));
+    }
+
+    /// From now on the same caller calls with temporary credentials.
+    pub(crate) fn call_with_temporary(&self, mfa: Option<Time>) {
+        let key = AccessKeyId::random(AccessKeyKind::Temporary, self.account, &mut *self.random.borrow_mut());
+        self.caller.borrow_mut().credential = Credential::Temporary { key, issued: self.now, mfa };
+    }
+
+    /// What a session token says.
+    pub(crate) fn open_token(&self, token: &str) -> Claims {
+        self.tokens.open(token).unwrap().claims.clone()
     }
 
     /// From now on the root user calls again.

@@ -72,3 +72,78 @@ pub(super) fn mfa_of(principal: &Principal) -> Option<rootward_names::Time> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    fn request(seconds: Option<i32>) -> api::GetSessionTokenRequest {
+        api::GetSessionTokenRequest {
+            duration_seconds: seconds,
+            serial_number: None,
+            token_code: None,
+            minimum_session_token_size: None,
+        }
+    }
+
+    fn session(bench: &Bench, seconds: Option<i32>) -> Claims {
+        let credentials = bench.run(&GET_SESSION_TOKEN, request(seconds)).unwrap().credentials.unwrap();
+        let claims = bench.open_token(&credentials.session_token);
+        assert_eq!(credentials.access_key_id, claims.key.to_string());
+        assert_eq!(credentials.secret_access_key.expose(), claims.secret.expose());
+        assert_eq!(credentials.expiration, claims.expires);
+        claims
+    }
+
+    #[test]
+    fn session_of_a_user_lasts_twelve_hours_or_as_asked() {
+        let bench = Bench::new();
+        let ann = bench.add_user("ann");
+        bench.call_as_user("ann");
+        let claims = session(&bench, None);
+        assert_eq!((claims.holder, claims.account, claims.mfa), (Holder::User(ann), bench.account(), None));
+        assert!(claims.key.to_string().starts_with("ASIA"));
+        assert_eq!((claims.issued, claims.expires), (bench.now(), bench.now().plus_seconds(43_200)));
+        for seconds in [900, 129_600] {
+            assert_eq!(session(&bench, Some(seconds)).expires, bench.now().plus_seconds(seconds.into()));
+        }
+    }
+
+    #[test]
+    fn session_of_the_root_user_lasts_an_hour_at_most() {
+        let bench = Bench::new();
+        for (asked, seconds) in
+            [(None, 3_600), (Some(900), 900), (Some(3_600), 3_600), (Some(129_600), 3_600)]
+        {
+            let claims = session(&bench, asked);
+            assert_eq!((claims.holder, claims.expires), (Holder::Root, bench.now().plus_seconds(seconds)));
+        }
+    }
+
+    #[test]
+    fn device_that_nobody_has_is_refused() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        bench.call_as_user("ann");
+        let serial = Some("arn:aws:iam::111122223333:mfa/ann".to_owned());
+        for input in [
+            api::GetSessionTokenRequest { serial_number: serial, ..request(None) },
+            api::GetSessionTokenRequest { token_code: Some("123456".into()), ..request(None) },
+        ] {
+            assert_eq!(
+                bench.run(&GET_SESSION_TOKEN, input).unwrap_err().to_string(),
+                "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code. "
+            );
+        }
+    }
+
+    #[test]
+    fn session_of_a_role_gets_none() {
+        let bench = Bench::new();
+        bench.add_role("app");
+        bench.call_as_role("app");
+        let refused = bench.run(&GET_SESSION_TOKEN, request(None)).unwrap_err();
+        assert_eq!(refused.to_string(), "AccessDenied: Cannot call GetSessionToken with session credentials");
+    }
+}
