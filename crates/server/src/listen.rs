@@ -46,7 +46,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body_bytes_max: 1024 * 1024,
+            body_bytes_max: rootward_wire::BODY_BYTES_MAX,
             header_bytes_max: 64 * 1024,
             headers_max: 100,
             header_time_max: Duration::from_secs(30),

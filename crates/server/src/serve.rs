@@ -168,7 +168,7 @@ impl Answer for Server {
         let node = self.node.load_full();
         let answered = match request {
             Ok(request) => match request.uri().path() {
-                path if path.starts_with("/_rootward/") => return self.own(&node, request.method(), path),
+                path if path.starts_with("/_rootward/") => return self.own(&node, request.method(), path).await,
                 _ => node.pipeline().answer(&request, origin(peer)).await,
             },
             Err(error) => node.pipeline().refuse(body_error(error)),
@@ -211,7 +211,7 @@ fn body_error(error: BodyError) -> rootward_wire::Error {
 }
 
 impl Server {
-    fn own(&self, node: &Node, method: &Method, path: &str) -> Response<Bytes> {
+    async fn own(&self, node: &Node, method: &Method, path: &str) -> Response<Bytes> {
         match (method.as_str(), path) {
             ("GET" | "HEAD", "/_rootward/health") => health(node),
             ("GET", "/_rootward/metrics") => {
@@ -219,13 +219,13 @@ impl Server {
                 let text = self.metrics.render(node.accounts(), backlog, healthy);
                 plain(StatusCode::OK, "text/plain; version=0.0.4", text)
             }
-            ("POST", "/_rootward/reset") => self.reset(),
+            ("POST", "/_rootward/reset") => self.reset().await,
             _ => plain(StatusCode::NOT_FOUND, "application/json", r#"{"error":"there is nothing here"}"#),
         }
     }
 
     /// Only a sandbox can be emptied; elsewhere there is no such thing.
-    fn reset(&self) -> Response<Bytes> {
+    async fn reset(&self) -> Response<Bytes> {
         if !matches!(self.state, State::Sandbox { .. }) {
             return plain(
                 StatusCode::NOT_FOUND,
@@ -233,14 +233,17 @@ impl Server {
                 r#"{"error":"only a sandbox can be reset"}"#,
             );
         }
-        match start(&self.state) {
-            Ok(node) => {
+        let state = self.state.clone();
+        // Opening and closing a node waits for its threads.
+        match tokio::task::spawn_blocking(move || start(&state)).await {
+            Ok(Ok(node)) => {
                 let old = self.node.swap(Arc::new(node));
-                std::thread::spawn(move || old.close());
+                drop(tokio::task::spawn_blocking(move || old.close()));
                 plain(StatusCode::OK, "application/json", r#"{"status":"empty"}"#)
             }
-            Err(error) => {
-                tracing::error!(%error, "the sandbox was not reset");
+            failed => {
+                let error = failed.map(|started| started.err());
+                tracing::error!(?error, "the sandbox was not reset");
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "application/json", r#"{"error":"not reset"}"#)
             }
         }
@@ -252,7 +255,7 @@ fn health(node: &Node) -> Response<Bytes> {
     let (status, word) = if node.is_healthy() {
         (StatusCode::OK, "ready")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "audit log cannot be written; writes are refused")
+        (StatusCode::SERVICE_UNAVAILABLE, "writes are refused: the audit log cannot be written, or the state cannot be followed")
     };
     plain(status, "application/json", format!(r#"{{"status":"{word}","version":"{version}"}}"#))
 }
