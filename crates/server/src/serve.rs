@@ -168,7 +168,9 @@ impl Answer for Server {
         let node = self.node.load_full();
         let answered = match request {
             Ok(request) => match request.uri().path() {
-                path if path.starts_with("/_rootward/") => return self.own(&node, request.method(), path).await,
+                path if path.starts_with("/_rootward/") => {
+                    return self.own(&node, request.method(), path).await;
+                }
                 _ => node.pipeline().answer(&request, origin(peer)).await,
             },
             Err(error) => node.pipeline().refuse(body_error(error)),
@@ -255,7 +257,10 @@ fn health(node: &Node) -> Response<Bytes> {
     let (status, word) = if node.is_healthy() {
         (StatusCode::OK, "ready")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "writes are refused: the audit log cannot be written, or the state cannot be followed")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "writes are refused: the audit log cannot be written, or the state cannot be followed",
+        )
     };
     plain(status, "application/json", format!(r#"{{"status":"{word}","version":"{version}"}}"#))
 }
