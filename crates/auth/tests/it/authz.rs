@@ -1,0 +1,428 @@
+//! What a principal may do: which policies are gathered, and what they are told about the request.
+
+use std::sync::Arc;
+
+use rootward_auth::authn::Authority;
+use rootward_auth::authz::{Check, RequestFacts, authorize, is_managed_policy, standing};
+use rootward_auth::session::SessionPolicies;
+use rootward_auth::{Credential, Identity, Principal};
+use rootward_names::Partition;
+use rootward_policy::Context;
+use rootward_state::entities::{Document, Grants, Group, ManagedPolicy, PolicyRef};
+
+use crate::bench::{ACCOUNT, Bench, ELSEWHERE, NOW, account, document, inline, principal, role_session, tag};
+
+const ALLOW: &str = r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#;
+const DENY: &str = r#"{"Effect": "Deny", "Action": "iam:ListUsers", "Resource": "*"}"#;
+const RESOURCE: &str = "arn:aws:iam::111122223333:user/";
+
+fn bench() -> Bench {
+    Bench::new(Authority::Issued)
+}
+
+fn facts() -> RequestFacts<'static> {
+    RequestFacts {
+        now: NOW,
+        region: "eu-west-1",
+        source_ip: [192, 0, 2, 7].into(),
+        user_agent: None,
+        referer: None,
+        secure_transport: true,
+    }
+}
+
+fn check() -> Check<'static> {
+    Check {
+        action: "iam:ListUsers",
+        resource: RESOURCE,
+        shown: None,
+        resource_account: account(),
+        trust: None,
+    }
+}
+
+/// The text of the denial; none when it is allowed.
+fn denial(bench: &Bench, principal: &Principal) -> Option<String> {
+    let denied = authorize(&bench.world(), principal, &facts(), &check(), Context::new()).err()?;
+    assert_eq!(denied.code, "AccessDenied");
+    Some(denied.message)
+}
+
+fn user(bench: &mut Bench, grants: Grants) -> Principal {
+    principal(Identity::User(bench.user("ann", |user| user.grants = grants)))
+}
+
+fn attached(policies: &[PolicyRef]) -> Grants {
+    Grants { attached: policies.to_vec(), ..Grants::default() }
+}
+
+/// An Allow under one condition, as the only policy of a user.
+fn allow_if(condition: &str) -> Grants {
+    inline(&format!(r#"{{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {{{condition}}}}}"#))
+}
+
+fn because(reason: &str) -> Option<String> {
+    Some(format!(
+        "User: arn:aws:iam::111122223333:user/ann is not authorized to perform: iam:ListUsers on resource: {RESOURCE}{reason}"
+    ))
+}
+
+const NO_IDENTITY: &str = " because no identity-based policy allows the iam:ListUsers action";
+const NO_BOUNDARY: &str = " because no permissions boundary allows the iam:ListUsers action";
+const NO_SESSION: &str = " because no session policy allows the iam:ListUsers action";
+
+fn because_session(reason: &str) -> Option<String> {
+    because(reason)
+        .map(|text| text.replace("iam::111122223333:user/ann", "sts::111122223333:assumed-role/app/s1"))
+}
+
+#[test]
+fn user_without_policies_may_nothing_and_the_root_may_everything() {
+    let mut bench = bench();
+    let ann = user(&mut bench, Grants::default());
+    assert_eq!(denial(&bench, &ann), because(NO_IDENTITY));
+    assert_eq!(denial(&bench, &principal(Identity::Root)), None);
+}
+
+#[test]
+fn resource_is_shown_as_the_service_names_it() {
+    let mut bench = bench();
+    let ann = user(&mut bench, Grants::default());
+    let check = Check { shown: Some("user/*"), ..check() };
+    let denied = authorize(&bench.world(), &ann, &facts(), &check, Context::new()).unwrap_err();
+    assert!(denied.message.contains("on resource: user/* because"), "{}", denied.message);
+}
+
+#[test]
+fn inline_customer_and_aws_policies_grant() {
+    let mut bench = bench();
+    let customer = bench.policy("all", ALLOW);
+    for grants in
+        [inline(ALLOW), attached(&[customer]), attached(&[PolicyRef::Aws("IAMReadOnlyAccess".into())])]
+    {
+        let ann = user(&mut bench, grants);
+        assert_eq!(denial(&bench, &ann), None);
+    }
+}
+
+#[test]
+fn deny_is_told_with_the_policy_that_has_a_name() {
+    let mut bench = bench();
+    let deny = bench.policy("no-list", DENY);
+    let grants = Grants { attached: vec![deny], ..inline(ALLOW) };
+    let ann = user(&mut bench, grants);
+    let arn = "arn:aws:iam::111122223333:policy/no-list";
+    let named = format!(" with an explicit deny in an identity-based policy: {arn}");
+    assert_eq!(denial(&bench, &ann), because(&named));
+    let ann = user(&mut bench, inline(DENY));
+    assert_eq!(denial(&bench, &ann), because(" with an explicit deny in an identity-based policy"));
+}
+
+#[test]
+fn groups_grant_and_deny_to_their_members_while_they_exist() {
+    let mut bench = bench();
+    let (allowing, denying) = (bench.group("allow", inline(ALLOW)), bench.group("deny", inline(DENY)));
+    let member = principal(Identity::User(bench.user("ann", |user| user.groups = vec![allowing])));
+    assert_eq!(denial(&bench, &member), None);
+    let both = principal(Identity::User(bench.user("ann", |user| user.groups = vec![allowing, denying])));
+    assert_eq!(denial(&bench, &both), because(" with an explicit deny in an identity-based policy"));
+    bench.write(|txn| {
+        txn.delete_entity::<Group>(account(), "allow");
+        txn.delete_entity::<Group>(account(), "deny");
+    });
+    assert_eq!(denial(&bench, &both), because(NO_IDENTITY));
+}
+
+#[test]
+fn change_of_a_managed_policy_counts_for_the_next_request() {
+    let mut bench = bench();
+    let policy = bench.policy("p", ALLOW);
+    let ann = user(&mut bench, attached(&[policy]));
+    assert_eq!(denial(&bench, &ann), None);
+    bench.write(|txn| {
+        let mut row = (*txn.named::<ManagedPolicy>(account(), "p").unwrap()).clone();
+        row.versions[0].document = document(DENY);
+        txn.put_entity(account(), row);
+    });
+    let arn = "arn:aws:iam::111122223333:policy/p";
+    assert_eq!(
+        denial(&bench, &ann),
+        because(&format!(" with an explicit deny in an identity-based policy: {arn}"))
+    );
+}
+
+#[test]
+fn policy_that_is_gone_grants_nothing_and_a_boundary_that_is_gone_allows_nothing() {
+    let mut bench = bench();
+    let policy = bench.policy("p", ALLOW);
+    let ann = user(&mut bench, attached(std::slice::from_ref(&policy)));
+    let bounded = principal(Identity::User(bench.user("ann", |user| {
+        user.grants = inline(ALLOW);
+        user.boundary = Some(policy.clone());
+    })));
+    assert_eq!((denial(&bench, &ann), denial(&bench, &bounded)), (None, None));
+    bench.write(|txn| txn.delete_entity::<ManagedPolicy>(account(), "p"));
+    assert_eq!(denial(&bench, &ann), because(NO_IDENTITY));
+    assert_eq!(denial(&bench, &bounded), because(" with an explicit deny in a permissions boundary"));
+    let unknown = user(&mut bench, attached(&[PolicyRef::Aws("NoSuchPolicyOfAws".into())]));
+    assert_eq!(denial(&bench, &unknown), because(NO_IDENTITY));
+}
+
+#[test]
+fn boundary_cuts_and_does_not_grant() {
+    let mut bench = bench();
+    let other = bench.policy("s3", r#"{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}"#);
+    let all = bench.policy("all", ALLOW);
+    let mut bounded = |grants: Grants, boundary: &PolicyRef| {
+        let ann = bench.user("ann", |user| {
+            user.grants = grants;
+            user.boundary = Some(boundary.clone());
+        });
+        denial(&bench, &principal(Identity::User(ann)))
+    };
+    assert_eq!(bounded(inline(ALLOW), &all), None);
+    assert_eq!(bounded(inline(ALLOW), &other), because(NO_BOUNDARY));
+    assert_eq!(bounded(Grants::default(), &all), because(NO_IDENTITY));
+    assert_eq!(bounded(inline(ALLOW), &PolicyRef::Aws("IAMReadOnlyAccess".into())), None);
+}
+
+#[test]
+fn unreadable_document_denies_everything() {
+    let mut bench = bench();
+    let mut grants = inline(ALLOW);
+    let mut broken = grants.inline[0].clone();
+    broken.name = "broken".into();
+    broken.document = Document::new("{");
+    grants.inline.push(broken);
+    let ann = user(&mut bench, grants);
+    assert_eq!(denial(&bench, &ann), because(" with an explicit deny in an identity-based policy"));
+}
+
+#[test]
+fn session_policies_cut_what_the_role_may() {
+    let mut bench = bench();
+    let policy = bench.policy("all", ALLOW);
+    let role = bench.role("app", |role| role.grants = inline(ALLOW));
+    let with = |inline: Option<&str>, managed: &[&str]| {
+        let policies = SessionPolicies {
+            inline: inline.map(document),
+            managed: managed.iter().map(|&arn| arn.into()).collect(),
+        };
+        denial(&bench, &role_session(&role, |session| session.policies = Arc::new(policies)))
+    };
+    let (all, read) = ("arn:aws:iam::111122223333:policy/all", "arn:aws:iam::aws:policy/IAMReadOnlyAccess");
+    let s3 = r#"{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}"#;
+    assert_eq!(with(None, &[]), None);
+    assert_eq!(with(Some(ALLOW), &[]), None);
+    assert_eq!(with(None, &[all]), None);
+    assert_eq!(with(None, &[read]), None);
+    // One that allows is enough, one that denies too.
+    assert_eq!(with(Some(s3), &[all]), None);
+    assert_eq!(with(Some(s3), &[]), because_session(NO_SESSION));
+    assert_eq!(with(Some(DENY), &[all]), because_session(" with an explicit deny in a session policy"));
+    drop(policy);
+}
+
+#[test]
+fn session_policy_that_leads_nowhere_allows_nothing() {
+    let mut bench = bench();
+    bench.policy("all", ALLOW);
+    let role = bench.role("app", |role| role.grants = inline(ALLOW));
+    for arn in [
+        "arn:aws:iam::111122223333:policy/gone",
+        "arn:aws:iam::111122223333:policy/path/all",
+        "arn:aws:iam::444455556666:policy/all",
+        "arn:aws:iam::aws:policy/all",
+        "arn:aws-cn:iam::111122223333:policy/all",
+        "all",
+        "",
+    ] {
+        let policies = SessionPolicies { inline: None, managed: vec![arn.into()] };
+        let session = role_session(&role, |session| session.policies = Arc::new(policies));
+        assert_eq!(denial(&bench, &session), because_session(NO_SESSION), "{arn}");
+        assert!(!is_managed_policy(&bench.world(), Partition::Aws, account(), arn));
+    }
+    let policies =
+        SessionPolicies { inline: None, managed: vec!["arn:aws:iam::111122223333:policy/all".into()] };
+    let session = role_session(&role, |session| session.policies = Arc::new(policies));
+    assert_eq!(denial(&bench, &session), None);
+    bench.write(|txn| txn.delete_entity::<ManagedPolicy>(account(), "all"));
+    assert_eq!(denial(&bench, &session), because_session(NO_SESSION));
+}
+
+#[test]
+fn session_policy_and_boundary_grant_nothing_to_a_role_without_policies() {
+    let mut bench = bench();
+    let all = bench.policy("all", ALLOW);
+    let role = bench.role("app", |role| role.boundary = Some(all));
+    let policies = SessionPolicies { inline: Some(document(ALLOW)), managed: Vec::new() };
+    let session = role_session(&role, |session| session.policies = Arc::new(policies));
+    assert_eq!(denial(&bench, &session), because_session(NO_IDENTITY));
+}
+
+#[test]
+fn session_tags_win_over_the_tags_of_the_role() {
+    let mut bench = bench();
+    let grants =
+        allow_if(r#""StringEquals": {"aws:PrincipalTag/Team": "blue", "aws:PrincipalTag/Cost": "7"}"#);
+    let role = bench.role("app", |role| {
+        role.grants = grants;
+        role.tags = vec![tag("team", "red"), tag("cost", "7")];
+    });
+    assert_eq!(denial(&bench, &role_session(&role, |_| {})), because_session(NO_IDENTITY));
+    let session = role_session(&role, |session| session.tags = vec![("TEAM".into(), "blue".into())]);
+    assert_eq!(denial(&bench, &session), None);
+}
+
+#[test]
+fn keys_of_the_request_are_there_and_those_it_lacks_are_absent() {
+    let mut bench = bench();
+    let full = RequestFacts { user_agent: Some("aws-cli/2"), referer: Some("https://r"), ..facts() };
+    for (condition, alone, with_headers) in [
+        (r#""IpAddress": {"aws:SourceIp": "192.0.2.0/24"}"#, true, true),
+        (r#""Bool": {"aws:SecureTransport": "true"}"#, true, true),
+        (r#""Bool": {"aws:ViaAWSService": "false"}"#, true, true),
+        (r#""StringEquals": {"aws:RequestedRegion": "eu-west-1"}"#, true, true),
+        (r#""StringEquals": {"aws:ResourceAccount": "111122223333"}"#, true, true),
+        (r#""StringEquals": {"aws:PrincipalAccount": "111122223333"}"#, true, true),
+        (r#""StringEquals": {"aws:username": "ann"}"#, true, true),
+        (r#""ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:user/ann"}"#, true, true),
+        (r#""DateEquals": {"aws:CurrentTime": "2023-11-14T22:13:20Z"}"#, true, true),
+        (r#""NumericEquals": {"aws:EpochTime": "1700000000"}"#, true, true),
+        (r#""StringLike": {"aws:UserAgent": "aws-cli/*"}"#, false, true),
+        (r#""Null": {"aws:UserAgent": "true"}"#, true, false),
+        (r#""StringEquals": {"aws:referer": "https://r"}"#, false, true),
+        // Absent with a long-term key, not false.
+        (r#""Bool": {"aws:MultiFactorAuthPresent": "false"}"#, false, false),
+        (r#""BoolIfExists": {"aws:MultiFactorAuthPresent": "true"}"#, true, true),
+        (r#""Null": {"aws:TokenIssueTime": "true"}"#, true, true),
+        (r#""Null": {"aws:SourceIdentity": "true"}"#, true, true),
+        (r#""Null": {"aws:PrincipalTag/team": "true"}"#, true, true),
+    ] {
+        let ann = user(&mut bench, allow_if(condition));
+        for (facts, wanted) in [(facts(), alone), (full, with_headers)] {
+            let allowed = authorize(&bench.world(), &ann, &facts, &check(), Context::new()).is_ok();
+            assert_eq!(allowed, wanted, "{condition}");
+        }
+    }
+}
+
+#[test]
+fn keys_of_the_session_are_there_with_temporary_credentials() {
+    let mut bench = bench();
+    for (condition, without, with_mfa) in [
+        (r#""Bool": {"aws:MultiFactorAuthPresent": "true"}"#, false, true),
+        (r#""Bool": {"aws:MultiFactorAuthPresent": "false"}"#, true, false),
+        (r#""DateLessThanEquals": {"aws:TokenIssueTime": "2023-11-14T22:13:20Z"}"#, true, true),
+        (r#""DateLessThan": {"aws:TokenIssueTime": "2023-11-14T22:13:20Z"}"#, false, false),
+        (r#""StringEquals": {"aws:SourceIdentity": "ann"}"#, true, true),
+        (r#""StringLike": {"aws:userid": "AROA*:s1"}"#, true, true),
+        (r#""Null": {"aws:username": "true"}"#, true, true),
+        (r#""ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/team/app"}"#, true, true),
+    ] {
+        let role = bench.role("app", |role| role.grants = allow_if(condition));
+        for (mfa, wanted) in [(None, without), (Some(NOW), with_mfa)] {
+            let mut session = role_session(&role, |session| session.source_identity = Some("ann".into()));
+            let key = "ASIAY34FZKBOKMUTVV7A".parse().unwrap();
+            session.credential = Credential::Temporary { key, issued: NOW, mfa };
+            assert_eq!(denial(&bench, &session).is_none(), wanted, "{condition} {mfa:?}");
+        }
+    }
+}
+
+#[test]
+fn callers_own_keys_cannot_be_set_by_an_operation() {
+    let mut bench = bench();
+    let ann = user(&mut bench, allow_if(r#""StringEquals": {"aws:username": "bob"}"#));
+    let mut context = Context::new();
+    context.text("aws:username", "bob").text("aws:SourceIp", "10.0.0.1");
+    assert!(authorize(&bench.world(), &ann, &facts(), &check(), context).is_err());
+}
+
+#[test]
+fn trust_policy_alone_lets_in_whom_it_names_and_others_need_both() {
+    let mut bench = bench();
+    let role = "arn:aws:iam::111122223333:role/team/app";
+    let named = |principal: &str| {
+        document(&format!(
+            r#"{{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {{"AWS": "{principal}"}}}}"#
+        ))
+    };
+    let nobody = user(&mut bench, Grants::default());
+    let Identity::User(ann) = &nobody.identity else { panic!("a user") };
+    let (by_id, by_account) = (named(&ann.id.to_string()), named(ACCOUNT));
+    let assume = |bench: &Bench, who: &Principal, trust: &Document| {
+        let check = Check { action: "sts:AssumeRole", resource: role, trust: Some(trust), ..check() };
+        authorize(&bench.world(), who, &facts(), &check, Context::new()).err().map(|denied| denied.message)
+    };
+    assert_eq!(assume(&bench, &nobody, &by_id), None);
+    // The account is trusted: its own policies decide, and the reason is told.
+    let told = assume(&bench, &nobody, &by_account).unwrap();
+    assert!(told.ends_with("because no identity-based policy allows the sts:AssumeRole action"), "{told}");
+    let allowed = user(&mut bench, inline(ALLOW));
+    assert_eq!(assume(&bench, &allowed, &by_account), None);
+    // Who is not trusted is told nothing.
+    let told = assume(&bench, &allowed, &named(ELSEWHERE)).unwrap();
+    assert!(told.ends_with(&format!("sts:AssumeRole on resource: {role}")), "{told}");
+}
+
+#[test]
+fn what_a_kind_of_credential_is_good_for() {
+    let mut bench = bench();
+    let ann = Identity::User(bench.user("ann", |_| {}));
+    let role = bench.role("app", |_| {});
+    let key = "ASIAY34FZKBOKMUTVV7A".parse().unwrap();
+    let temporary = |mut principal: Principal, mfa| {
+        principal.credential = Credential::Temporary { key, issued: NOW, mfa };
+        principal
+    };
+    let user = principal(ann.clone());
+    let user_session = temporary(principal(ann.clone()), None);
+    let mfa_session = temporary(principal(ann), Some(NOW));
+    let of_role = temporary(role_session(&role, |_| {}), None);
+    let root = principal(Identity::Root);
+    let code = |who: &Principal, service, operation| {
+        standing(who, service, operation).err().map(|denied| denied.code)
+    };
+    for who in [&user, &user_session, &mfa_session, &of_role, &root] {
+        assert_eq!(code(who, "sts", "GetCallerIdentity"), None);
+    }
+    for (who, assume, token, info, list) in [
+        (&user, None, None, None, None),
+        (
+            &user_session,
+            None,
+            Some("AccessDenied"),
+            Some("InvalidClientTokenId"),
+            Some("InvalidClientTokenId"),
+        ),
+        (&mfa_session, None, Some("AccessDenied"), Some("InvalidClientTokenId"), None),
+        (&of_role, None, Some("AccessDenied"), None, None),
+        (&root, Some("AccessDenied"), None, None, None),
+    ] {
+        assert_eq!(code(who, "sts", "AssumeRole"), assume, "{who:?}");
+        assert_eq!(code(who, "sts", "GetSessionToken"), token, "{who:?}");
+        assert_eq!(code(who, "sts", "GetAccessKeyInfo"), info, "{who:?}");
+        assert_eq!(code(who, "iam", "ListUsers"), list, "{who:?}");
+    }
+}
+
+#[test]
+fn account_that_is_gone_leaves_no_standing() {
+    let bench = bench();
+    let mut stranger = principal(Identity::Root);
+    stranger.account = ELSEWHERE.parse().unwrap();
+    let denied = authorize(&bench.world(), &stranger, &facts(), &check(), Context::new()).unwrap_err();
+    assert_eq!(denied.code, "InvalidClientTokenId");
+}
+
+#[test]
+fn root_of_another_account_is_denied_without_a_reason() {
+    let bench = bench();
+    bench.open_account(ELSEWHERE, rootward_state::entities::AccountStatus::Active);
+    let mut stranger = principal(Identity::Root);
+    stranger.account = ELSEWHERE.parse().unwrap();
+    let text =
+        "User: arn:aws:iam::444455556666:root is not authorized to perform: iam:ListUsers on resource: ";
+    assert_eq!(denial(&bench, &stranger), Some(format!("{text}{RESOURCE}")));
+}
