@@ -1,7 +1,9 @@
 //! `rootward trail`: reading and proving the audit trail.
 
+use std::io::Write;
+
 use clap::{Args, Subcommand, ValueEnum};
-use rootward_server::operator::{self, Command};
+use rootward_server::operator::{self, Command, OperatorError};
 
 use crate::{Data, Outcome, failed};
 
@@ -15,7 +17,7 @@ pub(crate) enum Trail {
 
 #[derive(Args)]
 pub(crate) struct Tail {
-    /// How many records, at most 10,000.
+    /// How many records; of one account, at most 10,000.
     #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
     lines: usize,
     /// Only this account's records.
@@ -50,18 +52,53 @@ pub(crate) fn run(command: Trail) -> Outcome {
 }
 
 fn tail(args: &Tail) -> Outcome {
-    let command = Command::TailTrail { lines: args.lines, account: args.account };
-    let answer = match operator::run(&args.data.location(), command) {
-        Ok(answer) => answer,
-        Err(error) => return failed(&error),
+    let shown = match args.account {
+        Some(_) => tail_of_account(args),
+        None => tail_of_all(args),
     };
-    for record in answer.as_array().into_iter().flatten() {
-        match args.format {
-            Format::Json => println!("{record}"),
-            Format::Text => println!("{}", line(record)),
+    shown.map_or_else(|error| failed(&error), |()| Outcome::Fine)
+}
+
+fn tail_of_account(args: &Tail) -> Result<(), OperatorError> {
+    let command = Command::TailTrail { lines: args.lines, account: args.account };
+    print(args.format, &operator::run(&args.data.location(), command)?);
+    Ok(())
+}
+
+/// In portions, so that neither side ever holds more than one of them.
+fn tail_of_all(args: &Tail) -> Result<(), OperatorError> {
+    let location = args.data.location();
+    let length = number(&operator::run(&location, Command::TrailLength)?, "records");
+    let mut after = length.saturating_sub(u64::try_from(args.lines).unwrap_or(u64::MAX));
+    while after < length {
+        let portion = operator::run(&location, Command::ReadTrail { after })?;
+        print(args.format, &portion);
+        let last = number(&portion, "last");
+        if last == after {
+            break;
+        }
+        after = last;
+    }
+    Ok(())
+}
+
+fn number(answer: &serde_json::Value, name: &str) -> u64 {
+    answer.get(name).and_then(serde_json::Value::as_u64).unwrap_or_default()
+}
+
+fn print(format: Format, answer: &serde_json::Value) {
+    let mut out = std::io::stdout().lock();
+    let records = answer.get("records").and_then(serde_json::Value::as_array);
+    for record in records.into_iter().flatten() {
+        let written = match format {
+            Format::Json => writeln!(out, "{record}"),
+            Format::Text => writeln!(out, "{}", line(record)),
+        };
+        // Whoever read this has seen enough.
+        if written.is_err() {
+            return;
         }
     }
-    Outcome::Fine
 }
 
 fn line(record: &serde_json::Value) -> String {

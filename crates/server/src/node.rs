@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rootward_audit::{
-    Call, Entry, EventId, EventType, Failure, Filter, Head, Lane, Limits, Log, Reader, Record, Seal,
+    Call, Entry, EventId, EventType, Failure, Filter, Head, Lane, Limits, Log, Reader, Record, Seal, Stored,
     UserIdentity, Writer,
 };
 use rootward_auth::authn::{Authenticator, Authority};
@@ -305,15 +305,20 @@ impl Node {
     ) -> Result<Value, OperatorError> {
         self.catch_up();
         let filter = Filter { account, ..Filter::default() };
-        let stored = self
-            .log
-            .reader()
-            .tail(lines, &filter)
-            .map_err(|error| OperatorError::Failed(error.to_string()))?;
-        let records = stored.iter().map(|stored| serde_json::from_str(stored.entry.json()));
-        records.collect::<Result<Vec<Value>, _>>().map(Value::from).map_err(|error| {
-            OperatorError::Failed(format!("the audit log holds a record that is no JSON: {error}"))
-        })
+        Ok(json!({ "records": shown(&self.log.reader().tail(lines, &filter).map_err(failed)?)? }))
+    }
+
+    /// The records behind number `after`, in order, with the number of the last one.
+    pub(crate) fn read_trail(&self, after: u64, count: usize) -> Result<Value, OperatorError> {
+        let stored = self.log.reader().after(after, count).map_err(failed)?;
+        let last = stored.last().map_or(after, |stored| stored.seq);
+        Ok(json!({ "records": shown(&stored)?, "last": last }))
+    }
+
+    /// How many records there are, those on their way included.
+    pub(crate) fn trail_length(&self) -> Value {
+        self.catch_up();
+        json!({ "records": self.log.head().seq })
     }
 
     /// Proves the whole log, also that it reaches as far as the state says.
@@ -362,6 +367,17 @@ fn verify(log: &Reader, anchor: Option<Head>) -> Result<Value, OperatorError> {
     let fault =
         report.fault.as_ref().map(|fault| json!({ "record": fault.seq, "cause": fault.cause.to_string() }));
     Ok(json!({ "whole": report.is_whole(), "records": report.proven.seq, "fault": fault }))
+}
+
+fn failed(error: rootward_audit::Error) -> OperatorError {
+    OperatorError::Failed(error.to_string())
+}
+
+fn shown(stored: &[Stored]) -> Result<Vec<Value>, OperatorError> {
+    let records = stored.iter().map(|stored| serde_json::from_str(stored.entry.json()));
+    records.collect::<Result<_, _>>().map_err(|error| {
+        OperatorError::Failed(format!("the audit log holds a record that is no JSON: {error}"))
+    })
 }
 
 fn access_key(key: &accounts::AccessKeyPair) -> Value {

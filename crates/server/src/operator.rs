@@ -19,7 +19,9 @@ use crate::node::{self, Node, StartError};
 
 /// Longest command line, in bytes.
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
-/// Records that one command shows, at most.
+/// Records that one reading gives, at most.
+const READ_RECORDS_MAX: usize = 1_000;
+/// Records that one look at the end gives, at most.
 const TAIL_LINES_MAX: usize = 10_000;
 /// How long a command may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
@@ -66,13 +68,20 @@ pub enum Command {
         /// Whose root user.
         account: AccountId,
     },
-    /// The newest audit records, oldest first.
+    /// Audit records behind a number, in order; at most a thousand of them.
+    ReadTrail {
+        /// The number of the last record that is known already; 0 for none.
+        after: u64,
+    },
+    /// The newest audit records, oldest first; at most ten thousand of them.
     TailTrail {
         /// How many.
         lines: usize,
         /// Of this account only.
         account: Option<AccountId>,
     },
+    /// How many records the audit log holds.
+    TrailLength,
     /// Prove the audit log.
     VerifyTrail,
 }
@@ -212,6 +221,8 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
         }
         Command::CreateRootAccessKey { account } => node.create_root_access_key(account),
         Command::TailTrail { lines, account } => node.tail_trail(lines.min(TAIL_LINES_MAX), account),
+        Command::ReadTrail { after } => node.read_trail(after, READ_RECORDS_MAX),
+        Command::TrailLength => Ok(node.trail_length()),
         Command::VerifyTrail => node.verify_trail(),
     }
 }
