@@ -52,19 +52,14 @@ def test_tags_are_set_replaced_listed_and_removed(tagged):
     assert tagged.tags.keys() == {"b", "c", "d"}
 
 
-def test_keys_that_differ_only_by_case_are_one_key_of_users_and_roles_and_two_of_the_others(tagged):
+def test_keys_that_differ_only_by_case_are_one_key(tagged):
     tagged.tag(Team="red")
     tagged.tag(TEAM="blue")
     both = [{"Key": "x", "Value": "1"}, {"Key": "X", "Value": "2"}]
-    if tagged.kind in ("user", "role"):
-        assert tagged.tags == {"TEAM": "blue"}
-        with refused("InvalidInput", Like("Duplicate tag keys found.*")):
-            tagged.tag_all(both)
-        tagged.untag("team")
-    else:
-        assert tagged.tags == {"Team": "red", "TEAM": "blue"}
+    assert tagged.tags == {"TEAM": "blue"}
+    with refused("InvalidInput", Like("Duplicate tag keys found.*")):
         tagged.tag_all(both)
-        tagged.untag("Team", "TEAM", "x", "X")
+    tagged.untag("team")
     assert tagged.tags == {}
 
 

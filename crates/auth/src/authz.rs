@@ -193,11 +193,19 @@ fn request_keys(context: &mut Context, facts: &RequestFacts<'_>, resource_accoun
         .bool("aws:ViaAWSService", false)
         .show("aws:ResourceAccount", resource_account);
     if let Some(user_agent) = facts.user_agent {
-        context.text("aws:UserAgent", user_agent);
+        context.text("aws:UserAgent", cut(user_agent));
     }
     if let Some(referer) = facts.referer {
-        context.text("aws:referer", referer);
+        context.text("aws:referer", cut(referer));
     }
+}
+
+/// Header values longer than this are cut: patterns are matched against them in time that grows with their length, and
+/// nobody's policy may depend on more.
+const HEADER_CHARS_MAX: usize = 1_024;
+
+fn cut(value: &str) -> &str {
+    value.char_indices().nth(HEADER_CHARS_MAX).and_then(|(end, _)| value.get(..end)).unwrap_or(value)
 }
 
 /// Keys of the session and of the caller's tags; session tags win over the role's own.
@@ -323,7 +331,8 @@ fn customer<'a>(
     Some((policy.default_document()?.program(), Origin::Managed(arn)))
 }
 
-/// The policies a session was made with; none for a session made without. One that is gone allows nothing.
+/// The policies a session was made with; none for a session made without. One that is gone denies everything: it may
+/// have held a Deny.
 fn session_policies<'a>(
     state: &'a AccountState,
     partition: Partition,
@@ -333,7 +342,10 @@ fn session_policies<'a>(
         return None;
     }
     let inline = policies.inline.iter().map(|document| (&**document.program(), Origin::Unnamed));
-    let managed = policies.managed.iter().filter_map(|arn| by_arn(state, partition, arn));
+    let managed = policies
+        .managed
+        .iter()
+        .map(|arn| by_arn(state, partition, arn).unwrap_or((&*UNREADABLE, Origin::Unnamed)));
     Some(inline.chain(managed).collect())
 }
 

@@ -41,7 +41,7 @@ pub struct Rule<I: 'static> {
     /// `service:Action`.
     pub action: &'static str,
     /// Whether this call needs it.
-    pub when: fn(&I) -> bool,
+    pub when: fn(&Scope<'_>, &I) -> bool,
     /// The resource.
     pub target: fn(&Scope<'_>, &I) -> Target,
     /// The condition keys it carries besides the global ones and the target's tags.
@@ -49,7 +49,7 @@ pub struct Rule<I: 'static> {
 }
 
 /// For rules that every call needs.
-pub fn always<I>(_: &I) -> bool {
+pub fn always<I>(_: &Scope<'_>, _: &I) -> bool {
     true
 }
 

@@ -97,7 +97,7 @@ where
         scope: &Scope<'_>,
         allowed: &mut dyn FnMut(Check<'_>, Context) -> Result<(), Failure>,
     ) -> Result<Allowed, Failure> {
-        let needed = self.declaration.rules.iter().filter(|rule| (rule.when)(&self.input));
+        let needed = self.declaration.rules.iter().filter(|rule| (rule.when)(scope, &self.input));
         for rule in needed {
             let target = (rule.target)(scope, &self.input);
             let context = context(rule, scope, &self.input, &target);

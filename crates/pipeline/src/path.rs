@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERER, USER_AGENT};
@@ -78,6 +78,7 @@ pub struct Pipeline {
     setup: Setup,
     handlers: HashMap<(&'static str, &'static str), &'static dyn Handler>,
     usage: UsageTracker,
+    refusals: Budget,
 }
 
 /// Where a request came from.
@@ -123,7 +124,7 @@ impl Pipeline {
     /// A path made of these parts.
     pub fn new(setup: Setup) -> Self {
         let handlers = setup.handlers.iter().map(|handler| (key(handler.schema()), *handler)).collect();
-        Self { setup, handlers, usage: UsageTracker::default() }
+        Self { setup, handlers, usage: UsageTracker::default(), refusals: Budget::default() }
     }
 
     /// Uses of keys and roles that are still to be written down.
@@ -216,7 +217,8 @@ impl Pipeline {
         let credential = rootward_sigv4::stated_credential(&attempt.parts()).unwrap_or_default();
         let key = credential.split('/').next().unwrap_or_default();
         let account = key.parse().ok().and_then(AccessKeyId::account);
-        if let Some(account) = account.filter(|id| self.setup.db.snapshot().account(*id).is_some()) {
+        let account = account.filter(|id| self.setup.db.snapshot().account(*id).is_some());
+        if let Some(account) = account.filter(|_| self.refusals.take(self.setup.source.machine_now())) {
             let event = attempt.event(Caller::Unknown(account, key), Partition::Aws.global_region(), None);
             let ended = Ended::Failed { code, message: &refusal.summary() };
             if let Err(unrecordable) = self.record(&event, &ended, None).await {
@@ -353,6 +355,25 @@ impl Pipeline {
     }
 }
 
+/// How many refused claims are recorded in one second, at most. Anybody can send them, so without a bound anybody could fill
+/// the disk; what is over the bound is counted in the metrics.
+const REFUSALS_PER_SECOND: u64 = 50;
+
+/// Refused claims recorded in the second under way.
+#[derive(Default)]
+struct Budget(Mutex<(i64, u64)>);
+
+impl Budget {
+    fn take(&self, now: Time) -> bool {
+        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.0 != now.seconds() {
+            *spent = (now.seconds(), 0);
+        }
+        spent.1 += 1;
+        spent.1 <= REFUSALS_PER_SECOND
+    }
+}
+
 impl Attempt<'_> {
     fn parts(&self) -> Parts<'_> {
         let (method, uri) = (self.request.method(), self.request.uri());
@@ -368,11 +389,19 @@ impl Attempt<'_> {
     fn facts<'a>(&'a self, caller: &'a Authenticated) -> RequestFacts<'a> {
         RequestFacts {
             now: self.now,
-            region: &caller.region,
+            region: self.requested_region(caller),
             source_ip: self.origin.address,
             user_agent: self.header(&USER_AGENT),
             referer: self.header(&REFERER),
             secure_transport: self.origin.tls.is_some(),
+        }
+    }
+
+    /// IAM is one for all regions: whatever the caller signed for, `aws:RequestedRegion` is where it lives.
+    fn requested_region<'a>(&self, caller: &'a Authenticated) -> &'a str {
+        match self.operation.service.name {
+            "iam" => caller.principal.partition.global_region(),
+            _ => &caller.region,
         }
     }
 

@@ -28,6 +28,9 @@ pub struct Diagnostics {
     aws: String,
 }
 
+/// Problems reported of one document.
+const PROBLEMS_MAX: usize = 100;
+
 impl Diagnostics {
     /// The problems, in the order of the text.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
@@ -44,6 +47,8 @@ impl Diagnostics {
         let aws =
             aws.map_or_else(|| SYNTAX.to_owned(), |problem| printable(&problem.fault.aws(kind), usize::MAX));
         problems.sort_by_key(|problem| problem.span);
+        // More help nobody; and each needs its place found.
+        problems.truncate(PROBLEMS_MAX);
         let mut positions = Positions::new(text);
         let list = problems.iter().map(|problem| Diagnostic {
             place: positions.place(problem.span),

@@ -92,13 +92,18 @@ fn print(format: Format, answer: &serde_json::Value) {
     for record in records.into_iter().flatten() {
         let written = match format {
             Format::Json => writeln!(out, "{record}"),
-            Format::Text => writeln!(out, "{}", line(record)),
+            Format::Text => writeln!(out, "{}", printable(&line(record))),
         };
         // Whoever read this has seen enough.
         if written.is_err() {
             return;
         }
     }
+}
+
+/// Without control characters: what callers sent must neither make lines of its own nor speak to the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn line(record: &serde_json::Value) -> String {

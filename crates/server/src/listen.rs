@@ -150,7 +150,7 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
-        .max_concurrent_streams(256)
+        .max_concurrent_streams(32)
         // A client that is alive answers pings, and so is never silent for too long.
         .keep_alive_interval(Some(limits.silence_time_max / 3));
     builder

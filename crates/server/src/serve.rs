@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use rootward_pipeline::{Answered, Origin, TlsFacts};
 use rootward_wire::CommonError;
 use tokio::net::{TcpListener, TcpSocket};
@@ -169,7 +169,7 @@ impl Answer for Server {
         let answered = match request {
             Ok(request) => match request.uri().path() {
                 path if path.starts_with("/_rootward/") => {
-                    return self.own(&node, request.method(), path).await;
+                    return self.own(&node, &request, path).await;
                 }
                 _ => node.pipeline().answer(&request, origin(peer)).await,
             },
@@ -213,8 +213,12 @@ fn body_error(error: BodyError) -> rootward_wire::Error {
 }
 
 impl Server {
-    async fn own(&self, node: &Node, method: &Method, path: &str) -> Response<Bytes> {
-        match (method.as_str(), path) {
+    async fn own(&self, node: &Node, request: &Request<Bytes>, path: &str) -> Response<Bytes> {
+        match (request.method().as_str(), path) {
+            // A page in a developer's browser has no business here.
+            ("POST", _) if request.headers().contains_key(http::header::ORIGIN) => {
+                plain(StatusCode::FORBIDDEN, "application/json", r#"{"error":"not from a web page"}"#)
+            }
             ("GET" | "HEAD", "/_rootward/health") => health(node),
             ("GET", "/_rootward/metrics") => {
                 let (backlog, healthy) = (node.trail_backlog(), node.is_healthy());

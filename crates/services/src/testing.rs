@@ -129,7 +129,7 @@ impl Bench {
         let (caller, mut random) = (self.caller.borrow(), self.random.borrow_mut());
         let ctx = OpContext::new(self.now, &caller, "us-east-1", &self.vault, &self.tokens, &mut *random);
         let scope = Scope { ctx: &ctx, world: &world };
-        let needed = declaration.rules.iter().filter(|rule| (rule.when)(input));
+        let needed = declaration.rules.iter().filter(|rule| (rule.when)(&scope, input));
         needed.map(|rule| (rule.action, (rule.target)(&scope, input))).collect()
     }
 

@@ -141,7 +141,7 @@ pub(super) static UPDATE_GROUP: Declaration<api::UpdateGroup> = Declaration {
         // Also as what it becomes: nobody moves a group to where they may not touch it.
         Rule {
             action: "iam:UpdateGroup",
-            when: |input| input.new_group_name.is_some() || input.new_path.is_some(),
+            when: |_, input| input.new_group_name.is_some() || input.new_path.is_some(),
             target: |scope, input| {
                 let (path, name) = (input.new_path.as_deref(), input.new_group_name.as_deref());
                 targets::renamed_group(scope, &input.group_name, path, name)

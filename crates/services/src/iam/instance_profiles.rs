@@ -12,7 +12,6 @@ use rootward_wire::Empty;
 use super::page::{Ask, is_under};
 use super::roles::role;
 use super::shape::Shape;
-use super::tags::Keys;
 use super::{failures, quotas, tags, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
@@ -45,7 +44,7 @@ pub(super) static CREATE_INSTANCE_PROFILE: Declaration<api::CreateInstanceProfil
         },
         Rule {
             action: "iam:TagInstanceProfile",
-            when: |input| tags::any(&input.tags),
+            when: |_, input| tags::any(&input.tags),
             target: |scope, input| {
                 targets::new::<InstanceProfile>(scope, input.path.as_deref(), &input.instance_profile_name)
             },
@@ -62,7 +61,7 @@ fn create_instance_profile(
 ) -> Result<api::CreateInstanceProfileResponse, Failure> {
     let account = ctx.account();
     let state = txn.view(account).ok_or_else(Failure::internal)?;
-    let tags = tags::new(Keys::Exact, TAG_QUOTA, input.tags.as_deref())?;
+    let tags = tags::new(TAG_QUOTA, input.tags.as_deref())?;
     if txn.named::<InstanceProfile>(account, &input.instance_profile_name).is_some() {
         return Err(failures::instance_profile_exists(&input.instance_profile_name));
     }
@@ -274,7 +273,7 @@ fn tag_instance_profile(
     input: &api::TagInstanceProfileRequest,
 ) -> Result<Empty, Failure> {
     let row = profile(ctx, txn, &input.instance_profile_name)?;
-    let tags = tags::set(Keys::Exact, TAG_QUOTA, &row.tags, &input.tags)?;
+    let tags = tags::set(TAG_QUOTA, &row.tags, &input.tags)?;
     txn.put_entity(ctx.account(), InstanceProfile { tags, ..InstanceProfile::clone(&row) });
     Ok(Empty)
 }
@@ -296,7 +295,7 @@ fn untag_instance_profile(
     input: &api::UntagInstanceProfileRequest,
 ) -> Result<Empty, Failure> {
     let row = profile(ctx, txn, &input.instance_profile_name)?;
-    let tags = tags::remove(Keys::Exact, &row.tags, &input.tag_keys);
+    let tags = tags::remove(&row.tags, &input.tag_keys);
     txn.put_entity(ctx.account(), InstanceProfile { tags, ..InstanceProfile::clone(&row) });
     Ok(Empty)
 }

@@ -17,7 +17,6 @@ use rootward_wire::Empty;
 use super::page::Ask;
 use super::refs::{self, Policy};
 use super::shape::Shape;
-use super::tags::Keys;
 use super::{failures, quotas, tags, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
@@ -103,7 +102,7 @@ pub(super) static CREATE_POLICY: Declaration<api::CreatePolicy> = Declaration {
         },
         Rule {
             action: "iam:TagPolicy",
-            when: |input| tags::any(&input.tags),
+            when: |_, input| tags::any(&input.tags),
             target: |scope, input| targets::new_policy(scope, input.path.as_deref(), &input.policy_name),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
@@ -119,7 +118,7 @@ fn create_policy(
     let account = ctx.account();
     let state = txn.view(account).ok_or_else(Failure::internal)?;
     let document = checked_managed(&input.policy_document)?;
-    let tags = tags::new(Keys::Exact, TAG_QUOTA, input.tags.as_deref())?;
+    let tags = tags::new(TAG_QUOTA, input.tags.as_deref())?;
     if txn.named::<ManagedPolicy>(account, &input.policy_name).is_some() {
         return Err(failures::policy_exists(&input.policy_name));
     }
@@ -304,7 +303,7 @@ pub(super) static TAG_POLICY: Declaration<api::TagPolicy> = Declaration {
 
 fn tag_policy(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::TagPolicyRequest) -> Result<Empty, Failure> {
     let old = own(ctx, txn, &input.policy_arn)?;
-    let tags = tags::set(Keys::Exact, TAG_QUOTA, &old.tags, &input.tags)?;
+    let tags = tags::set(TAG_QUOTA, &old.tags, &input.tags)?;
     txn.put_entity(ctx.account(), ManagedPolicy { tags, ..ManagedPolicy::clone(&old) });
     Ok(Empty)
 }
@@ -326,7 +325,7 @@ fn untag_policy(
     input: &api::UntagPolicyRequest,
 ) -> Result<Empty, Failure> {
     let old = own(ctx, txn, &input.policy_arn)?;
-    let tags = tags::remove(Keys::Exact, &old.tags, &input.tag_keys);
+    let tags = tags::remove(&old.tags, &input.tag_keys);
     txn.put_entity(ctx.account(), ManagedPolicy { tags, ..ManagedPolicy::clone(&old) });
     Ok(Empty)
 }

@@ -15,7 +15,6 @@ use rootward_wire::Empty;
 use super::owner::{SERVICE_ROLE_PATH, changeable};
 use super::page::{Ask, is_under};
 use super::shape::Shape;
-use super::tags::Keys;
 use super::{failures, quotas, refs, tags, targets, trust};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
@@ -48,7 +47,7 @@ pub(super) static CREATE_ROLE: Declaration<api::CreateRole> = Declaration {
         },
         Rule {
             action: "iam:TagRole",
-            when: |input| tags::any(&input.tags),
+            when: |_, input| tags::any(&input.tags),
             target: |scope, input| targets::new::<Role>(scope, input.path.as_deref(), &input.role_name),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
@@ -67,7 +66,7 @@ fn create_role(
         return Err(failures::service_role_path());
     }
     let trust = trust::stored(txn.world(), ctx.partition(), &input.assume_role_policy_document)?;
-    let tags = tags::new(Keys::Folded, TAG_QUOTA, input.tags.as_deref())?;
+    let tags = tags::new(TAG_QUOTA, input.tags.as_deref())?;
     if txn.named::<Role>(account, &input.role_name).is_some() {
         return Err(failures::role_exists(&input.role_name));
     }
@@ -275,7 +274,7 @@ pub(super) static TAG_ROLE: Declaration<api::TagRole> = Declaration {
 
 fn tag_role(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::TagRoleRequest) -> Result<Empty, Failure> {
     let row = changeable::<Role>(ctx, txn, &input.role_name)?;
-    let tags = tags::set(Keys::Folded, TAG_QUOTA, &row.tags, &input.tags)?;
+    let tags = tags::set(TAG_QUOTA, &row.tags, &input.tags)?;
     txn.put_entity(ctx.account(), Role { tags, ..row });
     Ok(Empty)
 }
@@ -293,7 +292,7 @@ pub(super) static UNTAG_ROLE: Declaration<api::UntagRole> = Declaration {
 
 fn untag_role(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::UntagRoleRequest) -> Result<Empty, Failure> {
     let row = changeable::<Role>(ctx, txn, &input.role_name)?;
-    let tags = tags::remove(Keys::Folded, &row.tags, &input.tag_keys);
+    let tags = tags::remove(&row.tags, &input.tag_keys);
     txn.put_entity(ctx.account(), Role { tags, ..row });
     Ok(Empty)
 }

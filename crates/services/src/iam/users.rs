@@ -11,7 +11,6 @@ use rootward_wire::Empty;
 
 use super::page::{Ask, is_under};
 use super::shape::Shape;
-use super::tags::Keys;
 use super::whom::{Whom, user, whom};
 use super::{failures, quotas, refs, tags, targets};
 
@@ -42,7 +41,7 @@ pub(super) static CREATE_USER: Declaration<api::CreateUser> = Declaration {
         },
         Rule {
             action: "iam:TagUser",
-            when: |input| tags::any(&input.tags),
+            when: |_, input| tags::any(&input.tags),
             target: |scope, input| targets::new::<User>(scope, input.path.as_deref(), &input.user_name),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
@@ -57,7 +56,7 @@ fn create_user(
 ) -> Result<api::CreateUserResponse, Failure> {
     let account = ctx.account();
     let state = txn.view(account).ok_or_else(Failure::internal)?;
-    let tags = tags::new(Keys::Folded, TAG_QUOTA, input.tags.as_deref())?;
+    let tags = tags::new(TAG_QUOTA, input.tags.as_deref())?;
     if txn.named::<User>(account, &input.user_name).is_some() {
         return Err(failures::user_exists(&input.user_name));
     }
@@ -156,7 +155,7 @@ pub(super) static UPDATE_USER: Declaration<api::UpdateUser> = Declaration {
         // Also as what it becomes: nobody moves a user to where they may not touch it.
         Rule {
             action: "iam:UpdateUser",
-            when: |input| input.new_user_name.is_some() || input.new_path.is_some(),
+            when: |_, input| input.new_user_name.is_some() || input.new_path.is_some(),
             target: |scope, input| {
                 let (path, name) = (input.new_path.as_deref(), input.new_user_name.as_deref());
                 targets::renamed_user(scope, &input.user_name, path, name)
@@ -228,7 +227,7 @@ pub(super) static TAG_USER: Declaration<api::TagUser> = Declaration {
 
 fn tag_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::TagUserRequest) -> Result<Empty, Failure> {
     let old = user(ctx, txn, &input.user_name)?;
-    let tags = tags::set(Keys::Folded, TAG_QUOTA, &old.tags, &input.tags)?;
+    let tags = tags::set(TAG_QUOTA, &old.tags, &input.tags)?;
     txn.put_entity(ctx.account(), User { tags, ..User::clone(&old) });
     Ok(Empty)
 }
@@ -246,7 +245,7 @@ pub(super) static UNTAG_USER: Declaration<api::UntagUser> = Declaration {
 
 fn untag_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::UntagUserRequest) -> Result<Empty, Failure> {
     let old = user(ctx, txn, &input.user_name)?;
-    let tags = tags::remove(Keys::Folded, &old.tags, &input.tag_keys);
+    let tags = tags::remove(&old.tags, &input.tag_keys);
     txn.put_entity(ctx.account(), User { tags, ..User::clone(&old) });
     Ok(Empty)
 }

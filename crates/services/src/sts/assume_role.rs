@@ -37,13 +37,13 @@ pub(super) static ASSUME_ROLE: Declaration<api::AssumeRole> = Declaration {
         Rule { action: "sts:AssumeRole", when: always, target, keys: KEYS },
         Rule {
             action: "sts:TagSession",
-            when: |input| input.tags.as_ref().is_some_and(|tags| !tags.is_empty()),
+            when: |scope, input| tags(input).next().is_some() || passes_tags_on(scope),
             target,
             keys: KEYS,
         },
         Rule {
             action: "sts:SetSourceIdentity",
-            when: |input| input.source_identity.is_some(),
+            when: |scope, input| source_identity_of(scope, input).is_some(),
             target,
             keys: KEYS,
         },
@@ -54,12 +54,30 @@ pub(super) static ASSUME_ROLE: Declaration<api::AssumeRole> = Declaration {
 const KEYS: &[Key<api::AssumeRoleRequest>] = &[
     Key::Text("sts:ExternalId", |_, input| input.external_id.clone()),
     Key::Text("sts:RoleSessionName", |_, input| Some(input.role_session_name.clone())),
-    Key::Text("sts:SourceIdentity", |_, input| input.source_identity.clone()),
+    Key::Text("sts:SourceIdentity", source_identity_of),
     Key::RequestTags(|input| tags(input).map(|tag| (tag.key.as_str(), tag.value.as_str())).collect()),
     Key::Texts("sts:TransitiveTagKeys", |_, input| {
         input.transitive_tag_keys.clone().filter(|keys| !keys.is_empty())
     }),
 ];
+
+/// Whether the calling session's transitive tags go with it: the role must let its sessions be tagged for these too, or
+/// whoever controls one role of a chain would choose the tags in the next.
+fn passes_tags_on(scope: &Scope<'_>) -> bool {
+    match &scope.ctx.principal.identity {
+        Identity::RoleSession(session) => !session.transitive.is_empty(),
+        Identity::Root | Identity::User(_) => false,
+    }
+}
+
+/// The source identity that the new session will have: asked for, or inherited.
+fn source_identity_of(scope: &Scope<'_>, input: &api::AssumeRoleRequest) -> Option<String> {
+    let inherited = match &scope.ctx.principal.identity {
+        Identity::RoleSession(session) => session.source_identity.as_deref(),
+        Identity::Root | Identity::User(_) => None,
+    };
+    input.source_identity.as_deref().or(inherited).map(str::to_owned)
+}
 
 fn tags(input: &api::AssumeRoleRequest) -> impl Iterator<Item = &api::Tag> {
     input.tags.iter().flatten()
@@ -203,7 +221,6 @@ fn session_policies(
     account: AccountId,
     input: &api::AssumeRoleRequest,
 ) -> Result<(Option<Document>, Vec<Box<str>>), Failure> {
-    let policy = input.policy.as_deref().map(session_policy).transpose()?;
     if input.policy_arns.as_ref().is_some_and(|arns| arns.len() > POLICY_ARNS_MAX) {
         return Err(failures::too_many_session_policies(POLICY_ARNS_MAX));
     }
@@ -219,6 +236,7 @@ fn session_policies(
     if chars > POLICY_CHARS_MAX {
         return Err(failures::packed_policy_too_large(chars.saturating_mul(100).div_ceil(POLICY_CHARS_MAX)));
     }
+    let policy = input.policy.as_deref().map(session_policy).transpose()?;
     Ok((policy, arns))
 }
 
