@@ -100,8 +100,10 @@ fn scalar(value: Ref<'_>, out: &mut String) {
 
 /// Writes `text` as character data.
 pub(crate) fn escape(text: &str, out: &mut String) {
-    let plain = |c: char| !matches!(c, '&' | '<' | '>' | '"' | '\u{fffe}' | '\u{ffff}' | '\0'..='\u{1f}');
-    if text.chars().all(plain) {
+    // U+FFFE and U+FFFF begin with the byte EF, as do few others; every byte is looked at, without a way out: that the
+    // compiler can do for many at once.
+    let plain = |byte: u8| !matches!(byte, b'&' | b'<' | b'>' | b'"' | 0xef | 0..=0x1f);
+    if text.bytes().fold(true, |all, byte| all & plain(byte)) {
         out.push_str(text);
         return;
     }
