@@ -94,8 +94,8 @@ pub fn decide<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Decision<'a
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) same_account: bool,
-    /// Whether the resource's own policy must let the account in before identity policies count.
-    must_name: bool,
+    /// What kind of resource it is: a role and a key must let the account in before identity policies count.
+    pub(crate) resource_kind: ResourceKind,
     /// What a grant that the resource's own policy lacks is called.
     resource_layer: Layer,
     scps_bind: bool,
@@ -103,6 +103,13 @@ pub(crate) struct Facts {
     /// The root user undoing a bucket policy that locks everyone out.
     escape: bool,
     free: bool,
+}
+
+impl Facts {
+    /// Whether what this layer denies does not count.
+    pub(crate) fn passes_over(&self, layer: Layer) -> bool {
+        self.escape && layer == Layer::Resource
+    }
 }
 
 pub(crate) fn with_query<R>(
@@ -151,7 +158,7 @@ fn facts(request: &Request<'_>, query: &Query<'_>, policies: &Policies<'_>) -> F
     let kind = resource_kind(query, policies);
     Facts {
         same_account,
-        must_name: kind != ResourceKind::Other,
+        resource_kind: kind,
         resource_layer: if kind == ResourceKind::Trust { Layer::Trust } else { Layer::Resource },
         scps_bind: bound && principal.has_account_side() && !principal.management_account,
         rcps_bind: bound && rcps_cover(query),
@@ -179,12 +186,15 @@ fn rcps_cover(query: &Query<'_>) -> bool {
 }
 
 /// What the layers that were looked at grant.
-#[derive(Default)]
-struct Grants<'a> {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Grants<'a> {
     /// A level of SCPs without an Allow.
     scp_gap: bool,
     endpoint_gap: bool,
-    resource: Option<(Named, Cause<'a>)>,
+    /// How closely the resource's policy names the caller in an Allow.
+    named: Named,
+    resource: Option<Cause<'a>>,
+    identity_gap: bool,
     identity: Option<Cause<'a>>,
     boundary_gap: bool,
     session_gap: bool,
@@ -196,41 +206,71 @@ fn decide_query<'a>(query: &Query<'_>, facts: &Facts, policies: &Policies<'a>) -
     if facts.free {
         return decided(Outcome::Allowed, Layer::Free, None);
     }
-    let mut grants = Grants::default();
+    let mut grants = Grants::before(query.principal);
     let denied = each_layer(query, facts, policies, |layer, side, attached| {
         let best = match scan(attached, query, side) {
-            Err(_) if facts.escape && layer == Layer::Resource => None,
+            Err(_) if facts.passes_over(layer) => None,
             Err(cause) => return ControlFlow::Break((layer, cause)),
             Ok(best) => best,
         };
-        match layer {
-            Layer::Scp => grants.scp_gap |= best.is_none(),
-            Layer::Endpoint => grants.endpoint_gap = best.is_none(),
-            Layer::Resource | Layer::Trust => grants.resource = best,
-            Layer::Identity => grants.identity = best.map(|(_, cause)| cause),
-            Layer::Boundary => grants.boundary_gap = best.is_none(),
-            Layer::Session => grants.session_gap = best.is_none(),
-            // `RCPFullAWSAccess` is on every level.
-            Layer::Rcp | Layer::Free | Layer::Root => {}
-        }
+        grants.note(layer, best);
         ControlFlow::Continue(())
     });
     if let ControlFlow::Break((layer, cause)) = denied {
         return decided(Outcome::ExplicitDeny, layer, Some(cause));
     }
-    match grants.combine(query.principal, facts, policies) {
+    match grants.combine(query.principal, facts) {
         Ok((layer, cause)) => decided(Outcome::Allowed, layer, cause),
         Err(layer) => decided(Outcome::ImplicitDeny, layer, None),
     }
 }
 
 impl<'a> Grants<'a> {
+    /// Before any layer was looked at: layers that do not apply leave no gap, but identities without policies and sessions
+    /// that must have one do.
+    pub(crate) fn before(principal: &Principal<'_>) -> Self {
+        Self { identity_gap: true, session_gap: needs_session_policy(principal), ..Self::default() }
+    }
+
+    /// Takes down the closest Allow of a layer, or of one of its levels.
+    pub(crate) fn note(&mut self, layer: Layer, best: Option<(Named, Cause<'a>)>) {
+        match layer {
+            Layer::Scp => self.scp_gap |= best.is_none(),
+            Layer::Endpoint => self.endpoint_gap = best.is_none(),
+            Layer::Resource | Layer::Trust => {
+                self.named = best.map_or(Named::No, |(named, _)| named);
+                self.resource = best.map(|(_, cause)| cause);
+            }
+            Layer::Identity => {
+                self.identity_gap = best.is_none();
+                self.identity = best.map(|(_, cause)| cause);
+            }
+            Layer::Boundary => self.boundary_gap = best.is_none(),
+            Layer::Session => self.session_gap = best.is_none(),
+            // `RCPFullAWSAccess` is on every level.
+            Layer::Rcp | Layer::Free | Layer::Root => {}
+        }
+    }
+
+    /// Takes down that an Allow is added to this layer, on every level without one; one of a resource that names the
+    /// caller as closely as `named`.
+    pub(crate) fn add(&mut self, layer: Layer, named: Named) {
+        match layer {
+            Layer::Scp => self.scp_gap = false,
+            Layer::Endpoint => self.endpoint_gap = false,
+            Layer::Resource | Layer::Trust => self.named = named,
+            Layer::Identity => self.identity_gap = false,
+            Layer::Boundary => self.boundary_gap = false,
+            Layer::Session => self.session_gap = false,
+            Layer::Rcp | Layer::Free | Layer::Root => {}
+        }
+    }
+
     /// What allows, or the layer that does not.
-    fn combine(
+    pub(crate) fn combine(
         &self,
         principal: &Principal<'_>,
         facts: &Facts,
-        policies: &Policies<'a>,
     ) -> Result<(Layer, Option<Cause<'a>>), Layer> {
         if self.scp_gap {
             return Err(Layer::Scp);
@@ -238,33 +278,31 @@ impl<'a> Grants<'a> {
         if self.endpoint_gap {
             return Err(Layer::Endpoint);
         }
-        let resource = facts.resource_layer;
-        let named = self.resource.map_or(Named::No, |(named, _)| named);
-        let by_resource = self.resource.map(|(_, cause)| cause);
+        let (resource, named) = (facts.resource_layer, self.named);
         let directly = named == Named::Directly && (facts.same_account || !principal.has_account_side());
         // A root session does what its task policy says, whoever else may do it.
         if directly && !matches!(principal.kind, PrincipalKind::AssumedRoot { .. }) {
-            return Ok((resource, by_resource));
+            return Ok((resource, self.resource));
         }
         if !principal.has_account_side() {
             return Err(resource);
         }
-        let identity = match self.identity {
-            Some(cause) => Some((Layer::Identity, Some(cause))),
-            None if principal.is_root() => Some((Layer::Root, None)),
-            None => None,
+        let identity = match self.identity_gap {
+            _ if principal.is_root() => Some((Layer::Root, None)),
+            false => Some((Layer::Identity, self.identity)),
+            true => None,
         };
         let granted = match (facts.same_account, named, identity) {
-            (true, Named::Behind, _) => (resource, by_resource),
+            (true, Named::Behind, _) => (resource, self.resource),
             (_, _, None) => return Err(Layer::Identity),
-            (true, Named::No, Some(_)) if facts.must_name => return Err(resource),
+            (true, Named::No, Some(_)) if facts.resource_kind != ResourceKind::Other => return Err(resource),
             (false, Named::No, Some(_)) => return Err(resource),
             (_, _, Some(identity)) => identity,
         };
         if self.boundary_gap {
             return Err(Layer::Boundary);
         }
-        if self.session_gap || (policies.session.is_none() && needs_session_policy(principal)) {
+        if self.session_gap {
             return Err(Layer::Session);
         }
         Ok(granted)

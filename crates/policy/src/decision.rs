@@ -68,7 +68,8 @@ impl Layer {
         }
     }
 
-    const fn with_article(self) -> &'static str {
+    /// Its name behind an article.
+    pub(crate) const fn with_article(self) -> &'static str {
         match self {
             Self::Identity => "an identity-based policy",
             Self::Trust => "the role trust policy",

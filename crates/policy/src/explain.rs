@@ -1,17 +1,22 @@
-//! Explaining a decision: every layer and statement that was consulted, and the first thing about it that did not fit.
+//! Explaining a decision: every layer and statement that was consulted, the first thing about each that did not fit, and the
+//! smallest change that would allow what was denied.
 //!
-//! A separate, slower walk over the same layers with the same checks as [`decide`]; it costs decisions nothing.
+//! A separate, slower walk over the same layers with the same checks as [`decide`]; it costs decisions nothing. The change is
+//! worked out in [`remedy`](crate::remedy). What is shown of documents and requests is cut where it is long, and holds no
+//! control characters.
 
 use std::fmt;
 use std::ops::ControlFlow;
 
 use crate::context::{Context, Value};
-use crate::decide::{Attached, Policies, Request, decide, each_layer, with_query};
+use crate::decide::{Attached, Facts, Policies, Request, decide, each_layer, with_query};
 use crate::decision::{Cause, Decision, Layer, Outcome};
 use crate::diagnostic::printable;
 use crate::pattern::Key;
 use crate::policy::Effect;
+use crate::principal::Named;
 use crate::program::{Miss, Query, Side, Statement};
+use crate::remedy::{Change, Level, remedy};
 
 /// Why a request was decided as it was. `Display` is the text for people.
 #[derive(Debug, Clone)]
@@ -19,10 +24,18 @@ use crate::program::{Miss, Query, Side, Statement};
 pub struct Explanation<'a> {
     /// The decision.
     pub decision: Decision<'a>,
+    /// The action, as asked for.
+    pub action: String,
+    /// The resource, as asked for.
+    pub resource: String,
+    /// Who asked: the ARN or the name.
+    pub principal: String,
     /// The layers that apply, in the order they were consulted; levels of SCPs and RCPs one by one, the root first.
     pub layers: Vec<LayerTrace<'a>>,
     /// Keys that statements about the action look at and the request does not have; each once, as first written.
     pub missing_keys: Vec<&'a str>,
+    /// What would allow a denied request, all of it together; empty if it is allowed.
+    pub changes: Vec<Change<'a>>,
 }
 
 /// One layer as it was consulted.
@@ -31,6 +44,10 @@ pub struct Explanation<'a> {
 pub struct LayerTrace<'a> {
     /// Which.
     pub layer: Layer,
+    /// Of SCPs and RCPs, which level: 0 is the root of the organization.
+    pub level: Option<usize>,
+    /// How many policies it has.
+    pub policies: usize,
     /// Statements about the action.
     pub statements: Vec<StatementTrace<'a>>,
     /// How many statements are about other actions.
@@ -47,6 +64,8 @@ pub struct StatementTrace<'a> {
     pub effect: Effect,
     /// Whether it matched.
     pub verdict: Verdict,
+    /// How closely it names who asks, if it matched.
+    pub(crate) named: Named,
 }
 
 /// What became of a statement about the action.
@@ -66,52 +85,92 @@ pub enum Verdict {
     /// It matched.
     Matched,
     /// It is about other principals.
-    Principal,
+    Principal {
+        /// The policy's principals.
+        wanted: String,
+    },
     /// It is about other resources.
-    Resource,
+    Resource {
+        /// The policy's resources.
+        wanted: String,
+        /// Whether the statement is about all but these.
+        not: bool,
+    },
 }
 
 /// Decides a request and tells why.
 pub fn explain<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Explanation<'a> {
     let decision = decide(request, policies);
-    let (mut layers, mut missing_keys) = (Vec::new(), Vec::new());
+    let mut explanation = Explanation {
+        decision,
+        action: printable(request.action, SHOWN_CHARS_MAX),
+        resource: printable(request.resource, SHOWN_CHARS_MAX),
+        principal: printable(request.principal.shown(), SHOWN_CHARS_MAX),
+        layers: Vec::new(),
+        missing_keys: Vec::new(),
+        changes: Vec::new(),
+    };
     if decision.layer != Layer::Free {
-        with_query(request, policies, |query, facts| {
-            let _all: ControlFlow<()> = each_layer(query, facts, policies, |layer, side, attached| {
-                layers.push(trace(query, layer, side, attached, &mut missing_keys));
-                ControlFlow::Continue(())
-            });
-        });
+        with_query(request, policies, |query, facts| explanation.walk(query, facts, policies, request));
     }
-    Explanation { decision, layers, missing_keys }
+    explanation
 }
 
-fn trace<'a>(
-    query: &Query<'_>,
-    layer: Layer,
-    side: Side,
-    attached: &[Attached<'a>],
-    missing: &mut Vec<&'a str>,
-) -> LayerTrace<'a> {
-    let mut trace = LayerTrace { layer, statements: Vec::new(), others: 0 };
-    for (policy, attached) in attached.iter().enumerate() {
-        for (index, statement) in attached.program.statements.iter().enumerate() {
-            let verdict = match statement.check(query, side) {
-                Ok(_) => Verdict::Matched,
-                Err(Miss::Action) => {
-                    trace.others += 1;
-                    continue;
-                }
-                Err(Miss::Condition(at)) => failed_condition(statement, at, query.context),
-                Err(Miss::Principal) => Verdict::Principal,
-                Err(Miss::Resource) => Verdict::Resource,
-            };
-            note_missing(statement, query.context, missing);
-            let cause = Cause { policy, source: attached.source, index, statement };
-            trace.statements.push(StatementTrace { cause, effect: statement.effect, verdict });
+impl<'a> Explanation<'a> {
+    fn walk(&mut self, query: &Query<'_>, facts: &Facts, policies: &Policies<'a>, request: &Request<'_>) {
+        let _all: ControlFlow<()> = each_layer(query, facts, policies, |layer, side, attached| {
+            let levels = self.layers.iter().filter(|trace| trace.layer == layer).count();
+            let level = matches!(layer, Layer::Scp | Layer::Rcp).then_some(levels);
+            let mut trace =
+                LayerTrace { layer, level, policies: attached.len(), statements: Vec::new(), others: 0 };
+            trace.walk(query, side, attached, &mut self.missing_keys);
+            self.layers.push(trace);
+            ControlFlow::Continue(())
+        });
+        if !self.decision.is_allowed() {
+            self.changes = remedy(request, facts, &self.layers);
         }
     }
-    trace
+}
+
+impl<'a> LayerTrace<'a> {
+    fn walk(&mut self, query: &Query<'_>, side: Side, attached: &[Attached<'a>], missing: &mut Vec<&'a str>) {
+        for (policy, attached) in attached.iter().enumerate() {
+            for (index, statement) in attached.program.statements.iter().enumerate() {
+                let (verdict, named) = match statement.check(query, side) {
+                    Ok(named) => (Verdict::Matched, named),
+                    Err(Miss::Action) => {
+                        self.others += 1;
+                        continue;
+                    }
+                    Err(Miss::Condition(at)) => (failed_condition(statement, at, query.context), Named::No),
+                    Err(Miss::Principal) => {
+                        (Verdict::Principal { wanted: statement.shown_principals() }, Named::No)
+                    }
+                    Err(Miss::Resource) => {
+                        let (wanted, not) = statement.shown_resources();
+                        (Verdict::Resource { wanted, not }, Named::No)
+                    }
+                };
+                note_missing(statement, query.context, missing);
+                let cause = Cause { policy, source: attached.source, index, statement };
+                self.statements.push(StatementTrace { cause, effect: statement.effect, verdict, named });
+            }
+        }
+    }
+
+    /// The closest Allow that matched.
+    pub(crate) fn best(&self) -> Option<(Named, Cause<'a>)> {
+        let allows = self.matched(Effect::Allow).map(|trace| (trace.named, trace.cause));
+        allows.max_by_key(|(named, _)| *named)
+    }
+
+    /// The statements with this effect that matched.
+    pub fn matched(&self, effect: Effect) -> impl Iterator<Item = &StatementTrace<'a>> {
+        self.statements
+            .iter()
+            .filter(move |trace| trace.effect == effect && trace.verdict == Verdict::Matched)
+    }
 }
 
 fn note_missing<'a>(statement: &'a Statement, context: &Context, missing: &mut Vec<&'a str>) {
@@ -127,71 +186,176 @@ fn failed_condition(statement: &Statement, at: usize, context: &Context) -> Verd
     Verdict::Condition {
         operator: match &condition.operator {
             Ok(operator) => operator.to_string(),
-            Err(unknown) => format!("{unknown} (unknown)"),
+            Err(unknown) => format!("{} (unknown)", printable(unknown, SHOWN_CHARS_MAX)),
         },
-        key: condition.key.name().to_owned(),
+        key: printable(condition.key.name(), SHOWN_CHARS_MAX),
         wanted: printable(&condition.wanted, usize::MAX),
         saw: condition.key.find(context).map(|value| match value {
             Value::Single(text) => quoted(text),
-            Value::Many(many) => format!("[{}]", many.iter().map(quoted).collect::<Vec<_>>().join(", ")),
+            Value::Many(many) => {
+                let mut shown: Vec<_> = many.iter().take(SHOWN_VALUES_MAX).map(quoted).collect();
+                if many.iter().nth(SHOWN_VALUES_MAX).is_some() {
+                    shown.push("…".to_owned());
+                }
+                format!("[{}]", shown.join(", "))
+            }
         }),
     }
 }
 
 fn quoted(text: &str) -> String {
-    format!("`{}`", printable(text, SAW_CHARS_MAX))
+    format!("`{}`", printable(text, SHOWN_CHARS_MAX))
 }
 
-/// Longer values of the request are cut.
-const SAW_CHARS_MAX: usize = 200;
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Condition { operator, key, wanted, saw } => {
-                let wanted = if wanted.is_empty() { "nothing" } else { wanted };
-                write!(f, "fails at {operator} on `{key}`: it wants {wanted}, ")?;
-                match saw {
-                    Some(saw) => write!(f, "the request has {saw}"),
-                    None => f.write_str("the request does not have it"),
-                }
-            }
-            Self::Matched => f.write_str("matches"),
-            Self::Principal => f.write_str("names other principals"),
-            Self::Resource => f.write_str("is about other resources"),
-        }
+/// `a`, `b` or `c`; the rest of a long list is counted.
+pub(crate) fn alternatives(texts: impl ExactSizeIterator<Item = String>) -> String {
+    let count = texts.len();
+    let shown: Vec<_> = texts.take(SHOWN_VALUES_MAX).map(|text| quoted(&text)).collect();
+    match count.saturating_sub(SHOWN_VALUES_MAX) {
+        0 => shown.join(" or "),
+        more => format!("{} or {more} more", shown.join(" or ")),
     }
 }
 
+/// Longer texts are cut.
+const SHOWN_CHARS_MAX: usize = 200;
+/// Of longer lists, the rest is counted.
+const SHOWN_VALUES_MAX: usize = 8;
+
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Decision { outcome, layer, cause, .. } = self.decision;
-        match (outcome, cause) {
-            (Outcome::ImplicitDeny, _) => write!(f, "{outcome}: no {} allows it", layer.name())?,
-            (_, Some(cause)) => write!(f, "{outcome} by {}: {cause}", layer.name())?,
-            (_, None) => write!(f, "{outcome}: {}", layer.name())?,
-        }
+        self.headline(f)?;
         for trace in &self.layers {
-            trace.fmt(f)?;
+            write!(f, "\n{trace}")?;
+            for statement in &trace.statements {
+                write!(f, "\n  {}", Told { statement, among: trace.policies, asked: self })?;
+            }
         }
         if !self.missing_keys.is_empty() {
             write!(f, "\nkeys the request does not have: {}", self.missing_keys.join(", "))?;
         }
+        if let [first, others @ ..] = &*self.changes {
+            let what = if others.is_empty() { "this change" } else { "these changes together" };
+            write!(f, "\n{what} would allow it:\n  {first}")?;
+            others.iter().try_for_each(|change| write!(f, "\n  {change}"))?;
+        }
         Ok(())
     }
 }
 
+impl Explanation<'_> {
+    fn headline(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Decision { outcome, layer, cause, .. } = self.decision;
+        let Self { action, resource, principal, .. } = self;
+        write!(f, "{outcome}: {principal} ")?;
+        f.write_str(if self.decision.is_allowed() { "may perform" } else { "may not perform" })?;
+        write!(f, " {action} on {resource}, ")?;
+        match (outcome, cause) {
+            (Outcome::ImplicitDeny, _) => write!(f, "because no {} allows it", layer.name()),
+            (_, Some(cause)) => {
+                let verb = if outcome == Outcome::Allowed { "allows" } else { "denies" };
+                let among =
+                    self.layers.iter().filter(|trace| trace.layer == layer).map(|trace| trace.policies);
+                let statement = Placed { cause, among: among.max().unwrap_or(1) };
+                write!(f, "because the {} {verb} it: {statement}", layer.name())
+            }
+            (_, None) if layer == Layer::Root => {
+                f.write_str("because the root user may do everything in its account")
+            }
+            (_, None) => f.write_str("because everyone may"),
+        }
+    }
+}
+
+/// `identity-based policy, 3 of 4 statements are about this action:`
 impl fmt::Display for LayerTrace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\n{}: ", self.layer.name())?;
+        write!(f, "{}{}", self.layer.name(), Level(self.level))?;
         match (self.statements.len(), self.others) {
-            (0, 0) => f.write_str("no statement")?,
-            (0, _) => f.write_str("no statement is about this action")?,
-            (count, _) => write!(f, "{count} of {} statements about this action", count + self.others)?,
+            (0, 0) => f.write_str(": there is none"),
+            (0, others) => write!(f, ": none of {others} statements is about this action"),
+            (1, 0) => f.write_str(": its one statement is about this action"),
+            (count, others) => write!(f, ": {count} of {} statements about this action", count + others),
         }
-        for StatementTrace { cause, effect, verdict } in &self.statements {
-            write!(f, "\n  {effect:?} {verdict} ({cause})")?;
+    }
+}
+
+/// A statement's place, with the policy's number where there are several and they have no names.
+pub(crate) struct Placed<'a> {
+    pub(crate) cause: Cause<'a>,
+    pub(crate) among: usize,
+}
+
+impl fmt::Display for Placed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Cause { policy, source, index, .. } = self.cause;
+        write!(f, "statement {}", index + 1)?;
+        if let Some(sid) = self.cause.sid() {
+            write!(f, " ({})", printable(sid, SHOWN_CHARS_MAX))?;
         }
-        Ok(())
+        match source {
+            crate::Source::Unnamed if self.among > 1 => write!(f, " of policy {}", policy + 1)?,
+            crate::Source::Unnamed => {}
+            named => write!(f, " of {named}")?,
+        }
+        write!(f, " at {}", self.cause.place().start)
+    }
+}
+
+/// A statement and what became of it, in a sentence.
+struct Told<'e, 'a> {
+    statement: &'e StatementTrace<'a>,
+    among: usize,
+    asked: &'e Explanation<'a>,
+}
+
+impl fmt::Display for Told<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StatementTrace { cause, effect, verdict, .. } = self.statement;
+        let place = Placed { cause: *cause, among: self.among };
+        let verb = match effect {
+            Effect::Allow => "allow",
+            Effect::Deny => "deny",
+        };
+        match verdict {
+            Verdict::Matched if *effect == Effect::Allow => return write!(f, "{place} allows it"),
+            Verdict::Matched => return write!(f, "{place} denies it"),
+            Verdict::Condition { .. } | Verdict::Principal { .. } | Verdict::Resource { .. } => {
+                write!(f, "{place} does not {verb} it: ")?;
+            }
+        }
+        match verdict {
+            Verdict::Condition { operator, key, wanted, saw } => {
+                condition(f, operator, key, wanted, saw.as_deref())
+            }
+            Verdict::Matched => Ok(()),
+            Verdict::Principal { wanted } => {
+                write!(f, "it is about {wanted}, the caller is `{}`", self.asked.principal)
+            }
+            Verdict::Resource { wanted, not } => {
+                let but = if *not { "everything but " } else { "" };
+                write!(f, "it is about {but}{wanted}, the resource is `{}`", self.asked.resource)
+            }
+        }
+    }
+}
+
+fn condition(
+    f: &mut fmt::Formatter<'_>,
+    operator: &str,
+    key: &str,
+    wanted: &str,
+    saw: Option<&str>,
+) -> fmt::Result {
+    write!(f, "{operator} on `{key}` wants ")?;
+    match (operator, wanted) {
+        (_, "") => f.write_str("nothing")?,
+        ("Null", "`true`") => f.write_str("it absent")?,
+        ("Null", "`false`") => f.write_str("it present")?,
+        _ => f.write_str(wanted)?,
+    }
+    match saw {
+        Some(saw) => write!(f, ", the request has {saw}"),
+        None => f.write_str(", the request does not have it"),
     }
 }

@@ -44,6 +44,7 @@ mod policy;
 mod principal;
 mod program;
 mod read;
+mod remedy;
 mod span;
 mod value;
 
@@ -59,4 +60,5 @@ pub use policy::{
 };
 pub use principal::{Principal, PrincipalKind};
 pub use program::Program;
+pub use remedy::Change;
 pub use span::{Place, Position, Span, Spanned};

@@ -6,6 +6,7 @@
 //! first literal occurs, and segments longer than [`BITS`] bytes are matched bit-parallel, 64 places a step.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::context::{Context, Value, hash};
 
@@ -64,6 +65,21 @@ pub(crate) enum Piece {
     Run,
     Text(Box<str>),
     Variable(Variable),
+}
+
+/// As it is written in a policy, but for escapes.
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One => f.write_str("?"),
+            Self::Run => f.write_str("*"),
+            Self::Text(text) => f.write_str(text),
+            Self::Variable(Variable { key, default: None }) => write!(f, "${{{}}}", key.name),
+            Self::Variable(Variable { key, default: Some(default) }) => {
+                write!(f, "${{{}, '{default}'}}", key.name)
+            }
+        }
+    }
 }
 
 /// What is special in a text.
@@ -130,6 +146,17 @@ impl Pattern {
     /// Whether everything it says is one literal text.
     const fn exact(&self) -> Option<&str> {
         if let Self::Exactly(text) = self { Some(text) } else { None }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anything => f.write_str("*"),
+            Self::Exactly(text) => f.write_str(text),
+            Self::Pieces(pieces) => pieces.iter().try_for_each(|piece| piece.fmt(f)),
+            Self::StartsWith(start) => write!(f, "{start}*"),
+        }
     }
 }
 
@@ -389,6 +416,16 @@ impl ArnPattern {
             Head::Parts(parts) => &**parts,
         };
         head.iter().chain([&self.tail]).flat_map(|pattern| pattern.pieces())
+    }
+}
+
+impl fmt::Display for ArnPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.head {
+            Head::Exactly(head) => f.write_str(head)?,
+            Head::Parts(parts) => parts.iter().try_for_each(|part| write!(f, "{part}:"))?,
+        }
+        self.tail.fmt(f)
     }
 }
 

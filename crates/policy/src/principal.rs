@@ -94,6 +94,20 @@ impl Principal<'_> {
         }
     }
 
+    /// The ARN or name by which denials call it.
+    pub(crate) const fn shown(&self) -> &str {
+        match self.kind {
+            PrincipalKind::Anonymous => "anonymous",
+            PrincipalKind::AssumedRoot { arn }
+            | PrincipalKind::FederatedUser { arn, .. }
+            | PrincipalKind::RoleSession { session_arn: arn, .. }
+            | PrincipalKind::Root { arn }
+            | PrincipalKind::User { arn, .. } => arn,
+            PrincipalKind::Saml { provider } | PrincipalKind::WebIdentity { provider } => provider,
+            PrincipalKind::Service { name } => name,
+        }
+    }
+
     /// Whether it is a session of a service-linked role, which organization policies do not bind.
     pub(crate) fn is_service_linked(&self) -> bool {
         match self.kind {
@@ -178,8 +192,9 @@ impl Principal<'_> {
 }
 
 /// How closely a `Principal` names who asks; a closer match depends on fewer other policies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Named {
+    #[default]
     No,
     /// By account: the account's own policies must grant as well.
     Account,
@@ -256,6 +271,20 @@ impl Entry {
                 PrincipalKind::Saml { provider } | PrincipalKind::WebIdentity { provider } => (provider, ""),
                 _ => ("", ""),
             }),
+        }
+    }
+}
+
+/// As it is written in a policy.
+impl std::fmt::Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Account(account) => write!(f, "{account}"),
+            Self::Arn(text) | Self::Federated(text) | Self::Id(text) | Self::Service(text) => {
+                f.write_str(text)
+            }
+            Self::Everyone => f.write_str("*"),
+            Self::Nobody => f.write_str("a principal of another kind"),
         }
     }
 }

@@ -3,8 +3,11 @@
 //! Actions are lower-cased, ARN patterns taken apart, condition keys hashed. Statements are indexed by the service they
 //! are about, so that a decision looks only at those that could match; the few about any service are always looked at.
 
+use std::fmt;
+
 use crate::condition::{Condition, Truth};
 use crate::context::{Context, hash};
+use crate::explain::alternatives;
 use crate::pattern::{ArnPattern, ArnText, Key, Pattern, Piece, Special};
 use crate::policy::{Effect, Listed, Policy, Statement as Parsed, Version};
 use crate::principal::{Entry, Named, Principal};
@@ -261,6 +264,24 @@ impl Statement {
         }
     }
 
+    /// The resources it lists, for people to read, and whether it is about all but these.
+    pub(crate) fn shown_resources(&self) -> (String, bool) {
+        let (not, resources) =
+            self.resources.as_ref().map_or((false, &[][..]), |(not, listed)| (*not, listed));
+        (alternatives(resources.iter().map(Resource::to_string)), not)
+    }
+
+    /// The principals it lists, for people to read.
+    pub(crate) fn shown_principals(&self) -> String {
+        match &self.principals {
+            None => "nobody".to_owned(),
+            Some((not, entries)) => {
+                let but = if *not { "everybody but " } else { "" };
+                but.to_owned() + &alternatives(entries.iter().map(Entry::to_string))
+            }
+        }
+    }
+
     /// The condition keys and variables it looks at.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
         let resources =
@@ -345,6 +366,16 @@ impl Resource {
             Piece::Variable(variable) => Some(&variable.key),
             _ => None,
         })
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arn(pattern) | Self::ShortLiteral(pattern) => pattern.fmt(f),
+            Self::Everything => f.write_str("*"),
+            Self::Nothing => f.write_str("nothing that is an ARN"),
+        }
     }
 }
 

@@ -129,11 +129,14 @@ fn explanation_shows_what_came_near() {
     let text = asked.explain(&Policies { identity: &identity, ..Policies::default() });
     assert_eq!(
         text,
-        "implicitDeny: no identity-based policy allows it\n\
+        "implicitDeny: arn:aws:sts::111111111111:assumed-role/app/s1 may not perform s3:GetObject on arn:aws:s3:::b/k, \
+         because no identity-based policy allows it\n\
          identity-based policy: 3 of 4 statements about this action\n  \
-         Allow fails at StringEquals on `aws:PrincipalTag/team`: it wants `blue` or `red`, the request has `green` (policy, statement 1 (Team) at 1:38)\n  \
-         Allow is about other resources (policy, statement 2 at 2:12)\n  \
-         Allow fails at ForAnyValue:StringLike on `aws:TagKeys`: it wants `x*`, the request does not have it (policy, statement 3 at 3:12)\n\
-         keys the request does not have: aws:TagKeys"
+         statement 1 (Team) at 1:38 does not allow it: StringEquals on `aws:PrincipalTag/team` wants `blue` or `red`, the request has `green`\n  \
+         statement 2 at 2:12 does not allow it: it is about `arn:aws:s3:::other/*`, the resource is `arn:aws:s3:::b/k`\n  \
+         statement 3 at 3:12 does not allow it: ForAnyValue:StringLike on `aws:TagKeys` wants `x*`, the request does not have it\n\
+         keys the request does not have: aws:TagKeys\n\
+         this change would allow it:\n  \
+         add to an identity-based policy: {\"Effect\":\"Allow\",\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::b/k\"}"
     );
 }

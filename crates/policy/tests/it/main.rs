@@ -7,4 +7,5 @@ mod denials;
 mod diagnostics;
 mod evaluation;
 mod hostile;
+mod remedy;
 mod world;
