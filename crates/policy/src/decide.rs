@@ -4,7 +4,7 @@
 //! names the very caller of the same account grants alone; otherwise identity policies must grant (or the resource
 //! policy, to a session by its role or user), within boundary and session policies. Across accounts both sides grant.
 //! Nothing here locks or fails: what is not allowed is denied. Nothing allocates on the common path; exceptions are actions
-//! of more than 128 bytes, `BinaryEquals`, variables in `…IgnoreCase`, and long patterns with `?`.
+//! of more than 128 bytes, `BinaryEquals`, variables in `…IgnoreCase`, and `?` or several pieces between two `*`.
 //!
 //! Source: IAM User Guide, "Policy evaluation logic"; fact sheet of the policy language, section 5.
 

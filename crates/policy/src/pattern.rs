@@ -2,8 +2,8 @@
 //!
 //! `*` is any run of characters, `?` exactly one; matching is anchored at both ends. A variable's value stands for
 //! itself: a `*` in it is no wildcard and a `${` in it is not looked into again.
-//! Time: linear in pattern and text without `?`; with `?` a segment between two `*` is tried at each place where its
-//! first literal occurs, and segments longer than [`BITS`] bytes are matched bit-parallel, 64 places a step.
+//! Time: linear in pattern and text without `?`. A segment between two `*` that has a `?` is searched bit-parallel, 64 of
+//! its characters a step, so that no pattern makes matching quadratic in practice.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -271,25 +271,18 @@ fn before_end<'t>(segment: &[Piece], text: &'t str, context: &Context) -> Option
 
 /// What follows the first occurrence of `segment` in `text`. Taking the first is enough: a `*` follows it.
 fn after_first<'t>(segment: &[Piece], text: &'t str, context: &Context) -> Option<&'t str> {
-    let length = |piece| literal(piece, context).map_or(1, str::len);
-    if segment.len() > 1 && segment.iter().map(length).sum::<usize>() > BITS {
-        return after_first_in_parallel(segment, text, context);
-    }
-    let ones = segment.iter().take_while(|piece| **piece == Piece::One).count();
-    let mut rest = text;
-    for _ in 0..ones {
-        rest = skip_one(rest)?;
-    }
-    let (first, others) = match segment.get(ones..) {
-        Some([first, others @ ..]) => (literal(first, context)?, others),
-        _ => return Some(rest),
-    };
-    loop {
-        let after = rest.get(rest.find(first)? + first.len()..)?;
-        if let Some(after) = after_start(others, after, context) {
-            return Some(after);
+    match segment {
+        [] => Some(text),
+        [piece] => match literal(piece, context) {
+            Some(literal) => text.get(text.find(literal)? + literal.len()..),
+            None => skip_one(text),
+        },
+        _ if segment.contains(&Piece::One) => after_first_in_parallel(segment, text, context),
+        // Texts and variables.
+        _ => {
+            let joined: String = segment.iter().filter_map(|piece| literal(piece, context)).collect();
+            text.get(text.find(&*joined)? + joined.len()..)
         }
-        rest = skip_one(rest.get(rest.find(first)?..)?)?;
     }
 }
 
@@ -299,34 +292,22 @@ fn skip_one(text: &str) -> Option<&str> {
     Some(chars.as_str())
 }
 
-/// Segments of several pieces with more bytes than this are matched bit-parallel, so that no pattern makes matching quadratic in practice.
+/// Symbols of a segment in one word of the search.
 const BITS: usize = 64;
 
-/// Shift-And: bit `i` of `state` says that the first `i + 1` characters of the segment end at the current character.
+/// Shift-And: bit `i` of `state` says that the first `i + 1` symbols of the segment end at the current character.
 fn after_first_in_parallel<'t>(segment: &[Piece], text: &'t str, context: &Context) -> Option<&'t str> {
     let symbols: Vec<Option<char>> = segment.iter().flat_map(|piece| symbols(piece, context)).collect();
     let Some(last) = symbols.len().checked_sub(1) else { return Some(text) };
     let words = symbols.len().div_ceil(BITS);
-    let mut any = vec![0u64; words];
-    let mut of: BTreeMap<char, Vec<u64>> = BTreeMap::new();
-    for (at, symbol) in symbols.iter().enumerate() {
-        let mask = match symbol {
-            Some(c) => of.entry(*c).or_insert_with(|| vec![0; words]),
-            None => &mut any,
-        };
-        if let Some(word) = mask.get_mut(at / BITS) {
-            *word |= 1 << (at % BITS);
-        }
-    }
-    let none = vec![0; words];
-    let mut state = vec![0u64; words];
     let goal = 1u64 << (last % BITS);
+    let mut state = vec![0u64; words];
+    let masks = Masks::of(&symbols, words);
     for (at, c) in text.char_indices() {
-        let exact = of.get(&c).unwrap_or(&none);
         let mut carry = 1;
-        for ((word, any), exact) in state.iter_mut().zip(&any).zip(exact) {
+        for (word, mask) in state.iter_mut().zip(masks.of_char(c)) {
             let out = *word >> (BITS - 1);
-            *word = ((*word << 1) | carry) & (any | exact);
+            *word = ((*word << 1) | carry) & mask;
             carry = out;
         }
         if state.last().is_some_and(|word| word & goal != 0) {
@@ -334,6 +315,58 @@ fn after_first_in_parallel<'t>(segment: &[Piece], text: &'t str, context: &Conte
         }
     }
     None
+}
+
+/// For each character, in which places of a segment it may stand.
+struct Masks {
+    words: usize,
+    /// Of characters that the segment does not name: the places of `?`.
+    others: Vec<u64>,
+    /// Where the masks of the characters below 128 begin in `named`, if the segment names them.
+    ascii: [Option<usize>; 128],
+    wide: BTreeMap<char, usize>,
+    named: Vec<u64>,
+}
+
+impl Masks {
+    fn of(symbols: &[Option<char>], words: usize) -> Self {
+        let mut masks = Self {
+            words,
+            others: vec![0; words],
+            ascii: [None; 128],
+            wide: BTreeMap::new(),
+            named: Vec::new(),
+        };
+        for (at, _) in symbols.iter().enumerate().filter(|(_, symbol)| symbol.is_none()) {
+            set(&mut masks.others, at);
+        }
+        for (at, c) in symbols.iter().enumerate().filter_map(|(at, symbol)| Some((at, (*symbol)?))) {
+            let (fresh, others, named) = (masks.named.len(), &masks.others, &mut masks.named);
+            let begin = match masks.ascii.get_mut(c as usize) {
+                Some(begin) => begin.get_or_insert(fresh),
+                None => masks.wide.entry(c).or_insert(fresh),
+            };
+            if *begin == fresh {
+                named.extend_from_slice(others);
+            }
+            set(named.get_mut(*begin..).unwrap_or_default(), at);
+        }
+        masks
+    }
+
+    fn of_char(&self, c: char) -> &[u64] {
+        let begin = match self.ascii.get(c as usize) {
+            Some(begin) => *begin,
+            None => self.wide.get(&c).copied(),
+        };
+        begin.and_then(|begin| self.named.get(begin..begin + self.words)).unwrap_or(&self.others)
+    }
+}
+
+fn set(mask: &mut [u64], at: usize) {
+    if let Some(word) = mask.get_mut(at / BITS) {
+        *word |= 1 << (at % BITS);
+    }
 }
 
 fn symbols<'a>(piece: &'a Piece, context: &'a Context) -> impl Iterator<Item = Option<char>> + 'a {
@@ -461,12 +494,12 @@ mod tests {
         }
 
         #[test]
-        fn parallel_search_agrees_with_the_plain_one(segment in "[ab?]{1,70}", text in "[ab]{0,200}") {
+        fn parallel_search_agrees_with_the_plain_one(segment in "[abé?]{1,70}|[ab?]{1,5}", text in "[abéü]{0,200}") {
             let pieces = pieces(&segment, GLOB);
             let context = Context::new();
             prop_assert_eq!(
                 after_first_in_parallel(&pieces, &text, &context),
-                (0..=text.len()).find_map(|at| after_start(&pieces, text.get(at..).unwrap(), &context))
+                (0..=text.len()).filter(|at| text.is_char_boundary(*at)).find_map(|at| after_start(&pieces, text.get(at..).unwrap(), &context))
             );
         }
     }
@@ -482,6 +515,8 @@ mod tests {
     #[test]
     fn long_patterns_stay_fast() {
         let text = "a".repeat(20_000);
+        let segment = format!("*{}?{}b*", "a".repeat(31), "a".repeat(30));
+        assert!(!glob(&segment.repeat(90), &text));
         assert!(!glob(&format!("{}b", "*a".repeat(10_000)), &text));
         assert!(!glob(&format!("*{}b*", "a?".repeat(5_000)), &text));
         assert!(glob(&format!("*{}*", "?a".repeat(5_000)), &text));
