@@ -144,8 +144,7 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time_max)
         .max_buf_size(limits.header_bytes_max)
-        .max_headers(limits.headers_max)
-        .pipeline_flush(true);
+        .max_headers(limits.headers_max);
     builder
         .http2()
         .timer(TokioTimer::new())
