@@ -10,7 +10,7 @@ use http::{Request, Response, StatusCode};
 use rootward_pipeline::{Answered, Origin, TlsFacts};
 use rootward_wire::CommonError;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Location;
 use crate::listen::{self, Answer, BodyError, Limits, Peer, Received, plain};
@@ -64,6 +64,7 @@ async fn run(options: Options) -> Result<(), StartError> {
     let tls =
         options.tls.map(Tls::load).transpose().map_err(|error| StartError::System(error.to_string()))?;
     let socket = reserve(options.listen)?;
+    tokio::spawn(reload_on_hangup(hangups()?, tls.clone()));
     let node = Arc::new(start(&options.state)?);
     let listener = socket.listen(BACKLOG).map_err(|error| cannot_listen(options.listen, &error))?;
     if let State::Durable(location) = &options.state {
@@ -78,9 +79,6 @@ async fn run(options: Options) -> Result<(), StartError> {
     let server =
         Arc::new(Server { node: ArcSwap::new(node), metrics: Metrics::install(), state: options.state });
     tokio::spawn(write_usage_down(Arc::clone(&server)));
-    if let Some(tls) = tls.clone() {
-        tokio::spawn(reload_on_hangup(tls));
-    }
     listen::run(listener, tls, Limits::default(), Arc::clone(&server), stopped()).await;
     tracing::info!("stopping");
     let node = server.node.load_full();
@@ -136,12 +134,18 @@ async fn stopped() {
     }
 }
 
-async fn reload_on_hangup(tls: Tls) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    while hangup.recv().await.is_some() {
-        match tls.reload() {
-            Ok(()) => tracing::info!("certificates reloaded"),
-            Err(error) => tracing::error!(%error, "certificates not reloaded, the old ones stay"),
+/// Hangups from now on. One that nobody listens for would end the process, with or without TLS.
+fn hangups() -> Result<Signal, StartError> {
+    signal(SignalKind::hangup())
+        .map_err(|error| StartError::System(format!("cannot listen for SIGHUP: {error}")))
+}
+
+async fn reload_on_hangup(mut hangups: Signal, tls: Option<Tls>) {
+    while hangups.recv().await.is_some() {
+        match tls.as_ref().map(Tls::reload) {
+            Some(Ok(())) => tracing::info!("certificates reloaded"),
+            Some(Err(error)) => tracing::error!(%error, "certificates not reloaded, the old ones stay"),
+            None => tracing::info!("hangup: there are no certificates to reload"),
         }
     }
 }
