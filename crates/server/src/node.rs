@@ -34,6 +34,8 @@ const SANDBOX_ACCOUNT: &str = "123456789012";
 const FEED_TIME: Duration = Duration::from_millis(50);
 /// How long records on their way may take to reach the log.
 const FLUSH_TIME_MAX: Duration = Duration::from_secs(10);
+/// How many of the oldest records are looked at: a log begins with the opening of the first account, or with attempts at it.
+const FIRST_RECORDS: usize = 100;
 /// Where records of host commands say they come from.
 const HOST: &str = "operator socket";
 
@@ -126,6 +128,7 @@ impl Node {
         let (log, source, vault) = (Arc::new(log), Arc::new(source), Arc::new(Vault::new(&key)));
         let Opened { db, outbox } = Db::open(store)?;
         check_trail_reaches(&log, &db)?;
+        check_state_holds(&log, &db)?;
         let moved = Moved::default();
         let told = moved.clone();
         let on_durable = Box::new(move |ids: &[EventId], head| told.note(ids, head));
@@ -394,8 +397,18 @@ fn open_key(location: &Location, random: &mut dyn Random) -> Result<Key, StartEr
     let (data, key_file) = (location.data(), location.key_file());
     let folder = DirBuilder::new().recursive(true).mode(0o700).create(data);
     folder.map_err(|error| folder_error(location, "make", &error))?;
-    if has_state(location)? || exists(location, key_file)? {
+    if has_state(location)? {
         return Ok(KeyFile::read(key_file)?);
+    }
+    if exists(location, key_file)? {
+        let key = KeyFile::read(key_file)?;
+        // The first start may have been interrupted; or the folder is not the one that it was, and nobody would notice.
+        eprintln!(
+            "rootward: the key file `{}` was there and the data folder `{}` has no state: beginning with an empty one",
+            key_file.display(),
+            data.display()
+        );
+        return Ok(key);
     }
     let key = KeyFile::create(key_file, random)?;
     eprintln!(
@@ -405,7 +418,7 @@ fn open_key(location: &Location, random: &mut dyn Random) -> Result<Key, StartEr
     Ok(key)
 }
 
-/// Whether the folder holds a state. A log without one proves nothing: only the state knows how far it must reach.
+/// Whether the folder holds a state, be it a damaged one. A log without one proves nothing: only the state knows how far it must reach.
 fn has_state(location: &Location) -> Result<bool, StartError> {
     let (state, trail) = (exists(location, &location.state())?, exists(location, &location.trail())?);
     if trail && !state {
@@ -436,6 +449,26 @@ fn check_trail_reaches(log: &Log, db: &Db) -> Result<(), StartError> {
     )))
 }
 
+/// The log knows that there was a state: nothing can have succeeded on one that has never been written.
+fn check_state_holds(log: &Log, db: &Db) -> Result<(), StartError> {
+    if db.snapshot().revision() > 0 {
+        return Ok(());
+    }
+    let first = log.reader().after(0, FIRST_RECORDS)?;
+    if first.iter().all(|stored| is_refusal(&stored.entry)) {
+        return Ok(());
+    }
+    Err(StartError::Folder(
+        "the state is empty, but the audit log holds records of what was in it; restore `state.redb` from a backup"
+            .into(),
+    ))
+}
+
+/// Whether this records a call or a command that did nothing.
+fn is_refusal(entry: &Entry) -> bool {
+    serde_json::from_str::<Value>(entry.json()).is_ok_and(|record| record.get("errorCode").is_some())
+}
+
 fn open_on_use(source: Arc<Source>, vault: Arc<Vault>) -> OpenOnUse {
     Box::new(move |txn, account| open_sandbox_account(txn, account, source.now(), &mut Draw(&source), &vault))
 }
@@ -452,5 +485,89 @@ fn open_sandbox_account(txn: &mut Txn, id: AccountId, now: Time, random: &mut dy
     };
     if let Err(error) = accounts::open(txn, &request, now, random, vault) {
         tracing::debug!(%id, %error, "the sandbox account exists already");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn location(folder: &tempfile::TempDir) -> Location {
+        Location::new(folder.path().join("data"), None)
+    }
+
+    /// The folder of a node that has stopped, with an account in it.
+    fn used() -> (tempfile::TempDir, Location) {
+        let folder = tempfile::tempdir().unwrap();
+        let location = location(&folder);
+        let node = Node::open(&location).unwrap();
+        node.create_account("name", "name@example.com", "quiet-Otter+27-lanterns", None).ok().unwrap();
+        node.close();
+        (folder, location)
+    }
+
+    fn refusal(location: &Location) -> String {
+        Node::open(location).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn empty_state_file_is_refused_with_and_without_an_audit_log() {
+        let (_folder, location) = used();
+        fs::write(location.state(), b"").unwrap();
+        assert!(refusal(&location).contains("state.redb"));
+        fs::remove_file(location.trail()).unwrap();
+        assert!(refusal(&location).contains("state.redb"));
+        assert_eq!(fs::metadata(location.state()).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn removed_state_file_is_refused() {
+        let (_folder, location) = used();
+        fs::remove_file(location.state()).unwrap();
+        assert!(refusal(&location).contains("state.redb"));
+        assert!(!location.state().exists());
+    }
+
+    #[test]
+    fn state_of_a_first_start_beside_a_log_with_records_is_refused() {
+        let (_folder, location) = used();
+        fs::remove_file(location.state()).unwrap();
+        let vault = Vault::new(&KeyFile::read(location.key_file()).unwrap());
+        drop(Embedded::open(&location.state(), vault.key_id(), &mut Draw(&Source::Machine)).unwrap());
+        for _ in 0..2 {
+            assert!(refusal(&location).contains("audit log holds records"));
+        }
+    }
+
+    #[test]
+    fn log_of_refused_commands_alone_needs_no_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = location(&folder);
+        let node = Node::open(&location).unwrap();
+        assert!(node.create_account("name", "no address", "quiet-Otter+27-lanterns", None).is_err());
+        node.close();
+        assert_eq!(Node::open(&location).ok().unwrap().trail_length()["records"], 1);
+    }
+
+    /// What is on disk after each step of the first start.
+    #[test]
+    fn first_start_that_was_interrupted_begins_again() {
+        let (_folder, whole) = used();
+        let half = fs::read(whole.state()).unwrap();
+        let half = &half[..half.len() / 2];
+        for unfinished in [None, Some(b"".as_slice()), Some(half)] {
+            let folder = tempfile::tempdir().unwrap();
+            let location = location(&folder);
+            fs::create_dir(location.data()).unwrap();
+            KeyFile::create(location.key_file(), &mut Draw(&Source::Machine)).unwrap();
+            if let Some(unfinished) = unfinished {
+                fs::write(location.data().join("state.redb.new"), unfinished).unwrap();
+            }
+            let node = Node::open(&location).unwrap();
+            assert_eq!(node.accounts(), 0);
+            node.close();
+        }
     }
 }

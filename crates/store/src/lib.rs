@@ -249,11 +249,14 @@ pub trait Store: Send + Sync {
 
 /// Makes the name of a new file durable: syncs the folder it is in.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
+    std::fs::File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
-    };
-    std::fs::File::open(folder)?.sync_all()
+    }
 }
 
 const CLOSED: &str = "the store is closed";

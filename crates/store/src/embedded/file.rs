@@ -1,9 +1,12 @@
-//! The file itself: its tables, and the state between a failure and the next opening.
+//! The file itself: how it is made, its tables, and the state between a failure and the next opening.
+//!
+//! INVARIANT: a file that has its name is whole. It is made under another name and renamed when everything in it is on the
+//! disk, so a file that is empty or has no tables is not one whose making was interrupted: it has lost what it held.
 //!
 //! Tables: `rows` (key → revision, 8 bytes big-endian, and value), `log` (revision → writes, see [`log`]) and `meta`:
 //! `schema`, `store-id`, `key-id` and `head`.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,7 +49,7 @@ enum Slot {
 
 /// What a failed operation of the open file means.
 #[derive(Debug)]
-enum Fault {
+pub(super) enum Fault {
     Redb(redb::Error),
     Damaged(String),
 }
@@ -57,16 +60,64 @@ impl<E: Into<redb::Error>> From<E> for Fault {
     }
 }
 
-/// The production [`Opener`].
-pub(super) fn open_database(path: &Path) -> Result<Database, DatabaseError> {
-    let is_new = !path.exists();
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    let database = builder().create_with_backend(redb::backends::FileBackend::new(file)?)?;
-    if is_new {
-        crate::sync_folder(path)?;
+/// Makes the file at `path`, unless there is one.
+pub(super) fn make(path: &Path, key: KeyId, random: &mut dyn Random) -> Result<(), StoreError> {
+    make_unless_there(path, key, random).map_err(|fault| describe(path, fault))
+}
+
+fn make_unless_there(path: &Path, key: KeyId, random: &mut dyn Random) -> Result<(), Fault> {
+    let folder = fs::File::open(crate::folder_of(path))?;
+    // Of two processes that start at once one makes the file, and the other finds it.
+    folder.lock()?;
+    // A link that leads nowhere is there: what it should lead to must not be made anew.
+    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        let unfinished = unfinished(path);
+        make_database(&unfinished, key, random)?;
+        fs::rename(&unfinished, path)?;
     }
-    Ok(database)
+    // Also for a file that was there: its maker may have been killed right after it had renamed it.
+    folder.sync_all()?;
+    Ok(())
+}
+
+fn make_database(path: &Path, key: KeyId, random: &mut dyn Random) -> Result<(), Fault> {
+    let mut options = OpenOptions::new();
+    // What an interrupted start has left is overwritten.
+    let file = options.read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let database = builder().create_with_backend(redb::backends::FileBackend::new(file)?)?;
+    fill(&database, key, random)?;
+    database.close()?;
+    Ok(())
+}
+
+/// Where the file at `path` is until it is whole.
+pub(super) fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// Writes the tables of a new store.
+pub(super) fn fill(database: &Database, key: KeyId, random: &mut dyn Random) -> Result<(), Fault> {
+    let mut store_id = [0; 16];
+    random.fill(&mut store_id);
+    let transaction = database.begin_write()?;
+    transaction.open_table(ROWS)?;
+    transaction.open_table(LOG)?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert("schema", SCHEMA.to_be_bytes().as_slice())?;
+        meta.insert("store-id", store_id.as_slice())?;
+        meta.insert("key-id", key.as_bytes().as_slice())?;
+        Head::default().write(&mut meta)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The production [`Opener`]. Unlike most of redb's, it makes nothing out of an empty file.
+pub(super) fn open_database(path: &Path) -> Result<Database, DatabaseError> {
+    builder().open(path)
 }
 
 pub(super) fn builder() -> redb::Builder {
@@ -76,12 +127,7 @@ pub(super) fn builder() -> redb::Builder {
 }
 
 impl File {
-    pub(super) fn open(
-        path: &Path,
-        opener: Opener,
-        key: KeyId,
-        random: &mut dyn Random,
-    ) -> Result<(Self, Revision), StoreError> {
+    pub(super) fn open(path: &Path, opener: Opener, key: KeyId) -> Result<(Self, Revision), StoreError> {
         let mut file = Self {
             path: path.to_owned(),
             opener,
@@ -90,7 +136,6 @@ impl File {
             slot: RwLock::new(Slot::Failed),
         };
         let database = file.open_database()?;
-        file.initialize(&database, random).map_err(|fault| file.describe(fault))?;
         let (store_id, revision) = file.check(&database)?;
         file.store_id = store_id;
         file.slot = RwLock::new(Slot::Open(database));
@@ -205,7 +250,7 @@ impl File {
         let outcome = match &*self.slot() {
             Slot::Open(database) => work(database),
             Slot::Failed => {
-                return Err(self.unavailable("an earlier operation failed"));
+                return Err(unavailable(&self.path, "an earlier operation failed"));
             }
             Slot::Closed => return Err(StoreError::Unavailable(CLOSED.to_owned())),
         };
@@ -230,30 +275,9 @@ impl File {
     fn open_database(&self) -> Result<Database, StoreError> {
         match catch_unwind(AssertUnwindSafe(|| (self.opener)(&self.path))) {
             Ok(Ok(database)) => Ok(database),
-            Ok(Err(error)) => Err(self.describe_opening(error)),
+            Ok(Err(error)) => Err(self.describe(error.into())),
             Err(_) => Err(self.corrupt("its structure cannot be followed".to_owned())),
         }
-    }
-
-    /// Fills an empty database.
-    fn initialize(&self, database: &Database, random: &mut dyn Random) -> Result<(), Fault> {
-        if database.begin_read()?.list_tables()?.next().is_some() {
-            return Ok(());
-        }
-        let mut store_id = [0; 16];
-        random.fill(&mut store_id);
-        let transaction = database.begin_write()?;
-        transaction.open_table(ROWS)?;
-        transaction.open_table(LOG)?;
-        {
-            let mut meta = transaction.open_table(META)?;
-            meta.insert("schema", SCHEMA.to_be_bytes().as_slice())?;
-            meta.insert("store-id", store_id.as_slice())?;
-            meta.insert("key-id", self.key.as_bytes().as_slice())?;
-            Head::default().write(&mut meta)?;
-        }
-        transaction.commit()?;
-        Ok(())
     }
 
     /// Checks that the database is ours, of our version and of our key; returns the store's id and revision.
@@ -285,34 +309,36 @@ impl File {
     }
 
     fn corrupt(&self, reason: String) -> StoreError {
-        StoreError::Corrupt { path: self.shown_path(), reason }
-    }
-
-    fn unavailable(&self, reason: &str) -> StoreError {
-        StoreError::Unavailable(format!("the data file `{}` cannot be used: {reason}", self.path.display()))
-    }
-
-    fn describe_opening(&self, error: DatabaseError) -> StoreError {
-        match error {
-            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-                StoreError::InUse(self.shown_path())
-            }
-            other => self.describe(Fault::from(other)),
-        }
+        corrupt(&self.path, reason)
     }
 
     fn describe(&self, fault: Fault) -> StoreError {
-        match fault {
-            Fault::Damaged(reason) | Fault::Redb(redb::Error::Corrupted(reason)) => self.corrupt(reason),
-            Fault::Redb(redb::Error::Io(error)) => match error.kind() {
-                io::ErrorKind::InvalidData => self.corrupt("it is no data file of rootward".to_owned()),
-                io::ErrorKind::UnexpectedEof => self.corrupt("its end is missing".to_owned()),
-                io::ErrorKind::StorageFull => self.unavailable("no space left on device"),
-                _ => self.unavailable(&error.to_string()),
-            },
-            Fault::Redb(other) => self.unavailable(&other.to_string()),
-        }
+        describe(&self.path, fault)
     }
+}
+
+fn describe(path: &Path, fault: Fault) -> StoreError {
+    match fault {
+        Fault::Damaged(reason) | Fault::Redb(redb::Error::Corrupted(reason)) => corrupt(path, reason),
+        Fault::Redb(redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch) => {
+            StoreError::InUse(path.display().to_string())
+        }
+        Fault::Redb(redb::Error::Io(error)) => match error.kind() {
+            io::ErrorKind::InvalidData => corrupt(path, "it is empty or no data file of rootward".to_owned()),
+            io::ErrorKind::UnexpectedEof => corrupt(path, "its end is missing".to_owned()),
+            io::ErrorKind::StorageFull => unavailable(path, "no space left on device"),
+            _ => unavailable(path, &error.to_string()),
+        },
+        Fault::Redb(other) => unavailable(path, &other.to_string()),
+    }
+}
+
+fn corrupt(path: &Path, reason: String) -> StoreError {
+    StoreError::Corrupt { path: path.display().to_string(), reason }
+}
+
+fn unavailable(path: &Path, reason: &str) -> StoreError {
+    StoreError::Unavailable(format!("the data file `{}` cannot be used: {reason}", path.display()))
 }
 
 /// Where the store and its log are.
@@ -354,7 +380,9 @@ fn read_meta(database: &Database, name: &'static str) -> Result<Vec<u8>, Fault> 
     let meta = match database.begin_read()?.open_table(META) {
         Ok(meta) => meta,
         Err(TableError::Storage(error)) => return Err(error.into()),
-        Err(_) => return Err(Fault::Damaged("it is a database of another program".to_owned())),
+        Err(_) => {
+            return Err(Fault::Damaged("it is a database of another program, or an empty one".to_owned()));
+        }
     };
     let row = meta.get(name)?.ok_or_else(|| Fault::Damaged(format!("it has no `{name}`")))?;
     Ok(row.value().to_vec())

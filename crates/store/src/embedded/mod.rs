@@ -60,16 +60,12 @@ impl Embedded {
     /// [`StoreError::InUse`], [`StoreError::NewerSchema`], [`StoreError::WrongKey`], [`StoreError::Corrupt`],
     /// [`StoreError::Unavailable`].
     pub fn open(path: &Path, key: KeyId, random: &mut dyn Random) -> Result<Self, StoreError> {
-        Self::open_with(path, Box::new(open_database), key, random)
+        file::make(path, key, random)?;
+        Self::open_with(path, Box::new(open_database), key)
     }
 
-    fn open_with(
-        path: &Path,
-        opener: file::Opener,
-        key: KeyId,
-        random: &mut dyn Random,
-    ) -> Result<Self, StoreError> {
-        let (file, revision) = File::open(path, opener, key, random)?;
+    fn open_with(path: &Path, opener: file::Opener, key: KeyId) -> Result<Self, StoreError> {
+        let (file, revision) = File::open(path, opener, key)?;
         let file = Arc::new(file);
         let backend = FileBackend { file: Arc::clone(&file), paused: None };
         Ok(Self { file, committer: Committer::start(backend, revision)? })

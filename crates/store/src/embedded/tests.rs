@@ -3,8 +3,8 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use redb::{BackendError, StorageBackend, TableDefinition, backends};
@@ -18,6 +18,13 @@ struct Zeros;
 impl Random for Zeros {
     fn fill(&mut self, bytes: &mut [u8]) {
         bytes.fill(0xab);
+    }
+}
+
+struct Constant(u8);
+impl Random for Constant {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.fill(self.0);
     }
 }
 
@@ -127,12 +134,12 @@ fn open_on_faulty_disk(folder: &TempDir) -> (Embedded, Arc<Faults>) {
     let of_opener = Arc::clone(&faults);
     let opener = move |path: &Path| {
         when(&of_opener.openings_fail)?;
-        let file =
-            std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(path)?;
         let disk = FaultyDisk { file: backends::FileBackend::new(file)?, faults: Arc::clone(&of_opener) };
         file::builder().create_with_backend(disk)
     };
-    let store = Embedded::open_with(&path_in(folder), Box::new(opener), KEY, &mut Zeros).unwrap();
+    file::make(&path_in(folder), KEY, &mut Zeros).unwrap();
+    let store = Embedded::open_with(&path_in(folder), Box::new(opener), KEY).unwrap();
     (store, faults)
 }
 
@@ -290,6 +297,85 @@ fn new_file_is_private() {
     let store = open(&folder).unwrap();
     assert_eq!(std::fs::metadata(path_in(&folder)).unwrap().permissions().mode() & 0o7777, 0o600);
     assert_eq!(store.store_id(), "ab".repeat(16));
+}
+
+/// An empty file was whole once: to begin anew would lose what it held without a word.
+#[test]
+fn empty_file_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(&folder).unwrap());
+    std::fs::write(path_in(&folder), b"").unwrap();
+    let error = open(&folder).err().unwrap();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    assert!(error.to_string().contains("state.redb") && error.to_string().contains("empty"), "{error}");
+    assert_eq!(std::fs::metadata(path_in(&folder)).unwrap().len(), 0);
+}
+
+#[test]
+fn database_without_tables_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(redb::Database::create(path_in(&folder)).unwrap());
+    for _ in 0..2 {
+        let error = open(&folder).err().unwrap();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    }
+}
+
+#[test]
+fn making_that_was_interrupted_begins_again() {
+    let whole = {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(&folder).unwrap());
+        std::fs::read(path_in(&folder)).unwrap()
+    };
+    let half = &whole[..whole.len() / 2];
+    for left in [b"".as_slice(), &[0; 100_000], half, &whole] {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = file::unfinished(&path_in(&folder));
+        std::fs::write(&unfinished, left).unwrap();
+        let store = open(&folder).unwrap();
+        assert_eq!(put(&store, "key", b"value"), Ok(1));
+        drop(store);
+        assert_eq!(keys(&open(&folder).unwrap()), ["key"]);
+        assert!(!unfinished.exists());
+    }
+}
+
+#[test]
+fn link_that_leads_nowhere_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = folder.path().join("not mounted");
+    std::os::unix::fs::symlink(&elsewhere, path_in(&folder)).unwrap();
+    assert!(matches!(open(&folder), Err(StoreError::Unavailable(_))));
+    assert!(!elsewhere.exists() && path_in(&folder).is_symlink());
+}
+
+#[test]
+fn first_starts_at_the_same_time_make_one_store() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let barrier = Barrier::new(4);
+        let opened = thread::scope(|scope| {
+            let starts = [1, 2, 3, 4].map(|id| {
+                let (barrier, path) = (&barrier, path_in(&folder));
+                scope.spawn(move || {
+                    barrier.wait();
+                    Embedded::open(&path, KEY, &mut Constant(id))
+                })
+            });
+            starts.map(|start| start.join().unwrap())
+        });
+        let [only] = opened.iter().flatten().collect::<Vec<_>>()[..] else { panic!("not one has it") };
+        let id = only.store_id().to_owned();
+        assert!(
+            opened
+                .iter()
+                .flat_map(|start| start.as_ref().err())
+                .all(|error| matches!(error, StoreError::InUse(_)))
+        );
+        drop(opened);
+        assert_eq!(open(&folder).unwrap().store_id(), id);
+    }
 }
 
 #[test]
