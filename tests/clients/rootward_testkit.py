@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -63,7 +64,7 @@ class Server:
 
     running = set()
 
-    def __init__(self, folder, *arguments, sandbox=False, data="data", wrapper=()):
+    def __init__(self, folder, *arguments, sandbox=False, data="data", wrapper=(), authority=None):
         self.folder = Path(folder)
         self.data = self.folder / data
         self.port = free_port()
@@ -72,12 +73,13 @@ class Server:
         self.calls = []
         self.secrets = {PASSWORD}
         self.inside = ()
+        self.authority = authority  # whose certificate it serves: a file that clients trust; none means no TLS
         state = ["--sandbox"] if sandbox else ["--data", str(self.data)]
         self.command = [*wrapper, str(BINARY), "serve", "--listen", f"127.0.0.1:{self.port}", *state, *arguments]
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.authority else 'http'}://127.0.0.1:{self.port}"
 
     def start(self):
         with self.log.open("ab") as log:
@@ -176,7 +178,7 @@ class Server:
         key, secret, token = credentials or (None, None, None)
         with _making_clients:
             made = _session.client(
-                service, region_name=region, endpoint_url=self.url, config=settings,
+                service, region_name=region, endpoint_url=self.url, config=settings, verify=self.authority,
                 aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token,
             )
         made.meta.events.register("after-call", self._remember)
@@ -447,7 +449,11 @@ def get(server, path, headers=None):
 
 
 def exchange(server, method, path, content, headers):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
+    if server.authority:
+        trust = ssl.create_default_context(cafile=server.authority)
+        connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=TIMEOUT, context=trust)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
     try:
         connection.request(method, path, content, headers)
         answer = connection.getresponse()

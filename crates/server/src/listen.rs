@@ -27,7 +27,7 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Largest request head, in bytes.
     pub header_bytes_max: usize,
-    /// Most header fields of one request.
+    /// Most header fields of one HTTP/1.1 request; in HTTP/2 their bytes alone count.
     pub headers_max: usize,
     /// A request head must be complete this long after its first byte.
     pub header_time_max: Duration,
