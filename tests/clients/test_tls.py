@@ -287,9 +287,10 @@ def test_http_1_head_is_refused_at_64_kib_without_waiting_for_its_end(server):
         assert answer(connection).startswith("HTTP/1.1 431 ")
 
 
-def test_http_1_head_of_more_than_a_hundred_fields_is_refused(server):
+@pytest.mark.parametrize("http2", [False, True])
+def test_head_of_more_than_a_hundred_fields_is_refused(server, http2):
     health = server.url + "/_rootward/health"
-    with httpx.Client(verify=server.certificates.trust(), timeout=TIMEOUT) as client:
+    with httpx.Client(http2=http2, verify=server.certificates.trust(), timeout=TIMEOUT) as client:
         assert client.get(health, headers={f"x-{n}": "" for n in range(80)}).status_code == 200
         assert client.get(health, headers={f"x-{n}": "" for n in range(120)}).status_code == 431
 
