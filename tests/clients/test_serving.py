@@ -78,6 +78,11 @@ def test_host_commands_work_without_a_server(tmp_path):
     server.stop()
 
 
+def test_told_to_stop_in_its_first_moment_it_ends_cleanly(tmp_path):
+    for _ in range(20):
+        Server(tmp_path, sandbox=True).start().stop()
+
+
 def test_requests_under_way_are_finished_when_it_is_told_to_stop(tmp_path):
     server = Server(tmp_path).start()
     account = server.account()

@@ -64,7 +64,8 @@ async fn run(options: Options) -> Result<(), StartError> {
     let tls =
         options.tls.map(Tls::load).transpose().map_err(|error| StartError::System(error.to_string()))?;
     let socket = reserve(options.listen)?;
-    tokio::spawn(reload_on_hangup(hangups()?, tls.clone()));
+    // A hangup that nobody listens for would end the process, with or without TLS.
+    tokio::spawn(reload_on_hangup(signals(SignalKind::hangup())?, tls.clone()));
     let node = Arc::new(start(&options.state)?);
     let listener = socket.listen(BACKLOG).map_err(|error| cannot_listen(options.listen, &error))?;
     if let State::Durable(location) = &options.state {
@@ -75,11 +76,12 @@ async fn run(options: Options) -> Result<(), StartError> {
             ))
         })?;
     }
+    let stop = stopped()?;
     announce(&listener, &options.state, tls.is_some());
     let server =
         Arc::new(Server { node: ArcSwap::new(node), metrics: Metrics::install(), state: options.state });
     tokio::spawn(write_usage_down(Arc::clone(&server)));
-    listen::run(listener, tls, Limits::default(), Arc::clone(&server), stopped()).await;
+    listen::run(listener, tls, Limits::default(), Arc::clone(&server), stop).await;
     tracing::info!("stopping");
     let node = server.node.load_full();
     tokio::task::spawn_blocking(move || node.close()).await.ok();
@@ -120,24 +122,21 @@ fn announce(listener: &TcpListener, state: &State, tls: bool) {
     tracing::info!("listening on {scheme}://{address}");
 }
 
-/// Resolves when the process is told to stop.
-async fn stopped() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be received: stop the server with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+/// Resolves when the process is told to stop, from now on: also before anybody waits for it.
+fn stopped() -> Result<impl Future<Output = ()>, StartError> {
+    let (mut terminate, mut interrupt) =
+        (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
-/// Hangups from now on. One that nobody listens for would end the process, with or without TLS.
-fn hangups() -> Result<Signal, StartError> {
-    signal(SignalKind::hangup())
-        .map_err(|error| StartError::System(format!("cannot listen for SIGHUP: {error}")))
+/// From now on these signals do nothing but what is done with them here.
+fn signals(kind: SignalKind) -> Result<Signal, StartError> {
+    signal(kind).map_err(|error| StartError::System(format!("cannot receive signals: {error}")))
 }
 
 async fn reload_on_hangup(mut hangups: Signal, tls: Option<Tls>) {
