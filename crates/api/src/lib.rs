@@ -1,4 +1,4 @@
-//! Shapes, operations and error codes of the AWS services, generated from their public models.
+#![doc = include_str!("../README.md")]
 //!
 //! One module a service. Each holds a type for every operation ([`iam::CreateUser`]), structure and enum,
 //! `ErrorCode`, `SERVICE` and the sorted table `OPERATIONS`. Required members are plain, all others `Option`; this holds

@@ -1,4 +1,4 @@
-//! The audit trail: one CloudTrail record for each call, kept in a log that shows when someone changed it.
+#![doc = include_str!("../README.md")]
 //!
 //! Shape: [`Record`] (borrowed facts of one call) → [`Entry`] (its JSON and the columns it is found by) →
 //! [`Writer`] (a thread that gathers entries) → [`Log`] (SQLite, append-only) → [`Reader`] (tail, look-up, verify).
@@ -7,9 +7,6 @@
 //! wait in the store's outbox: they are on disk before the caller is told to delete them there, and appending
 //! one twice leaves one. The *plain* lane carries the records of reads and refusals, a fraction of a second behind the
 //! call; a power cut may take those of the last moments, a killed process only those still in memory.
-//!
-//! Guarantee: a changed, removed, inserted or reordered record is found by [`Reader::verify`]; a rewritten log is found
-//! by whoever holds the key of its [`Seal`]; a log cut at its end is found by comparing with a [`Head`] kept elsewhere.
 #![warn(missing_docs)]
 
 mod chain;

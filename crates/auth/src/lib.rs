@@ -1,4 +1,4 @@
-//! Who is this, and may they do this.
+#![doc = include_str!("../README.md")]
 //!
 //! ```text
 //! signed request ──authn──▶ Principal ──authz──▶ decision with its reason
@@ -10,8 +10,6 @@
 //!   without a look-up and nobody else can read or make one.
 //! - [`password`]: which ones a root user may have, and how they are kept.
 //! - [`authz`] gathers the policies that apply to a principal and asks the policy engine.
-//!
-//! There is no way to be unauthenticated by omission: the sandbox is another [`authn::Authority`], not a missing one.
 #![warn(missing_docs)]
 
 pub mod authn;

@@ -1,11 +1,10 @@
-//! The AWS managed policies, in the version that was newest when the data was fetched ([`SOURCE`]).
+#![doc = include_str!("../README.md")]
 //!
 //! Shape: a sorted table in the binary's read-only data, and the documents beside it, compressed in blocks of about
-//! 64 KiB of text. Nothing is read, allocated or sorted at start; a document costs the decompression of at most one
-//! block (below a millisecond).
+//! 64 KiB of text.
 //!
 //! DIFFERENCE: AWS's managed policies come without descriptions and without AWS's unique ids, which the data lacks. Ids are
-//! derived from the names: of the usual form and the same everywhere. Documents are equal as JSON, without white space.
+//! derived from the names: of the usual form and the same everywhere.
 //!
 //! Source and licence of the data: `data/NOTICE`. Refresh: `xtask fetch-managed-policies`, then `xtask managed-policies`.
 #![warn(missing_docs)]

@@ -1,7 +1,4 @@
-//! The words every other crate shares: ARNs, account ids, unique ids, access key ids, partitions and instants.
-//!
-//! Everything here is pure: no I/O, no clock, no randomness of its own. A value that exists is well formed,
-//! so nobody checks twice.
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
 mod account;

@@ -1,11 +1,8 @@
-//! The one path of every request.
+#![doc = include_str!("../README.md")]
 //!
 //! ```text
 //! bytes ─▶ frame ─▶ authenticate ─▶ decode ─▶ authorize ─▶ run ─▶ commit ─▶ record ─▶ encode ─▶ bytes
 //! ```
-//!
-//! Each step needs what only the step before it makes. When two errors apply, this order decides which one the
-//! client sees. A write and its audit record commit together; reads and refusals are recorded on their way out.
 #![warn(missing_docs)]
 
 mod context;

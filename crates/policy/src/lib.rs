@@ -1,4 +1,4 @@
-//! The AWS policy language as a library: parse, compile, decide, explain.
+#![doc = include_str!("../README.md")]
 //!
 //! ```text
 //! document (JSON text) → Policy (parsed, with places) → Program (compiled, shared) → Decision (with its reason)
@@ -20,11 +20,7 @@
 //! assert!(decide(&request, &Policies { identity: &identity, ..Policies::default() }).is_allowed());
 //! ```
 //!
-//! No I/O, no clock, no async, no unsafe, no regular expressions. Nothing panics on input; time and memory are bounded by
-//! the sizes of document and request. [`decide`] allocates nothing on the common path and takes no lock.
-//!
-//! Guarantee: what cannot be read or evaluated never helps an Allow and never excuses a Deny. A document that cannot be
-//! read denies everything; a condition that cannot be evaluated fails an Allow and fulfils a Deny.
+//! [`decide`] allocates nothing on the common path and takes no lock.
 //!
 //! Source: AWS IAM User Guide and Organizations User Guide; where those are silent, the choice is a comment at the place.
 #![warn(missing_docs)]

@@ -1,7 +1,4 @@
-//! The services: every operation that is implemented, as a declaration beside its function, and opening accounts.
-//!
-//! Functions are synchronous and see an [`OpContext`](rootward_pipeline::OpContext), a transaction and typed input;
-//! they know neither HTTP nor clocks. One service never uses another.
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
 pub mod accounts;

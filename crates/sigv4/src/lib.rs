@@ -1,5 +1,4 @@
-//! AWS Signature Version 4, the verifying side: decides whether the holder of a secret key signed exactly
-//! this request.
+#![doc = include_str!("../README.md")]
 //!
 //! Three steps, each a type that the next one needs, so none can be left out:
 //!
@@ -15,11 +14,6 @@
 //! The order of the checks is the order in which AWS answers them: both forms at once, missing parameters,
 //! date, time window, unsigned headers, algorithm, shape of the credential, its scope, (the key), the
 //! signature.
-//!
-//! Guarantee: a [`Verified`] exists only if HMAC-SHA256 under the given key matches, compared in constant
-//! time, for the method, path, query, every signed header and the SHA-256 of the whole body. Left open, as the
-//! algorithm leaves it: headers outside `x-amz-*`, the order of parameters with different values of one name,
-//! the access key id (another id has another key), and for S3 the body, when the request says so.
 //!
 //! Work is linear in the size of the request, plus the sort of the query parameters; nothing is ever expanded
 //! more than threefold. The caller bounds the size of the request.

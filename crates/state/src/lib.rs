@@ -1,4 +1,4 @@
-//! What Rootward knows: accounts and their entities, served from memory and changed by optimistic transactions.
+#![doc = include_str!("../README.md")]
 //!
 //! ```text
 //! Store (rows of bytes) ──load, feed──▶ World (immutable) ──snapshot──▶ Txn ──commit──▶ Store

@@ -1,17 +1,9 @@
-//! Rows of bytes under ordered keys, changed by guarded commits and followed through one ordered feed.
+#![doc = include_str!("../README.md")]
 //!
 //! Shape: a row is key → value with the [`Revision`] of the commit that last wrote it. One counter numbers the commits of
 //! the whole store, without gaps. A [`Commit`] names what it depends on ([`Guard`]) and what it changes ([`Write`]).
 //!
-//! Guarantee, checked for every backend by [`conformance`]:
-//! - A commit applies whole or not at all, and only if every guard holds at that moment.
-//! - It is durable (as far as the backend promises it) before anybody hears of it: first the feed, then its submitter.
-//! - The feed delivers every commit once, in the order of revisions.
-//!
 //! Commits that arrive while another is being made durable share the next flush: see [`GROUP_COMMITS_MAX`].
-//!
-//!
-//! [`vault`] keeps the key file and seals what must not be readable in a store; it knows nothing of rows.
 #![warn(missing_docs)]
 
 mod committer;

@@ -1,4 +1,4 @@
-//! The AWS wire protocols, driven by generated shape descriptors: this crate knows protocols and no service.
+#![doc = include_str!("../README.md")]
 //!
 //! The way in: [`Frame::read`] finds the operation, [`Frame::input`] decodes a [`Value`] tree and checks every constraint
 //! of the model on it, [`typed`] makes the input type of the operation from it. The way out: [`success`] and [`failure`]
