@@ -389,10 +389,14 @@ mod tests {
     fn stalled_store_refuses_what_exceeds_its_queue_and_takes_the_rest() {
         let store = Memory::new().unwrap();
         let (go_on, stalled) = mpsc::channel::<()>();
+        let (stalling, stalls) = mpsc::channel();
         let stall = move |_| {
+            stalling.send(()).unwrap();
             let _ = stalled.recv();
         };
         store.submit(put(1), Box::new(stall));
+        // Before it stalls it would take what is queued with it.
+        stalls.recv().unwrap();
         let (send, receive) = mpsc::channel();
         let fitting = QUEUE_BYTES_MAX / COMMIT_BYTES_MAX;
         for _ in 0..=fitting + 1 {
