@@ -2,7 +2,7 @@
 //!
 //! Gathering follows references of the snapshot: a user's own policies and those of its groups, a role's, the
 //! boundary, the session's. A reference that leads nowhere grants nothing; a boundary or session policy that leads nowhere
-//! allows nothing. Programs are compiled once and shared; here nothing is copied but references.
+//! denies everything, because it may have held a Deny. Programs are compiled once and shared; here nothing is copied but references.
 //!
 //! Source: IAM User Guide, "Policy evaluation logic"; denial texts: "Troubleshoot access denied error messages".
 
@@ -264,7 +264,7 @@ impl<'a> Gathered<'a> {
                 (role.boundary.as_ref(), session_policies(state, partition, &session.policies))
             }
         };
-        // A boundary that leads nowhere allows nothing; it cannot be, because policies in use are not deleted.
+        // A boundary that leads nowhere denies everything; it cannot be, because policies in use are not deleted.
         let boundary = boundary.map(|policy| {
             managed(state, partition, policy).unwrap_or_else(|| (&*UNREADABLE, Origin::Unnamed))
         });

@@ -70,6 +70,7 @@ fn because(reason: &str) -> Option<String> {
 const NO_IDENTITY: &str = " because no identity-based policy allows the iam:ListUsers action";
 const NO_BOUNDARY: &str = " because no permissions boundary allows the iam:ListUsers action";
 const NO_SESSION: &str = " because no session policy allows the iam:ListUsers action";
+const SESSION_DENY: &str = " with an explicit deny in a session policy";
 
 fn because_session(reason: &str) -> Option<String> {
     because(reason)
@@ -219,12 +220,12 @@ fn session_policies_cut_what_the_role_may() {
     // One that allows is enough, one that denies too.
     assert_eq!(with(Some(s3), &[all]), None);
     assert_eq!(with(Some(s3), &[]), because_session(NO_SESSION));
-    assert_eq!(with(Some(DENY), &[all]), because_session(" with an explicit deny in a session policy"));
+    assert_eq!(with(Some(DENY), &[all]), because_session(SESSION_DENY));
     drop(policy);
 }
 
 #[test]
-fn session_policy_that_leads_nowhere_allows_nothing() {
+fn session_policy_that_leads_nowhere_denies_everything() {
     let mut bench = bench();
     bench.policy("all", ALLOW);
     let role = bench.role("app", |role| role.grants = inline(ALLOW));
@@ -239,7 +240,7 @@ fn session_policy_that_leads_nowhere_allows_nothing() {
     ] {
         let policies = SessionPolicies { inline: None, managed: vec![arn.into()] };
         let session = role_session(&role, |session| session.policies = Arc::new(policies));
-        assert_eq!(denial(&bench, &session), because_session(NO_SESSION), "{arn}");
+        assert_eq!(denial(&bench, &session), because_session(SESSION_DENY), "{arn}");
         assert!(!is_managed_policy(&bench.world(), Partition::Aws, account(), arn));
     }
     let policies =
@@ -247,7 +248,7 @@ fn session_policy_that_leads_nowhere_allows_nothing() {
     let session = role_session(&role, |session| session.policies = Arc::new(policies));
     assert_eq!(denial(&bench, &session), None);
     bench.write(|txn| txn.delete_entity::<ManagedPolicy>(account(), "all"));
-    assert_eq!(denial(&bench, &session), because_session(NO_SESSION));
+    assert_eq!(denial(&bench, &session), because_session(SESSION_DENY));
 }
 
 #[test]

@@ -518,7 +518,7 @@ pub(super) mod tests {
         let request = api::CreatePolicyRequest {
             path: Some("/team/".into()),
             description: Some("reads".into()),
-            tags: Some(vec![tag("Team", "a"), tag("team", "b")]),
+            tags: Some(vec![tag("team", "a"), tag("cost", "b")]),
             ..request("read")
         };
         let created = bench.run(&CREATE_POLICY, request).unwrap().policy.unwrap();
