@@ -199,6 +199,9 @@ pub(crate) struct Patch {
     /// Members that the model calls required and the service leaves out at times.
     #[serde(default)]
     pub(crate) optional: Vec<String>,
+    /// Members that the model calls optional and that mean nothing when absent.
+    #[serde(default)]
+    pub(crate) required: Vec<String>,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -226,6 +229,12 @@ impl Model {
                 let at = shape.required.iter().position(|required| required == member);
                 let at = at.ok_or_else(|| format!("`{name}` does not require `{member}`"))?;
                 shape.required.remove(at);
+            }
+            for member in &set.required {
+                if shape.required.contains(member) {
+                    return Err(format!("`{name}` requires `{member}` already"));
+                }
+                shape.required.push(member.clone());
             }
             shape.patch = set;
         }

@@ -145,11 +145,19 @@ impl Tokens {
         Self { vault, opened: Cache::new(CACHED_MAX) }
     }
 
-    /// Makes the token that says `claims`.
-    pub fn issue(&self, claims: &Claims, random: &mut dyn Random) -> String {
+    /// Makes the token that says `claims`, at least `bytes_min` long: zeros behind the claims, which opening ignores.
+    pub fn issue(&self, claims: &Claims, bytes_min: usize, random: &mut dyn Random) -> String {
         // Serializing to memory fails for no field of `Claims`; an empty token would simply never open.
         let mut plain = postcard::to_stdvec(claims).unwrap_or_default();
-        let sealed = self.vault.seal_token(CONTEXT, &plain, random);
+        let mut sealed = self.vault.seal_token(CONTEXT, &plain, random);
+        let missing = (bytes_min.min(TOKEN_BYTES_MAX).div_ceil(4) * 3).saturating_sub(sealed.len());
+        if missing > 0 {
+            // Moved, not grown: growing would leave a copy of the secret behind.
+            let mut padded = vec![0; plain.len() + missing];
+            padded.iter_mut().zip(&plain).for_each(|(to, from)| *to = *from);
+            sealed = self.vault.seal_token(CONTEXT, &padded, random);
+            padded.zeroize();
+        }
         plain.zeroize();
         BASE64_STANDARD.encode(sealed)
     }

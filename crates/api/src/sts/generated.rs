@@ -348,7 +348,7 @@ structure! {
     schema::POLICY_DESCRIPTOR_TYPE;
     #[derive(Default)]
     pub struct PolicyDescriptorType {
-        pub arn: Option<String>,
+        pub arn: String,
     }
 }
 
@@ -773,7 +773,7 @@ pub mod schema {
     pub static ISSUER: Schema = Schema::new("Issuer", Kind::String(Range::ANY, None));
     pub static NAME_QUALIFIER: Schema = Schema::new("NameQualifier", Kind::String(Range::ANY, None));
     pub static POLICY_DESCRIPTOR_TYPE: Schema =
-        Schema::new("PolicyDescriptorType", Kind::Structure(&[Member::new("arn", &ARN_TYPE)]));
+        Schema::new("PolicyDescriptorType", Kind::Structure(&[Member::new("arn", &ARN_TYPE).required()]));
     pub static PROVIDED_CONTEXT: Schema = Schema::new(
         "ProvidedContext",
         Kind::Structure(&[

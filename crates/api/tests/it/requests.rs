@@ -312,5 +312,17 @@ fn session_parameters_of_sts_decode() {
     assert_eq!(input.duration_seconds, Some(900));
     assert_eq!(input.transitive_tag_keys, Some(vec!["k".to_owned()]));
     let arns = input.policy_arns.unwrap();
-    assert_eq!(arns[0].arn.as_deref(), Some("arn:aws:iam::aws:policy/ReadOnlyAccess"));
+    assert_eq!(arns[0].arn, "arn:aws:iam::aws:policy/ReadOnlyAccess");
+}
+
+/// Left out, the session would have every permission of its role.
+#[test]
+fn managed_session_policy_without_arn_is_refused() {
+    for member in ["PolicyArns.member.1.Arn=x", "PolicyArns.member.1=x", "PolicyArns.member.1.name=x"] {
+        let parameters = format!("RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fa&RoleSessionName=s1&{member}");
+        assert_eq!(
+            message("AssumeRole", &parameters),
+            one("policyArns.1.member.arn", "Member must not be null")
+        );
+    }
 }

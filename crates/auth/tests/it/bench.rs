@@ -196,7 +196,7 @@ impl Bench {
             policy_arns: Vec::new(),
         };
         change(&mut claims);
-        let token = Some(self.tokens.issue(&claims, &mut self.random));
+        let token = Some(self.tokens.issue(&claims, 0, &mut self.random));
         Signer { key: claims.key.to_string(), secret: claims.secret.expose().into(), token }
     }
 

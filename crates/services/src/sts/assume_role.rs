@@ -104,6 +104,9 @@ fn assume_role(
     if input.serial_number.is_some() || input.token_code.is_some() {
         return Err(failures::mfa_refused());
     }
+    if input.provided_contexts.as_ref().is_some_and(|contexts| !contexts.is_empty()) {
+        return Err(failures::unknown_context_assertion());
+    }
     // Authorization has seen this role: it is gone only if it was deleted in between.
     let (account, role) = txn
         .world()
@@ -135,7 +138,7 @@ fn assume_role(
     let packed = packed_percent(&claims)?;
     let session = format!("assumed-role/{}/{}", role.name, input.role_session_name);
     Ok(api::AssumeRoleResponse {
-        credentials: Some(credentials(ctx, &claims)),
+        credentials: Some(credentials(ctx, &claims, input.minimum_session_token_size)),
         assumed_role_user: Some(api::AssumedRoleUser {
             assumed_role_id: format!("{}:{}", role.id, input.role_session_name),
             arn: format!("arn:{}:sts::{account}:{session}", ctx.partition()),
@@ -225,11 +228,11 @@ fn session_policies(
         return Err(failures::too_many_session_policies(POLICY_ARNS_MAX));
     }
     let mut arns: Vec<Box<str>> = Vec::new();
-    for arn in input.policy_arns.iter().flatten().filter_map(|policy| policy.arn.as_deref()) {
+    for api::PolicyDescriptorType { arn } in input.policy_arns.iter().flatten() {
         if !authz::is_managed_policy(world, partition, account, arn) {
             return Err(failures::no_such_session_policy(arn));
         }
-        arns.push(arn.into());
+        arns.push(arn.as_str().into());
     }
     let chars = input.policy.as_deref().map_or(0, |text| text.chars().count())
         + arns.iter().map(|arn| arn.len()).sum::<usize>();
@@ -325,8 +328,7 @@ mod tests {
     }
 
     fn arns(arns: &[String]) -> impl FnOnce(&mut api::AssumeRoleRequest) {
-        let arns: Vec<_> =
-            arns.iter().cloned().map(|arn| api::PolicyDescriptorType { arn: Some(arn) }).collect();
+        let arns: Vec<_> = arns.iter().cloned().map(|arn| api::PolicyDescriptorType { arn }).collect();
         |input| input.policy_arns = Some(arns)
     }
 
@@ -510,6 +512,35 @@ mod tests {
         {
             let expected = format!("ValidationError: The policy {arn} does not exist or is not attachable.");
             assert_eq!(refusal(&bench, arns(&[arn.into()])), expected);
+        }
+    }
+
+    #[test]
+    fn context_assertion_is_refused_and_an_empty_list_is_none() {
+        let bench = bench();
+        let context = api::ProvidedContext { provider_arn: None, context_assertion: Some("x".into()) };
+        let message = refusal(&bench, |input| input.provided_contexts = Some(vec![context]));
+        assert!(message.starts_with("ValidationError: "), "{message}");
+        assert!(assume(&bench, |input| input.provided_contexts = Some(Vec::new())).is_ok());
+    }
+
+    #[test]
+    fn token_is_as_long_as_asked_and_opens() {
+        let bench = bench();
+        let long = |bytes| {
+            let (output, claims) =
+                assume(&bench, |input| input.minimum_session_token_size = Some(bytes)).unwrap();
+            assert_eq!(
+                claims.secret.expose(),
+                output.credentials.as_ref().unwrap().secret_access_key.expose()
+            );
+            output.credentials.unwrap().session_token.len()
+        };
+        let plain = long(0);
+        assert_eq!(long(1), plain);
+        for bytes in [1_000, 1_001, 4_096] {
+            let length = long(bytes);
+            assert!((bytes as usize..bytes as usize + 4).contains(&length), "{bytes} gives {length}");
         }
     }
 

@@ -68,6 +68,14 @@ pub(super) fn source_identity_is_set() -> Failure {
     Failure::access_denied("The source identity of the calling session cannot be changed.")
 }
 
+/// DIFFERENCE: nobody issues trusted context assertions here, as IAM Identity Center does at AWS, so none that a request
+/// brings in `ProvidedContexts` can be a valid one.
+pub(super) fn unknown_context_assertion() -> Failure {
+    Failure::validation(
+        "The context assertion in ProvidedContexts was not issued by a trusted context provider.",
+    )
+}
+
 /// The model has no bound here; the service has.
 pub(super) fn too_many_session_policies(limit: usize) -> Failure {
     Failure::validation(format!(

@@ -51,16 +51,22 @@ fn get_session_token(
         policy: None,
         policy_arns: Vec::new(),
     };
-    let credentials = Some(credentials(ctx, &claims));
+    let credentials = Some(credentials(ctx, &claims, input.minimum_session_token_size));
     Ok(api::GetSessionTokenResponse { credentials, ..api::GetSessionTokenResponse::default() })
 }
 
-/// The credentials of a new session as they are shown, once.
-pub(super) fn credentials(ctx: &OpContext<'_>, claims: &Claims) -> api::Credentials {
+/// The credentials of a new session as they are shown, once. `token_bytes_min` is how long the token must be at least:
+/// callers ask for long ones to see whether everything on their way takes them.
+pub(super) fn credentials(
+    ctx: &OpContext<'_>,
+    claims: &Claims,
+    token_bytes_min: Option<i32>,
+) -> api::Credentials {
+    let bytes_min = token_bytes_min.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
     api::Credentials {
         access_key_id: claims.key.to_string(),
         secret_access_key: Sensitive::new(claims.secret.expose()),
-        session_token: ctx.with_random(|random| ctx.tokens.issue(claims, random)),
+        session_token: ctx.with_random(|random| ctx.tokens.issue(claims, bytes_min, random)),
         expiration: claims.expires,
     }
 }
@@ -119,6 +125,16 @@ mod tests {
             let claims = session(&bench, asked);
             assert_eq!((claims.holder, claims.expires), (Holder::Root, bench.now().plus_seconds(seconds)));
         }
+    }
+
+    #[test]
+    fn token_is_as_long_as_asked() {
+        let bench = Bench::new();
+        let request =
+            api::GetSessionTokenRequest { minimum_session_token_size: Some(2_000), ..request(None) };
+        let credentials = bench.run(&GET_SESSION_TOKEN, request).unwrap().credentials.unwrap();
+        assert_eq!(credentials.session_token.len(), 2_000);
+        assert_eq!(bench.open_token(&credentials.session_token).holder, Holder::Root);
     }
 
     #[test]
