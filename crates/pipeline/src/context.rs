@@ -1,12 +1,16 @@
 //! What an operation is given besides its input and its transaction.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use rootward_auth::Principal;
 use rootward_auth::session::Tokens;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_state::entities::Named;
+use rootward_state::{AccountState, Txn};
 use rootward_store::vault::Vault;
+
+use crate::Failure;
 
 /// The circumstances of one call. Operations read no clock and no randomness but these.
 pub struct OpContext<'r> {
@@ -39,6 +43,15 @@ impl<'r> OpContext<'r> {
     /// The caller's account.
     pub fn account(&self) -> AccountId {
         self.principal.account
+    }
+
+    /// The caller's account in the transaction's snapshot, unguarded: to list, to count, to follow references.
+    ///
+    /// # Errors
+    /// An internal one when it is not there: the caller was authenticated as somebody of it.
+    pub fn view(&self, txn: &Txn) -> Result<Arc<AccountState>, Failure> {
+        txn.view(self.account())
+            .ok_or_else(|| Failure::internal("the caller's account is not in the snapshot"))
     }
 
     /// The partition that ARNs are written in.

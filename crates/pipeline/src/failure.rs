@@ -1,6 +1,10 @@
 //! Failures: what a caller is told when a call does not succeed.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use rootward_auth::authz;
+use rootward_wire::{CommonError, Error, ErrorSchema, Fault};
 
 /// A refusal or error in the words of the wire: code, status and public message.
 ///
@@ -13,27 +17,35 @@ pub struct Failure {
     pub status: u16,
     /// What the caller reads.
     pub message: String,
+    /// What went wrong where it was our fault: for the log, never for the caller.
+    pub cause: Option<Cow<'static, str>>,
 }
 
 impl Failure {
-    /// A failure with this code, status and text.
-    pub fn new(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into() }
+    /// A failure that the service's model declares, with this text.
+    pub fn new(schema: &'static ErrorSchema, message: impl Into<String>) -> Self {
+        Self::unmodelled(schema.code, schema.status, message)
+    }
+
+    /// A failure whose code no model has, as the service was seen to answer it.
+    pub fn unmodelled(code: &'static str, status: u16, message: impl Into<String>) -> Self {
+        Self { code, status, message: message.into(), cause: None }
     }
 
     /// `ValidationError`, 400.
     pub fn validation(message: impl Into<String>) -> Self {
-        Self::new("ValidationError", 400, message)
+        Self::new(CommonError::ValidationError.schema(), message)
     }
 
     /// `AccessDenied`, 403.
     pub fn access_denied(message: impl Into<String>) -> Self {
-        Self::new("AccessDenied", 403, message)
+        Self::new(CommonError::AccessDenied.schema(), message)
     }
 
-    /// `ServiceFailure`, 500: our fault; the reason goes to the server's log, not to the caller.
-    pub fn internal() -> Self {
-        Self::new("ServiceFailure", 500, "The request processing has failed because of an unknown error.")
+    /// `InternalFailure`, 500: our bug, or our data broken. The cause goes to the server's log, nothing to the caller.
+    pub fn internal(cause: impl Into<Cow<'static, str>>) -> Self {
+        let Error { message, cause, .. } = Error::internal(cause);
+        Self { cause, ..Self::new(CommonError::InternalFailure.schema(), message) }
     }
 
     /// Whether the caller's request was at fault.
@@ -49,3 +61,17 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let fault = if failure.is_sender_fault() { Fault::Sender } else { Fault::Receiver };
+        let Failure { code, status, message, cause } = failure;
+        Self { code: code.into(), status, fault, message, cause }
+    }
+}
+
+impl From<authz::Denied> for Failure {
+    fn from(denied: authz::Denied) -> Self {
+        Self::unmodelled(denied.code, 403, denied.message)
+    }
+}

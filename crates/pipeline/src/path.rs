@@ -16,7 +16,7 @@ use rootward_sigv4::Parts;
 use rootward_state::{CommitError, Db, Txn};
 use rootward_store::vault::Vault;
 use rootward_wire::{
-    CommonError, Error, Fault, Frame, HttpRequest, OperationSchema, Protocol, Record, ServiceSchema, Value,
+    CommonError, Error, Frame, HttpRequest, OperationSchema, Protocol, Record, ServiceSchema, Value,
 };
 use serde_json::value::RawValue;
 
@@ -171,9 +171,15 @@ impl Pipeline {
         let Authenticated { principal, region } = &caller;
         self.usage.note(principal, attempt.now, attempt.operation.service.name, region);
         let input = frame.record();
-        let parameters = input.as_ref().ok().and_then(|record| trail::shown(record));
+        // What cannot be recorded is not done: a record never lacks its parameters without anybody hearing of it.
+        let shown = input.as_ref().map_or(Ok(None), |record| trail::shown(record));
+        let (parameters, recordable) = match shown {
+            Ok(parameters) => (parameters, Ok(())),
+            Err(error) => (None, Err(error)),
+        };
         let event = attempt.event(Caller::Known(principal), region, parameters.as_deref());
-        let valid = input.and_then(|record| rootward_wire::validate(&record).map(|()| record));
+        let valid =
+            recordable.and(input).and_then(|record| rootward_wire::validate(&record).map(|()| record));
         let result = match valid {
             Ok(input) => self.decoded(attempt, &caller, input, event).await,
             Err(error) => Err(error),
@@ -225,7 +231,7 @@ impl Pipeline {
                 return unrecordable;
             }
         }
-        Failure::new(code, status, message).into()
+        Failure::unmodelled(code, status, message).into()
     }
 
     async fn decoded(
@@ -242,8 +248,12 @@ impl Pipeline {
         match handler.effect() {
             effect @ (Effect::Issue | Effect::Read) => {
                 let ran = self.run(attempt, caller, &*call)?;
+                // It would answer success and write nothing.
+                if !ran.txn.is_read_only() {
+                    return Err(Error::internal("an operation that is declared as reading has written"));
+                }
                 let issued = effect == Effect::Issue;
-                let response = if issued { trail::shown(&*ran.output) } else { None };
+                let response = if issued { trail::shown(&*ran.output)? } else { None };
                 let ended = Ended::Succeeded { response: response.as_deref() };
                 self.record(&event, &ended, ran.other).await?;
                 Ok(ran.output)
@@ -265,7 +275,7 @@ impl Pipeline {
         }
         for _ in 0..ATTEMPTS_MAX {
             let Ran { output, mut txn, .. } = self.run(attempt, caller, call)?;
-            let response = trail::shown(&*output);
+            let response = trail::shown(&*output)?;
             self.setup.trail.put(&mut txn, &event, response.as_deref(), &mut self.draw());
             match self.commit(txn).await {
                 Ok(()) => return Ok(output),
@@ -277,7 +287,7 @@ impl Pipeline {
                 }
             }
         }
-        Err(Failure::new("ConcurrentModification", 409, CONCURRENT).into())
+        Err(Failure::unmodelled("ConcurrentModification", 409, CONCURRENT).into())
     }
 
     /// Authorizes and runs, both on one snapshot.
@@ -345,6 +355,10 @@ impl Pipeline {
         let (answer, error) = match encoded {
             Ok(answer) => (Some(answer), None),
             Err(error) => {
+                if let Some(cause) = &error.cause {
+                    let operation = operation.map(|operation| operation.name);
+                    tracing::error!(request_id = id, operation, %cause, "a call failed by our own fault");
+                }
                 let service = operation.map(|operation| operation.service);
                 let service = service.or(self.setup.services.first().copied());
                 let answer = service.map(|service| rootward_wire::failure(service, protocol, &error, id));
@@ -473,8 +487,12 @@ fn unrecordable() -> Error {
 
 /// An entity with everything inside it has outgrown its row: white space counts for no quota, but it is kept.
 fn too_large(error: &CommitError) -> Error {
-    Failure::new("LimitExceeded", 409, format!("The entity would become too large to be kept: {error}."))
-        .into()
+    Failure::unmodelled(
+        "LimitExceeded",
+        409,
+        format!("The entity would become too large to be kept: {error}."),
+    )
+    .into()
 }
 
 fn unavailable() -> Error {
@@ -484,16 +502,3 @@ fn unavailable() -> Error {
 
 const CONCURRENT: &str = "The request was rejected because multiple requests to change this object were submitted \
     simultaneously. Wait a few minutes and submit your request again.";
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        let fault = if failure.is_sender_fault() { Fault::Sender } else { Fault::Receiver };
-        Self { code: failure.code.into(), status: failure.status, fault, message: failure.message }
-    }
-}
-
-impl From<authz::Denied> for Failure {
-    fn from(denied: authz::Denied) -> Self {
-        Self::new(denied.code, 403, denied.message)
-    }
-}

@@ -15,7 +15,7 @@ use rootward_auth::{Credential, Identity, Principal};
 use rootward_names::{AccountId, Random, Time};
 use rootward_state::entities::Named;
 use rootward_state::{Txn, World};
-use rootward_wire::{OperationSchema, Secrets, Structure};
+use rootward_wire::{Error, OperationSchema, Secrets, Structure};
 use serde_json::value::RawValue;
 
 /// One call as it will be recorded, whatever becomes of it.
@@ -129,12 +129,17 @@ const HANDOVERS_MAX: usize = 200;
 const HANDOVER_PAUSE: Duration = Duration::from_millis(10);
 
 /// Parameters or elements as a record shows them; none for what has no members.
-pub(crate) fn shown(structure: &dyn Structure) -> Option<Box<RawValue>> {
+///
+/// # Errors
+/// `InternalFailure`: the structure does not fit its schema, which is our bug.
+pub(crate) fn shown(structure: &dyn Structure) -> Result<Option<Box<RawValue>>, Error> {
     if structure.schema().members().is_empty() {
-        return None;
+        return Ok(None);
     }
-    let json = rootward_wire::audit_json(structure, Secrets::Omitted).ok()?;
-    RawValue::from_string(json).ok()
+    let json = rootward_wire::audit_json(structure, Secrets::Omitted)?;
+    RawValue::from_string(json)
+        .map(Some)
+        .map_err(|error| Error::internal(format!("no JSON to record: {error}")))
 }
 
 impl Event<'_> {

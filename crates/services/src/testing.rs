@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rootward_auth::session::{Claims, SessionPolicies, Tokens};
 use rootward_auth::{Credential, Identity, Principal, RoleSession};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
-use rootward_pipeline::{Declaration, Failure, OpContext, Scope, Target};
+use rootward_pipeline::{Declaration, Effect, Failure, OpContext, Scope, Target};
 use rootward_state::entities::{AccessKey, Document, Grants, Role, User};
 use rootward_state::{AccountState, CommitError, Db, Tabled, Txn};
 use rootward_store::Memory;
@@ -94,6 +94,11 @@ impl Bench {
         input: O::Input,
     ) -> Result<O::Output, Failure> {
         let (output, txn) = self.run_uncommitted(declaration, &input)?;
+        // The pipeline answers with an internal failure.
+        assert!(
+            declaration.effect == Effect::Write || txn.is_read_only(),
+            "declared as reading, it has written"
+        );
         if !txn.is_read_only() {
             self.db.commit_wait(txn).unwrap();
         }

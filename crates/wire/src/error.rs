@@ -31,7 +31,7 @@ mod common {
 
 pub use common::ErrorCode as CommonError;
 
-/// An error on its way to a client. Internal causes do not belong in here: they are logged where they happen.
+/// An error on its way to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// The code.
@@ -42,13 +42,23 @@ pub struct Error {
     pub fault: Fault,
     /// What the client may know.
     pub message: String,
+    /// What went wrong where it was our fault: for the log, never for the client.
+    pub cause: Option<Cow<'static, str>>,
 }
+
+/// All that a client learns of a fault of ours.
+const UNKNOWN: &str = "The request processing has failed because of an unknown error, exception or failure.";
 
 impl Error {
     /// An error that a service or [`CommonError`] declares.
     pub fn new(schema: &'static ErrorSchema, message: impl Into<String>) -> Self {
         let ErrorSchema { code, status, fault } = *schema;
-        Self { code: Cow::Borrowed(code), status, fault, message: message.into() }
+        Self { code: Cow::Borrowed(code), status, fault, message: message.into(), cause: None }
+    }
+
+    /// `InternalFailure`, 500: our bug, or our data broken. The client learns nothing; the log is told `cause`.
+    pub fn internal(cause: impl Into<Cow<'static, str>>) -> Self {
+        Self { cause: Some(cause.into()), ..CommonError::InternalFailure.with(UNKNOWN) }
     }
 
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
@@ -61,9 +71,8 @@ impl Error {
 }
 
 impl From<crate::Mismatch> for Error {
-    fn from(_: crate::Mismatch) -> Self {
-        CommonError::InternalFailure
-            .with("The request processing has failed because of an unknown error, exception or failure.")
+    fn from(mismatch: crate::Mismatch) -> Self {
+        Self::internal(mismatch.to_string())
     }
 }
 

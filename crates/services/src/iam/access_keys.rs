@@ -131,7 +131,7 @@ fn list_access_keys(
 ) -> Result<api::ListAccessKeysResponse, Failure> {
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
     let whom = whom(ctx, txn, input.user_name.as_deref())?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let keys = whom.access_keys().iter().filter_map(|id| state.access_key(*id));
     let page = ask.few(keys.map(|key| (key.id.to_string(), key)).collect(), |key| api::AccessKeyMetadata {
         user_name: whom.name(),
@@ -238,7 +238,7 @@ fn get_access_key_last_used(
     txn: &mut Txn,
     input: &api::GetAccessKeyLastUsedRequest,
 ) -> Result<api::GetAccessKeyLastUsedResponse, Failure> {
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let key = input.access_key_id.parse().ok().and_then(|id| state.access_key(id));
     let key = key.ok_or_else(|| failures::no_such_access_key(&input.access_key_id))?;
     let user = match key.owner {

@@ -13,6 +13,7 @@ use rootward_wire::Empty;
 
 use super::page::{Ask, Page};
 use super::shape::{self, Shape};
+use super::whom::own_account;
 use super::{failures, quotas, tags};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
@@ -59,10 +60,6 @@ fn create_account_alias(
 /// Sign-in takes an alias or an account id in the same place.
 fn is_account_id(alias: &str) -> bool {
     alias.len() == 12 && alias.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn own_account(ctx: &OpContext<'_>, txn: &mut Txn) -> Result<std::sync::Arc<Account>, Failure> {
-    txn.account(ctx.account()).ok_or_else(Failure::internal)
 }
 
 pub(super) static DELETE_ACCOUNT_ALIAS: Declaration<api::DeleteAccountAlias> = Declaration {
@@ -127,7 +124,7 @@ fn get_account_summary(
     txn: &mut Txn,
     _: &Empty,
 ) -> Result<api::GetAccountSummaryResponse, Failure> {
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     Ok(api::GetAccountSummaryResponse { summary_map: Some(summary(&state)) })
 }
 
@@ -197,7 +194,7 @@ fn get_account_authorization_details(
     input: &api::GetAccountAuthorizationDetailsRequest,
 ) -> Result<api::GetAccountAuthorizationDetailsResponse, Failure> {
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let page = details(&state, &ask, input.filter.as_deref().unwrap_or_default())?;
     let shape = Shape::new(ctx, txn.world(), &state);
     let (mut users, mut groups, mut roles, mut policies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

@@ -65,7 +65,7 @@ pub(super) static ATTACH_ROLE_POLICY: Declaration<api::AttachRolePolicy> = Decla
 fn attach<T: Owner>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, arn: &str) -> Result<Empty, Failure> {
     policies::check_arn(arn)?;
     let mut owner = changeable::<T>(ctx, txn, name)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let policy = refs::by_arn(&state, ctx.partition(), arn).ok_or_else(|| failures::not_attachable(arn))?;
     check_attachable::<T>(&policy)?;
     let reference = policy.to_ref();
@@ -121,7 +121,7 @@ pub(super) static DETACH_ROLE_POLICY: Declaration<api::DetachRolePolicy> = Decla
 fn detach<T: Owner>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, arn: &str) -> Result<Empty, Failure> {
     policies::check_arn(arn)?;
     let mut owner = changeable::<T>(ctx, txn, name)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let policy = refs::by_arn(&state, ctx.partition(), arn).map(|policy| policy.to_ref());
     let policy = policy
         .filter(|policy| owner.grants().attached.contains(policy))
@@ -196,7 +196,7 @@ fn attached<T: Owner>(
     ask: &Ask,
 ) -> Result<Page<api::AttachedPolicy>, Failure> {
     let owner = owner::<T>(ctx, txn, name)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let (partition, account) = (ctx.partition(), ctx.account());
     let policies = owner.grants().attached.iter().filter_map(|policy| refs::by_ref(&state, policy));
     let listed = policies.filter(|policy| policy.path().starts_with(path_prefix.unwrap_or("/")));
@@ -232,7 +232,7 @@ fn list_entities_for_policy(
     let after =
         ask.after().map(str::parse::<UniqueId>).transpose().map_err(|_| failures::invalid_marker())?;
     let policy = policies::find(ctx, txn, &input.policy_arn)?.to_ref();
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let wanted = kind_wanted(input.entity_filter);
     let users = users_of(&state, &policy, input.policy_usage_filter, after);
     let entities = users

@@ -44,7 +44,7 @@ pub(super) static PUT_ROLE_PERMISSIONS_BOUNDARY: Declaration<api::PutRolePermiss
 fn put<T: Bounded>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, arn: &str) -> Result<Empty, Failure> {
     policies::check_arn(arn)?;
     let mut owner = changeable::<T>(ctx, txn, name)?;
-    let boundary = refs::new_boundary::<T>(txn, ctx.account(), ctx.partition(), arn)?;
+    let boundary = refs::new_boundary::<T>(ctx, txn, arn)?;
     owner.set_boundary(Some(boundary));
     txn.put_entity(ctx.account(), owner);
     Ok(Empty)

@@ -1,36 +1,37 @@
-//! Every refusal of IAM, in AWS's words.
+//! Every refusal of IAM, in AWS's words, with code and status as the model has them.
 //!
 //! Source: recorded answers of the service; clients match on these texts.
 
+use rootward_api::iam::ErrorCode;
 use rootward_pipeline::Failure;
 
 fn no_such_entity(message: impl Into<String>) -> Failure {
-    Failure::new("NoSuchEntity", 404, message)
+    Failure::new(ErrorCode::NoSuchEntity.schema(), message)
 }
 
 fn already_exists(message: impl Into<String>) -> Failure {
-    Failure::new("EntityAlreadyExists", 409, message)
+    Failure::new(ErrorCode::EntityAlreadyExists.schema(), message)
 }
 
 fn delete_conflict(message: &str) -> Failure {
-    Failure::new("DeleteConflict", 409, message)
+    Failure::new(ErrorCode::DeleteConflict.schema(), message)
 }
 
 fn limit_exceeded(message: impl Into<String>) -> Failure {
-    Failure::new("LimitExceeded", 409, message)
+    Failure::new(ErrorCode::LimitExceeded.schema(), message)
 }
 
 pub(crate) fn invalid_input(message: impl Into<String>) -> Failure {
-    Failure::new("InvalidInput", 400, message)
+    Failure::new(ErrorCode::InvalidInput.schema(), message)
 }
 
 fn unmodifiable(message: impl Into<String>) -> Failure {
-    Failure::new("UnmodifiableEntity", 400, message)
+    Failure::new(ErrorCode::UnmodifiableEntity.schema(), message)
 }
 
 /// A document that is no policy of the kind wanted; the engine knows the words.
 pub(crate) fn malformed_policy(message: impl Into<String>) -> Failure {
-    Failure::new("MalformedPolicyDocument", 400, message)
+    Failure::new(ErrorCode::MalformedPolicyDocument.schema(), message)
 }
 
 /// A principal of a trust policy that names nobody.
@@ -91,7 +92,10 @@ pub(crate) fn policy_outside_account() -> Failure {
 
 /// A policy that AWS made for a service-linked role; `to` is what it was to be attached to.
 pub(crate) fn service_role_policy(to: &str) -> Failure {
-    Failure::new("PolicyNotAttachable", 400, format!("Cannot attach a Service Role Policy to {to}."))
+    Failure::new(
+        ErrorCode::PolicyNotAttachable.schema(),
+        format!("Cannot attach a Service Role Policy to {to}."),
+    )
 }
 
 /// A permissions boundary that does not exist.

@@ -50,7 +50,7 @@ fn create_group(
     input: &api::CreateGroupRequest,
 ) -> Result<api::CreateGroupResponse, Failure> {
     let account = ctx.account();
-    let state = txn.view(account).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     if txn.named::<Group>(account, &input.group_name).is_some() {
         return Err(failures::group_exists(&input.group_name));
     }
@@ -90,7 +90,7 @@ fn get_group(
     let after =
         ask.after().map(str::parse::<UniqueId>).transpose().map_err(|_| failures::invalid_marker())?;
     let group = group(ctx, txn, &input.group_name)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let shape = Shape::new(ctx, txn.world(), &state);
     let members = state.members_after(group.id, after).filter_map(|id| state.by_id::<User>(id));
     let page = ask.take(members.map(|user| (user.id.to_string(), user)), |user| shape.listed_user(user));
@@ -119,7 +119,7 @@ fn list_groups(
     input: &api::ListGroupsRequest,
 ) -> Result<api::ListGroupsResponse, Failure> {
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let shape = Shape::new(ctx, txn.world(), &state);
     let page = ask.table(
         state.all::<Group>(),
@@ -192,7 +192,7 @@ fn delete_group(
     input: &api::DeleteGroupRequest,
 ) -> Result<Empty, Failure> {
     let group = group(ctx, txn, &input.group_name)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     // Unguarded, yet safe: whoever joins rewrites the group's row, which is guarded.
     if state.members(group.id).next().is_some() {
         return Err(failures::has_memberships());
@@ -284,7 +284,7 @@ fn list_groups_for_user(
 ) -> Result<api::ListGroupsForUserResponse, Failure> {
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
     let user = user(ctx, txn, &input.user_name)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let shape = Shape::new(ctx, txn.world(), &state);
     let groups = user.groups.iter().filter_map(|id| state.by_id::<Group>(*id));
     let keyed = groups.map(|group| (NameKey::new(group.name()).as_str().to_owned(), group)).collect();

@@ -60,7 +60,7 @@ fn create_instance_profile(
     input: &api::CreateInstanceProfileRequest,
 ) -> Result<api::CreateInstanceProfileResponse, Failure> {
     let account = ctx.account();
-    let state = txn.view(account).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let tags = tags::new(TAG_QUOTA, input.tags.as_deref())?;
     if txn.named::<InstanceProfile>(account, &input.instance_profile_name).is_some() {
         return Err(failures::instance_profile_exists(&input.instance_profile_name));
@@ -98,7 +98,7 @@ fn get_instance_profile(
     input: &api::GetInstanceProfileRequest,
 ) -> Result<api::GetInstanceProfileResponse, Failure> {
     let profile = profile(ctx, txn, &input.instance_profile_name)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let shape = Shape::new(ctx, txn.world(), &state);
     Ok(api::GetInstanceProfileResponse { instance_profile: shape.instance_profile(&profile) })
 }
@@ -125,7 +125,7 @@ fn list_instance_profiles(
     input: &api::ListInstanceProfilesRequest,
 ) -> Result<api::ListInstanceProfilesResponse, Failure> {
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let shape = Shape::new(ctx, txn.world(), &state);
     let page = ask.table(
         state.all::<InstanceProfile>(),
@@ -158,7 +158,7 @@ fn list_instance_profiles_for_role(
 ) -> Result<api::ListInstanceProfilesForRoleResponse, Failure> {
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
     let role = role(ctx, txn, &input.role_name)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let shape = Shape::new(ctx, txn.world(), &state);
     let holding = state.profiles_of(role.id).filter_map(|id| state.by_id::<InstanceProfile>(id));
     let page = ask

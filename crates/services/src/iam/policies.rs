@@ -71,7 +71,7 @@ pub(super) fn check_arn(arn: &str) -> Result<(), Failure> {
 /// `ValidationError`, `NoSuchEntity`.
 pub(super) fn find(ctx: &OpContext<'_>, txn: &Txn, arn: &str) -> Result<Policy, Failure> {
     check_arn(arn)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     refs::by_arn(&state, ctx.partition(), arn).ok_or_else(|| failures::no_such_policy(arn))
 }
 
@@ -116,7 +116,7 @@ fn create_policy(
     input: &api::CreatePolicyRequest,
 ) -> Result<api::CreatePolicyResponse, Failure> {
     let account = ctx.account();
-    let state = txn.view(account).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let document = checked_managed(&input.policy_document)?;
     let tags = tags::new(TAG_QUOTA, input.tags.as_deref())?;
     if txn.named::<ManagedPolicy>(account, &input.policy_name).is_some() {
@@ -160,7 +160,7 @@ fn get_policy(
     input: &api::GetPolicyRequest,
 ) -> Result<api::GetPolicyResponse, Failure> {
     let policy = find(ctx, txn, &input.policy_arn)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let shown = Shape::new(ctx, txn.world(), &state).policy(&policy);
     Ok(api::GetPolicyResponse { policy: Some(shown) })
 }
@@ -183,7 +183,7 @@ fn list_policies(
 ) -> Result<api::ListPoliciesResponse, Failure> {
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
     let place = ask.after().map(Place::read).transpose()?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let shape = Shape::new(ctx, txn.world(), &state);
     let prefix = input.path_prefix.as_deref().unwrap_or("/");
     let used = Used { only_attached: input.only_attached == Some(true), usage: input.policy_usage_filter };
@@ -278,7 +278,7 @@ fn delete_policy(
     input: &api::DeletePolicyRequest,
 ) -> Result<Empty, Failure> {
     let policy = own(ctx, txn, &input.policy_arn)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     // Unguarded, yet safe: whoever starts to use the policy rewrites its row, which is guarded.
     if state.policy_uses(&PolicyRef::Customer(policy.id)) != (0, 0) {
         return Err(failures::policy_attached());

@@ -46,7 +46,8 @@ fn create_policy_version(
     }
     let number = policy.next_version;
     let version = PolicyVersion { number, created: ctx.now, document };
-    policy.next_version = number.checked_add(1).ok_or_else(Failure::internal)?;
+    policy.next_version =
+        number.checked_add(1).ok_or_else(|| Failure::internal("a policy has used up its version numbers"))?;
     // `UpdateDate` says when the newest version was made, not when another came into force.
     policy.updated = ctx.now;
     if input.set_as_default == Some(true) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rootward_managed::ManagedPolicy as AwsPolicy;
 use rootward_names::{AccountId, Partition};
-use rootward_pipeline::Failure;
+use rootward_pipeline::{Failure, OpContext};
 use rootward_state::entities::{ManagedPolicy, Named, PolicyRef};
 use rootward_state::{AccountState, Txn};
 
@@ -92,14 +92,13 @@ pub(crate) fn hold(txn: &mut Txn, account: AccountId, policy: &Policy) -> bool {
 
 /// The permissions boundary that a request sets on a `T`, held.
 pub(crate) fn new_boundary<T: Bounded>(
+    ctx: &OpContext<'_>,
     txn: &mut Txn,
-    account: AccountId,
-    partition: Partition,
     arn: &str,
 ) -> Result<PolicyRef, Failure> {
     policies::check_arn(arn)?;
-    let state = txn.view(account).ok_or_else(Failure::internal)?;
-    let policy = by_arn(&state, partition, arn).ok_or_else(|| failures::no_such_boundary(arn))?;
+    let state = ctx.view(txn)?;
+    let policy = by_arn(&state, ctx.partition(), arn).ok_or_else(|| failures::no_such_boundary(arn))?;
     check_attachable::<T>(&policy)?;
-    if hold(txn, account, &policy) { Ok(policy.to_ref()) } else { Err(failures::no_such_boundary(arn)) }
+    if hold(txn, ctx.account(), &policy) { Ok(policy.to_ref()) } else { Err(failures::no_such_boundary(arn)) }
 }

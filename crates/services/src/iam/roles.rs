@@ -61,7 +61,7 @@ fn create_role(
     input: &api::CreateRoleRequest,
 ) -> Result<api::CreateRoleResponse, Failure> {
     let account = ctx.account();
-    let state = txn.view(account).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     if input.path.as_deref().is_some_and(|path| path.starts_with(SERVICE_ROLE_PATH)) {
         return Err(failures::service_role_path());
     }
@@ -74,7 +74,7 @@ fn create_role(
         return Err(failures::quota_exceeded("RolesPerAccount", quotas::ROLES));
     }
     let boundary = match &input.permissions_boundary {
-        Some(arn) => Some(refs::new_boundary::<Role>(txn, account, ctx.partition(), arn)?),
+        Some(arn) => Some(refs::new_boundary::<Role>(ctx, txn, arn)?),
         None => None,
     };
     let role = Role {
@@ -121,7 +121,7 @@ fn get_role(
     input: &api::GetRoleRequest,
 ) -> Result<api::GetRoleResponse, Failure> {
     let role = role(ctx, txn, &input.role_name)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     Ok(api::GetRoleResponse { role: Shape::new(ctx, txn.world(), &state).role(&role) })
 }
 
@@ -150,7 +150,7 @@ fn list_roles(
     input: &api::ListRolesRequest,
 ) -> Result<api::ListRolesResponse, Failure> {
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let shape = Shape::new(ctx, txn.world(), &state);
     let page = ask.table(
         state.all::<Role>(),
@@ -205,7 +205,7 @@ fn update_role_description(
     let row = role(ctx, txn, &input.role_name)?;
     let mut row = Role::clone(&row);
     row.description = Some(input.description.as_str().into());
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let shown = Shape::new(ctx, txn.world(), &state).listed_role(&row);
     txn.put_entity(ctx.account(), row);
     Ok(api::UpdateRoleDescriptionResponse { role: Some(shown) })
@@ -247,7 +247,7 @@ pub(super) static DELETE_ROLE: Declaration<api::DeleteRole> = Declaration {
 /// Putting a role into an instance profile rewrites the role, so that a deletion that did not see it loses.
 fn delete_role(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::DeleteRoleRequest) -> Result<Empty, Failure> {
     let row = changeable::<Role>(ctx, txn, &input.role_name)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     if state.profiles_of(row.id).next().is_some() {
         return Err(failures::in_instance_profile());
     }

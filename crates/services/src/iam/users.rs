@@ -55,7 +55,7 @@ fn create_user(
     input: &api::CreateUserRequest,
 ) -> Result<api::CreateUserResponse, Failure> {
     let account = ctx.account();
-    let state = txn.view(account).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let tags = tags::new(TAG_QUOTA, input.tags.as_deref())?;
     if txn.named::<User>(account, &input.user_name).is_some() {
         return Err(failures::user_exists(&input.user_name));
@@ -64,7 +64,7 @@ fn create_user(
         return Err(failures::quota_exceeded("UsersPerAccount", quotas::USERS));
     }
     let boundary = match &input.permissions_boundary {
-        Some(arn) => Some(refs::new_boundary::<User>(txn, account, ctx.partition(), arn)?),
+        Some(arn) => Some(refs::new_boundary::<User>(ctx, txn, arn)?),
         None => None,
     };
     let user = User {
@@ -109,7 +109,7 @@ fn get_user(
             ..api::User::default()
         },
         Whom::User(user) => {
-            let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+            let state = ctx.view(txn)?;
             Shape::new(ctx, txn.world(), &state).user(&user)
         }
     };
@@ -133,7 +133,7 @@ fn list_users(
     input: &api::ListUsersRequest,
 ) -> Result<api::ListUsersResponse, Failure> {
     let ask = Ask::new(input.marker.as_deref(), input.max_items)?;
-    let state = txn.view(ctx.account()).ok_or_else(Failure::internal)?;
+    let state = ctx.view(txn)?;
     let shape = Shape::new(ctx, txn.world(), &state);
     let page = ask.table(
         state.all::<User>(),

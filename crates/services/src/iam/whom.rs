@@ -35,7 +35,7 @@ impl Whom {
 pub(crate) fn whom(ctx: &OpContext<'_>, txn: &mut Txn, name: Option<&str>) -> Result<Whom, Failure> {
     match (name, &ctx.principal.identity) {
         (Some(name), _) => user(ctx, txn, name).map(Whom::User),
-        (None, Identity::Root) => txn.account(ctx.account()).map(Whom::Root).ok_or_else(Failure::internal),
+        (None, Identity::Root) => own_account(ctx, txn).map(Whom::Root),
         (None, Identity::User(caller)) => {
             // By id: the caller may have been renamed since the request was authenticated.
             let now = txn.view(ctx.account()).and_then(|state| state.by_id::<User>(caller.id).cloned());
@@ -44,6 +44,14 @@ pub(crate) fn whom(ctx: &OpContext<'_>, txn: &mut Txn, name: Option<&str>) -> Re
         }
         (None, Identity::RoleSession(_)) => Err(failures::user_name_needed()),
     }
+}
+
+/// The caller's own account, guarded.
+///
+/// # Errors
+/// An internal one when it is not there: the caller was authenticated as somebody of it.
+pub(crate) fn own_account(ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Arc<Account>, Failure> {
+    txn.account(ctx.account()).ok_or_else(|| Failure::internal("the caller's account has no row"))
 }
 
 /// The user called `name` in the caller's account, guarded.

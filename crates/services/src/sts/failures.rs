@@ -1,6 +1,12 @@
-//! Every refusal of STS, in AWS's words.
+//! Every refusal of STS, in AWS's words, with code and status as the model has them.
 
+use rootward_api::sts::ErrorCode;
 use rootward_pipeline::Failure;
+
+/// The service answers with this code; its model does not have it.
+fn invalid_parameter(message: &str) -> Failure {
+    Failure::unmodelled("InvalidParameterValue", 400, message)
+}
 
 /// A duration outside what the caller may ask for, for example by chaining roles.
 pub(super) fn duration_over_role_max() -> Failure {
@@ -24,41 +30,30 @@ pub(super) fn mfa_refused() -> Failure {
 }
 
 pub(super) fn malformed_policy(message: impl Into<String>) -> Failure {
-    Failure::new("MalformedPolicyDocument", 400, message)
+    Failure::new(ErrorCode::MalformedPolicyDocument.schema(), message)
 }
 
 pub(super) fn packed_policy_too_large(percent: usize) -> Failure {
     Failure::new(
-        "PackedPolicyTooLarge",
-        400,
+        ErrorCode::PackedPolicyTooLarge.schema(),
         format!("Packed policy consumes {percent}% of allotted space, please use smaller policy."),
     )
 }
 
 pub(super) fn duplicate_tag_keys() -> Failure {
-    Failure::new(
-        "InvalidParameterValue",
-        400,
-        "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
-    )
+    invalid_parameter("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 }
 
 pub(super) fn reserved_tag_key() -> Failure {
-    Failure::new("InvalidParameterValue", 400, "Tag keys beginning with aws: are reserved for AWS use.")
+    invalid_parameter("Tag keys beginning with aws: are reserved for AWS use.")
 }
 
 pub(super) fn transitive_key_without_tag() -> Failure {
-    Failure::new(
-        "InvalidParameterValue",
-        400,
-        "The specified transitive tag key must be included in the requested tags.",
-    )
+    invalid_parameter("The specified transitive tag key must be included in the requested tags.")
 }
 
 pub(super) fn transitive_tag_conflict() -> Failure {
-    Failure::new(
-        "InvalidParameterValue",
-        400,
+    invalid_parameter(
         "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the \
          calling session.",
     )
