@@ -3,6 +3,7 @@
 
 mod account;
 mod arn;
+mod fold;
 mod id;
 mod partition;
 mod random;
@@ -10,6 +11,7 @@ mod time;
 
 pub use account::{AccountId, InvalidAccountId};
 pub use arn::{Arn, InvalidArn};
+pub use fold::{TagKey, folded, same_folded};
 pub use id::{AccessKeyId, AccessKeyKind, EntityKind, InvalidId, UniqueId};
 pub use partition::Partition;
 pub use random::Random;

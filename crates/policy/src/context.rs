@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::ops::Range;
 
-use rootward_names::Time;
+use rootward_names::{Time, folded, same_folded};
 
 use crate::principal::Principal;
 
@@ -148,8 +148,7 @@ impl Context {
     }
 
     pub(crate) fn find(&self, hash: u64, key: &str) -> Option<Value<'_>> {
-        let entry =
-            self.entries.iter().find(|e| e.hash == hash && self.part(&e.key).eq_ignore_ascii_case(key))?;
+        let entry = self.entries.iter().find(|e| e.hash == hash && same_folded(self.part(&e.key), key))?;
         Some(self.value(entry))
     }
 
@@ -176,9 +175,8 @@ impl Context {
     fn put(&mut self, key: &str, value: Slot) -> &mut Self {
         let hash = hash(key);
         let (text, entries) = (&self.text, &mut self.entries);
-        let same = |e: &&mut Entry| {
-            e.hash == hash && text.get(e.key.clone()).unwrap_or_default().eq_ignore_ascii_case(key)
-        };
+        let same =
+            |e: &&mut Entry| e.hash == hash && same_folded(text.get(e.key.clone()).unwrap_or_default(), key);
         match entries.iter_mut().find(same) {
             Some(entry) => entry.value = value,
             None => {
@@ -197,14 +195,18 @@ impl fmt::Debug for Context {
 }
 
 /// FNV-1a over the name in lower case. A collision costs a comparison of names, nothing else.
-pub(crate) const fn hash(name: &str) -> u64 {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut bytes = name.as_bytes();
-    while let [first, rest @ ..] = bytes {
-        hash = (hash ^ first.to_ascii_lowercase() as u64).wrapping_mul(0x0100_0000_01b3);
-        bytes = rest;
+pub(crate) fn hash(name: &str) -> u64 {
+    if name.is_ascii() {
+        return name.bytes().fold(FNV_START, |hash, byte| fnv(hash, byte.to_ascii_lowercase()));
     }
-    hash
+    let mut buffer = [0; 4];
+    folded(name).fold(FNV_START, |hash, letter| letter.encode_utf8(&mut buffer).bytes().fold(hash, fnv))
+}
+
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn fnv(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
 }
 
 #[cfg(test)]
@@ -219,6 +221,17 @@ mod tests {
         assert_eq!(format!("{context:?}"), r#"{"aws:SourceIp": ["a", "b"], "s3:max-keys": "-1"}"#);
         context.clear();
         assert_eq!(context.get("aws:SourceIp"), None);
+    }
+
+    #[test]
+    fn key_is_found_whatever_the_case_of_its_letters() {
+        let mut context = Context::new();
+        context.text("aws:RequestTag/É", "a").text("aws:RequestTag/k", "b");
+        assert_eq!(context.get("AWS:requesttag/é"), Some(Value::Single("a")));
+        // The Kelvin sign: its lower case is the ASCII letter.
+        assert_eq!(context.get("aws:RequestTag/\u{212a}"), Some(Value::Single("b")));
+        context.text("aws:requesttag/é", "c");
+        assert_eq!(context.iter().count(), 2);
     }
 
     #[test]

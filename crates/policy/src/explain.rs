@@ -8,6 +8,8 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
+use rootward_names::same_folded;
+
 use crate::context::{Context, Value};
 use crate::decide::{Attached, Facts, Policies, Request, decide, each_layer, with_query};
 use crate::decision::{Cause, Decision, Layer, Outcome};
@@ -175,7 +177,7 @@ impl<'a> LayerTrace<'a> {
 
 fn note_missing<'a>(statement: &'a Statement, context: &Context, missing: &mut Vec<&'a str>) {
     for name in statement.keys().filter(|key| key.find(context).is_none()).map(Key::name) {
-        if !missing.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        if !missing.iter().any(|known| same_folded(known, name)) {
             missing.push(name);
         }
     }

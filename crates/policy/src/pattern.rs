@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use rootward_names::same_folded;
+
 use crate::context::{Context, Value, hash};
 
 /// A condition key with its hash.
@@ -120,17 +122,11 @@ impl Pattern {
     }
 
     pub(crate) fn equals_ignoring_case(&self, text: &str, context: &Context) -> bool {
-        let folded = |text: &str, other: &str| {
-            text.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
-        };
         match self {
-            Self::Exactly(exactly) if exactly.is_ascii() && text.is_ascii() => {
-                exactly.eq_ignore_ascii_case(text)
-            }
-            Self::Exactly(exactly) => folded(exactly, text),
+            Self::Exactly(exactly) => same_folded(exactly, text),
             Self::Pieces(pieces) => {
                 match pieces.iter().map(|p| literal(p, context)).collect::<Option<String>>() {
-                    Some(joined) => folded(&joined, text),
+                    Some(joined) => same_folded(&joined, text),
                     None => false,
                 }
             }

@@ -4,6 +4,7 @@
 pub mod accounts;
 mod iam;
 mod sts;
+mod tag_keys;
 #[cfg(test)]
 mod testing;
 

@@ -5,6 +5,8 @@
 use rootward_api::iam::ErrorCode;
 use rootward_pipeline::Failure;
 
+use crate::tag_keys::Unfit;
+
 fn no_such_entity(message: impl Into<String>) -> Failure {
     Failure::new(ErrorCode::NoSuchEntity.schema(), message)
 }
@@ -219,12 +221,8 @@ pub(crate) fn invalid_arn(arn: &str) -> Failure {
     Failure::validation(format!("ARN {arn} is not valid."))
 }
 
-pub(crate) fn duplicate_tag_keys() -> Failure {
-    invalid_input("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-}
-
-pub(crate) fn reserved_tag_key() -> Failure {
-    invalid_input("Tag keys beginning with aws: are reserved for AWS use.")
+pub(crate) fn unfit_tag_key(why: Unfit) -> Failure {
+    invalid_input(why.message())
 }
 
 /// Sign-in could not tell such an alias from another account.

@@ -7,20 +7,13 @@
 //! Source: IAM User Guide, "Tags for AWS Identity and Access Management resources", naming rules.
 
 use rootward_api::iam as api;
+use rootward_names::TagKey;
 use rootward_pipeline::Failure;
 use rootward_state::entities::Tag;
 
 use super::page::{Ask, Page};
 use super::{failures, quotas};
-
-/// Keys may hold any letters, so more than ASCII is folded.
-fn same(a: &str, b: &str) -> bool {
-    fold(a) == fold(b)
-}
-
-fn fold(key: &str) -> String {
-    key.to_lowercase()
-}
+use crate::tag_keys;
 
 /// The tags of a new entity. `quota` names the quota on tags of its kind, such as `TagsPerUser`.
 pub(crate) fn new(quota: &str, tags: Option<&[api::Tag]>) -> Result<Vec<Tag>, Failure> {
@@ -29,18 +22,11 @@ pub(crate) fn new(quota: &str, tags: Option<&[api::Tag]>) -> Result<Vec<Tag>, Fa
 
 /// `old` with `new` added, or put in place of those with the same keys.
 pub(crate) fn set(quota: &str, old: &[Tag], new: &[api::Tag]) -> Result<Vec<Tag>, Failure> {
-    for (index, tag) in new.iter().enumerate() {
-        if tag.key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
-            return Err(failures::reserved_tag_key());
-        }
-        if new.iter().take(index).any(|earlier| same(&earlier.key, &tag.key)) {
-            return Err(failures::duplicate_tag_keys());
-        }
-    }
+    tag_keys::check(new.iter().map(|tag| tag.key.as_str())).map_err(failures::unfit_tag_key)?;
     let mut tags = old.to_vec();
     for tag in new {
         let tag = Tag { key: tag.key.as_str().into(), value: tag.value.as_str().into() };
-        match tags.iter_mut().find(|known| same(&known.key, &tag.key)) {
+        match tags.iter_mut().find(|known| TagKey(&known.key) == TagKey(&tag.key)) {
             Some(known) => *known = tag,
             None => tags.push(tag),
         }
@@ -53,7 +39,7 @@ pub(crate) fn set(quota: &str, old: &[Tag], new: &[api::Tag]) -> Result<Vec<Tag>
 
 /// `old` without those called `names`; names that are not there are no mistake.
 pub(crate) fn remove(old: &[Tag], names: &[String]) -> Vec<Tag> {
-    let gone = |tag: &&Tag| names.iter().any(|name| same(name, &tag.key));
+    let gone = |tag: &&Tag| names.iter().any(|name| TagKey(name) == TagKey(&tag.key));
     old.iter().filter(|tag| !gone(tag)).cloned().collect()
 }
 
@@ -107,7 +93,7 @@ mod tests {
     #[test]
     fn keys_that_differ_by_case_in_one_request_are_duplicates() {
         let error = new("TagsPerUser", Some(&[tag("É", "a"), tag("é", "b")])).unwrap_err();
-        assert_eq!(error, failures::duplicate_tag_keys());
+        assert_eq!(error, failures::unfit_tag_key(tag_keys::Unfit::Duplicate));
     }
 
     #[test]

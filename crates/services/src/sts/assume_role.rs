@@ -8,7 +8,7 @@ use rootward_api::sts as api;
 use rootward_auth::authz;
 use rootward_auth::session::{Claims, Holder, SecretAccessKey};
 use rootward_auth::{Identity, RoleSession};
-use rootward_names::{AccessKeyKind, AccountId, Arn, Partition};
+use rootward_names::{AccessKeyKind, AccountId, Arn, Partition, TagKey};
 use rootward_pipeline::{Declaration, Effect, Failure, Key, OpContext, Rule, Scope, Target, always};
 use rootward_policy::{Policy, PolicyKind};
 use rootward_state::entities::{Document, Role};
@@ -16,6 +16,7 @@ use rootward_state::{Txn, World};
 
 use super::failures;
 use super::session_token::{credentials, mfa_of};
+use crate::tag_keys;
 
 const SECONDS_DEFAULT: u32 = 3_600;
 /// A session made from a role's session lasts an hour at most.
@@ -171,16 +172,9 @@ fn session_tags(
     input: &api::AssumeRoleRequest,
     caller: Option<&RoleSession>,
 ) -> Result<(Tags, Vec<Box<str>>), Failure> {
-    let mut tags: Tags = Vec::new();
-    for tag in self::tags(input) {
-        if tag.key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
-            return Err(failures::reserved_tag_key());
-        }
-        if has(&tags, &tag.key) {
-            return Err(failures::duplicate_tag_keys());
-        }
-        tags.push((tag.key.as_str().into(), tag.value.as_str().into()));
-    }
+    tag_keys::check(self::tags(input).map(|tag| tag.key.as_str())).map_err(failures::unfit_tag_key)?;
+    let mut tags: Tags =
+        self::tags(input).map(|tag| (tag.key.as_str().into(), tag.value.as_str().into())).collect();
     let mut transitive: Vec<Box<str>> = Vec::new();
     for key in input.transitive_tag_keys.iter().flatten() {
         if !has(&tags, key) {
@@ -190,7 +184,7 @@ fn session_tags(
     }
     let inherited = caller.map(|session| (&session.tags, &session.transitive));
     for (key, value) in inherited.iter().flat_map(|(tags, keys)| {
-        tags.iter().filter(|(key, _)| keys.iter().any(|wanted| wanted.eq_ignore_ascii_case(key)))
+        tags.iter().filter(|(key, _)| keys.iter().any(|wanted| TagKey(wanted) == TagKey(key)))
     }) {
         if has(&tags, key) {
             return Err(failures::transitive_tag_conflict());
@@ -202,7 +196,7 @@ fn session_tags(
 }
 
 fn has(tags: &Tags, key: &str) -> bool {
-    tags.iter().any(|(known, _)| known.eq_ignore_ascii_case(key))
+    tags.iter().any(|(known, _)| TagKey(known) == TagKey(key))
 }
 
 /// Once set, it stays: asking for the same one is fine, for another one not.

@@ -3,6 +3,8 @@
 use rootward_api::sts::ErrorCode;
 use rootward_pipeline::Failure;
 
+use crate::tag_keys::Unfit;
+
 /// The service answers with this code; its model does not have it.
 fn invalid_parameter(message: &str) -> Failure {
     Failure::unmodelled("InvalidParameterValue", 400, message)
@@ -40,12 +42,8 @@ pub(super) fn packed_policy_too_large(percent: usize) -> Failure {
     )
 }
 
-pub(super) fn duplicate_tag_keys() -> Failure {
-    invalid_parameter("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-}
-
-pub(super) fn reserved_tag_key() -> Failure {
-    invalid_parameter("Tag keys beginning with aws: are reserved for AWS use.")
+pub(super) fn unfit_tag_key(why: Unfit) -> Failure {
+    invalid_parameter(why.message())
 }
 
 pub(super) fn transitive_key_without_tag() -> Failure {
