@@ -201,8 +201,7 @@ impl Node {
         password: &str,
         admin: Option<&str>,
     ) -> Result<Value, OperatorError> {
-        let hash = accounts::root_password(&Password::new(password), name, email, &mut self.draw())
-            .map_err(|error| OperatorError::Refused(error.to_string()))?;
+        let hash = accounts::root_password(&Password::new(password), name, email, &mut self.draw())?;
         let request =
             OpenAccount { name, email, password: Some(hash), admin, partition: Partition::Aws, id: None };
         let parameters = json!({ "accountName": name, "email": email, "adminUserName": admin });
@@ -251,8 +250,9 @@ impl Node {
             let Changed { account, elements, result } = match change(&mut txn, now, &mut self.draw()) {
                 Ok(done) => done,
                 Err(error) => {
+                    let error = OperatorError::from(error);
                     self.record_refused(name, parameters, &error);
-                    return Err(OperatorError::Refused(error.to_string()));
+                    return Err(error);
                 }
             };
             let entry = self.host_entry(name, parameters, Some(account), Ok(&elements), now);
@@ -266,13 +266,14 @@ impl Node {
         Err(OperatorError::Failed("too many other changes at the same time; try again".into()))
     }
 
-    fn record_refused(&self, name: &str, parameters: &Value, error: &AccountError) {
+    fn record_refused(&self, name: &str, parameters: &Value, error: &OperatorError) {
         let account = parameters.get("accountId").and_then(Value::as_str).and_then(|id| id.parse().ok());
         let message = error.to_string();
-        let failure = Failure { code: "OperatorCommandRefused", message: &message };
+        let code = if error.is_callers_fault() { "OperatorCommandRefused" } else { "OperatorCommandFailed" };
+        let failure = Failure { code, message: &message };
         let entry = self.host_entry(name, parameters, account, Err(failure), self.source.now());
         if self.writer.try_send(Lane::Plain, entry).is_err() {
-            tracing::warn!("a refused host command could not be recorded");
+            tracing::warn!("a host command that did not succeed could not be recorded");
         }
     }
 

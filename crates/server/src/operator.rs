@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rootward_names::AccountId;
+use rootward_services::accounts::AccountError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -98,6 +99,23 @@ pub enum OperatorError {
     /// It failed for reasons outside the command.
     #[error("{0}")]
     Failed(String),
+}
+
+impl From<AccountError> for OperatorError {
+    fn from(error: AccountError) -> Self {
+        let text = error.to_string();
+        match error {
+            AccountError::AdminName(_)
+            | AccountError::Email { .. }
+            | AccountError::EmailTaken(_)
+            | AccountError::IdTaken(_)
+            | AccountError::Name(_)
+            | AccountError::NoSuchAccount(_)
+            | AccountError::Password(_)
+            | AccountError::TooManyKeys(_) => Self::Refused(text),
+            AccountError::Hash | AccountError::NoFreeId => Self::Failed(text),
+        }
+    }
 }
 
 impl OperatorError {
@@ -224,5 +242,18 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
         Command::ReadTrail { after } => node.read_trail(after, READ_RECORDS_MAX),
         Command::TrailLength => Ok(node.trail_length()),
         Command::VerifyTrail => node.verify_trail(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_operator_cannot_mend_is_no_refusal() {
+        for error in [AccountError::Hash, AccountError::NoFreeId] {
+            assert!(!OperatorError::from(error).is_callers_fault());
+        }
+        assert!(OperatorError::from(AccountError::EmailTaken("a@example.com".into())).is_callers_fault());
     }
 }
