@@ -38,7 +38,7 @@ fuzz_target!(|input: Input<'_>| {
     assert!(tokens.open(input.text).is_err(), "a text that nobody issued opens");
 
     let claims = claims(&input, random);
-    let token = tokens.issue(&claims, random);
+    let token = tokens.issue(&claims, 0, random);
     let mut edited: Vec<char> = token.chars().collect();
     for edit in &input.edits {
         edit.apply(&mut edited);

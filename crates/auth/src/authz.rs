@@ -70,26 +70,44 @@ pub struct RequestFacts<'a> {
     pub secure_transport: bool,
 }
 
-/// What no policy can allow: which operations the kind of credential is good for at all.
+/// Which kinds of credentials an operation takes at all: what no policy can allow.
 ///
 /// Source: IAM User Guide, "Compare AWS STS credentials"; root user: "Roles may not be assumed by root accounts".
-///
-/// # Errors
-/// [`Denied`] with AWS's code and words.
-pub fn standing(principal: &Principal, service: &str, operation: &str) -> Result<(), Denied> {
-    match (service, operation) {
-        ("sts", "GetCallerIdentity") => Ok(()),
-        ("sts", "AssumeRole") if principal.is_root() => {
-            Err(Denied::access("Roles may not be assumed by root accounts."))
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callers {
+    /// All of them.
+    Anyone,
+    /// Long-term ones.
+    LongTerm,
+    /// All but the root user's.
+    NotRoot,
+    /// All but those of a user's or root user's session.
+    NotUserSession,
+    /// All; those of a user's or root user's session with a second factor only.
+    SecondFactor,
+}
+
+impl Callers {
+    /// Whether `principal` is one of them; `operation` is its name in the refusal.
+    ///
+    /// # Errors
+    /// [`Denied`] with AWS's code and words.
+    pub fn check(self, principal: &Principal, operation: &str) -> Result<(), Denied> {
+        match self {
+            Self::LongTerm if principal.issued().is_some() => {
+                Err(Denied::access(format!("Cannot call {operation} with session credentials")))
+            }
+            Self::NotRoot if principal.is_root() => {
+                Err(Denied::access("Roles may not be assumed by root accounts."))
+            }
+            Self::NotUserSession if principal.is_user_session() => Err(invalid_token()),
+            Self::SecondFactor if principal.is_user_session() && principal.mfa().is_none() => {
+                Err(invalid_token())
+            }
+            Self::Anyone | Self::LongTerm | Self::NotRoot | Self::NotUserSession | Self::SecondFactor => {
+                Ok(())
+            }
         }
-        ("sts", "AssumeRole") => Ok(()),
-        ("sts", "GetSessionToken" | "GetFederationToken") if principal.issued().is_some() => {
-            Err(Denied::access(format!("Cannot call {operation} with session credentials")))
-        }
-        // Sessions from GetSessionToken reach no other STS operation, and IAM only with a second factor.
-        ("sts", _) if principal.is_user_session() => Err(invalid_token()),
-        ("iam", _) if principal.is_user_session() && !has_mfa(principal) => Err(invalid_token()),
-        _ => Ok(()),
     }
 }
 
@@ -98,10 +116,6 @@ fn invalid_token() -> Denied {
         code: "InvalidClientTokenId",
         message: "The security token included in the request is invalid".into(),
     }
-}
-
-fn has_mfa(principal: &Principal) -> bool {
-    matches!(principal.credential, Credential::Temporary { mfa: Some(_), .. })
 }
 
 /// Decides one authorization. `context` holds the operation's own keys; those of request, session and caller are added.

@@ -104,6 +104,14 @@ impl Principal {
         }
     }
 
+    /// When multi-factor authentication took place for this session, if it did.
+    pub fn mfa(&self) -> Option<Time> {
+        match self.credential {
+            Credential::Temporary { mfa, .. } => mfa,
+            Credential::Foreign(_) | Credential::LongTerm(_) => None,
+        }
+    }
+
     /// Whether this is a session of the root user or of a user, made by `GetSessionToken`.
     pub fn is_user_session(&self) -> bool {
         matches!(self.credential, Credential::Temporary { .. }) && !self.is_role_session()

@@ -4,6 +4,7 @@
 //! writes, which actions it authorizes on which resources with which condition keys, and the function that does it.
 //! Source of actions, resources and keys: Service Authorization Reference, the service's page.
 
+use rootward_auth::authz::Callers;
 use rootward_names::AccountId;
 use rootward_state::entities::{Document, Tag};
 use rootward_state::{Txn, World};
@@ -15,6 +16,8 @@ use crate::{Failure, OpContext};
 pub struct Declaration<O: Operation> {
     /// Whether it can change state.
     pub effect: Effect,
+    /// Which credentials it takes at all.
+    pub callers: Callers,
     /// What the caller must be allowed to do; all of them. Empty only where AWS needs no permission.
     pub rules: &'static [Rule<O::Input>],
     /// Does it: synchronous, over a transaction, possibly more than once when commits race.

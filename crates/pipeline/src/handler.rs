@@ -1,9 +1,9 @@
 //! Declarations without their types, so that one path can carry every operation.
 
-use rootward_auth::authz::Check;
+use rootward_auth::authz::{Callers, Check};
 use rootward_policy::Context;
 use rootward_state::Txn;
-use rootward_wire::{Mismatch, Operation, OperationSchema, Shape, Structure, Value};
+use rootward_wire::{Mismatch, Operation, OperationSchema, ServiceSchema, Shape, Structure, Value};
 
 use crate::declaration::{Declaration, Effect, Key, Rule, Scope, Target};
 use crate::{Failure, OpContext};
@@ -14,6 +14,8 @@ pub trait Handler: Send + Sync {
     fn schema(&self) -> &'static OperationSchema;
     /// Whether it can change state.
     fn effect(&self) -> Effect;
+    /// Which credentials it takes at all.
+    fn callers(&self) -> Callers;
     /// The actions it may authorize.
     fn actions(&self) -> Vec<&'static str>;
     /// Its typed call, from validated input.
@@ -72,6 +74,10 @@ where
         self.effect
     }
 
+    fn callers(&self) -> Callers {
+        self.callers
+    }
+
     fn actions(&self) -> Vec<&'static str> {
         self.rules.iter().map(|rule| rule.action).collect()
     }
@@ -100,7 +106,7 @@ where
         let needed = self.declaration.rules.iter().filter(|rule| (rule.when)(scope, &self.input));
         for rule in needed {
             let target = (rule.target)(scope, &self.input);
-            let context = context(rule, scope, &self.input, &target);
+            let context = context(O::DESCRIPTION.service, rule, scope, &self.input, &target);
             allowed(check(rule.action, &target, scope), context)?;
         }
         Ok(Allowed(()))
@@ -122,12 +128,18 @@ fn check<'a>(action: &'static str, target: &'a Target, scope: &Scope<'_>) -> Che
 }
 
 /// The condition keys of one authorization besides the global ones.
-fn context<I>(rule: &Rule<I>, scope: &Scope<'_>, input: &I, target: &Target) -> Context {
+fn context<I>(
+    service: &ServiceSchema,
+    rule: &Rule<I>,
+    scope: &Scope<'_>,
+    input: &I,
+    target: &Target,
+) -> Context {
     let mut context = Context::new();
     for tag in &target.tags {
         context.text(&format!("aws:ResourceTag/{}", tag.key), &tag.value);
-        if rule.action.starts_with("iam:") {
-            context.text(&format!("iam:ResourceTag/{}", tag.key), &tag.value);
+        if service.has_tag_key {
+            context.text(&format!("{}:ResourceTag/{}", service.name, tag.key), &tag.value);
         }
     }
     for key in rule.keys {

@@ -244,7 +244,7 @@ impl Pipeline {
         let operation = attempt.operation;
         let handler = attempt.handler.ok_or_else(|| not_implemented(operation))?;
         let call = handler.call(Value::Structure(input))?;
-        authz::standing(&caller.principal, operation.service.name, operation.name).map_err(Failure::from)?;
+        handler.callers().check(&caller.principal, operation.name).map_err(Failure::from)?;
         match handler.effect() {
             effect @ (Effect::Issue | Effect::Read) => {
                 let ran = self.run(attempt, caller, &*call)?;
@@ -411,11 +411,12 @@ impl Attempt<'_> {
         }
     }
 
-    /// IAM is one for all regions: whatever the caller signed for, `aws:RequestedRegion` is where it lives.
+    /// A global service is one for all regions: whatever the caller signed for, `aws:RequestedRegion` is where it lives.
     fn requested_region<'a>(&self, caller: &'a Authenticated) -> &'a str {
-        match self.operation.service.name {
-            "iam" => caller.principal.partition.global_region(),
-            _ => &caller.region,
+        if self.operation.service.is_global {
+            caller.principal.partition.global_region()
+        } else {
+            &caller.region
         }
     }
 

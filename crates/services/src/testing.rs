@@ -114,6 +114,7 @@ impl Bench {
         let mut txn = self.db.begin();
         let (caller, mut random) = (self.caller.borrow(), self.random.borrow_mut());
         let ctx = OpContext::new(self.now, &caller, "us-east-1", &self.vault, &self.tokens, &mut *random);
+        declaration.callers.check(&caller, O::DESCRIPTION.name)?;
         let output = (declaration.run)(&ctx, &mut txn, input)?;
         Ok((output, txn))
     }

@@ -17,6 +17,8 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     target_prefix: None,
     json_version: "1.1",
     event_source: "iam.amazonaws.com",
+    is_global: true,
+    has_tag_key: true,
     operations: OPERATIONS,
     errors: ERRORS,
 };

@@ -15,6 +15,8 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     target_prefix: None,
     json_version: "1.1",
     event_source: "sts.amazonaws.com",
+    is_global: false,
+    has_tag_key: false,
     operations: OPERATIONS,
     errors: ERRORS,
 };

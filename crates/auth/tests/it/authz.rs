@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rootward_auth::authn::Authority;
-use rootward_auth::authz::{Check, RequestFacts, authorize, is_managed_policy, standing};
+use rootward_auth::authz::{Callers, Check, RequestFacts, authorize, is_managed_policy};
 use rootward_auth::session::SessionPolicies;
 use rootward_auth::{Credential, Identity, Principal};
 use rootward_names::Partition;
@@ -382,11 +382,9 @@ fn what_a_kind_of_credential_is_good_for() {
     let mfa_session = temporary(principal(ann), Some(NOW));
     let of_role = temporary(role_session(&role, |_| {}), None);
     let root = principal(Identity::Root);
-    let code = |who: &Principal, service, operation| {
-        standing(who, service, operation).err().map(|denied| denied.code)
-    };
+    let code = |who: &Principal, callers: Callers| callers.check(who, "Op").err().map(|denied| denied.code);
     for who in [&user, &user_session, &mfa_session, &of_role, &root] {
-        assert_eq!(code(who, "sts", "GetCallerIdentity"), None);
+        assert_eq!(code(who, Callers::Anyone), None);
     }
     for (who, assume, token, info, list) in [
         (&user, None, None, None, None),
@@ -401,10 +399,10 @@ fn what_a_kind_of_credential_is_good_for() {
         (&of_role, None, Some("AccessDenied"), None, None),
         (&root, Some("AccessDenied"), None, None, None),
     ] {
-        assert_eq!(code(who, "sts", "AssumeRole"), assume, "{who:?}");
-        assert_eq!(code(who, "sts", "GetSessionToken"), token, "{who:?}");
-        assert_eq!(code(who, "sts", "GetAccessKeyInfo"), info, "{who:?}");
-        assert_eq!(code(who, "iam", "ListUsers"), list, "{who:?}");
+        assert_eq!(code(who, Callers::NotRoot), assume, "{who:?}");
+        assert_eq!(code(who, Callers::LongTerm), token, "{who:?}");
+        assert_eq!(code(who, Callers::NotUserSession), info, "{who:?}");
+        assert_eq!(code(who, Callers::SecondFactor), list, "{who:?}");
     }
 }
 

@@ -10,7 +10,9 @@ use rootward_api::iam as api;
 use rootward_auth::authn::seal_secret;
 use rootward_auth::session::SecretAccessKey;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Random, Time};
-use rootward_pipeline::{Declaration, Effect, Failure, Handler, OpContext, Rule, Scope, Target, always};
+use rootward_pipeline::{
+    Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Scope, Target, always,
+};
 use rootward_state::entities::{AccessKey, Account, KeyOwner, User};
 use rootward_state::{RowKey, Txn};
 use rootward_store::vault::Vault;
@@ -80,6 +82,7 @@ impl Whom {
 
 pub(super) static CREATE_ACCESS_KEY: Declaration<api::CreateAccessKey> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:CreateAccessKey",
         when: always,
@@ -115,6 +118,7 @@ fn create_access_key(
 
 pub(super) static LIST_ACCESS_KEYS: Declaration<api::ListAccessKeys> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListAccessKeys",
         when: always,
@@ -152,6 +156,7 @@ fn status(key: &AccessKey) -> api::StatusType {
 
 pub(super) static UPDATE_ACCESS_KEY: Declaration<api::UpdateAccessKey> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:UpdateAccessKey",
         when: always,
@@ -179,6 +184,7 @@ fn update_access_key(
 
 pub(super) static DELETE_ACCESS_KEY: Declaration<api::DeleteAccessKey> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DeleteAccessKey",
         when: always,
@@ -210,6 +216,7 @@ fn key_of(whom: &Whom, txn: &mut Txn, id: &str) -> Result<Arc<AccessKey>, Failur
 
 pub(super) static GET_ACCESS_KEY_LAST_USED: Declaration<api::GetAccessKeyLastUsed> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:GetAccessKeyLastUsed",
         when: always,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rootward_api::iam as api;
 use rootward_managed::ManagedPolicy as AwsPolicy;
-use rootward_pipeline::{Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
 use rootward_state::entities::{
     Account, Group, InstanceProfile, ManagedPolicy, PolicyRef, PolicyVersion, Role, User,
 };
@@ -26,6 +26,7 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
 
 pub(super) static CREATE_ACCOUNT_ALIAS: Declaration<api::CreateAccountAlias> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:CreateAccountAlias",
         when: always,
@@ -64,6 +65,7 @@ fn is_account_id(alias: &str) -> bool {
 
 pub(super) static DELETE_ACCOUNT_ALIAS: Declaration<api::DeleteAccountAlias> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DeleteAccountAlias",
         when: always,
@@ -88,6 +90,7 @@ fn delete_account_alias(
 
 pub(super) static LIST_ACCOUNT_ALIASES: Declaration<api::ListAccountAliases> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListAccountAliases",
         when: always,
@@ -115,6 +118,7 @@ fn list_account_aliases(
 
 pub(super) static GET_ACCOUNT_SUMMARY: Declaration<api::GetAccountSummary> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule { action: "iam:GetAccountSummary", when: always, target: |_, _| Target::any(), keys: &[] }],
     run: get_account_summary,
 };
@@ -178,6 +182,7 @@ fn number(count: usize) -> i32 {
 pub(super) static GET_ACCOUNT_AUTHORIZATION_DETAILS: Declaration<api::GetAccountAuthorizationDetails> =
     Declaration {
         effect: Effect::Read,
+        callers: Callers::SecondFactor,
         rules: &[Rule {
             action: "iam:GetAccountAuthorizationDetails",
             when: always,

@@ -7,7 +7,7 @@ use std::iter::Peekable;
 
 use rootward_api::iam as api;
 use rootward_names::{EntityKind, UniqueId};
-use rootward_pipeline::{Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
 use rootward_state::entities::{Group, Named, PolicyRef, Role, User};
 use rootward_state::{AccountState, NameKey, Txn};
 use rootward_wire::Empty;
@@ -31,6 +31,7 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
 
 pub(super) static ATTACH_USER_POLICY: Declaration<api::AttachUserPolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:AttachUserPolicy",
         when: always,
@@ -42,6 +43,7 @@ pub(super) static ATTACH_USER_POLICY: Declaration<api::AttachUserPolicy> = Decla
 
 pub(super) static ATTACH_GROUP_POLICY: Declaration<api::AttachGroupPolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:AttachGroupPolicy",
         when: always,
@@ -53,6 +55,7 @@ pub(super) static ATTACH_GROUP_POLICY: Declaration<api::AttachGroupPolicy> = Dec
 
 pub(super) static ATTACH_ROLE_POLICY: Declaration<api::AttachRolePolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:AttachRolePolicy",
         when: always,
@@ -86,6 +89,7 @@ fn attach<T: Owner>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, arn: &str) -
 
 pub(super) static DETACH_USER_POLICY: Declaration<api::DetachUserPolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DetachUserPolicy",
         when: always,
@@ -97,6 +101,7 @@ pub(super) static DETACH_USER_POLICY: Declaration<api::DetachUserPolicy> = Decla
 
 pub(super) static DETACH_GROUP_POLICY: Declaration<api::DetachGroupPolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DetachGroupPolicy",
         when: always,
@@ -108,6 +113,7 @@ pub(super) static DETACH_GROUP_POLICY: Declaration<api::DetachGroupPolicy> = Dec
 
 pub(super) static DETACH_ROLE_POLICY: Declaration<api::DetachRolePolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DetachRolePolicy",
         when: always,
@@ -133,6 +139,7 @@ fn detach<T: Owner>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, arn: &str) -
 
 pub(super) static LIST_ATTACHED_USER_POLICIES: Declaration<api::ListAttachedUserPolicies> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListAttachedUserPolicies",
         when: always,
@@ -152,6 +159,7 @@ pub(super) static LIST_ATTACHED_USER_POLICIES: Declaration<api::ListAttachedUser
 
 pub(super) static LIST_ATTACHED_GROUP_POLICIES: Declaration<api::ListAttachedGroupPolicies> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListAttachedGroupPolicies",
         when: always,
@@ -171,6 +179,7 @@ pub(super) static LIST_ATTACHED_GROUP_POLICIES: Declaration<api::ListAttachedGro
 
 pub(super) static LIST_ATTACHED_ROLE_POLICIES: Declaration<api::ListAttachedRolePolicies> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListAttachedRolePolicies",
         when: always,
@@ -213,6 +222,7 @@ fn attached<T: Owner>(
 
 pub(super) static LIST_ENTITIES_FOR_POLICY: Declaration<api::ListEntitiesForPolicy> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListEntitiesForPolicy",
         when: always,

@@ -4,7 +4,7 @@
 //! and the one in place when it is removed: this is how boundaries are delegated.
 
 use rootward_api::iam as api;
-use rootward_pipeline::{Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
 use rootward_state::Txn;
 use rootward_state::entities::{Role, User};
 use rootward_wire::Empty;
@@ -21,6 +21,7 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
 
 pub(super) static PUT_USER_PERMISSIONS_BOUNDARY: Declaration<api::PutUserPermissionsBoundary> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:PutUserPermissionsBoundary",
         when: always,
@@ -32,6 +33,7 @@ pub(super) static PUT_USER_PERMISSIONS_BOUNDARY: Declaration<api::PutUserPermiss
 
 pub(super) static PUT_ROLE_PERMISSIONS_BOUNDARY: Declaration<api::PutRolePermissionsBoundary> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:PutRolePermissionsBoundary",
         when: always,
@@ -53,6 +55,7 @@ fn put<T: Bounded>(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, arn: &str) ->
 pub(super) static DELETE_USER_PERMISSIONS_BOUNDARY: Declaration<api::DeleteUserPermissionsBoundary> =
     Declaration {
         effect: Effect::Write,
+        callers: Callers::SecondFactor,
         rules: &[Rule {
             action: "iam:DeleteUserPermissionsBoundary",
             when: always,
@@ -65,6 +68,7 @@ pub(super) static DELETE_USER_PERMISSIONS_BOUNDARY: Declaration<api::DeleteUserP
 pub(super) static DELETE_ROLE_PERMISSIONS_BOUNDARY: Declaration<api::DeleteRolePermissionsBoundary> =
     Declaration {
         effect: Effect::Write,
+        callers: Callers::SecondFactor,
         rules: &[Rule {
             action: "iam:DeleteRolePermissionsBoundary",
             when: always,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rootward_api::iam as api;
 use rootward_names::{EntityKind, UniqueId};
-use rootward_pipeline::{Declaration, Effect, Failure, Handler, OpContext, Rule, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
 use rootward_state::entities::{Grants, Group, Named, User};
 use rootward_state::{NameKey, Txn};
 use rootward_wire::Empty;
@@ -35,6 +35,7 @@ pub(super) fn group(ctx: &OpContext<'_>, txn: &mut Txn, name: &str) -> Result<Ar
 
 pub(super) static CREATE_GROUP: Declaration<api::CreateGroup> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:CreateGroup",
         when: always,
@@ -71,6 +72,7 @@ fn create_group(
 
 pub(super) static GET_GROUP: Declaration<api::GetGroup> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:GetGroup",
         when: always,
@@ -104,6 +106,7 @@ fn get_group(
 
 pub(super) static LIST_GROUPS: Declaration<api::ListGroups> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListGroups",
         when: always,
@@ -131,6 +134,7 @@ fn list_groups(
 
 pub(super) static UPDATE_GROUP: Declaration<api::UpdateGroup> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[
         Rule {
             action: "iam:UpdateGroup",
@@ -177,6 +181,7 @@ fn update_group(
 
 pub(super) static DELETE_GROUP: Declaration<api::DeleteGroup> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DeleteGroup",
         when: always,
@@ -209,6 +214,7 @@ fn delete_group(
 
 pub(super) static ADD_USER_TO_GROUP: Declaration<api::AddUserToGroup> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:AddUserToGroup",
         when: always,
@@ -241,6 +247,7 @@ fn add_user_to_group(
 
 pub(super) static REMOVE_USER_FROM_GROUP: Declaration<api::RemoveUserFromGroup> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:RemoveUserFromGroup",
         when: always,
@@ -268,6 +275,7 @@ fn remove_user_from_group(
 
 pub(super) static LIST_GROUPS_FOR_USER: Declaration<api::ListGroupsForUser> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListGroupsForUser",
         when: always,

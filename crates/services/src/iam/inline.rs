@@ -4,7 +4,7 @@
 //! as long as its kind's quota says; white space does not count.
 
 use rootward_api::iam as api;
-use rootward_pipeline::{Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
 use rootward_policy::Policy;
 use rootward_state::entities::{Grants, Group, InlinePolicy, Role, User};
 use rootward_state::{NameKey, Txn};
@@ -31,6 +31,7 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
 
 pub(super) static PUT_USER_POLICY: Declaration<api::PutUserPolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:PutUserPolicy",
         when: always,
@@ -44,6 +45,7 @@ pub(super) static PUT_USER_POLICY: Declaration<api::PutUserPolicy> = Declaration
 
 pub(super) static PUT_GROUP_POLICY: Declaration<api::PutGroupPolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:PutGroupPolicy",
         when: always,
@@ -57,6 +59,7 @@ pub(super) static PUT_GROUP_POLICY: Declaration<api::PutGroupPolicy> = Declarati
 
 pub(super) static PUT_ROLE_POLICY: Declaration<api::PutRolePolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:PutRolePolicy",
         when: always,
@@ -92,6 +95,7 @@ fn put<T: Owner>(
 
 pub(super) static GET_USER_POLICY: Declaration<api::GetUserPolicy> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:GetUserPolicy",
         when: always,
@@ -110,6 +114,7 @@ pub(super) static GET_USER_POLICY: Declaration<api::GetUserPolicy> = Declaration
 
 pub(super) static GET_GROUP_POLICY: Declaration<api::GetGroupPolicy> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:GetGroupPolicy",
         when: always,
@@ -128,6 +133,7 @@ pub(super) static GET_GROUP_POLICY: Declaration<api::GetGroupPolicy> = Declarati
 
 pub(super) static GET_ROLE_POLICY: Declaration<api::GetRolePolicy> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:GetRolePolicy",
         when: always,
@@ -167,6 +173,7 @@ fn inline<'a, T: Owner>(grants: &'a Grants, name: &str) -> Result<&'a InlinePoli
 
 pub(super) static LIST_USER_POLICIES: Declaration<api::ListUserPolicies> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListUserPolicies",
         when: always,
@@ -186,6 +193,7 @@ pub(super) static LIST_USER_POLICIES: Declaration<api::ListUserPolicies> = Decla
 
 pub(super) static LIST_GROUP_POLICIES: Declaration<api::ListGroupPolicies> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListGroupPolicies",
         when: always,
@@ -205,6 +213,7 @@ pub(super) static LIST_GROUP_POLICIES: Declaration<api::ListGroupPolicies> = Dec
 
 pub(super) static LIST_ROLE_POLICIES: Declaration<api::ListRolePolicies> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListRolePolicies",
         when: always,
@@ -236,6 +245,7 @@ fn list<T: Owner>(
 
 pub(super) static DELETE_USER_POLICY: Declaration<api::DeleteUserPolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DeleteUserPolicy",
         when: always,
@@ -247,6 +257,7 @@ pub(super) static DELETE_USER_POLICY: Declaration<api::DeleteUserPolicy> = Decla
 
 pub(super) static DELETE_GROUP_POLICY: Declaration<api::DeleteGroupPolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DeleteGroupPolicy",
         when: always,
@@ -258,6 +269,7 @@ pub(super) static DELETE_GROUP_POLICY: Declaration<api::DeleteGroupPolicy> = Dec
 
 pub(super) static DELETE_ROLE_POLICY: Declaration<api::DeleteRolePolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DeleteRolePolicy",
         when: always,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rootward_api::iam as api;
 use rootward_names::EntityKind;
-use rootward_pipeline::{Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
 use rootward_state::Txn;
 use rootward_state::entities::{InstanceProfile, Named, Role};
 use rootward_wire::Empty;
@@ -33,6 +33,7 @@ const MACHINES: &str = "ec2.amazonaws.com";
 
 pub(super) static CREATE_INSTANCE_PROFILE: Declaration<api::CreateInstanceProfile> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[
         Rule {
             action: "iam:CreateInstanceProfile",
@@ -83,6 +84,7 @@ fn create_instance_profile(
 
 pub(super) static GET_INSTANCE_PROFILE: Declaration<api::GetInstanceProfile> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:GetInstanceProfile",
         when: always,
@@ -110,6 +112,7 @@ fn profile(ctx: &OpContext<'_>, txn: &mut Txn, name: &str) -> Result<Arc<Instanc
 
 pub(super) static LIST_INSTANCE_PROFILES: Declaration<api::ListInstanceProfiles> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListInstanceProfiles",
         when: always,
@@ -142,6 +145,7 @@ fn list_instance_profiles(
 pub(super) static LIST_INSTANCE_PROFILES_FOR_ROLE: Declaration<api::ListInstanceProfilesForRole> =
     Declaration {
         effect: Effect::Read,
+        callers: Callers::SecondFactor,
         rules: &[Rule {
             action: "iam:ListInstanceProfilesForRole",
             when: always,
@@ -174,6 +178,7 @@ fn list_instance_profiles_for_role(
 
 pub(super) static DELETE_INSTANCE_PROFILE: Declaration<api::DeleteInstanceProfile> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DeleteInstanceProfile",
         when: always,
@@ -198,6 +203,7 @@ fn delete_instance_profile(
 
 pub(super) static ADD_ROLE_TO_INSTANCE_PROFILE: Declaration<api::AddRoleToInstanceProfile> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[
         Rule {
             action: "iam:AddRoleToInstanceProfile",
@@ -233,6 +239,7 @@ fn add_role_to_instance_profile(
 pub(super) static REMOVE_ROLE_FROM_INSTANCE_PROFILE: Declaration<api::RemoveRoleFromInstanceProfile> =
     Declaration {
         effect: Effect::Write,
+        callers: Callers::SecondFactor,
         rules: &[Rule {
             action: "iam:RemoveRoleFromInstanceProfile",
             when: always,
@@ -258,6 +265,7 @@ fn remove_role_from_instance_profile(
 
 pub(super) static TAG_INSTANCE_PROFILE: Declaration<api::TagInstanceProfile> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:TagInstanceProfile",
         when: always,
@@ -280,6 +288,7 @@ fn tag_instance_profile(
 
 pub(super) static UNTAG_INSTANCE_PROFILE: Declaration<api::UntagInstanceProfile> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:UntagInstanceProfile",
         when: always,
@@ -302,6 +311,7 @@ fn untag_instance_profile(
 
 pub(super) static LIST_INSTANCE_PROFILE_TAGS: Declaration<api::ListInstanceProfileTags> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListInstanceProfileTags",
         when: always,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rootward_api::iam as api;
 use rootward_managed::ManagedPolicy as AwsPolicy;
 use rootward_names::{Arn, EntityKind};
-use rootward_pipeline::{Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
 use rootward_policy::PolicyKind;
 use rootward_state::entities::{Document, ManagedPolicy, Named, PolicyRef, PolicyVersion};
 use rootward_state::{AccountState, NameKey, Txn};
@@ -93,6 +93,7 @@ pub(super) fn own(ctx: &OpContext<'_>, txn: &mut Txn, arn: &str) -> Result<Arc<M
 
 pub(super) static CREATE_POLICY: Declaration<api::CreatePolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[
         Rule {
             action: "iam:CreatePolicy",
@@ -145,6 +146,7 @@ fn create_policy(
 
 pub(super) static GET_POLICY: Declaration<api::GetPolicy> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:GetPolicy",
         when: always,
@@ -167,6 +169,7 @@ fn get_policy(
 
 pub(super) static LIST_POLICIES: Declaration<api::ListPolicies> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListPolicies",
         when: always,
@@ -263,6 +266,7 @@ impl Used {
 
 pub(super) static DELETE_POLICY: Declaration<api::DeletePolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DeletePolicy",
         when: always,
@@ -292,6 +296,7 @@ fn delete_policy(
 
 pub(super) static TAG_POLICY: Declaration<api::TagPolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:TagPolicy",
         when: always,
@@ -310,6 +315,7 @@ fn tag_policy(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::TagPolicyRequest)
 
 pub(super) static UNTAG_POLICY: Declaration<api::UntagPolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:UntagPolicy",
         when: always,
@@ -332,6 +338,7 @@ fn untag_policy(
 
 pub(super) static LIST_POLICY_TAGS: Declaration<api::ListPolicyTags> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListPolicyTags",
         when: always,

@@ -5,7 +5,7 @@
 
 use rootward_api::iam as api;
 use rootward_managed::ManagedPolicy as AwsPolicy;
-use rootward_pipeline::{Declaration, Effect, Failure, Handler, OpContext, Rule, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
 use rootward_state::Txn;
 use rootward_state::entities::{ManagedPolicy, PolicyVersion};
 use rootward_wire::Empty;
@@ -25,6 +25,7 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
 
 pub(super) static CREATE_POLICY_VERSION: Declaration<api::CreatePolicyVersion> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:CreatePolicyVersion",
         when: always,
@@ -61,6 +62,7 @@ fn create_policy_version(
 
 pub(super) static GET_POLICY_VERSION: Declaration<api::GetPolicyVersion> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:GetPolicyVersion",
         when: always,
@@ -102,6 +104,7 @@ fn aws_version(policy: &AwsPolicy, id: &str) -> Option<api::PolicyVersion> {
 
 pub(super) static LIST_POLICY_VERSIONS: Declaration<api::ListPolicyVersions> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListPolicyVersions",
         when: always,
@@ -140,6 +143,7 @@ fn newest_first(number: u32) -> String {
 
 pub(super) static DELETE_POLICY_VERSION: Declaration<api::DeletePolicyVersion> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DeletePolicyVersion",
         when: always,
@@ -166,6 +170,7 @@ fn delete_policy_version(
 
 pub(super) static SET_DEFAULT_POLICY_VERSION: Declaration<api::SetDefaultPolicyVersion> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:SetDefaultPolicyVersion",
         when: always,

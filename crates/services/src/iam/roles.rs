@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rootward_api::iam as api;
 use rootward_names::EntityKind;
-use rootward_pipeline::{Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
 use rootward_state::Txn;
 use rootward_state::entities::{Grants, Named, Role};
 use rootward_wire::Empty;
@@ -35,6 +35,7 @@ const SESSION_SECONDS_MAX_DEFAULT: u32 = 3_600;
 
 pub(super) static CREATE_ROLE: Declaration<api::CreateRole> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[
         Rule {
             action: "iam:CreateRole",
@@ -106,6 +107,7 @@ fn session_seconds_max(asked: Option<i32>) -> u32 {
 
 pub(super) static GET_ROLE: Declaration<api::GetRole> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:GetRole",
         when: always,
@@ -135,6 +137,7 @@ pub(super) fn role(ctx: &OpContext<'_>, txn: &mut Txn, name: &str) -> Result<Arc
 
 pub(super) static LIST_ROLES: Declaration<api::ListRoles> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListRoles",
         when: always,
@@ -162,6 +165,7 @@ fn list_roles(
 
 pub(super) static UPDATE_ROLE: Declaration<api::UpdateRole> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:UpdateRole",
         when: always,
@@ -188,6 +192,7 @@ fn update_role(
 
 pub(super) static UPDATE_ROLE_DESCRIPTION: Declaration<api::UpdateRoleDescription> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:UpdateRoleDescription",
         when: always,
@@ -213,6 +218,7 @@ fn update_role_description(
 
 pub(super) static UPDATE_ASSUME_ROLE_POLICY: Declaration<api::UpdateAssumeRolePolicy> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:UpdateAssumeRolePolicy",
         when: always,
@@ -235,6 +241,7 @@ fn update_assume_role_policy(
 
 pub(super) static DELETE_ROLE: Declaration<api::DeleteRole> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DeleteRole",
         when: always,
@@ -263,6 +270,7 @@ fn delete_role(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::DeleteRoleReques
 
 pub(super) static TAG_ROLE: Declaration<api::TagRole> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:TagRole",
         when: always,
@@ -281,6 +289,7 @@ fn tag_role(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::TagRoleRequest) -> 
 
 pub(super) static UNTAG_ROLE: Declaration<api::UntagRole> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:UntagRole",
         when: always,
@@ -299,6 +308,7 @@ fn untag_role(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::UntagRoleRequest)
 
 pub(super) static LIST_ROLE_TAGS: Declaration<api::ListRoleTags> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListRoleTags",
         when: always,

@@ -4,7 +4,7 @@
 
 use rootward_api::iam as api;
 use rootward_names::EntityKind;
-use rootward_pipeline::{Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
 use rootward_state::entities::{Grants, Named, User};
 use rootward_state::{NameKey, Txn};
 use rootward_wire::Empty;
@@ -29,6 +29,7 @@ const TAG_QUOTA: &str = "TagsPerUser";
 
 pub(super) static CREATE_USER: Declaration<api::CreateUser> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[
         Rule {
             action: "iam:CreateUser",
@@ -85,6 +86,7 @@ fn create_user(
 
 pub(super) static GET_USER: Declaration<api::GetUser> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:GetUser",
         when: always,
@@ -118,6 +120,7 @@ fn get_user(
 
 pub(super) static LIST_USERS: Declaration<api::ListUsers> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListUsers",
         when: always,
@@ -145,6 +148,7 @@ fn list_users(
 
 pub(super) static UPDATE_USER: Declaration<api::UpdateUser> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[
         Rule {
             action: "iam:UpdateUser",
@@ -187,6 +191,7 @@ fn update_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::UpdateUserReques
 
 pub(super) static DELETE_USER: Declaration<api::DeleteUser> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:DeleteUser",
         when: always,
@@ -216,6 +221,7 @@ fn delete_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::DeleteUserReques
 
 pub(super) static TAG_USER: Declaration<api::TagUser> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:TagUser",
         when: always,
@@ -234,6 +240,7 @@ fn tag_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::TagUserRequest) -> 
 
 pub(super) static UNTAG_USER: Declaration<api::UntagUser> = Declaration {
     effect: Effect::Write,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:UntagUser",
         when: always,
@@ -252,6 +259,7 @@ fn untag_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::UntagUserRequest)
 
 pub(super) static LIST_USER_TAGS: Declaration<api::ListUserTags> = Declaration {
     effect: Effect::Read,
+    callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "iam:ListUserTags",
         when: always,

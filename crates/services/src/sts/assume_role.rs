@@ -9,13 +9,13 @@ use rootward_auth::authz;
 use rootward_auth::session::{Claims, Holder, SecretAccessKey};
 use rootward_auth::{Identity, RoleSession};
 use rootward_names::{AccessKeyKind, AccountId, Arn, Partition, TagKey};
-use rootward_pipeline::{Declaration, Effect, Failure, Key, OpContext, Rule, Scope, Target, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Key, OpContext, Rule, Scope, Target, always};
 use rootward_policy::{Policy, PolicyKind};
 use rootward_state::entities::{Document, Role};
 use rootward_state::{Txn, World};
 
 use super::failures;
-use super::session_token::{credentials, mfa_of};
+use super::session_token::credentials;
 use crate::tag_keys;
 
 const SECONDS_DEFAULT: u32 = 3_600;
@@ -34,6 +34,7 @@ const TRUSTS_NOBODY: &str =
 
 pub(super) static ASSUME_ROLE: Declaration<api::AssumeRole> = Declaration {
     effect: Effect::Issue,
+    callers: Callers::NotRoot,
     rules: &[
         Rule { action: "sts:AssumeRole", when: always, target, keys: KEYS },
         Rule {
@@ -129,7 +130,7 @@ fn assume_role(
         holder: Holder::Role { id: role.id, session_name: input.role_session_name.as_str().into() },
         issued: ctx.now,
         expires: ctx.now.plus_seconds(seconds.into()),
-        mfa: mfa_of(ctx.principal),
+        mfa: ctx.principal.mfa(),
         tags,
         transitive,
         source_identity: source_identity(input, caller)?,

@@ -2,14 +2,14 @@
 
 use rootward_api::sts as api;
 use rootward_names::AccessKeyId;
-use rootward_pipeline::{Declaration, Effect, Failure, OpContext, Rule, Target, always};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, OpContext, Rule, Target, always};
 use rootward_state::Txn;
 
 use super::failures;
 
 /// Needs no permission, and no policy can deny it.
 pub(super) static GET_CALLER_IDENTITY: Declaration<api::GetCallerIdentity> =
-    Declaration { effect: Effect::Read, rules: &[], run: get_caller_identity };
+    Declaration { effect: Effect::Read, callers: Callers::Anyone, rules: &[], run: get_caller_identity };
 
 fn get_caller_identity(
     ctx: &OpContext<'_>,
@@ -25,6 +25,7 @@ fn get_caller_identity(
 
 pub(super) static GET_ACCESS_KEY_INFO: Declaration<api::GetAccessKeyInfo> = Declaration {
     effect: Effect::Read,
+    callers: Callers::NotUserSession,
     rules: &[Rule { action: "sts:GetAccessKeyInfo", when: always, target: |_, _| Target::any(), keys: &[] }],
     run: get_access_key_info,
 };

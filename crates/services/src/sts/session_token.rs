@@ -1,12 +1,12 @@
 //! `GetSessionToken`: temporary credentials for a user or the root user, with multi-factor authentication if asked.
 //!
-//! Which credentials may call it at all is `auth::authz::standing`'s business: nobody with temporary ones.
+//! Nobody with temporary credentials may call it.
 
 use rootward_api::sts as api;
+use rootward_auth::Identity;
 use rootward_auth::session::{Claims, Holder, SecretAccessKey};
-use rootward_auth::{Identity, Principal};
 use rootward_names::AccessKeyKind;
-use rootward_pipeline::{Declaration, Effect, Failure, OpContext};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, OpContext};
 use rootward_state::Txn;
 use rootward_wire::Sensitive;
 
@@ -19,7 +19,7 @@ const ROOT_SECONDS_MAX: i64 = 3_600;
 
 /// Needs no permission.
 pub(super) static GET_SESSION_TOKEN: Declaration<api::GetSessionToken> =
-    Declaration { effect: Effect::Issue, rules: &[], run: get_session_token };
+    Declaration { effect: Effect::Issue, callers: Callers::LongTerm, rules: &[], run: get_session_token };
 
 fn get_session_token(
     ctx: &OpContext<'_>,
@@ -34,7 +34,7 @@ fn get_session_token(
         Identity::Root => (Holder::Root, requested.unwrap_or(ROOT_SECONDS_MAX).min(ROOT_SECONDS_MAX)),
         Identity::User(user) => (Holder::User(user.id), requested.unwrap_or(USER_SECONDS_DEFAULT)),
         Identity::RoleSession(_) => {
-            return Err(Failure::access_denied("Cannot call GetSessionToken with session credentials"));
+            return Err(Failure::internal("a session was let through to GetSessionToken"));
         }
     };
     let claims = Claims {
@@ -68,14 +68,6 @@ pub(super) fn credentials(
         secret_access_key: Sensitive::new(claims.secret.expose()),
         session_token: ctx.with_random(|random| ctx.tokens.issue(claims, bytes_min, random)),
         expiration: claims.expires,
-    }
-}
-
-/// When the caller's own session proved a second factor, if it did.
-pub(super) fn mfa_of(principal: &Principal) -> Option<rootward_names::Time> {
-    match principal.credential {
-        rootward_auth::Credential::Temporary { mfa, .. } => mfa,
-        _ => None,
     }
 }
 
