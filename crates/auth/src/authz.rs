@@ -8,14 +8,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rootward_managed::ManagedPolicy as AwsPolicy;
 use rootward_names::{AccountId, Partition, Time};
 use rootward_policy::{
     Attached, Context, Owner, Policies, Principal as Caller, PrincipalKind, Program, Request, ResourceKind,
     ResourcePolicy, Source, decide,
 };
 use rootward_state::entities::{Document, Grants, Group, ManagedPolicy, Named, PolicyRef};
-use rootward_state::{AccountState, World};
+use rootward_state::{AccountState, AnyPolicy, World};
 
 use crate::session::SessionPolicies;
 use crate::{Credential, Identity, Principal};
@@ -326,23 +325,15 @@ fn managed<'a>(
     partition: Partition,
     policy: &PolicyRef,
 ) -> Option<(&'a Program, Origin<'a>)> {
-    match policy {
-        PolicyRef::Aws(name) => rootward_managed::get(name).map(|policy| aws(policy, partition)),
-        PolicyRef::Customer(id) => customer(state, partition, state.by_id::<ManagedPolicy>(*id)?),
-    }
+    applied(state, partition, state.policy_by_ref(policy)?)
 }
 
-fn aws<'a>(policy: &'static AwsPolicy, partition: Partition) -> (&'a Program, Origin<'a>) {
-    (policy.program(), Origin::Managed(policy.arn(partition)))
-}
-
-fn customer<'a>(
+fn applied<'a>(
     state: &'a AccountState,
     partition: Partition,
-    policy: &'a Arc<ManagedPolicy>,
+    policy: AnyPolicy<&'a Arc<ManagedPolicy>>,
 ) -> Option<(&'a Program, Origin<'a>)> {
-    let arn = policy.arn(partition, state.account().id);
-    Some((policy.default_document()?.program(), Origin::Managed(arn)))
+    Some((policy.program()?, Origin::Managed(policy.arn(partition, state.account().id))))
 }
 
 /// The policies a session was made with; none for a session made without. One that is gone denies everything: it may
@@ -359,22 +350,14 @@ fn session_policies<'a>(
     let managed = policies
         .managed
         .iter()
-        .map(|arn| by_arn(state, partition, arn).unwrap_or((&*UNREADABLE, Origin::Unnamed)));
+        .map(|arn| state.policy_by_arn(partition, arn).and_then(|policy| applied(state, partition, policy)))
+        .map(|found| found.unwrap_or((&*UNREADABLE, Origin::Unnamed)));
     Some(inline.chain(managed).collect())
-}
-
-/// The managed policy that `arn` names, AWS's or the account's own: partition, account, path and name must all be right.
-fn by_arn<'a>(state: &'a AccountState, partition: Partition, arn: &str) -> Option<(&'a Program, Origin<'a>)> {
-    if let Some(policy) = state.by_arn::<ManagedPolicy>(partition, arn) {
-        return customer(state, partition, policy);
-    }
-    let policy = rootward_managed::get(arn.rsplit('/').next()?)?;
-    (policy.arn(partition) == arn).then(|| aws(policy, partition))
 }
 
 /// Whether `arn` names a managed policy that `account` can use.
 pub fn is_managed_policy(world: &World, partition: Partition, account: AccountId, arn: &str) -> bool {
-    world.account(account).is_some_and(|state| by_arn(state, partition, arn).is_some())
+    world.account(account).is_some_and(|state| state.policy_by_arn(partition, arn).is_some())
 }
 
 /// The refusal of `AssumeRole` by a trust policy, or by there being no such role: AWS tells the two apart for nobody.

@@ -207,7 +207,7 @@ fn attached<T: Owner>(
     let owner = owner::<T>(ctx, txn, name)?;
     let state = ctx.view(txn)?;
     let (partition, account) = (ctx.partition(), ctx.account());
-    let policies = owner.grants().attached.iter().filter_map(|policy| refs::by_ref(&state, policy));
+    let policies = owner.grants().attached.iter().filter_map(|policy| state.policy_by_ref(policy));
     let listed = policies.filter(|policy| policy.path().starts_with(path_prefix.unwrap_or("/")));
     // By name; AWS may have a policy of the same name, so the ARN follows.
     let keyed = listed.map(|policy| {

@@ -149,7 +149,7 @@ impl<'a> Shape<'a> {
 
     /// One attached policy.
     pub(crate) fn attached_policy(&self, policy: &PolicyRef) -> Option<api::AttachedPolicy> {
-        let policy = refs::by_ref(self.state, policy)?;
+        let policy = self.state.policy_by_ref(policy)?;
         Some(api::AttachedPolicy {
             policy_name: Some(policy.name().to_owned()),
             policy_arn: Some(policy.arn(self.partition, self.account())),
