@@ -151,6 +151,7 @@ mod tests {
         let bench = Bench::new();
         bench.add_role("app");
         bench.call_as_role("app");
+        bench.call_with_temporary(None);
         let refused = bench.run(&GET_SESSION_TOKEN, request(None)).unwrap_err();
         assert_eq!(refused.to_string(), "AccessDenied: Cannot call GetSessionToken with session credentials");
     }
