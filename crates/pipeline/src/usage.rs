@@ -75,3 +75,114 @@ fn worth_writing(txn: &Txn, used: Used, usage: &Usage) -> Option<RowKey> {
     });
     fresh.then_some(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Random};
+    use rootward_state::Db;
+    use rootward_state::entities::{AccessKey, Account, AccountStatus, KeyOwner, RootUser};
+    use rootward_store::Memory;
+
+    use super::*;
+
+    struct Sevens;
+
+    impl Random for Sevens {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    /// An account with a root user's key, and who calls with it.
+    fn world() -> (Arc<Db>, AccessKeyId, Principal) {
+        let db = Db::open(Arc::new(Memory::new().unwrap())).unwrap().db;
+        let id: AccountId = "123456789012".parse().unwrap();
+        let key = AccessKeyId::random(AccessKeyKind::LongTerm, id, &mut Sevens);
+        let created = Time::from_seconds(0);
+        let account = Account {
+            id,
+            name: "Example".into(),
+            email: "root@example.com".into(),
+            canonical_id: "0".repeat(64).into(),
+            created,
+            status: AccountStatus::Active,
+            partition: Partition::Aws,
+            alias: None,
+            root: RootUser::default(),
+        };
+        let row = AccessKey {
+            id: key,
+            account: id,
+            owner: KeyOwner::Root,
+            active: true,
+            created,
+            secret: Box::new([]),
+        };
+        let mut txn = db.begin();
+        txn.put(RowKey::Account(id), account);
+        txn.put(RowKey::AccessKey(key), row);
+        db.commit_wait(txn).unwrap();
+        let identity = Identity::Root;
+        let credential = Credential::LongTerm(key);
+        (db, key, Principal { account: id, partition: Partition::Aws, identity, credential })
+    }
+
+    /// Writes down what is worth it; whether anything was.
+    fn flush(tracker: &UsageTracker, db: &Db) -> bool {
+        let mut txn = db.begin();
+        tracker.flush(&mut txn);
+        let worth = !txn.is_read_only();
+        if worth {
+            db.commit_wait(txn).unwrap();
+        }
+        worth
+    }
+
+    #[test]
+    fn last_of_several_uses_is_written_down_once() {
+        let (db, key, who) = world();
+        let tracker = UsageTracker::default();
+        for seconds in [100, 130, 150] {
+            tracker.note(&who, Time::from_seconds(seconds), "iam", "us-east-1");
+        }
+        assert!(flush(&tracker, &db));
+        assert!(!flush(&tracker, &db));
+        let world = db.snapshot();
+        let usage = world.account(who.account).unwrap().key_usage(key).unwrap();
+        assert_eq!(
+            (usage.time, &*usage.service, &*usage.region),
+            (Time::from_seconds(150), "iam", "us-east-1")
+        );
+    }
+
+    #[test]
+    fn use_within_a_minute_is_not_worth_writing_unless_service_or_region_differ() {
+        let (db, _, who) = world();
+        let tracker = UsageTracker::default();
+        let used = |seconds, service, region| {
+            tracker.note(&who, Time::from_seconds(seconds), service, region);
+            flush(&tracker, &db)
+        };
+        assert!(used(100, "iam", "us-east-1"));
+        assert!(!used(159, "iam", "us-east-1"));
+        assert!(used(160, "iam", "us-east-1"));
+        assert!(used(161, "sts", "us-east-1"));
+        assert!(used(162, "sts", "eu-west-1"));
+    }
+
+    #[test]
+    fn key_that_is_gone_or_was_never_issued_is_dropped() {
+        let (db, key, mut who) = world();
+        let tracker = UsageTracker::default();
+        tracker.note(&who, Time::from_seconds(100), "iam", "us-east-1");
+        let mut txn = db.begin();
+        txn.delete(RowKey::AccessKey(key));
+        db.commit_wait(txn).unwrap();
+        assert!(!flush(&tracker, &db));
+        who.credential = Credential::Foreign("AKIAIOSFODNN7EXAMPLE".into());
+        tracker.note(&who, Time::from_seconds(200), "iam", "us-east-1");
+        assert!(!flush(&tracker, &db));
+    }
+}

@@ -334,3 +334,162 @@ fn list_instance_profile_tags(
         marker: page.marker,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iam::roles::DELETE_ROLE;
+    use crate::testing::Bench;
+
+    fn request(name: &str) -> api::CreateInstanceProfileRequest {
+        api::CreateInstanceProfileRequest { instance_profile_name: name.into(), path: None, tags: None }
+    }
+
+    fn create(bench: &Bench, name: &str) -> Result<api::InstanceProfile, Failure> {
+        bench.run(&CREATE_INSTANCE_PROFILE, request(name)).map(|output| output.instance_profile)
+    }
+
+    fn get(bench: &Bench, name: &str) -> Result<api::InstanceProfile, Failure> {
+        let input = api::GetInstanceProfileRequest { instance_profile_name: name.into() };
+        bench.run(&GET_INSTANCE_PROFILE, input).map(|output| output.instance_profile)
+    }
+
+    fn delete(bench: &Bench, name: &str) -> Result<Empty, Failure> {
+        let input = api::DeleteInstanceProfileRequest { instance_profile_name: name.into() };
+        bench.run(&DELETE_INSTANCE_PROFILE, input)
+    }
+
+    fn join(profile: &str, role: &str) -> api::AddRoleToInstanceProfileRequest {
+        api::AddRoleToInstanceProfileRequest { instance_profile_name: profile.into(), role_name: role.into() }
+    }
+
+    fn part(profile: &str, role: &str) -> api::RemoveRoleFromInstanceProfileRequest {
+        let (instance_profile_name, role_name) = (profile.into(), role.into());
+        api::RemoveRoleFromInstanceProfileRequest { instance_profile_name, role_name }
+    }
+
+    #[test]
+    fn new_profile_is_empty_and_its_name_is_taken() {
+        let bench = Bench::new();
+        let made = create(&bench, "web").unwrap();
+        assert_eq!(made.arn, "arn:aws:iam::111122223333:instance-profile/web");
+        assert_eq!(get(&bench, "WEB").unwrap(), made);
+        assert!(made.roles.is_empty());
+        assert_eq!(create(&bench, "Web").unwrap_err(), failures::instance_profile_exists("Web"));
+    }
+
+    #[test]
+    fn profile_or_role_that_does_not_exist_is_not_found() {
+        let bench = Bench::new();
+        let missing = failures::no_such_instance_profile("gone");
+        assert_eq!(get(&bench, "gone").unwrap_err(), missing);
+        assert_eq!(delete(&bench, "gone").unwrap_err(), missing);
+        assert_eq!(bench.run(&ADD_ROLE_TO_INSTANCE_PROFILE, join("gone", "app")).unwrap_err(), missing);
+        create(&bench, "web").unwrap();
+        let nobody = failures::no_such_role("app");
+        assert_eq!(bench.run(&ADD_ROLE_TO_INSTANCE_PROFILE, join("web", "app")).unwrap_err(), nobody);
+        bench.add_role("app");
+        assert_eq!(bench.run(&REMOVE_ROLE_FROM_INSTANCE_PROFILE, part("web", "app")).unwrap_err(), nobody);
+    }
+
+    #[test]
+    fn profile_holds_one_role_and_neither_is_deleted_before_they_part() {
+        let bench = Bench::new();
+        bench.add_role("app");
+        bench.add_role("other");
+        create(&bench, "web").unwrap();
+        bench.run(&ADD_ROLE_TO_INSTANCE_PROFILE, join("web", "app")).unwrap();
+        assert_eq!(get(&bench, "web").unwrap().roles[0].role_name, "app");
+        let second = bench.run(&ADD_ROLE_TO_INSTANCE_PROFILE, join("web", "other")).unwrap_err();
+        assert_eq!(second, failures::quota_exceeded("InstanceSessionsPerInstanceProfile", 1));
+        assert_eq!(delete(&bench, "web").unwrap_err(), failures::in_instance_profile());
+        let role = api::DeleteRoleRequest { role_name: "app".into() };
+        assert_eq!(bench.run(&DELETE_ROLE, role.clone()).unwrap_err(), failures::in_instance_profile());
+        bench.run(&REMOVE_ROLE_FROM_INSTANCE_PROFILE, part("web", "app")).unwrap();
+        bench.run(&DELETE_ROLE, role).unwrap();
+        delete(&bench, "web").unwrap();
+    }
+
+    #[test]
+    fn role_deleted_while_it_is_put_into_a_profile_loses() {
+        let bench = Bench::new();
+        bench.add_role("app");
+        create(&bench, "web").unwrap();
+        let (_, join) = bench.run_uncommitted(&ADD_ROLE_TO_INSTANCE_PROFILE, &join("web", "app")).unwrap();
+        let delete = api::DeleteRoleRequest { role_name: "app".into() };
+        let (_, delete) = bench.run_uncommitted(&DELETE_ROLE, &delete).unwrap();
+        assert!(bench.second_loses(join, delete));
+    }
+
+    #[test]
+    fn putting_a_role_into_a_profile_needs_leave_to_pass_it() {
+        let bench = Bench::new();
+        bench.add_role("app");
+        create(&bench, "web").unwrap();
+        let needed = bench.targets(&ADD_ROLE_TO_INSTANCE_PROFILE, &join("web", "app"));
+        let needed: Vec<_> = needed.iter().map(|(action, target)| (*action, target.arn.as_str())).collect();
+        assert_eq!(
+            needed,
+            [
+                ("iam:AddRoleToInstanceProfile", "arn:aws:iam::111122223333:instance-profile/web"),
+                ("iam:PassRole", "arn:aws:iam::111122223333:role/app"),
+            ]
+        );
+    }
+
+    #[test]
+    fn profiles_are_listed_in_pages_by_path_and_by_role() {
+        let bench = Bench::new();
+        bench.add_role("app");
+        for name in ["b", "A", "c"] {
+            create(&bench, name).unwrap();
+            bench.run(&ADD_ROLE_TO_INSTANCE_PROFILE, join(name, "app")).unwrap();
+        }
+        let path = Some("/team/".into());
+        let input = api::CreateInstanceProfileRequest { path, ..request("d") };
+        bench.run(&CREATE_INSTANCE_PROFILE, input).unwrap();
+        let names = |profiles: Vec<api::InstanceProfile>| {
+            profiles.into_iter().map(|profile| profile.instance_profile_name).collect::<Vec<_>>()
+        };
+        let all = |path_prefix: Option<&str>, marker| {
+            let path_prefix = path_prefix.map(str::to_owned);
+            let input = api::ListInstanceProfilesRequest { path_prefix, marker, max_items: Some(3) };
+            let page = bench.run(&LIST_INSTANCE_PROFILES, input).unwrap();
+            (names(page.instance_profiles), page.marker)
+        };
+        let (first, marker) = all(None, None);
+        assert_eq!((first, marker.is_some()), (vec!["A".to_owned(), "b".to_owned(), "c".to_owned()], true));
+        assert_eq!(all(None, marker), (vec!["d".to_owned()], None));
+        assert_eq!(all(Some("/team/"), None), (vec!["d".to_owned()], None));
+        let of_role = |marker| {
+            let role_name = "app".into();
+            let input = api::ListInstanceProfilesForRoleRequest { role_name, marker, max_items: Some(2) };
+            let page = bench.run(&LIST_INSTANCE_PROFILES_FOR_ROLE, input).unwrap();
+            (names(page.instance_profiles), page.marker)
+        };
+        let (first, marker) = of_role(None);
+        assert_eq!((first, marker.is_some()), (vec!["A".to_owned(), "b".to_owned()], true));
+        assert_eq!(of_role(marker), (vec!["c".to_owned()], None));
+    }
+
+    #[test]
+    fn tags_are_set_listed_and_removed() {
+        let bench = Bench::new();
+        create(&bench, "web").unwrap();
+        let instance_profile_name = || "web".to_owned();
+        let tags = vec![api::Tag { key: "a".into(), value: "1".into() }];
+        let tag = api::TagInstanceProfileRequest { instance_profile_name: instance_profile_name(), tags };
+        bench.run(&TAG_INSTANCE_PROFILE, tag).unwrap();
+        let list = || {
+            let instance_profile_name = instance_profile_name();
+            let input = api::ListInstanceProfileTagsRequest { instance_profile_name, ..Default::default() };
+            bench.run(&LIST_INSTANCE_PROFILE_TAGS, input).unwrap().tags.len()
+        };
+        assert_eq!(list(), 1);
+        let tag_keys = vec!["A".into()];
+        let untag =
+            api::UntagInstanceProfileRequest { instance_profile_name: instance_profile_name(), tag_keys };
+        bench.run(&UNTAG_INSTANCE_PROFILE, untag).unwrap();
+        assert_eq!(list(), 0);
+    }
+}

@@ -1,0 +1,89 @@
+//! Writes: lost races, and what cannot be recorded.
+
+use std::time::{Duration, Instant};
+
+use rootward_api::iam;
+use rootward_audit::Limits;
+use rootward_pipeline::{Callers, Declaration, Effect};
+use rootward_state::RowKey;
+use rootward_wire::Empty;
+
+use crate::bench::Bench;
+
+static CREATE_ACCOUNT_ALIAS: Declaration<iam::CreateAccountAlias> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::Anyone,
+    rules: &[],
+    run: |ctx, txn, input| {
+        txn.put_owner(RowKey::Alias(input.account_alias.as_str().into()), ctx.account());
+        Ok(Empty)
+    },
+};
+
+static LIST_GROUPS: Declaration<iam::ListGroups> = Declaration {
+    effect: Effect::Read,
+    callers: Callers::Anyone,
+    rules: &[],
+    run: |_, _, _| Ok(iam::ListGroupsResponse::default()),
+};
+
+fn bench() -> Bench {
+    Bench::new(vec![&CREATE_ACCOUNT_ALIAS, &LIST_GROUPS])
+}
+
+fn has_alias(bench: &Bench) -> bool {
+    bench.world().account_by_alias("example").is_some()
+}
+
+fn create(bench: &Bench) -> Option<String> {
+    bench.call("CreateAccountAlias", "AccountAlias=example")
+}
+
+#[test]
+fn write_that_loses_races_runs_again_until_it_wins() {
+    let bench = bench();
+    let before = bench.commits();
+    bench.lose_races(5);
+    assert_eq!(create(&bench), None);
+    assert_eq!(bench.commits() - before, 6);
+    assert!(has_alias(&bench));
+}
+
+#[test]
+fn write_that_only_loses_is_given_up_and_changes_nothing() {
+    let bench = bench();
+    let before = bench.commits();
+    bench.lose_races(u64::MAX);
+    assert_eq!(create(&bench).as_deref(), Some("ConcurrentModification"));
+    assert_eq!(bench.commits() - before, 64);
+    assert!(!has_alias(&bench));
+    assert!(bench.records().pop().unwrap().contains(r#""errorCode":"ConcurrentModification""#));
+}
+
+#[test]
+fn write_that_cannot_be_recorded_is_not_done() {
+    let limits = Limits {
+        linger: Duration::ZERO,
+        retry_min: Duration::from_millis(1),
+        retry_max: Duration::from_millis(5),
+        ..Limits::default()
+    };
+    let bench = Bench::with(vec![&CREATE_ACCOUNT_ALIAS, &LIST_GROUPS], limits);
+    bench.fill_log();
+    // The log is found to be full when the next record comes to it; some may still fit.
+    let start = Instant::now();
+    while bench.is_recording() {
+        assert!(start.elapsed() < Duration::from_secs(20), "the log takes everything");
+        assert_eq!(bench.call("ListGroups", ""), None);
+    }
+    let before = bench.commits();
+    assert_eq!(create(&bench).as_deref(), Some("ServiceUnavailable"));
+    assert_eq!(bench.commits(), before);
+    assert!(!has_alias(&bench));
+}
+
+#[test]
+fn read_that_cannot_be_recorded_is_not_answered() {
+    let bench = Bench::with(vec![&LIST_GROUPS], Limits { lane_records_max: 0, ..Limits::default() });
+    assert_eq!(bench.call("ListGroups", "").as_deref(), Some("ServiceUnavailable"));
+}
