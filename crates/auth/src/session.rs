@@ -17,6 +17,7 @@ use rootward_names::{AccessKeyId, AccountId, Random, Time, UniqueId};
 use rootward_state::entities::Document;
 use rootward_store::vault::Vault;
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Longest token that is looked at, in bytes. The longest that can be issued is about half of it.
@@ -29,8 +30,17 @@ const CACHED_MAX: usize = 1_000;
 const CONTEXT: &[u8] = b"session token 1";
 
 /// A secret access key as it is shown once to its owner and then sealed: 40 characters.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct SecretAccessKey(String);
+
+/// Takes the same time wherever they differ.
+impl PartialEq for SecretAccessKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for SecretAccessKey {}
 
 impl SecretAccessKey {
     /// A fresh one: 30 random bytes in base64.

@@ -14,6 +14,7 @@ use rootward_names::AccountId;
 use rootward_services::accounts::AccountError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::Location;
 use crate::node::{self, Node, StartError};
@@ -27,8 +28,8 @@ const TAIL_LINES_MAX: usize = 10_000;
 /// How long a command may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
 
-/// A secret on its way through the socket: hidden in `Debug`.
-#[derive(Clone, Serialize, Deserialize)]
+/// A secret on its way through the socket: hidden in `Debug`, wiped when it is dropped.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
 
 impl Secret {
