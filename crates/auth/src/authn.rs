@@ -20,9 +20,6 @@ use rootward_store::vault::Vault;
 use crate::session::{Holder, SecretAccessKey, Session, Tokens};
 use crate::{Credential, Identity, Principal, RoleSession};
 
-/// The account of the sandbox.
-const SANDBOX_ACCOUNT: u64 = 123_456_789_012;
-
 /// Who decides what a key is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authority {
@@ -323,7 +320,7 @@ impl ForeignKey {
         if carried.is_some_and(|account| world.account(account).is_some()) {
             return None;
         }
-        let account = id.parse().ok().or_else(|| AccountId::from_number(SANDBOX_ACCOUNT))?;
+        let account = id.parse().unwrap_or(AccountId::SANDBOX);
         let region = region.filter(|region| is_region(region)).unwrap_or(Partition::Aws.global_region());
         Some(Self { id: id.chars().take(128).collect(), account, region: region.into() })
     }

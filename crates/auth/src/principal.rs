@@ -66,14 +66,24 @@ pub enum Credential {
     },
 }
 
+/// The ARN of an account's root user.
+pub fn root_arn(partition: Partition, account: AccountId) -> String {
+    format!("arn:{partition}:iam::{account}:root")
+}
+
+/// The ARN of a role's session.
+pub fn session_arn(partition: Partition, account: AccountId, role_name: &str, session_name: &str) -> String {
+    format!("arn:{partition}:sts::{account}:assumed-role/{role_name}/{session_name}")
+}
+
 impl Principal {
     /// The ARN in denial messages, audit records and `GetCallerIdentity`.
     pub fn arn(&self) -> String {
         let Self { account, partition, .. } = self;
         match &self.identity {
-            Identity::Root => format!("arn:{partition}:iam::{account}:root"),
+            Identity::Root => root_arn(*partition, *account),
             Identity::RoleSession(session) => {
-                format!("arn:{partition}:sts::{account}:assumed-role/{}/{}", session.role.name, session.name)
+                session_arn(*partition, *account, &session.role.name, &session.name)
             }
             Identity::User(user) => user.arn(*partition, *account),
         }

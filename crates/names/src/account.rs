@@ -19,6 +19,9 @@ pub struct AccountId(u64);
 impl AccountId {
     const COUNT: u64 = 1_000_000_000_000;
 
+    /// The account that a sandbox begins with: the one of AWS's own examples.
+    pub const SANDBOX: Self = Self(123_456_789_012);
+
     /// The id with this numeric value, if it has at most twelve digits.
     pub const fn from_number(number: u64) -> Option<Self> {
         if number < Self::COUNT { Some(Self(number)) } else { None }

@@ -13,7 +13,7 @@ use rootward_auth::authz::{self, RequestFacts};
 use rootward_auth::session::Tokens;
 use rootward_names::{AccessKeyId, AccountId, Partition, Random, Time};
 use rootward_sigv4::Parts;
-use rootward_state::{CommitError, Db, Txn};
+use rootward_state::{ATTEMPTS_MAX, CommitError, Db, Txn};
 use rootward_store::vault::Vault;
 use rootward_wire::{
     CommonError, Error, Frame, HttpRequest, OperationSchema, Protocol, Record, ServiceSchema, Value,
@@ -26,9 +26,6 @@ use crate::failure::Failure;
 use crate::handler::{Call, Handler, Output};
 use crate::trail::{self, Caller, Ended, Event, TlsFacts, Trail, Unrecordable};
 use crate::usage::UsageTracker;
-
-/// How often a call is run again when its commit lost a race. Each lost race means somebody else's commit succeeded.
-const ATTEMPTS_MAX: usize = 64;
 
 /// Time and randomness for requests.
 pub trait Source: Send + Sync {

@@ -16,7 +16,7 @@ use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Partition, Random, Time};
 use rootward_pipeline::{OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
 use rootward_services::accounts::{self, AccountError, OpenAccount};
-use rootward_state::{CommitError, Db, OpenError, Opened, Txn};
+use rootward_state::{ATTEMPTS_MAX, CommitError, Db, OpenError, Opened, Txn};
 use rootward_store::vault::{Key, KeyFile, KeyFileError, Vault};
 use rootward_store::{Embedded, Memory, Store, StoreError};
 use serde_json::{Value, json};
@@ -26,10 +26,6 @@ use crate::operator::OperatorError;
 use crate::outbox::{Moved, Mover};
 use crate::source::{Draw, Source};
 
-/// How often a host command's transaction is tried again when it lost a race.
-const ATTEMPTS_MAX: usize = 64;
-/// The account a sandbox begins with.
-const SANDBOX_ACCOUNT: &str = "123456789012";
 /// How long the feed may take to hand a committed record on.
 const FEED_TIME: Duration = Duration::from_millis(50);
 /// How long records on their way may take to reach the log.
@@ -116,9 +112,8 @@ impl Node {
         let store = Arc::new(Memory::new()?);
         let node = Self::assemble(Foundation { store, key, log, source, authority: Authority::Sandbox })?;
         let mut txn = node.db.begin();
-        if let Ok(account) = SANDBOX_ACCOUNT.parse() {
-            open_sandbox_account(&mut txn, account, node.source.now(), &mut Draw(&node.source), &node.vault);
-        }
+        let (id, now) = (AccountId::SANDBOX, node.source.now());
+        open_sandbox_account(&mut txn, id, now, &mut Draw(&node.source), &node.vault);
         node.db.commit_wait(txn).map_err(|error| StartError::System(error.to_string()))?;
         Ok(node)
     }

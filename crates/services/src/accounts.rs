@@ -7,7 +7,9 @@
 //! Source of the rules on names and e-mail addresses: Organizations API, `CreateAccount`; Account Management API,
 //! `StartPrimaryEmailUpdate`.
 
+use rootward_api::iam::schema::USER_NAME_TYPE;
 use rootward_auth::password::{self, Password, Unacceptable};
+use rootward_auth::principal::root_arn;
 use rootward_auth::session::SecretAccessKey;
 use rootward_names::{AccessKeyId, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_state::entities::{
@@ -15,12 +17,12 @@ use rootward_state::entities::{
 };
 use rootward_state::{NameKey, RowKey, Txn};
 use rootward_store::vault::Vault;
+use rootward_wire::Kind;
 
 use crate::iam::{ACCESS_KEYS_PER_USER, Issued, issue};
 
 const NAME_CHARS_MAX: usize = 50;
 const EMAIL_CHARS: std::ops::RangeInclusive<usize> = 6..=64;
-const USER_NAME_CHARS_MAX: usize = 64;
 /// What the administrator gets.
 const ADMINISTRATOR: &str = "AdministratorAccess";
 /// How often a random account id may be taken already; a million accounts in 10^12 make even two unlikely.
@@ -172,7 +174,7 @@ pub fn open(
             },
         },
     );
-    Ok(Opened { account: id, root_arn: format!("arn:{}:iam::{id}:root", request.partition), admin })
+    Ok(Opened { account: id, root_arn: root_arn(request.partition, id), admin })
 }
 
 fn open_admin(
@@ -274,9 +276,13 @@ fn email_problem(email: &str) -> Option<&'static str> {
     if domain_is_good { None } else { Some("after the `@`, expected a domain such as `example.com`") }
 }
 
+/// By the model's own rule.
 fn is_user_name(name: &str) -> bool {
-    (1..=USER_NAME_CHARS_MAX).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
+    let Kind::String(length, Some(pattern)) = &USER_NAME_TYPE.kind else { return false };
+    let chars = i64::try_from(name.chars().count()).unwrap_or(i64::MAX);
+    length.min.is_none_or(|min| min <= chars)
+        && length.max.is_none_or(|max| chars <= max)
+        && pattern.matches(name)
 }
 
 fn free_id(

@@ -28,5 +28,5 @@ pub use db::{CommitError, Db, OpenError, Opened, OutboxRow};
 pub use key::{NameKey, OutboxId, RowKey, UnknownKey};
 pub use policies::AnyPolicy;
 pub use table::{Entry, Table};
-pub use txn::{Stored, Txn};
+pub use txn::{ATTEMPTS_MAX, Stored, Txn};
 pub use world::{AccountState, Tabled, World};

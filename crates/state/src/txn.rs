@@ -24,6 +24,9 @@ pub struct Txn {
     writes: BTreeMap<RowKey, Option<Row>>,
 }
 
+/// How often a transaction is run again when its commit lost a race. Each lost race means that somebody else's succeeded.
+pub const ATTEMPTS_MAX: usize = 64;
+
 /// A kind of row a transaction can read and write.
 pub trait Stored: Sized {
     #[doc(hidden)]

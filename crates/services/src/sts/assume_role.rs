@@ -6,6 +6,7 @@
 
 use rootward_api::sts as api;
 use rootward_auth::authz;
+use rootward_auth::principal::session_arn;
 use rootward_auth::session::{Claims, Holder, SecretAccessKey};
 use rootward_auth::{Identity, RoleSession};
 use rootward_names::{AccessKeyKind, AccountId, Arn, Partition, TagKey};
@@ -138,12 +139,11 @@ fn assume_role(
         policy_arns,
     };
     let packed = packed_percent(&claims)?;
-    let session = format!("assumed-role/{}/{}", role.name, input.role_session_name);
     Ok(api::AssumeRoleResponse {
         credentials: Some(credentials(ctx, &claims, input.minimum_session_token_size)),
         assumed_role_user: Some(api::AssumedRoleUser {
             assumed_role_id: format!("{}:{}", role.id, input.role_session_name),
-            arn: format!("arn:{}:sts::{account}:{session}", ctx.partition()),
+            arn: session_arn(ctx.partition(), account, &role.name, &input.role_session_name),
         }),
         packed_policy_size: packed,
         source_identity: claims.source_identity.as_deref().map(str::to_owned),
