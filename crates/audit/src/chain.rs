@@ -1,9 +1,8 @@
-//! The chain: every row's hash covers the row and the hash before it; every batch's last hash is sealed.
+//! The chain: every batch's hash covers the batch and the hash before it, and is sealed.
 //!
-//! `hash(n) = SHA-256(hash(n - 1) ‖ canonical bytes of row n)`, `hash(0) = SHA-256(GENESIS)`.
-//! Canonical bytes: seq and time (seconds) as 8 bytes big-endian, the 16 bytes of the event id, `readOnly` as one byte,
-//! then event name, event source, account, user name, access key id, error code and record, each as a length of 4
-//! bytes and its bytes, or `ff ff ff ff` when null.
+//! `hash(n) = SHA-256(hash(n - 1) ‖ canonical bytes of batch n)`, `hash(0) = SHA-256(GENESIS)`.
+//! Canonical bytes: the numbers of the first and the last record, the earliest and the latest time (seconds), each as 8
+//! bytes big-endian, then the text of the records to its end.
 //! Seal of a head: `MAC(SEAL_LABEL ‖ seq ‖ hash)`.
 
 use std::fmt;
@@ -12,16 +11,16 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::Entry;
+use crate::log::Bounds;
 
-/// The end of a log: the sequence number and the hash of its last record.
+/// The end of a log: the number of its last record, and the hash of the batch that ends with it.
 ///
 /// Kept somewhere else, it proves later that nothing up to it was cut off or rewritten.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// Records up to here; 0 for an empty log.
     pub seq: u64,
-    /// The hash of record `seq`.
+    /// The hash of the batch that ends with record `seq`.
     pub hash: [u8; 32],
 }
 
@@ -46,10 +45,16 @@ impl Head {
         Some(Self { seq: u64::from_be_bytes(*seq), hash: hash.try_into().ok()? })
     }
 
-    /// The head after `entry` follows.
-    pub(crate) fn next(&self, entry: &Entry) -> Self {
-        let seq = self.seq + 1;
-        Self { seq, hash: row_hash(&self.hash, seq, entry) }
+    /// The head after this batch follows.
+    pub(crate) fn next(&self, bounds: &Bounds, records: &str) -> Self {
+        let Bounds { first, last, time_min, time_max } = *bounds;
+        let mut sha = Sha256::new_with_prefix(self.hash);
+        sha.update(first.to_be_bytes());
+        sha.update(last.to_be_bytes());
+        sha.update(time_min.to_be_bytes());
+        sha.update(time_max.to_be_bytes());
+        sha.update(records);
+        Self { seq: last, hash: sha.finalize().into() }
     }
 }
 
@@ -65,31 +70,6 @@ impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-fn row_hash(previous: &[u8; 32], seq: u64, entry: &Entry) -> [u8; 32] {
-    let account = entry.account.map(|account| account.to_string());
-    let mut sha = Sha256::new_with_prefix(previous);
-    sha.update(seq.to_be_bytes());
-    sha.update(entry.time.seconds().to_be_bytes());
-    sha.update(entry.id.to_bytes());
-    sha.update([u8::from(entry.read_only)]);
-    let columns = [
-        Some(entry.event_name()),
-        Some(entry.event_source()),
-        account.as_deref(),
-        entry.user_name(),
-        entry.access_key_id(),
-        entry.error_code(),
-        Some(entry.json()),
-    ];
-    for column in columns {
-        // Texts are far below 4 GiB; the marker of a null is no length that occurs.
-        let length = column.map_or(u32::MAX, |text| u32::try_from(text.len()).unwrap_or(u32::MAX - 1));
-        sha.update(length.to_be_bytes());
-        sha.update(column.unwrap_or_default());
-    }
-    sha.finalize().into()
 }
 
 /// Makes and checks the codes that only the holder of a key can make: `message → MAC`, 32 bytes.
@@ -125,31 +105,29 @@ const SEAL_LABEL: &[u8] = b"rootward audit head, format 1";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::tests::sample;
+
+    const BOUNDS: Bounds = Bounds { first: 1, last: 2, time_min: 3, time_max: 4 };
 
     #[test]
     fn head_reads_back_from_its_bytes() {
-        let head = Head::genesis().next(&sample(0));
+        let head = Head::genesis().next(&BOUNDS, "[]");
         assert_eq!(Head::from_bytes(&head.to_bytes()), Some(head));
         assert_eq!(Head::from_bytes(&[0; 39]), None);
     }
 
     #[test]
-    fn hash_covers_every_column() {
-        let (base, start) = (sample(0), Head::genesis());
-        let mut changed = vec![base.clone(); 10];
-        changed[0].id = sample(1).id;
-        changed[1].time = base.time.plus_seconds(1);
-        changed[2].event_name = "DeleteUser".into();
-        changed[3].event_source = "sts.amazonaws.com".into();
-        changed[4].account = None;
-        changed[5].user_name = Some("".into());
-        changed[6].access_key_id = None;
-        changed[7].read_only = !base.read_only;
-        changed[8].error_code = Some("".into());
-        changed[9].record = "{}".into();
-        for entry in changed {
-            assert_ne!(start.next(&entry), start.next(&base), "{entry:?}");
+    fn hash_covers_every_column_and_what_came_before() {
+        let start = Head::genesis();
+        let base = start.next(&BOUNDS, "[{}]");
+        for changed in [
+            start.next(&Bounds { first: 0, ..BOUNDS }, "[{}]"),
+            start.next(&Bounds { last: 3, ..BOUNDS }, "[{}]"),
+            start.next(&Bounds { time_min: -3, ..BOUNDS }, "[{}]"),
+            start.next(&Bounds { time_max: 5, ..BOUNDS }, "[{}]"),
+            start.next(&BOUNDS, "[{} ]"),
+            base.next(&BOUNDS, "[{}]"),
+        ] {
+            assert_ne!(changed.hash, base.hash);
         }
     }
 }

@@ -223,7 +223,11 @@ impl Object {
 
     fn raw(&mut self, name: &str, value: &RawValue) {
         self.name(name);
-        self.text.push_str(value.get());
+        // A line feed within JSON can only be white space; a record is one line.
+        for (place, line) in value.get().split('\n').enumerate() {
+            self.text.push_str(if place == 0 { "" } else { " " });
+            self.text.push_str(line);
+        }
     }
 
     fn raw_or_null(&mut self, name: &str, value: Option<&RawValue>) {

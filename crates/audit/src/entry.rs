@@ -11,7 +11,8 @@ use crate::{EventId, Record};
 
 /// One line of the log, not yet in it.
 ///
-/// INVARIANT: the columns say what the JSON says; both ways of making one keep it, and the log's hashes cover both.
+/// INVARIANT: the columns say what the JSON says, and the JSON is one line without white space around it; both ways of
+/// making one keep it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub(crate) id: EventId,
@@ -57,13 +58,20 @@ impl Entry {
     /// [`InvalidRecord`] when the bytes are no record.
     pub fn parse(json: &[u8]) -> Result<Self, InvalidRecord> {
         let text = std::str::from_utf8(json).map_err(|_| InvalidRecord("not UTF-8".to_owned()))?;
+        if !text.starts_with('{') || !text.ends_with('}') || text.contains('\n') {
+            return Err(InvalidRecord("not one line of JSON".to_owned()));
+        }
         let shown: Shown<'_> =
             serde_json::from_str(text).map_err(|error| InvalidRecord(error.to_string()))?;
         let missing = |what: &str| InvalidRecord(format!("`{what}` is malformed"));
+        // Upper case would be the same id, but not what a look-up looks for in the text.
+        let lower = !shown.event_id.bytes().any(|byte| byte.is_ascii_uppercase());
+        let id = EventId::parse(&shown.event_id).filter(|_| lower);
+        let time = Time::parse(&shown.event_time).map(|time| Time::from_seconds(time.seconds()));
         let account = shown.recipient_account_id.map(|id| id.parse()).transpose();
         Ok(Self {
-            id: EventId::parse(&shown.event_id).ok_or_else(|| missing("eventID"))?,
-            time: Time::parse(&shown.event_time).map_err(|_| missing("eventTime"))?,
+            id: id.ok_or_else(|| missing("eventID"))?,
+            time: time.map_err(|_| missing("eventTime"))?,
             account: account.map_err(|_| missing("recipientAccountId"))?,
             user_name: shown.user_identity.shown_name(),
             event_name: shown.event_name.into(),

@@ -6,8 +6,8 @@ use rootward_names::{Random, Time};
 
 /// The `eventID` of a record: a UUID of version 7, lower case.
 ///
-/// Time first, because the log's index by event id then grows at its end: with ids that are random throughout, each
-/// record of a large log would dirty a page of its own.
+/// Time first, because the log then needs no index of every id: one of when ids were made leads to the few batches that
+/// can hold one, and an id newer than all others is known to be new.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId([u8; 16]);
 
@@ -34,6 +34,12 @@ impl EventId {
     /// The bytes of the id: a key for its outbox row.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0
+    }
+
+    /// The 64 ms that the id's time is in, counted from 1970.
+    pub(crate) fn span(self) -> i64 {
+        let [a, b, c, d, e, f, ..] = self.0;
+        i64::from_be_bytes([0, 0, a, b, c, d, e, f]) >> SPAN_BITS
     }
 
     /// Reads the form `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, in either case.
@@ -70,6 +76,7 @@ impl fmt::Debug for EventId {
     }
 }
 
+const SPAN_BITS: u32 = 6;
 const DASHES: [usize; 4] = [8, 13, 18, 23];
 
 #[cfg(test)]

@@ -1,19 +1,29 @@
 //! The log: one SQLite file, appended to by one process, read by any.
 //!
-//! Tables: `events`, one row a record, with the columns it is found by, its text and its hash; `heads`, one row a batch:
-//! the number and hash of the batch's last record under a [`Seal`]. A batch is one transaction, so that a log that was
-//! interrupted at any instant ends with a whole batch and its head. Triggers refuse to change or delete rows: against
+//! Tables: `batches`, what is proven, one row a batch: its records as one text, their numbers and times, and the hash and
+//! the seal of the head after it. `blocks`, `terms` and `spans`, what look-ups are led by, all of it derived from the
+//! batches (see [`block`]). The view `events` shows each record as a row to whoever opens the file with SQL.
+//!
+//! Why a batch is one row: a row, an index entry and a hash each cost more than the record itself does, and a record is
+//! written for every request but read hardly ever. The price is that a look-up reads the whole of each batch that has
+//! what it looks for, so that batches have an upper bound: see [`Sizes`].
+//!
+//! What is given to [`Log::append`] is one transaction, so that a log that was interrupted at any instant ends with a whole
+//! batch and its seal; above the bound it becomes several batches. Triggers refuse to change or delete rows: against
 //! accidents, not attackers, whom the chain is for.
 //!
 //! Durability: WAL with `synchronous = NORMAL` for plain batches (a power cut may take the last of them, a killed
 //! process none) and `FULL` for durable ones: the WAL is flushed before [`Log::append`] returns, and every earlier batch
 //! with it.
-//!
-//! Indexes, because each costs time and bytes for every record: see [`schema`].
 
+mod batch;
+mod block;
+mod known;
 mod lookup;
 mod read;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::fs::OpenOptions;
@@ -25,7 +35,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
+use self::batch::Batch;
+use self::block::{Block, Leads};
+use self::known::Known;
 use crate::{Entry, Error, Head, Seal};
+
+pub(crate) use batch::Bounds;
 
 pub use lookup::{Attribute, EVENTS_PER_PAGE_MAX, Page, Query};
 pub use read::{Filter, Reader, Stored};
@@ -58,12 +73,29 @@ pub struct Log {
     tail: Mutex<Tail>,
 }
 
+/// Bounds of batches and blocks. Whatever they were when a log was written, it can be read.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    /// Records in a batch.
+    batch_records: usize,
+    /// A batch that has reached this many bytes takes no more records.
+    batch_bytes: usize,
+    /// A block that has reached this many records takes no more batches; with one batch more, fewer than 65,536.
+    block_records: usize,
+    /// And one that has reached this many bytes.
+    block_bytes: usize,
+}
+
 /// Where the next record goes.
 #[derive(Debug)]
 struct Tail {
     connection: Arc<Mutex<Connection>>,
     seal: Seal,
+    sizes: Sizes,
     head: Head,
+    known: Known,
+    /// What no block holds yet; gathered from the log by the next append after opening, or after one that failed.
+    block: Option<Block>,
     /// Plain batches have been appended since the last flush to disk.
     unsynced: bool,
     synchronous: &'static str,
@@ -72,8 +104,7 @@ struct Tail {
 impl Log {
     /// Opens the log in this file, or begins one; the file is readable by its owner alone.
     ///
-    /// Checks the end of the log (its last record, its head, the head's seal), not the rest: that is
-    /// [`Reader::verify`]'s.
+    /// Checks the end of the log (its last batch, its hash, its seal), not the rest: that is [`Reader::verify`]'s.
     ///
     /// # Errors
     /// [`Error::Altered`] when the end is not what was last written; [`Error::Newer`], [`Error::Foreign`],
@@ -89,7 +120,7 @@ impl Log {
         let connection = connect(path)?;
         schema::prepare(&connection)?;
         let reader = Reader::open(path, seal.clone())?;
-        Self::with(Arc::new(Mutex::new(connection)), reader, seal)
+        Self::with(Arc::new(Mutex::new(connection)), reader, seal, SIZES)
     }
 
     /// A log in memory, gone with the process.
@@ -97,16 +128,27 @@ impl Log {
     /// # Errors
     /// [`Error::Io`] when there is no memory.
     pub fn in_memory(seal: Seal) -> Result<Self, Error> {
+        Self::in_memory_of(seal, SIZES)
+    }
+
+    fn in_memory_of(seal: Seal, sizes: Sizes) -> Result<Self, Error> {
         let connection = Connection::open_in_memory()?;
         schema::prepare(&connection)?;
         let connection = Arc::new(Mutex::new(connection));
         let reader = Reader::on(Arc::clone(&connection), seal.clone());
-        Self::with(connection, reader, seal)
+        Self::with(connection, reader, seal, sizes)
     }
 
-    fn with(connection: Arc<Mutex<Connection>>, reader: Reader, seal: Seal) -> Result<Self, Error> {
+    fn with(
+        connection: Arc<Mutex<Connection>>,
+        reader: Reader,
+        seal: Seal,
+        sizes: Sizes,
+    ) -> Result<Self, Error> {
         let head = reader.checked_head()?;
-        let tail = Tail { connection, seal, head, unsynced: false, synchronous: NORMAL };
+        let known = Known::beyond(reader.last_span()?);
+        let tail =
+            Tail { connection, seal, sizes, head, known, block: None, unsynced: false, synchronous: NORMAL };
         Ok(Self { reader, tail: Mutex::new(tail) })
     }
 
@@ -133,7 +175,7 @@ impl Log {
         Ok(())
     }
 
-    /// Appends entries as one batch: all of them, or none when it fails.
+    /// Appends entries as one batch (or, when they are many, several): all of them, or none when it fails.
     ///
     /// With a durable entry among them, the batch and everything before it is on disk when this returns; durable entries
     /// that the log has already are passed over.
@@ -164,11 +206,20 @@ impl Tail {
             self.synchronous = synchronous;
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let head = insert(&transaction, self.head, entries)?;
-        if head != self.head {
-            put_head(&transaction, &head, &self.seal)?;
+        let block = match self.block.take() {
+            Some(block) => block,
+            None => Block::load(&transaction, &mut self.known)?,
+        };
+        let known = self.known.among(&transaction, &block, entries)?;
+        let mut chain = Chain::new(&transaction, &self.seal, self.sizes, self.head, block);
+        for (place, (_, entry)) in entries.iter().enumerate() {
+            if !known.contains(&place) {
+                chain.push(entry)?;
+            }
         }
+        let (head, block) = chain.end()?;
         transaction.commit()?;
+        self.block = Some(block);
         let records = head.seq - self.head.seq;
         // A durable batch of nothing new commits nothing, so it flushes nothing either.
         self.unsynced = if records == 0 { self.unsynced } else { !durable };
@@ -192,42 +243,63 @@ impl Tail {
     }
 }
 
-/// Inserts what is new and returns the head after it.
-fn insert(transaction: &Transaction<'_>, mut head: Head, entries: &[(Lane, Entry)]) -> Result<Head, Error> {
-    let mut known = transaction.prepare_cached("SELECT 1 FROM events WHERE event_id = ?1 AND record = ?2")?;
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO events (seq, time, event_id, event_name, event_source, account, user_name, access_key_id, \
-         read_only, error_code, record, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    )?;
-    for (lane, entry) in entries {
-        let id = entry.id.to_bytes();
-        if *lane == Lane::Durable && known.exists(params![id, entry.json()])? {
-            continue;
-        }
-        head = head.next(entry);
-        insert.execute(params![
-            head.seq,
-            entry.time.seconds(),
-            id,
-            entry.event_name(),
-            entry.event_source(),
-            entry.account.map(|account| account.to_string()),
-            entry.user_name(),
-            entry.access_key_id(),
-            entry.read_only,
-            entry.error_code(),
-            entry.json(),
-            head.hash,
-        ])?;
-    }
-    Ok(head)
+/// The chain as it grows within one transaction.
+struct Chain<'a> {
+    transaction: &'a Transaction<'a>,
+    seal: &'a Seal,
+    sizes: Sizes,
+    head: Head,
+    block: Block,
+    batch: Batch,
+    leads: Leads,
 }
 
-fn put_head(transaction: &Transaction<'_>, head: &Head, seal: &Seal) -> Result<(), Error> {
-    transaction
-        .prepare_cached("INSERT INTO heads (seq, hash, mac) VALUES (?1, ?2, ?3)")?
-        .execute(params![head.seq, head.hash, seal.make(head)])?;
-    Ok(())
+impl<'a> Chain<'a> {
+    fn new(
+        transaction: &'a Transaction<'a>,
+        seal: &'a Seal,
+        sizes: Sizes,
+        head: Head,
+        block: Block,
+    ) -> Self {
+        let (batch, leads) = (Batch::behind(&head), Leads::default());
+        Self { transaction, seal, sizes, head, block, batch, leads }
+    }
+
+    fn push(&mut self, entry: &Entry) -> Result<(), Error> {
+        self.batch.push(entry);
+        self.leads.add(entry);
+        let full = self.batch.bounds.count() >= self.sizes.batch_records
+            || self.batch.bytes() >= self.sizes.batch_bytes;
+        if full { self.close_batch() } else { Ok(()) }
+    }
+
+    fn close_batch(&mut self) -> Result<(), Error> {
+        let (bounds, text) = (self.batch.bounds, self.batch.close());
+        let head = self.head.next(&bounds, text);
+        let Bounds { first, last, time_min, time_max } = bounds;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO batches (first, last, time_min, time_max, hash, mac, records) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![first, last, time_min, time_max, head.hash, self.seal.make(&head), text])?;
+        self.block.add(&bounds, text.len(), &mut self.leads);
+        self.head = head;
+        self.batch.restart(&head);
+        self.leads.clear();
+        if self.block.records() >= self.sizes.block_records || self.block.bytes() >= self.sizes.block_bytes {
+            self.block.close(self.transaction)?;
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<(Head, Block), Error> {
+        if self.batch.bytes() > 0 {
+            self.close_batch()?;
+        }
+        Ok((self.head, self.block))
+    }
 }
 
 /// A connection to an existing file.
@@ -244,6 +316,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A look-up reads a batch within some milliseconds; a restart gathers a block's terms within some tens of them.
+const SIZES: Sizes = Sizes {
+    batch_records: 4_096,
+    batch_bytes: 1_024 * 1_024,
+    block_records: 8_192,
+    block_bytes: 8 * 1_024 * 1_024,
+};
 const NORMAL: &str = "NORMAL";
 const FULL: &str = "FULL";
 const BUSY_PATIENCE: Duration = Duration::from_secs(1);

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use rootward_names::{AccountId, Time};
-use rusqlite::types::{Type, Value};
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rootward_names::AccountId;
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::lookup::Search;
+use super::batch::{Bounds, records};
+use super::lookup::{Attribute, Hits, Search};
 use super::{connect, lock, schema};
-use crate::{Entry, Error, EventId, Head, Seal};
+use crate::{Entry, Error, Head, Seal};
 
 /// A log open for reading. A file's reader has a connection of its own and never holds up the writer.
 #[derive(Debug)]
@@ -25,8 +25,6 @@ pub struct Stored {
     pub seq: u64,
     /// The record.
     pub entry: Entry,
-    /// Its hash in the chain.
-    pub hash: [u8; 32],
 }
 
 /// Which records to show; all conditions must hold.
@@ -58,34 +56,43 @@ impl Reader {
         Self { connection, seal }
     }
 
-    /// The head as written, checked against the last record and the seal.
+    /// The head as written, checked against the last batch and the seal.
     pub(super) fn checked_head(&self) -> Result<Head, Error> {
         let connection = lock(&self.connection);
-        let read = |row: &Row<'_>| Ok(Head { seq: row.get(0)?, hash: row.get(1)? });
         let last = connection
-            .query_row("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", [], read)
-            .optional()?;
-        let sealed = connection
-            .query_row("SELECT seq, hash, mac FROM heads ORDER BY seq DESC LIMIT 1", [], |row| {
-                Ok((read(row)?, row.get::<_, Vec<u8>>(2)?))
+            .query_row(&format!("SELECT {COLUMNS} FROM batches ORDER BY first DESC LIMIT 1"), [], |row| {
+                let row = Row::of(row)?;
+                let head = Head { seq: row.bounds.last, hash: row.hash };
+                Ok((row.bounds, row.records.to_owned(), head, row.mac.to_owned()))
             })
             .optional()?;
-        match (last, sealed) {
-            (None, None) => Ok(Head::genesis()),
-            (Some(last), Some((head, mac))) if last == head && self.seal.holds(&head, &mac) => Ok(head),
-            (Some(last), Some((head, _))) if last == head => {
-                Err(Error::Altered(format!("the seal of record {} does not hold", head.seq)))
-            }
-            (last, sealed) => {
-                let (last, head) = (last.map_or(0, |head| head.seq), sealed.map_or(0, |(head, _)| head.seq));
-                Err(Error::Altered(format!(
-                    "the last record is number {last}, the last seal is of number {head}"
-                )))
-            }
+        let Some((bounds, records, head, mac)) = last else { return Ok(Head::genesis()) };
+        let before = connection
+            .query_row(
+                "SELECT last, hash FROM batches WHERE first < ?1 ORDER BY first DESC LIMIT 1",
+                [bounds.first],
+                |row| Ok(Head { seq: row.get(0)?, hash: row.get(1)? }),
+            )
+            .optional()?
+            .unwrap_or_else(Head::genesis);
+        if before.seq + 1 != bounds.first || before.next(&bounds, &records) != head {
+            let Bounds { first, last, .. } = bounds;
+            return Err(Error::Altered(format!("records {first} to {last} are not those that were hashed")));
         }
+        if !self.seal.holds(&head, &mac) {
+            return Err(Error::Altered(format!("the seal of record {} does not hold", head.seq)));
+        }
+        Ok(head)
     }
 
-    /// Whether the log still holds what it held when its head was `head`. Looks at one record.
+    /// The last span of ids that a block knows of.
+    pub(super) fn last_span(&self) -> Result<i64, Error> {
+        let connection = lock(&self.connection);
+        let last: Option<i64> = connection.query_row("SELECT max(span) FROM spans", [], |row| row.get(0))?;
+        Ok(last.unwrap_or(i64::MIN))
+    }
+
+    /// Whether the log still holds what it held when its head was `head`. Looks at one batch's hash.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Damaged`].
@@ -94,11 +101,11 @@ impl Reader {
             return Ok(*head == Head::genesis());
         }
         let connection = lock(&self.connection);
-        let hash = connection
-            .prepare_cached("SELECT hash FROM events WHERE seq = ?1")?
-            .query_row([head.seq], |row| row.get::<_, [u8; 32]>(0))
+        let found = connection
+            .prepare_cached("SELECT last, hash FROM batches WHERE first <= ?1 ORDER BY first DESC LIMIT 1")?
+            .query_row([head.seq], |row| Ok(Head { seq: row.get(0)?, hash: row.get(1)? }))
             .optional()?;
-        Ok(hash == Some(head.hash))
+        Ok(found == Some(*head))
     }
 
     /// The newest `count` records that pass, oldest first.
@@ -106,31 +113,9 @@ impl Reader {
     /// # Errors
     /// [`Error::Io`], [`Error::Damaged`].
     pub fn tail(&self, count: usize, filter: &Filter) -> Result<Vec<Stored>, Error> {
-        let mut found = match filter.account {
-            Some(account) => self.newest(&filter.search(account), count)?,
-            None => self.newest_of_all(count, filter)?,
-        };
+        let mut found = self.newest(&filter.search(), count)?;
         found.reverse();
         Ok(found)
-    }
-
-    /// Across accounts no index leads: walks the log from its end.
-    fn newest_of_all(&self, count: usize, filter: &Filter) -> Result<Vec<Stored>, Error> {
-        let (mut conditions, mut values) = (vec!["1"], Vec::new());
-        for (condition, value) in
-            [("event_name = ?", &filter.event_name), ("user_name = ?", &filter.user_name)]
-        {
-            if let Some(value) = value {
-                conditions.push(condition);
-                values.push(Value::Text(value.clone()));
-            }
-        }
-        if filter.failures {
-            conditions.push("error_code IS NOT NULL");
-        }
-        values.push(Value::Integer(i64::try_from(count).unwrap_or(i64::MAX)));
-        let conditions = conditions.join(" AND ");
-        self.select(&format!("NOT INDEXED WHERE {conditions} ORDER BY seq DESC LIMIT ?"), values)
     }
 
     /// At most `count` records behind number `seq`, in order: for copying the log elsewhere, and for following it.
@@ -138,66 +123,100 @@ impl Reader {
     /// # Errors
     /// [`Error::Io`], [`Error::Damaged`].
     pub fn after(&self, seq: u64, count: usize) -> Result<Vec<Stored>, Error> {
-        let number = |number| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
-        let count = u64::try_from(count).unwrap_or(u64::MAX);
-        self.select("WHERE seq > ? ORDER BY seq LIMIT ?", vec![number(seq), number(count)])
+        let connection = lock(&self.connection);
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM batches WHERE first >= \
+             coalesce((SELECT max(first) FROM batches WHERE first <= ?1), 0) ORDER BY first"
+        ))?;
+        let mut rows = statement.query([seq.saturating_add(1)])?;
+        let mut found = Vec::new();
+        while found.len() < count
+            && let Some(row) = rows.next()?
+        {
+            let row = Row::of(row)?;
+            let numbered = (row.bounds.first..).zip(records(row.records)).filter(|(number, _)| *number > seq);
+            for (number, record) in numbered.take(count - found.len()) {
+                found.push(stored(number, record)?);
+            }
+        }
+        Ok(found)
     }
 
-    /// The records that satisfy `rest`: what follows the table in SQL of ours, with a `?` for each value.
-    pub(super) fn select(&self, rest: &str, values: Vec<Value>) -> Result<Vec<Stored>, Error> {
+    /// Shows the batches behind record `behind`, newest first, until there are hits enough. Some MiB at a time, each
+    /// under a lock of its own: a long search holds nobody up.
+    pub(super) fn walk(&self, behind: u64, hits: &mut Hits<'_>) -> Result<(), Error> {
+        let mut before = hits.before();
+        loop {
+            let connection = lock(&self.connection);
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM batches WHERE first > ?1 AND first < ?2 ORDER BY first DESC"
+            ))?;
+            let mut rows = statement.query([behind, before])?;
+            let mut bytes = 0;
+            while bytes < STRETCH_BYTES {
+                let Some(row) = rows.next()? else { return Ok(()) };
+                let row = Row::of(row)?;
+                hits.look_at(&row)?;
+                if hits.enough() {
+                    return Ok(());
+                }
+                before = row.bounds.first;
+                bytes += row.records.len();
+            }
+        }
+    }
+
+    /// Shows one batch.
+    pub(super) fn show(&self, batch: u64, hits: &mut Hits<'_>) -> Result<(), Error> {
         let connection = lock(&self.connection);
-        let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM events {rest}"))?;
-        let rows = statement.query_map(params_from_iter(values), stored)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut statement =
+            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM batches WHERE first = ?1"))?;
+        let mut rows = statement.query(params![batch])?;
+        rows.next()?.map_or(Ok(()), |row| hits.look_at(&Row::of(row)?))
     }
 }
 
 impl Filter {
-    fn search(&self, account: AccountId) -> Search {
-        let mut search = Search::of(account);
-        if let Some(name) = &self.event_name {
-            search.event_name(name);
+    fn search(&self) -> Search<'_> {
+        let name = self.event_name.as_deref().map(Attribute::EventName);
+        let user = self.user_name.as_deref().map(Attribute::UserName);
+        Search {
+            account: self.account,
+            attributes: name.into_iter().chain(user).collect(),
+            failures: self.failures,
+            ..Search::default()
         }
-        if let Some(name) = &self.user_name {
-            search.user_name(name);
-        }
-        if self.failures {
-            search.failures();
-        }
-        search
     }
 }
 
-/// A record from a row of [`COLUMNS`].
-pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    let account = row.get::<_, Option<String>>(5)?.map(|text| text.parse::<AccountId>()).transpose();
-    let entry = Entry {
-        time: Time::from_seconds(row.get(1)?),
-        id: EventId::from_bytes(row.get(2)?),
-        event_name: row.get(3)?,
-        event_source: row.get(4)?,
-        account: account.map_err(|error| malformed(5, error))?,
-        user_name: row.get(6)?,
-        access_key_id: row.get(7)?,
-        read_only: flag(row, 8)?,
-        error_code: row.get(9)?,
-        record: row.get(10)?,
-    };
-    Ok(Stored { seq: row.get(0)?, entry, hash: row.get(11)? })
+/// A row of [`COLUMNS`], read in place.
+pub(super) struct Row<'a> {
+    pub(super) bounds: Bounds,
+    pub(super) hash: [u8; 32],
+    pub(super) mac: &'a [u8],
+    pub(super) records: &'a str,
 }
 
-/// 0 or 1 and nothing else: any other number would pass the hash as `true`.
-fn flag(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
-    match row.get::<_, i64>(column)? {
-        0 => Ok(false),
-        1 => Ok(true),
-        other => Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),
+impl<'a> Row<'a> {
+    pub(super) fn of(row: &'a rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let (first, last, time_min, time_max) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(Self {
+            bounds: Bounds { first, last, time_min, time_max },
+            hash: row.get(4)?,
+            mac: row.get_ref(5)?.as_blob()?,
+            records: row.get_ref(6)?.as_str()?,
+        })
     }
 }
 
-fn malformed(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+/// Record number `seq`, of this text.
+pub(super) fn stored(seq: u64, record: &str) -> Result<Stored, Error> {
+    match Entry::parse(record.as_bytes()) {
+        Ok(entry) => Ok(Stored { seq, entry }),
+        Err(error) => Err(Error::Damaged(format!("record {seq}: {error}"))),
+    }
 }
 
-pub(super) const COLUMNS: &str = "seq, time, event_id, event_name, event_source, account, user_name, access_key_id, \
-                                  read_only, error_code, record, hash";
+pub(super) const COLUMNS: &str = "first, last, time_min, time_max, hash, mac, records";
+/// Read under one lock, and one batch more.
+pub(super) const STRETCH_BYTES: usize = 4 * 1_024 * 1_024;

@@ -1,14 +1,8 @@
-//! Tables, indexes and their version.
+//! Tables, the view and their version.
 //!
-//! Indexes serve the questions asked after an incident: by event id (also the proof that a durable record is there
-//! already) and, within an account, by user name, access key and event name; by account for everything else, with source,
-//! `readOnly` and error code read from the rows, because they match so many that a page is found soon; by time, to pass
-//! over what lies outside.
+//! `batches` begins with what is small, so that it can be read without the text behind it, and its key is the number of
+//! the first record: whoever appends to the same log meets the other's next batch there ([`Error::Shared`]).
 //!
-//! An index that begins with the user name would have a growing place for each user: every batch would dirty thousands of
-//! pages and write many times its own size. All indexes but the first therefore begin with the record's *block* (its number
-//! without the low 14 bits), so that all growth happens within the newest block's few pages, which stay in the cache. A
-//! look-up asks block after block, newest first: some microseconds for each block that holds nothing.
 //! Measured cost: `examples/append_rate.rs`.
 
 use rusqlite::Connection;
@@ -47,35 +41,60 @@ fn is_empty(connection: &Connection) -> Result<bool, Error> {
 
 const TABLES: &str = "
 BEGIN IMMEDIATE;
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY,
-    time INTEGER NOT NULL,
-    event_id BLOB NOT NULL,
-    event_name TEXT NOT NULL,
-    event_source TEXT NOT NULL,
-    account TEXT,
-    user_name TEXT,
-    access_key_id TEXT,
-    read_only INTEGER NOT NULL,
-    error_code TEXT,
-    record TEXT NOT NULL,
-    hash BLOB NOT NULL
-) STRICT;
-CREATE TABLE heads (
-    seq INTEGER PRIMARY KEY,
+CREATE TABLE batches (
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    time_min INTEGER NOT NULL,
+    time_max INTEGER NOT NULL,
     hash BLOB NOT NULL,
-    mac BLOB NOT NULL
+    mac BLOB NOT NULL,
+    records TEXT NOT NULL
 ) STRICT;
-CREATE INDEX events_by_id ON events (event_id);
-CREATE INDEX events_by_time ON events (seq >> 14, time);
-CREATE INDEX events_by_account ON events (seq >> 14, account);
-CREATE INDEX events_by_user ON events (seq >> 14, account, user_name);
-CREATE INDEX events_by_key ON events (seq >> 14, account, access_key_id);
-CREATE INDEX events_by_name ON events (seq >> 14, account, event_name);
-CREATE TRIGGER events_stay BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'audit records cannot be deleted'); END;
-CREATE TRIGGER events_hold BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'audit records cannot be changed'); END;
-CREATE TRIGGER heads_stay BEFORE DELETE ON heads BEGIN SELECT RAISE(ABORT, 'audit heads cannot be deleted'); END;
-CREATE TRIGGER heads_hold BEFORE UPDATE ON heads BEGIN SELECT RAISE(ABORT, 'audit heads cannot be changed'); END;
+CREATE TABLE blocks (
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    time_min INTEGER NOT NULL,
+    time_max INTEGER NOT NULL
+) STRICT;
+CREATE TABLE terms (
+    block INTEGER NOT NULL,
+    term INTEGER NOT NULL,
+    places BLOB NOT NULL,
+    PRIMARY KEY (block, term)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE spans (
+    span INTEGER NOT NULL,
+    batch INTEGER NOT NULL,
+    PRIMARY KEY (span, batch)
+) STRICT, WITHOUT ROWID;
+CREATE VIEW events AS SELECT
+    first + key AS seq,
+    CAST(strftime('%s', json_extract(value, '$.eventTime')) AS INTEGER) AS time,
+    json_extract(value, '$.eventID') AS event_id,
+    json_extract(value, '$.eventName') AS event_name,
+    json_extract(value, '$.eventSource') AS event_source,
+    json_extract(value, '$.recipientAccountId') AS account,
+    CASE json_extract(value, '$.userIdentity.type')
+        WHEN 'Root' THEN 'root'
+        WHEN 'AssumedRole' THEN substr(json_extract(value, '$.userIdentity.principalId'),
+            nullif(instr(json_extract(value, '$.userIdentity.principalId'), ':'), 0) + 1)
+        WHEN 'FederatedUser' THEN substr(json_extract(value, '$.userIdentity.principalId'),
+            nullif(instr(json_extract(value, '$.userIdentity.principalId'), ':'), 0) + 1)
+        ELSE json_extract(value, '$.userIdentity.userName')
+    END AS user_name,
+    json_extract(value, '$.userIdentity.accessKeyId') AS access_key_id,
+    json_extract(value, '$.readOnly') AS read_only,
+    json_extract(value, '$.errorCode') AS error_code,
+    value AS record
+FROM batches, json_each(batches.records);
+CREATE TRIGGER batches_stay BEFORE DELETE ON batches BEGIN SELECT RAISE(ABORT, 'audit records cannot be deleted'); END;
+CREATE TRIGGER batches_hold BEFORE UPDATE ON batches BEGIN SELECT RAISE(ABORT, 'audit records cannot be changed'); END;
+CREATE TRIGGER blocks_stay BEFORE DELETE ON blocks BEGIN SELECT RAISE(ABORT, 'audit indexes cannot be deleted'); END;
+CREATE TRIGGER blocks_hold BEFORE UPDATE ON blocks BEGIN SELECT RAISE(ABORT, 'audit indexes cannot be changed'); END;
+CREATE TRIGGER terms_stay BEFORE DELETE ON terms BEGIN SELECT RAISE(ABORT, 'audit indexes cannot be deleted'); END;
+CREATE TRIGGER terms_hold BEFORE UPDATE ON terms BEGIN SELECT RAISE(ABORT, 'audit indexes cannot be changed'); END;
+CREATE TRIGGER spans_stay BEFORE DELETE ON spans BEGIN SELECT RAISE(ABORT, 'audit indexes cannot be deleted'); END;
+CREATE TRIGGER spans_hold BEFORE UPDATE ON spans BEGIN SELECT RAISE(ABORT, 'audit indexes cannot be changed'); END;
 PRAGMA application_id = 1381458276;
 PRAGMA user_version = 1;
 COMMIT;

@@ -1,15 +1,15 @@
-//! Proof of the whole log: every record's hash, every head's seal, and an anchor kept elsewhere.
+//! Proof of the whole log: every batch's hash, every head's seal, and an anchor kept elsewhere.
 //!
 //! Reads the table in stretches, so that a log of any length neither fills memory nor holds up its writer. What it proves
-//! is the table: an index that was tampered with can hide a record from a look-up, not from here.
+//! is the batches: an index that was tampered with can hide a record from a look-up, not from here.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
+use super::batch::records;
 use super::lock;
-use super::read::{COLUMNS, Reader, Stored, stored};
+use super::read::{COLUMNS, Reader, Row, STRETCH_BYTES};
 use crate::{Error, Head, Seal};
 
 /// What a verification found.
@@ -31,7 +31,7 @@ impl Report {
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The first record that cannot be trusted.
+    /// The first record that cannot be trusted: the first of a batch, because one hash covers all of it.
     pub seq: u64,
     /// Why.
     pub cause: Break,
@@ -46,13 +46,13 @@ impl fmt::Display for Fault {
 /// Why a record cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Break {
-    /// Its content, its place or a predecessor is not what was hashed.
+    /// Its batch's content, its place or a predecessor is not what was hashed.
     Changed,
     /// It is not there, but records behind it are.
     Missing,
     /// The log as it was anchored elsewhere had another record here.
     Rewritten,
-    /// It is not there, though a head says it was: the end was cut off.
+    /// It is not there, though the anchor says it was: the end was cut off.
     Truncated,
     /// It cannot be read.
     Unreadable(String),
@@ -78,13 +78,13 @@ impl Reader {
     ///
     /// The anchor must be a head that was on disk: one that came with durable records (see
     /// [`Writer`](crate::Writer)); a head of plain records may lie ahead of what a power cut left. Without an anchor, a log
-    /// that was cut off at the end of a batch looks whole. Takes about 3 s for a million records.
+    /// that was cut off at the end of a batch looks whole. Takes about a second for a million records.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Shared`] when the log cannot be read now; damage is a fault in the report.
     pub fn verify(&self, anchor: Option<&Head>) -> Result<Report, Error> {
-        let mut proof = Proof { seal: &self.seal, anchor, proven: Head::genesis(), sealed: 0 };
-        let fault = proof.run(|walked| walked.stretch(&mut lock(&self.connection)))?;
+        let mut proof = Proof { seal: &self.seal, anchor, proven: Head::genesis(), batch: i64::MIN };
+        let fault = proof.run(|walked| walked.stretch(&lock(&self.connection)))?;
         Ok(Report { proven: proof.proven, fault })
     }
 }
@@ -93,8 +93,8 @@ struct Proof<'a> {
     seal: &'a Seal,
     anchor: Option<&'a Head>,
     proven: Head,
-    /// The last record with a head that holds.
-    sealed: u64,
+    /// The key of the last batch that was looked at. Not what is proven: nothing may hide between two batches.
+    batch: i64,
 }
 
 /// How the look at one stretch ended.
@@ -109,8 +109,8 @@ impl Proof<'_> {
         &mut self,
         mut stretch: impl FnMut(&mut Self) -> Result<Stretch, Error>,
     ) -> Result<Option<Fault>, Error> {
-        if let Some(fault) = self.anchor_fault() {
-            return Ok(Some(fault));
+        if self.anchor.is_some_and(|anchor| anchor.seq == 0 && *anchor != self.proven) {
+            return Ok(Some(Fault { seq: 0, cause: Break::Rewritten }));
         }
         loop {
             match stretch(self) {
@@ -123,80 +123,57 @@ impl Proof<'_> {
         }
     }
 
-    /// Walks the records behind what is proven, up to a bound; one snapshot, so that records and heads belong together.
-    fn stretch(&mut self, connection: &mut Connection) -> Result<Stretch, Error> {
-        let snapshot = connection.transaction()?;
-        let heads = heads(&snapshot, self.proven.seq)?;
-        let mut statement = snapshot.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM events WHERE seq > ?1 ORDER BY seq LIMIT {STRETCH_RECORDS}"
-        ))?;
-        let mut rows = statement.query([self.proven.seq])?;
-        let mut count = 0;
-        while let Some(row) = rows.next()? {
-            count += 1;
-            if let Some(fault) = self.record(&stored(row)?, &heads) {
-                return Ok(Stretch::Fault(fault));
+    /// Walks the batches behind the last one, up to a bound.
+    fn stretch(&mut self, connection: &Connection) -> Result<Stretch, Error> {
+        let mut statement = connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM batches WHERE first > ?1 ORDER BY first"))?;
+        let mut rows = statement.query([self.batch])?;
+        let mut bytes = 0;
+        while bytes < STRETCH_BYTES {
+            let Some(row) = rows.next()? else {
+                return Ok(self.end().map_or(Stretch::End, Stretch::Fault));
+            };
+            self.batch = row.get(0)?;
+            let row = Row::of(row)?;
+            if let Some(cause) = self.batch(&row) {
+                return Ok(Stretch::Fault(self.fault_behind(cause)));
             }
+            bytes += row.records.len();
         }
-        if count == STRETCH_RECORDS {
-            return Ok(Stretch::More);
-        }
-        Ok(self.end(&heads).map_or(Stretch::End, Stretch::Fault))
+        Ok(Stretch::More)
     }
 
-    fn record(&mut self, row: &Stored, heads: &BTreeMap<u64, Sealed>) -> Option<Fault> {
-        if row.seq != self.proven.seq + 1 {
-            return Some(self.fault_behind(Break::Missing));
+    /// Proves the next batch, or says why not.
+    fn batch(&mut self, row: &Row<'_>) -> Option<Break> {
+        let bounds = &row.bounds;
+        if bounds.first > self.proven.seq + 1 {
+            return Some(Break::Missing);
         }
-        let next = self.proven.next(&row.entry);
-        if next.hash != row.hash {
-            return Some(self.fault_behind(Break::Changed));
+        let next = self.proven.next(bounds, row.records);
+        // The last two say what a writer of ours never did, but who has the key could.
+        if next.hash != row.hash
+            || bounds.first <= self.proven.seq
+            || records(row.records).count() != bounds.count()
+        {
+            return Some(Break::Changed);
         }
-        if let Some(sealed) = heads.get(&next.seq) {
-            if sealed.hash != next.hash || !self.seal.holds(&next, &sealed.mac) {
-                return Some(Fault { seq: self.sealed + 1, cause: Break::Unsealed });
-            }
-            self.sealed = next.seq;
+        if !self.seal.holds(&next, row.mac) {
+            return Some(Break::Unsealed);
+        }
+        let within = |anchor: &&Head| (bounds.first..=bounds.last).contains(&anchor.seq);
+        if self.anchor.filter(within).is_some_and(|anchor| *anchor != next) {
+            return Some(Break::Rewritten);
         }
         self.proven = next;
-        self.anchor_fault()
+        None
     }
 
-    fn anchor_fault(&self) -> Option<Fault> {
-        let anchor = self.anchor.filter(|anchor| anchor.seq == self.proven.seq)?;
-        (*anchor != self.proven).then_some(Fault { seq: anchor.seq, cause: Break::Rewritten })
-    }
-
-    fn end(&self, heads: &BTreeMap<u64, Sealed>) -> Option<Fault> {
-        let last = self.proven.seq;
-        let ahead =
-            heads.range(last + 1..).next().is_some() || self.anchor.is_some_and(|anchor| anchor.seq > last);
-        if ahead {
-            return Some(self.fault_behind(Break::Truncated));
-        }
-        (self.sealed != last).then_some(Fault { seq: self.sealed + 1, cause: Break::Unsealed })
+    fn end(&self) -> Option<Fault> {
+        let ahead = self.anchor.is_some_and(|anchor| anchor.seq > self.proven.seq);
+        ahead.then(|| self.fault_behind(Break::Truncated))
     }
 
     fn fault_behind(&self, cause: Break) -> Fault {
         Fault { seq: self.proven.seq + 1, cause }
     }
 }
-
-/// A head row as it stands.
-struct Sealed {
-    hash: [u8; 32],
-    mac: Vec<u8>,
-}
-
-/// The heads behind record `seq`, as far as a stretch can need them: it ends before the last of them, or has seen all.
-fn heads(snapshot: &Connection, seq: u64) -> Result<BTreeMap<u64, Sealed>, Error> {
-    let mut statement =
-        snapshot.prepare_cached("SELECT seq, hash, mac FROM heads WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
-    let rows = statement.query_map(params![seq, STRETCH_RECORDS + 1], |row| {
-        Ok((row.get(0)?, Sealed { hash: row.get(1)?, mac: row.get(2)? }))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Records read at a time.
-const STRETCH_RECORDS: usize = 5_000;
