@@ -1,6 +1,8 @@
 //! Entries: a record's JSON with the columns it is found by, ready for the log.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
 
 use rootward_names::{AccountId, Time};
 use serde::Deserialize;
@@ -13,19 +15,24 @@ use crate::{EventId, Record};
 ///
 /// INVARIANT: the columns say what the JSON says, and the JSON is one line without white space around it; both ways of
 /// making one keep it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
-    pub(crate) id: EventId,
-    pub(crate) time: Time,
-    pub(crate) event_name: Box<str>,
-    pub(crate) event_source: Box<str>,
-    pub(crate) account: Option<AccountId>,
-    pub(crate) user_name: Option<Box<str>>,
-    pub(crate) access_key_id: Option<Box<str>>,
-    pub(crate) read_only: bool,
-    pub(crate) error_code: Option<Box<str>>,
-    pub(crate) record: Box<str>,
+    id: EventId,
+    time: Time,
+    account: Option<AccountId>,
+    read_only: bool,
+    /// The record, and behind it the columns: in one piece, because one is made for every request and dropped by another
+    /// thread.
+    text: Box<str>,
+    record: u32,
+    columns: [Column; COLUMNS],
 }
+
+/// Where a column is in an entry's text; `u32::MAX` as the end of none.
+type Column = (u32, u32);
+
+/// Event name, event source, user name, access key id, error code.
+const COLUMNS: usize = 5;
 
 /// Bytes that are no record, and why.
 #[derive(Debug, thiserror::Error)]
@@ -36,20 +43,36 @@ impl Entry {
     /// The entry for a record.
     pub fn new(record: &Record<'_>) -> Self {
         let identity = &record.identity;
-        let boxed = |text: &str| Box::from(cut(text, TEXT_BYTES_MAX));
-        Self {
-            id: record.id,
-            // The record shows whole seconds.
-            time: Time::from_seconds(record.time.seconds()),
-            event_name: boxed(record.call.name),
-            event_source: boxed(record.call.source),
-            account: record.recipient,
-            user_name: user_name(identity).map(Box::from),
-            access_key_id: access_key(identity).map(boxed),
-            read_only: record.read_only,
-            error_code: record.failure.map(|failure| boxed(failure.code)),
-            record: encode(record).into(),
-        }
+        let cut = |text| cut(text, TEXT_BYTES_MAX);
+        let columns = [
+            Some(cut(record.call.name)),
+            Some(cut(record.call.source)),
+            user_name(identity),
+            access_key(identity).map(cut),
+            record.failure.map(|failure| cut(failure.code)),
+        ];
+        // The record shows whole seconds.
+        let time = Time::from_seconds(record.time.seconds());
+        Self::of(record.id, time, record.recipient, record.read_only, encode(record), columns)
+    }
+
+    fn of(
+        id: EventId,
+        time: Time,
+        account: Option<AccountId>,
+        read_only: bool,
+        mut text: String,
+        columns: [Option<&str>; COLUMNS],
+    ) -> Self {
+        // Texts are far below 4 GiB.
+        let length = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let record = length(&text);
+        let columns = columns.map(|column| {
+            let start = length(&text);
+            text.push_str(column.unwrap_or_default());
+            (start, column.map_or(u32::MAX, |_| length(&text)))
+        });
+        Self { id, time, account, read_only, text: text.into(), record, columns }
     }
 
     /// The entry for a record's JSON as [`Entry::json`] gave it: from an outbox, after a restart.
@@ -68,19 +91,28 @@ impl Entry {
         let lower = !shown.event_id.bytes().any(|byte| byte.is_ascii_uppercase());
         let id = EventId::parse(&shown.event_id).filter(|_| lower);
         let time = Time::parse(&shown.event_time).map(|time| Time::from_seconds(time.seconds()));
-        let account = shown.recipient_account_id.map(|id| id.parse()).transpose();
-        Ok(Self {
-            id: id.ok_or_else(|| missing("eventID"))?,
-            time: time.map_err(|_| missing("eventTime"))?,
-            account: account.map_err(|_| missing("recipientAccountId"))?,
-            user_name: shown.user_identity.shown_name(),
-            event_name: shown.event_name.into(),
-            event_source: shown.event_source.into(),
-            access_key_id: shown.user_identity.access_key_id.map(Into::into),
-            read_only: shown.read_only,
-            error_code: shown.error_code.map(Into::into),
-            record: text.into(),
-        })
+        let account = shown.recipient_account_id.as_deref().map(str::parse).transpose();
+        let user_name = shown.user_identity.shown_name();
+        let columns = [
+            Some(&*shown.event_name),
+            Some(&*shown.event_source),
+            user_name,
+            shown.user_identity.access_key_id.as_deref(),
+            shown.error_code.as_deref(),
+        ];
+        Ok(Self::of(
+            id.ok_or_else(|| missing("eventID"))?,
+            time.map_err(|_| missing("eventTime"))?,
+            account.map_err(|_| missing("recipientAccountId"))?,
+            shown.read_only,
+            text.to_owned(),
+            columns,
+        ))
+    }
+
+    fn column(&self, place: usize) -> Option<&str> {
+        let &(start, end) = self.columns.get(place)?;
+        self.text.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
     }
 
     /// `eventID`.
@@ -95,12 +127,12 @@ impl Entry {
 
     /// `eventName`.
     pub fn event_name(&self) -> &str {
-        &self.event_name
+        self.column(0).unwrap_or_default()
     }
 
     /// `eventSource`.
     pub fn event_source(&self) -> &str {
-        &self.event_source
+        self.column(1).unwrap_or_default()
     }
 
     /// `recipientAccountId`.
@@ -110,12 +142,12 @@ impl Entry {
 
     /// The name that `LookupEvents` shows: a user's, a session's, or `root`.
     pub fn user_name(&self) -> Option<&str> {
-        self.user_name.as_deref()
+        self.column(2)
     }
 
     /// `userIdentity.accessKeyId`.
     pub fn access_key_id(&self) -> Option<&str> {
-        self.access_key_id.as_deref()
+        self.column(3)
     }
 
     /// `readOnly`.
@@ -125,18 +157,24 @@ impl Entry {
 
     /// `errorCode`.
     pub fn error_code(&self) -> Option<&str> {
-        self.error_code.as_deref()
+        self.column(4)
     }
 
     /// The record's JSON.
     pub fn json(&self) -> &str {
-        &self.record
+        usize::try_from(self.record).ok().and_then(|end| self.text.get(..end)).unwrap_or_default()
     }
 
     /// What the entry counts for in the writer's bound: its texts and a flat share for the rest.
     pub(crate) fn bytes(&self) -> usize {
         const FLAT: usize = 256;
-        self.record.len() + FLAT
+        self.text.len() + FLAT
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Entry").field(&self.json()).finish()
     }
 }
 
@@ -174,31 +212,50 @@ struct Shown<'a> {
     event_id: Cow<'a, str>,
     #[serde(borrow)]
     event_time: Cow<'a, str>,
-    event_name: String,
-    event_source: String,
-    error_code: Option<String>,
+    #[serde(borrow)]
+    event_name: Cow<'a, str>,
+    #[serde(borrow)]
+    event_source: Cow<'a, str>,
+    #[serde(borrow)]
+    error_code: Option<Text<'a>>,
     read_only: bool,
-    recipient_account_id: Option<String>,
-    user_identity: ShownIdentity,
+    #[serde(borrow)]
+    recipient_account_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    user_identity: ShownIdentity<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ShownIdentity {
-    r#type: String,
-    principal_id: Option<String>,
-    user_name: Option<String>,
-    access_key_id: Option<String>,
+struct ShownIdentity<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    #[serde(borrow)]
+    principal_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    user_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    access_key_id: Option<Text<'a>>,
 }
 
-impl ShownIdentity {
-    fn shown_name(&self) -> Option<Box<str>> {
-        match self.r#type.as_str() {
-            "Root" => Some("root".into()),
-            "AssumedRole" | "FederatedUser" => {
-                self.principal_id.as_deref().and_then(session_name).map(Into::into)
-            }
-            _ => self.user_name.as_deref().map(Into::into),
+/// A string that is borrowed where nothing in it is escaped, within an option too.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ShownIdentity<'_> {
+    fn shown_name(&self) -> Option<&str> {
+        match &*self.r#type {
+            "Root" => Some("root"),
+            "AssumedRole" | "FederatedUser" => self.principal_id.as_deref().and_then(session_name),
+            _ => self.user_name.as_deref(),
         }
     }
 }

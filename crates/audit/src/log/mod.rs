@@ -319,7 +319,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A look-up reads a batch within some milliseconds; a restart gathers a block's terms within some tens of them.
 const SIZES: Sizes = Sizes {
     batch_records: 4_096,
-    batch_bytes: 1_024 * 1_024,
+    batch_bytes: 256 * 1_024,
     block_records: 8_192,
     block_bytes: 8 * 1_024 * 1_024,
 };

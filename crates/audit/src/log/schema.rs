@@ -103,7 +103,7 @@ COMMIT;
 /// `RWad` in the file's header.
 const APPLICATION: i64 = 0x5257_6164;
 const FORMAT: i64 = 1;
-const PAGE_BYTES: i64 = 8_192;
+const PAGE_BYTES: i64 = 8 * 1_024;
 const CHECKPOINT_PAGES: i64 = 2_000;
 const WAL_BYTES_KEPT: i64 = 32 * 1_024 * 1_024;
 const CACHE_KIB: i64 = 8_192;
