@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import botocore.auth
 import botocore.awsrequest
@@ -303,8 +304,36 @@ def test_http_1_answers_to_good_requests_reach_a_client_whose_next_one_is_malfor
     assert told.count("HTTP/1.1 200 ") == 2 and told.count("HTTP/1.1 400 ") == 1
 
 
+def flood(connection, seconds):
+    """Pipelines requests without reading an answer, until the server closes the connection; whether it did in time."""
+    connection.settimeout(0.5)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000)
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+def memory(server):
+    """Resident memory of the server, in MiB."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def test_answers_that_are_not_read_do_not_pile_up_in_memory(server):
+    before = memory(server)
+    with connect(server) as connection:
+        assert not flood(connection, 5), "it is waited for a while"
+        assert memory(server) - before < 20
+
+
 def test_slow_clients_are_cut_off_while_others_are_served(server, account):
-    """A head and a body that trickle, a handshake that stops: each ends at its limit, and nobody else waits."""
+    """A head and a body that trickle, a handshake that stops, answers that are not read: each ends at its limit, and nobody
+    else waits."""
     ended = {}
 
     def watch(name, connection, *, drip=None):
@@ -323,6 +352,11 @@ def test_slow_clients_are_cut_off_while_others_are_served(server, account):
             return
         ended[name] = (time.monotonic() - began, "still open")
 
+    def watch_unread(name, connection):
+        began = time.monotonic()
+        closed = flood(connection, 60)
+        ended[name] = (time.monotonic() - began, "" if closed else "still open")
+
     slow_head = connect(server)
     slow_head.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nX-Filler: ")
     slow_body = connect(server)
@@ -330,10 +364,12 @@ def test_slow_clients_are_cut_off_while_others_are_served(server, account):
     slow_body.sendall(head(headers, body + " " * 1_000))
     handshake = socket.create_connection(("127.0.0.1", server.port), TIMEOUT)
     handshake.sendall(b"\x16\x03\x01\x02\x00")
+    unread = connect(server)
     threads = [
         threading.Thread(target=watch, args=["head", slow_head], kwargs={"drip": b"x"}),
         threading.Thread(target=watch, args=["body", slow_body], kwargs={"drip": b"x"}),
         threading.Thread(target=watch, args=["handshake", handshake]),
+        threading.Thread(target=watch_unread, args=["unread", unread]),
     ]
     for thread in threads:
         thread.start()
@@ -342,10 +378,11 @@ def test_slow_clients_are_cut_off_while_others_are_served(server, account):
         account.sts.get_caller_identity()
         assert time.monotonic() - began < 5
         time.sleep(1)
-    for connection in (slow_head, slow_body, handshake):
+    for connection in (slow_head, slow_body, handshake, unread):
         connection.close()
     seconds = {name: after for name, (after, _) in ended.items()}
     assert 8 < seconds["handshake"] < 15 and 28 < seconds["head"] < 40 and 28 < seconds["body"] < 40, ended
+    assert 28 < seconds["unread"] < 45, ended
     assert ended["head"][1] == "" or " 408 " in ended["head"][1]
     assert " 408 " in ended["body"][1] and "RequestTimeout" in ended["body"][1], ended
 

@@ -35,6 +35,8 @@ pub struct Limits {
     pub body_time_max: Duration,
     /// A connection that sends nothing for this long is closed, whatever it is in the middle of.
     pub silence_time_max: Duration,
+    /// A connection that takes nothing of what is written to it for this long is closed.
+    pub write_time_max: Duration,
     /// A TLS handshake must be complete after this long.
     pub handshake_time_max: Duration,
     /// Most connections at once; further ones wait in the kernel's queue.
@@ -52,6 +54,7 @@ impl Default for Limits {
             header_time_max: Duration::from_secs(30),
             body_time_max: Duration::from_secs(30),
             silence_time_max: Duration::from_secs(90),
+            write_time_max: Duration::from_secs(30),
             handshake_time_max: Duration::from_secs(10),
             connections_max: 10_000,
             drain_time_max: Duration::from_secs(30),
@@ -139,6 +142,8 @@ pub(crate) async fn run<A: Answer>(
 
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    // INVARIANT: no `pipeline_flush`. With it hyper goes on answering however much waits to be written: a client that
+    // pipelines requests and never reads would fill the memory.
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -188,7 +193,11 @@ impl<A: Answer> Connection<A> {
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let Self { limits, builder, answer, watcher, .. } = self;
-        let silence = limits.silence_time_max;
+        // hyper's own limits begin with the first bytes of a request; a peer that sends none would keep its place for ever,
+        // and so would one that does not read.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_read_timeout(Some(limits.silence_time_max));
+        stream.set_write_timeout(Some(limits.write_time_max));
         let service = service_fn(move |request: Request<Incoming>| {
             let (limits, answer) = (Arc::clone(&limits), Arc::clone(&answer));
             async move {
@@ -204,9 +213,6 @@ impl<A: Answer> Connection<A> {
                 Ok::<_, Infallible>(response.map(Full::new))
             }
         });
-        // hyper's own limits begin with the first bytes of a request; a peer that sends none would keep its place for ever.
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_read_timeout(Some(silence));
         let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned();
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(address = %peer.address, %error, "connection ended early");
