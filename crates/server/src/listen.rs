@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +16,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::tls::Tls;
@@ -25,11 +27,13 @@ use crate::tls::Tls;
 pub struct Limits {
     /// Largest request body, in bytes.
     pub body_bytes_max: usize,
+    /// Room for the bodies of all requests under way together, in bytes; not less than the largest body.
+    pub bodies_bytes_max: usize,
     /// Largest request head, in bytes.
     pub header_bytes_max: usize,
     /// Most header fields of one request.
     pub headers_max: usize,
-    /// A request head must be complete this long after its first byte.
+    /// A request head must be complete this long after its first byte; the first one, after the connection was opened.
     pub header_time_max: Duration,
     /// A request body must be complete this long after its head.
     pub body_time_max: Duration,
@@ -49,6 +53,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes_max: rootward_wire::BODY_BYTES_MAX,
+            bodies_bytes_max: 64 * 1024 * 1024,
             header_bytes_max: 64 * 1024,
             headers_max: 100,
             header_time_max: Duration::from_secs(30),
@@ -68,6 +73,8 @@ pub(crate) type Received = Result<Request<Bytes>, BodyError>;
 /// A body that did not arrive within the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyError {
+    /// There was no room for it in time.
+    Crowded,
     /// Cut off or malformed by the peer.
     Broken,
     /// Not complete in time.
@@ -101,6 +108,7 @@ pub(crate) async fn run<A: Answer>(
 ) {
     let limits = Arc::new(limits);
     let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let room = Arc::new(Semaphore::new(limits.bodies_bytes_max));
     let graceful = GracefulShutdown::new();
     let builder = Arc::new(builder(&limits));
     tokio::pin!(stop);
@@ -125,6 +133,7 @@ pub(crate) async fn run<A: Answer>(
         let connection = Connection {
             tls: tls.clone(),
             limits: Arc::clone(&limits),
+            room: Arc::clone(&room),
             builder: Arc::clone(&builder),
             answer: Arc::clone(&answer),
             watcher: graceful.watcher(),
@@ -154,15 +163,25 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
-        .max_concurrent_streams(32)
+        .max_concurrent_streams(STREAMS_MAX)
+        // What arrives before a body is read waits outside of the room for bodies: no more of it than the smallest window.
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_send_buf_size(limits.header_bytes_max)
         // A client that is alive answers pings, and so is never silent for too long.
         .keep_alive_interval(Some(limits.silence_time_max / 3));
     builder
 }
 
+/// Requests under way at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 16;
+/// What a peer may send on an HTTP/2 connection before it is read: what the protocol begins with (RFC 9113, 6.9.2).
+const WINDOW_BYTES: u32 = 65_535;
+
 struct Connection<A> {
     tls: Option<Tls>,
     limits: Arc<Limits>,
+    room: Arc<Semaphore>,
     builder: Arc<auto::Builder<TokioExecutor>>,
     answer: Arc<A>,
     watcher: hyper_util::server::graceful::Watcher,
@@ -192,19 +211,25 @@ impl<A: Answer> Connection<A> {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { limits, builder, answer, watcher, .. } = self;
+        let Self { limits, room, builder, answer, watcher, .. } = self;
+        let (spoken, opening) = (Arc::new(AtomicBool::new(false)), limits.header_time_max);
+        let asked = Arc::clone(&spoken);
         // hyper's own limits begin with the first bytes of a request; a peer that sends none would keep its place for ever,
         // and so would one that does not read.
         let mut stream = TimeoutStream::new(stream);
         stream.set_read_timeout(Some(limits.silence_time_max));
         stream.set_write_timeout(Some(limits.write_time_max));
         let service = service_fn(move |request: Request<Incoming>| {
-            let (limits, answer) = (Arc::clone(&limits), Arc::clone(&answer));
+            asked.store(true, Ordering::Relaxed);
+            let (limits, room, answer) = (Arc::clone(&limits), Arc::clone(&room), Arc::clone(&answer));
             async move {
                 if is_head_too_large(request.uri(), request.headers(), &limits) {
                     return Ok(head_too_large().map(Full::new));
                 }
-                let received = receive(request, &limits).await;
+                let (received, _room) = match receive(request, &limits, &room).await {
+                    Ok((request, room)) => (Ok(request), room),
+                    Err(error) => (Err(error), None),
+                };
                 let close = received.is_err();
                 let mut response = answer.answer(peer, received).await;
                 if close {
@@ -214,8 +239,19 @@ impl<A: Answer> Connection<A> {
             }
         });
         let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned();
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(address = %peer.address, %error, "connection ended early");
+        // A preface of HTTP/2 that trickles has no limit of hyper's, and neither has a connection that never asks anything.
+        let silent = async {
+            tokio::time::sleep(opening).await;
+            if spoken.load(Ordering::Relaxed) {
+                std::future::pending().await
+            }
+        };
+        let address = peer.address;
+        tokio::select! {
+            ended = watcher.watch(connection) => if let Err(error) = ended {
+                tracing::debug!(%address, %error, "connection ended early");
+            },
+            () = silent => tracing::debug!(%address, "no request in time"),
         }
     }
 }
@@ -243,33 +279,64 @@ fn close_after(response: &mut Response<Bytes>) {
     response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
 }
 
-async fn receive(request: Request<Incoming>, limits: &Limits) -> Received {
+/// Reads the body. Room for it stays taken for as long as what is returned with it lives.
+async fn receive(
+    request: Request<Incoming>,
+    limits: &Limits,
+    room: &Arc<Semaphore>,
+) -> Result<(Request<Bytes>, Option<OwnedSemaphorePermit>), BodyError> {
     let (parts, body) = request.into_parts();
-    match tokio::time::timeout(limits.body_time_max, collect(body, limits.body_bytes_max)).await {
-        Ok(body) => Ok(Request::from_parts(parts, body?)),
-        Err(_) => Err(BodyError::Late),
-    }
+    let deadline = Instant::now() + limits.body_time_max;
+    let collected = tokio::time::timeout_at(deadline, collect(body, limits, room, deadline)).await;
+    let (body, taken) = collected.unwrap_or(Err(BodyError::Late))?;
+    Ok((Request::from_parts(parts, body), taken))
 }
 
-async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, BodyError> {
+async fn collect(
+    mut body: Incoming,
+    limits: &Limits,
+    room: &Arc<Semaphore>,
+    deadline: Instant,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), BodyError> {
+    let bytes_max = limits.body_bytes_max;
     let discarded_max = bytes_max.saturating_mul(DISCARD_FACTOR);
-    if body.size_hint().lower() > u64::try_from(discarded_max).unwrap_or(u64::MAX) {
+    let announced = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    if announced(body.size_hint().lower()) > discarded_max {
         return Err(BodyError::TooLarge);
     }
-    let mut kept = BytesMut::new();
-    let mut seen = 0usize;
+    // What the body can become.
+    let whole = body.size_hint().upper().map_or(bytes_max, announced);
+    let (mut kept, mut taken, mut seen) = (BytesMut::new(), None, 0usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| BodyError::Broken)?;
         let Some(data) = frame.data_ref() else { continue };
         seen = seen.saturating_add(data.len());
-        if seen <= bytes_max {
+        if seen <= bytes_max && whole <= bytes_max {
+            if seen > ROOM_FREE_BYTES && taken.is_none() {
+                taken = Some(take_room(room, whole, deadline).await?);
+            }
             kept.extend_from_slice(data);
         } else if seen > discarded_max {
             break;
         }
     }
-    if seen > bytes_max { Err(BodyError::TooLarge) } else { Ok(kept.freeze()) }
+    if seen > bytes_max { Err(BodyError::TooLarge) } else { Ok((kept.freeze(), taken)) }
 }
+
+/// Takes room for a whole body at once: bodies that took it bit by bit could fill it with beginnings that all wait for
+/// more. It is waited for as long as for the body.
+async fn take_room(
+    room: &Arc<Semaphore>,
+    bytes: usize,
+    deadline: Instant,
+) -> Result<OwnedSemaphorePermit, BodyError> {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    let taken = tokio::time::timeout_at(deadline, Arc::clone(room).acquire_many_owned(bytes)).await;
+    taken.map_err(|_| BodyError::Crowded)?.map_err(|_| BodyError::Crowded)
+}
+
+/// A body of up to this many bytes, as nearly all have, needs no room: large ones never keep it waiting.
+const ROOM_FREE_BYTES: usize = 4 * 1024;
 
 /// A body over the limit is read on, and thrown away, up to this many times the limit: a client that is still sending
 /// when the connection closes would see a reset instead of the error. One that announces more is refused unread.
@@ -289,7 +356,96 @@ pub(crate) fn plain(
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+
+    /// Answers with what became of the body.
+    struct Echo;
+
+    impl Answer for Echo {
+        async fn answer(&self, _: Peer, request: Received) -> Response<Bytes> {
+            let text =
+                request.map_or_else(|error| format!("{error:?}"), |whole| whole.body().len().to_string());
+            plain(StatusCode::OK, "text/plain", text)
+        }
+    }
+
+    async fn listening(limits: Limits) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(run(listener, None, limits, Arc::new(Echo), std::future::pending()));
+        address
+    }
+
+    /// A connection on which a request was sent with this much of its body.
+    async fn sent(address: SocketAddr, announced: usize, body: usize) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head =
+            format!("POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {announced}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b'x'; body]).await.unwrap();
+        stream
+    }
+
+    async fn answer(mut stream: TcpStream) -> String {
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text).await;
+        text.rsplit("\r\n").next().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn bodies_under_way_share_room_that_is_bounded() {
+        let (size, body_time_max) = (100_000, Duration::from_secs(2));
+        let limits =
+            Limits { body_bytes_max: size, bodies_bytes_max: 2 * size, body_time_max, ..Limits::default() };
+        let address = listening(limits).await;
+        let (half, other) = (sent(address, size, size / 2).await, sent(address, size, size / 2).await);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let crowded = sent(address, size, size).await;
+        // Small bodies need no room, and what is over the limit is not kept.
+        assert_eq!(answer(sent(address, 4_096, 4_096).await).await, "4096");
+        assert_eq!(answer(sent(address, size + 1, size + 1).await).await, "TooLarge");
+        drop(half);
+        assert_eq!(answer(crowded).await, size.to_string());
+        let half = sent(address, size, size / 2).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let refused = sent(address, size, size).await;
+        assert_eq!(answer(other).await, "Late");
+        assert_eq!(answer(refused).await, size.to_string());
+        assert_eq!(answer(half).await, "Late");
+    }
+
+    #[tokio::test]
+    async fn body_that_finds_no_room_in_time_is_refused() {
+        let (size, body_time_max) = (100_000, Duration::from_secs(1));
+        let limits =
+            Limits { body_bytes_max: size, bodies_bytes_max: size, body_time_max, ..Limits::default() };
+        let room = Arc::new(Semaphore::new(size));
+        let held = take_room(&room, size / 2, Instant::now() + body_time_max).await.unwrap();
+        let refused = take_room(&room, size, Instant::now() + limits.body_time_max).await;
+        assert_eq!(refused.err(), Some(BodyError::Crowded));
+        drop(held);
+        assert!(take_room(&room, size, Instant::now() + limits.body_time_max).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn connection_must_ask_in_time_and_may_then_stay() {
+        let limits = Limits { header_time_max: Duration::from_millis(500), ..Limits::default() };
+        let address = listening(limits).await;
+        let mut preface = TcpStream::connect(address).await.unwrap();
+        let began = Instant::now();
+        for byte in b"PRI * HTTP/2.0" {
+            let _ = preface.write_all(&[*byte]).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(answer(preface).await, "");
+        assert!(began.elapsed() < Duration::from_secs(10));
+        let mut slow = sent(address, 10, 9).await;
+        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        slow.write_all(b"x").await.unwrap();
+        assert_eq!(answer(slow).await, "10");
+    }
 
     #[test]
     fn head_is_bounded_in_bytes_and_in_fields() {

@@ -207,6 +207,8 @@ fn log(peer: Peer, answered: &Answered, began: Instant) {
 fn body_error(error: BodyError) -> rootward_wire::Error {
     match error {
         BodyError::Broken => CommonError::MalformedInput.with("The body of the request was cut off."),
+        BodyError::Crowded => CommonError::ServiceUnavailable
+            .with("Too many large requests are under way. Reduce your request rate and try again."),
         BodyError::Late => {
             CommonError::RequestTimeout.with("The body of the request did not arrive in time.")
         }
