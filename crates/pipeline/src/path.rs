@@ -129,6 +129,11 @@ impl Pipeline {
         &self.usage
     }
 
+    /// How many refused claims were left out of the audit log, because there were too many in one second.
+    pub fn refusals_unrecorded(&self) -> u64 {
+        self.refusals.unrecorded()
+    }
+
     /// Answers one request. Everything that can go wrong has an answer.
     pub async fn answer(&self, request: &Request<Bytes>, origin: Origin) -> Answered {
         let id = self.request_id();
@@ -221,7 +226,8 @@ impl Pipeline {
         let key = credential.split('/').next().unwrap_or_default();
         let account = key.parse().ok().and_then(AccessKeyId::account);
         let account = account.filter(|id| self.setup.db.snapshot().account(*id).is_some());
-        if let Some(account) = account.filter(|_| self.refusals.take(self.setup.source.machine_now())) {
+        let now = self.setup.source.machine_now();
+        if let Some(account) = account.filter(|account| self.refusals.take(*account, now)) {
             let event = attempt.event(Caller::Unknown(account, key), Partition::Aws.global_region(), None);
             let ended = Ended::Failed { code, message: &refusal.summary() };
             if let Err(unrecordable) = self.record(&event, &ended, None).await {
@@ -366,22 +372,47 @@ impl Pipeline {
     }
 }
 
-/// How many refused claims are recorded in one second, at most. Anybody can send them, so without a bound anybody could fill
-/// the disk; what is over the bound is counted in the metrics.
-const REFUSALS_PER_SECOND: u64 = 50;
+/// How many refused claims of one account's keys are recorded in one second, at most. Anybody can send them, so without a
+/// bound anybody could fill the disk; and with one for all accounts, hide what is done to one behind noise about another.
+const REFUSALS_PER_ACCOUNT: u32 = 50;
+/// How many are recorded in one second over all accounts, at most: what keeps somebody who knows many accounts from filling
+/// the disk. It also bounds the counters.
+const REFUSALS_IN_ALL: u32 = 1_000;
 
-/// Refused claims recorded in the second under way.
+/// Refused claims in the second under way.
 #[derive(Default)]
-struct Budget(Mutex<(i64, u64)>);
+struct Budget(Mutex<Spent>);
+
+#[derive(Default)]
+struct Spent {
+    second: i64,
+    in_all: u32,
+    of_account: HashMap<AccountId, u32>,
+    /// Left out since the start.
+    unrecorded: u64,
+}
 
 impl Budget {
-    fn take(&self, now: Time) -> bool {
+    /// Whether one more of this account is to be recorded.
+    fn take(&self, account: AccountId, now: Time) -> bool {
         let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spent.0 != now.seconds() {
-            *spent = (now.seconds(), 0);
+        if spent.second != now.seconds() {
+            let unrecorded = spent.unrecorded;
+            *spent = Spent { second: now.seconds(), unrecorded, ..Spent::default() };
         }
-        spent.1 += 1;
-        spent.1 <= REFUSALS_PER_SECOND
+        let full = spent.in_all >= REFUSALS_IN_ALL
+            || spent.of_account.get(&account).is_some_and(|count| *count >= REFUSALS_PER_ACCOUNT);
+        if full {
+            spent.unrecorded += 1;
+        } else {
+            spent.in_all += 1;
+            *spent.of_account.entry(account).or_default() += 1;
+        }
+        !full
+    }
+
+    fn unrecorded(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).unrecorded
     }
 }
 
@@ -500,3 +531,33 @@ fn unavailable() -> Error {
 
 const CONCURRENT: &str = "The request was rejected because multiple requests to change this object were submitted \
     simultaneously. Wait a few minutes and submit your request again.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(budget: &Budget, account: u64, second: i64, claims: u32) -> u32 {
+        let (account, now) = (AccountId::from_number(account).unwrap(), Time::from_seconds(second));
+        (0..claims).map(|_| u32::from(budget.take(account, now))).sum()
+    }
+
+    #[test]
+    fn refused_claims_of_one_account_take_nothing_from_another() {
+        let budget = Budget::default();
+        assert_eq!(recorded(&budget, 1, 0, 200), REFUSALS_PER_ACCOUNT);
+        assert_eq!(recorded(&budget, 2, 0, 1), 1);
+        assert_eq!(budget.unrecorded(), 150);
+        assert_eq!(recorded(&budget, 1, 1, 1), 1);
+        assert_eq!(budget.unrecorded(), 150);
+    }
+
+    #[test]
+    fn refused_claims_of_all_accounts_are_bounded_and_so_are_their_counters() {
+        let budget = Budget::default();
+        let in_all: u32 = (1..=5_000).map(|account| recorded(&budget, account, 0, 1)).sum();
+        assert_eq!(in_all, REFUSALS_IN_ALL);
+        assert_eq!(budget.0.lock().unwrap().of_account.len(), 1_000);
+        assert_eq!(budget.unrecorded(), 4_000);
+        assert_eq!(recorded(&budget, 5_000, 1, 60), REFUSALS_PER_ACCOUNT);
+    }
+}

@@ -10,6 +10,8 @@ use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rootward_pipeline::Answered;
 
+use crate::node::Node;
+
 /// Buckets of the duration histogram, in seconds.
 const SECONDS: &[f64] = &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
@@ -69,13 +71,14 @@ impl Metrics {
     }
 
     /// All metrics as text.
-    pub(crate) fn render(&self, accounts: usize, trail_backlog: u64, trail_healthy: bool) -> String {
+    pub(crate) fn render(&self, node: &Node) -> String {
         #[expect(clippy::cast_precision_loss, reason = "gauges are floating point by their format")]
         {
-            gauge!("rootward_accounts").set(accounts as f64);
-            gauge!("rootward_trail_backlog_records").set(trail_backlog as f64);
+            gauge!("rootward_accounts").set(node.accounts() as f64);
+            gauge!("rootward_trail_backlog_records").set(node.trail_backlog() as f64);
         }
-        gauge!("rootward_trail_healthy").set(f64::from(u8::from(trail_healthy)));
+        gauge!("rootward_trail_healthy").set(f64::from(u8::from(node.is_healthy())));
+        counter!("rootward_refusals_unrecorded_total").absolute(node.pipeline().refusals_unrecorded());
         self.handle.run_upkeep();
         self.handle.render()
     }

@@ -226,9 +226,7 @@ impl Server {
             }
             ("GET" | "HEAD", "/_rootward/health") => health(node),
             ("GET", "/_rootward/metrics") => {
-                let (backlog, healthy) = (node.trail_backlog(), node.is_healthy());
-                let text = self.metrics.render(node.accounts(), backlog, healthy);
-                plain(StatusCode::OK, "text/plain; version=0.0.4", text)
+                plain(StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render(node))
             }
             ("POST", "/_rootward/reset") => self.reset().await,
             _ => plain(StatusCode::NOT_FOUND, "application/json", r#"{"error":"there is nothing here"}"#),
