@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from rootward_testkit import PASSWORD, Like, Server, allow, fresh, policy, refused
+from rootward_testkit import PASSWORD, Like, Server, allow, deny, fresh, policy, refused, signed
 
 GUID = Like("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -119,6 +119,25 @@ def test_wrong_signatures_are_recorded_without_what_was_signed(server, account):
         wrong.list_users()
     [record] = server.records(of=caught.value.response["ResponseMetadata"]["RequestId"])
     assert record["errorCode"] == "SignatureDoesNotMatch" and "Canonical String" not in record["errorMessage"]
+
+
+def test_header_of_any_bytes_is_seen_by_policies_and_recorded(server, account):
+    for header, key in (("User-Agent", "aws:UserAgent"), ("Referer", "aws:Referer")):
+        user = account.user(allow("iam:ListUsers"), deny("*", StringLike={key: "attack*"}))
+
+        def call(value):
+            def edit(request):
+                del request.headers[header]
+                request.headers[header] = value
+
+            return signed(server, user.credentials, "Action=ListUsers&Version=2010-05-08", edit=edit)
+
+        assert call("other \xe9").status == 200
+        told = call("attack \xe9")
+        assert (told.status, told.code) == (403, "AccessDenied")
+        if header == "User-Agent":
+            [record] = server.records(of=told.headers["x-amzn-requestid"])
+            assert record["userAgent"] == "attack \ufffd"
 
 
 def test_reads_and_denials_are_on_record_within_a_second(server, account):

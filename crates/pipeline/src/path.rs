@@ -1,5 +1,6 @@
 //! The path: one function a step, in the order in which they run.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -103,6 +104,9 @@ struct Attempt<'r> {
     origin: Origin,
     id: &'r str,
     now: Time,
+    host: Option<Cow<'r, str>>,
+    referer: Option<Cow<'r, str>>,
+    user_agent: Option<Cow<'r, str>>,
     operation: &'static OperationSchema,
     handler: Option<&'static dyn Handler>,
     /// What is not implemented changes nothing.
@@ -157,7 +161,19 @@ impl Pipeline {
     ) -> Attempt<'r> {
         let handler = self.handlers.get(&key(operation)).copied();
         let read_only = handler.is_none_or(|handler| handler.effect() != Effect::Write);
-        Attempt { request, origin, id, now: self.setup.source.now(), operation, handler, read_only }
+        let headers = request.headers();
+        Attempt {
+            request,
+            origin,
+            id,
+            now: self.setup.source.now(),
+            host: lossy(headers, &HOST),
+            referer: lossy(headers, &REFERER),
+            user_agent: lossy(headers, &USER_AGENT),
+            operation,
+            handler,
+            read_only,
+        }
     }
 
     /// Answers a request whose body never arrived whole.
@@ -433,8 +449,8 @@ impl Attempt<'_> {
             now: self.now,
             region: self.requested_region(caller),
             source_ip: self.origin.address,
-            user_agent: self.header(&USER_AGENT),
-            referer: self.header(&REFERER),
+            user_agent: self.user_agent.as_deref(),
+            referer: self.referer.as_deref(),
             secure_transport: self.origin.tls.is_some(),
         }
     }
@@ -456,17 +472,19 @@ impl Attempt<'_> {
             caller,
             region,
             source_ip: self.origin.address,
-            user_agent: self.header(&USER_AGENT),
-            host: self.header(&HOST),
+            user_agent: self.user_agent.as_deref(),
+            host: self.host.as_deref(),
             tls: self.origin.tls,
             read_only: self.read_only,
             request,
         }
     }
+}
 
-    fn header(&self, name: &HeaderName) -> Option<&str> {
-        text(self.request.headers(), name)
-    }
+/// A header as conditions and records see it. It may hold any bytes: one that is not UTF-8 must neither hide the header from
+/// a policy that denies by it nor keep it off the record.
+fn lossy<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
