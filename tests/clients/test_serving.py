@@ -68,6 +68,17 @@ def test_operator_socket_is_for_its_owner_alone(server):
     assert [stat.S_IMODE(file.lstat().st_mode) for file in sockets] == [0o600]
 
 
+def test_silent_client_of_the_operator_socket_keeps_no_command_waiting(server):
+    silent = [socket.socket(socket.AF_UNIX) for _ in range(5)]
+    for connection in silent:
+        connection.connect(str(server.data / "operator.sock"))
+    began = time.monotonic()
+    server.host("trail", "tail", "-n", "1")
+    assert time.monotonic() - began < 5
+    for connection in silent:
+        connection.close()
+
+
 def test_host_commands_work_without_a_server(tmp_path):
     server = Server(tmp_path)
     account = server.account()

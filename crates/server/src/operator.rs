@@ -5,7 +5,7 @@
 //! runs on the opened folder, which the store's lock guarantees nobody else has open.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,12 @@ const COMMAND_BYTES_MAX: u64 = 64 * 1024;
 const READ_RECORDS_MAX: usize = 1_000;
 /// Records that one look at the end gives, at most.
 const TAIL_LINES_MAX: usize = 10_000;
+/// Connections that are served at once; further ones wait.
+const CONNECTIONS_MAX: usize = 8;
+/// How long the other end may be silent, and not read its answer.
+const PEER_TIME_MAX: Duration = Duration::from_secs(10);
+/// Pause when a connection cannot be accepted: out of file descriptors, most likely. Waiting frees some, spinning would not.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a command may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
 
@@ -180,8 +186,8 @@ fn ask(mut stream: UnixStream, command: &Command) -> Result<Value, OperatorError
     }
 }
 
-/// Listens on the folder's socket until the process ends. Commands are rare and may hash a password: one thread takes
-/// them one after the other.
+/// Listens on the folder's socket until the process ends, with some threads: a client that says nothing must not keep the
+/// next command waiting.
 ///
 /// # Errors
 /// When the socket cannot be made.
@@ -193,31 +199,41 @@ pub(crate) fn listen(location: &Location, node: Arc<Node>) -> std::io::Result<()
         _ => {}
     }
     let listener = bind_private(&path)?;
-    std::thread::Builder::new().name("operator".into()).spawn(move || {
-        for stream in listener.incoming().flatten() {
-            if let Err(error) = answer(&node, stream) {
-                tracing::debug!(%error, "operator connection ended early");
+    for _ in 0..CONNECTIONS_MAX {
+        let (listener, node) = (listener.try_clone()?, Arc::clone(&node));
+        std::thread::Builder::new().name("operator".into()).spawn(move || serve(&listener, &node))?;
+    }
+    Ok(())
+}
+
+fn serve(listener: &UnixListener, node: &Node) {
+    for stream in listener.incoming() {
+        match stream.map(|stream| answer(node, stream)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "operator connection ended early"),
+            Err(error) => {
+                tracing::debug!(%error, "cannot accept an operator connection");
+                std::thread::sleep(ACCEPT_PAUSE);
             }
         }
-    })?;
-    Ok(())
+    }
 }
 
 /// Binds under another name, restricts, then renames. The folder was made for its owner only; where somebody made it
 /// otherwise, the rename keeps the socket from being found under its name before it is restricted.
-fn bind_private(path: &Path) -> std::io::Result<std::os::unix::net::UnixListener> {
+fn bind_private(path: &Path) -> std::io::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt;
     let hidden = path.with_extension("new");
     let _ = std::fs::remove_file(&hidden);
-    let listener = std::os::unix::net::UnixListener::bind(&hidden)?;
+    let listener = UnixListener::bind(&hidden)?;
     std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&hidden, path)?;
     Ok(listener)
 }
 
 fn answer(node: &Node, mut stream: UnixStream) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    stream.set_write_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_read_timeout(Some(PEER_TIME_MAX))?;
+    stream.set_write_timeout(Some(PEER_TIME_MAX))?;
     let mut line = String::new();
     BufReader::new(stream.try_clone()?.take(COMMAND_BYTES_MAX)).read_line(&mut line)?;
     let answer = match serde_json::from_str(&line) {
