@@ -101,9 +101,17 @@ fn print(format: Format, answer: &serde_json::Value) {
     }
 }
 
-/// Without control characters: what callers sent must neither make lines of its own nor speak to the terminal.
+/// With everything escaped that is not plainly seen (controls, formats, marks, separators): what callers sent must neither
+/// make lines of its own, nor speak to the terminal, nor turn a line around.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\'' | '"' | '\\' => shown.push(c),
+            _ => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
 }
 
 fn line(record: &serde_json::Value) -> String {
@@ -133,5 +141,25 @@ fn verify(args: &Verify) -> Outcome {
             if whole { Outcome::Fine } else { Outcome::No }
         }
         Err(error) => failed(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_plainly_seen_is_escaped() {
+        assert_eq!(printable("a\u{202e}b\u{2066}c\u{200f}"), "a\\u{202e}b\\u{2066}c\\u{200f}");
+        assert_eq!(printable("a\u{2028}b\u{2029}c\u{a0}d"), "a\\u{2028}b\\u{2029}c\\u{a0}d");
+        assert_eq!(printable("\u{1b}[2J\r\n\t\u{7f}\u{85}"), "\\u{1b}[2J\\r\\n\\t\\u{7f}\\u{85}");
+        assert_eq!(printable("\u{feff}\u{200b}\u{ad}\u{e0041}"), "\\u{feff}\\u{200b}\\u{ad}\\u{e0041}");
+    }
+
+    #[test]
+    fn what_is_plainly_seen_stays() {
+        for text in ["arn:aws:iam::123456789012:user/ann", r#"it's "a\b""#, "Zoë Groß 日本語 א"] {
+            assert_eq!(printable(text), text);
+        }
     }
 }
