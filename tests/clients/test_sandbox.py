@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from rootward_testkit import (
-    BINARY, Credentials, Principal, Server, allow, body, clock_off_by, denied, exchange, fresh, get, policy, refused,
+    BINARY, FORM, Credentials, Principal, Server, allow, body, clock_off_by, denied, exchange, fresh, get, policy, refused,
 )
 
 ANY = Credentials("test", "test")
@@ -91,6 +91,35 @@ def test_sessions_are_verified_and_enforced(root):
         session.iam.list_users()
     with refused("InvalidClientTokenId"):
         Principal(root.server, session.credentials._replace(token=None)).sts.get_caller_identity()
+
+
+CREATE = "Action=CreateUser&UserName=page&Version=2010-05-08"
+MARKS = [
+    {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+    {"Host": "evil.example", "Origin": "http://evil.example"},  # a name that was rebound
+]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_web_page_is_not_root(root, mark):
+    for key in ("test", "111122223333"):
+        query = f"/?X-Amz-Credential={key}"
+        told = exchange(root.server, "POST", query, CREATE, {"Content-Type": FORM, **mark})
+        assert (told.status, told.code) == (403, "AccessDenied")
+        assert exchange(root.server, "GET", f"{query}&{CREATE}", None, mark).status == 403
+    assert exchange(root.server, "POST", "/_rootward/reset", None, mark).status == 403
+    assert root.iam.list_users()["Users"] == []
+
+
+def test_what_is_not_marked_changes_by_post_and_reads_by_get(root):
+    other = {"Host": "rootward.ci.example:4566", "Content-Type": FORM, "Sec-Fetch-Mode": "cors"}
+    assert exchange(root.server, "POST", "/?X-Amz-Credential=test", CREATE, other).status == 200
+    query = "/?X-Amz-Credential=test&"
+    assert get(root.server, query + "Action=ListUsers&Version=2010-05-08").status == 200
+    for action in ("Action=DeleteUser&UserName=page&Version=2010-05-08", "Action=GetSessionToken&Version=2011-06-15"):
+        told = get(root.server, query + action)
+        assert (told.status, told.code) == (403, "AccessDenied")
+    assert len(root.iam.list_users()["Users"]) == 1
 
 
 def test_reset_empties_it(root):

@@ -98,6 +98,8 @@ pub enum Unauthenticated {
     Refused(Refusal),
     /// The account is suspended.
     Suspended,
+    /// A foreign key of the sandbox in a request that a web page could have had sent.
+    WebPage,
 }
 
 impl Unauthenticated {
@@ -117,6 +119,7 @@ impl Unauthenticated {
             Self::Suspended => {
                 ("OptInRequired", 403, "The AWS Access Key Id needs a subscription for the service".into())
             }
+            Self::WebPage => ("AccessDenied", 403, WEB_PAGE.into()),
         }
     }
 
@@ -128,6 +131,9 @@ impl Unauthenticated {
         }
     }
 }
+
+const WEB_PAGE: &str = "A key that the sandbox has not issued is not taken from web pages: send the request by POST, and \
+    from no browser.";
 
 const fn status(code: Code) -> u16 {
     match code {

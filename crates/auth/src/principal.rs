@@ -122,6 +122,11 @@ impl Principal {
         }
     }
 
+    /// Whether the sandbox took this principal's key at its word.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self.credential, Credential::Foreign(_))
+    }
+
     /// Whether this is a session of the root user or of a user, made by `GetSessionToken`.
     pub fn is_user_session(&self) -> bool {
         matches!(self.credential, Credential::Temporary { .. }) && !self.is_role_session()

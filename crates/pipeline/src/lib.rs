@@ -5,6 +5,7 @@
 //! ```
 #![warn(missing_docs)]
 
+mod browser;
 mod context;
 mod declaration;
 mod failure;
@@ -13,6 +14,7 @@ mod path;
 mod trail;
 mod usage;
 
+pub use browser::is_marked_by_browser;
 pub use context::OpContext;
 pub use declaration::{Declaration, Effect, Key, Rule, Run, Scope, Target, always};
 pub use failure::Failure;

@@ -21,6 +21,7 @@ use rootward_wire::{
 };
 use serde_json::value::RawValue;
 
+use crate::browser;
 use crate::context::OpContext;
 use crate::declaration::{Effect, Scope};
 use crate::failure::Failure;
@@ -211,6 +212,12 @@ impl Pipeline {
 
     async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Authenticated, Unauthenticated> {
         match self.authenticate_once(attempt) {
+            Ok(caller) if caller.principal.is_foreign() && attempt.may_come_from_page() => {
+                Err(Unauthenticated::WebPage)
+            }
+            Err(Unauthenticated::SandboxAccount(_)) if attempt.may_come_from_page() => {
+                Err(Unauthenticated::WebPage)
+            }
             Err(Unauthenticated::SandboxAccount(account)) => {
                 self.open_account(account).await;
                 self.authenticate_once(attempt)
@@ -442,6 +449,11 @@ impl Attempt<'_> {
             authority: uri.authority().map(http::uri::Authority::as_str),
             headers: self.request.headers(),
         }
+    }
+
+    fn may_come_from_page(&self) -> bool {
+        let effect = self.handler.map_or(Effect::Read, Handler::effect);
+        browser::may_come_from_page(self.request.method(), self.request.headers(), effect)
     }
 
     fn facts<'a>(&'a self, caller: &'a Authenticated) -> RequestFacts<'a> {

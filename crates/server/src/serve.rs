@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use rootward_pipeline::{Answered, Origin, TlsFacts};
+use rootward_pipeline::{Answered, Origin, TlsFacts, is_marked_by_browser};
 use rootward_wire::CommonError;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -221,7 +221,7 @@ impl Server {
     async fn own(&self, node: &Node, request: &Request<Bytes>, path: &str) -> Response<Bytes> {
         match (request.method().as_str(), path) {
             // A page in a developer's browser has no business here.
-            ("POST", _) if request.headers().contains_key(http::header::ORIGIN) => {
+            ("POST", _) if is_marked_by_browser(request.headers()) => {
                 plain(StatusCode::FORBIDDEN, "application/json", r#"{"error":"not from a web page"}"#)
             }
             ("GET" | "HEAD", "/_rootward/health") => health(node),
