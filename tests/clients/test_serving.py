@@ -137,6 +137,23 @@ def test_slow_client_does_not_keep_it_from_stopping_nor_others_from_being_served
     server.stop()
 
 
+def test_connections_leave_file_descriptors_for_its_own_work(tmp_path):
+    limited = ("sh", "-c", 'ulimit -Sn 40 && ulimit -Hn 120 && exec "$@"', "sh")
+    server = Server(tmp_path, wrapper=limited).start()
+    account = server.account()
+    account.iam.list_users()
+    crowd = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
+    time.sleep(2)
+    account.iam.create_user(UserName="on-a-connection-from-before")
+    assert server.trail()[-1]["eventName"] == "CreateUser", "a host command works too"
+    for connection in crowd:
+        connection.close()
+    account.user()
+    server.stop()
+    log = server.log.read_text()
+    assert "at most 60 connections" in log and log.count("cannot accept") == 0, log
+
+
 def test_wrong_call_exits_2():
     for arguments in (["serve", "--nonsense"], ["serve", "--seed", "1"], ["nonsense"], ["account", "create"]):
         assert run(*arguments).returncode == 2

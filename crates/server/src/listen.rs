@@ -111,6 +111,7 @@ pub(crate) async fn run<A: Answer>(
     let room = Arc::new(Semaphore::new(limits.bodies_bytes_max));
     let graceful = GracefulShutdown::new();
     let builder = Arc::new(builder(&limits));
+    let mut warned: Option<Instant> = None;
     tokio::pin!(stop);
     loop {
         let slot = tokio::select! {
@@ -125,8 +126,11 @@ pub(crate) async fn run<A: Answer>(
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: waiting frees some, spinning would not.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                if warned.is_none_or(|at| at.elapsed() >= WARNING_PAUSE) {
+                    tracing::warn!(%error, "cannot accept connections");
+                    warned = Some(Instant::now());
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
@@ -148,6 +152,11 @@ pub(crate) async fn run<A: Answer>(
         tracing::warn!("some requests did not finish in time and were cut off");
     }
 }
+
+/// Pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// It is said no more often than this.
+const WARNING_PAUSE: Duration = Duration::from_secs(60);
 
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Location;
+use crate::descriptors;
 use crate::listen::{self, Answer, BodyError, Limits, Peer, Received, plain};
 use crate::metrics::Metrics;
 use crate::node::{Node, StartError};
@@ -66,6 +67,7 @@ async fn run(options: Options) -> Result<(), StartError> {
     let socket = reserve(options.listen)?;
     // A hangup that nobody listens for would end the process, with or without TLS.
     tokio::spawn(reload_on_hangup(signals(SignalKind::hangup())?, tls.clone()));
+    let limits = limits();
     let node = Arc::new(start(&options.state)?);
     let listener = socket.listen(BACKLOG).map_err(|error| cannot_listen(options.listen, &error))?;
     if let State::Durable(location) = &options.state {
@@ -81,7 +83,7 @@ async fn run(options: Options) -> Result<(), StartError> {
     let server =
         Arc::new(Server { node: ArcSwap::new(node), metrics: Metrics::install(), state: options.state });
     tokio::spawn(write_usage_down(Arc::clone(&server)));
-    listen::run(listener, tls, Limits::default(), Arc::clone(&server), stop).await;
+    listen::run(listener, tls, limits, Arc::clone(&server), stop).await;
     tracing::info!("stopping");
     let node = server.node.load_full();
     tokio::task::spawn_blocking(move || node.close()).await.ok();
@@ -93,6 +95,22 @@ fn start(state: &State) -> Result<Node, StartError> {
         State::Durable(location) => Node::open(location),
         State::Sandbox { seed } => Node::sandbox(*seed),
     }
+}
+
+/// The limits that this process can keep.
+fn limits() -> Limits {
+    let limits = Limits::default();
+    let descriptors = descriptors::raise_limit();
+    let connections_max = descriptors::connections(descriptors, limits.connections_max);
+    if connections_max < limits.connections_max {
+        tracing::warn!(
+            "at most {connections_max} connections at once, because the limit of open files is {}",
+            descriptors.unwrap_or_default()
+        );
+    } else {
+        tracing::info!("at most {connections_max} connections at once");
+    }
+    Limits { connections_max, ..limits }
 }
 
 /// Takes the address; connections to it are refused until the node listens.
