@@ -37,9 +37,11 @@ pub(crate) fn tables(reference: &Reference) -> Result<Tables, String> {
     for (key, global) in keys.keys.values() {
         sections.keys.extend(names.short(&key.name)?);
         sections.keys.push(kind(&key.kind)? | if *global { GLOBAL } else { 0 });
+        let (before, after) = around_placeholder(&key.name)?.unwrap_or((&key.name, ""));
+        sections.keys.extend([before, after].map(|text| u8::try_from(text.len()).unwrap_or(u8::MAX)));
     }
     for (index, (key, _)) in keys.keys.values().enumerate() {
-        if is_template(&key.name)? {
+        if around_placeholder(&key.name)?.is_some() {
             sections.templates.extend(number(index)?);
         }
     }
@@ -140,7 +142,7 @@ impl Sections {
         section(SERVICE_BYTES, &self.services)?;
         section(ACTION_BYTES, &self.actions)?;
         section(TYPE_BYTES, &self.types)?;
-        section(5, &self.keys)?;
+        section(7, &self.keys)?;
         section(2, &self.templates)?;
         let (bounds, members) = self.sets.write(|index| number(*index).map(Vec::from))?;
         section(4, &bounds)?;
@@ -298,14 +300,15 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// Whether `name` has a placeholder, which the reader replaces by anything. It can do one.
-fn is_template(name: &str) -> Result<bool, String> {
-    let count = |text| name.matches(text).count();
-    match (count("${") + count("<"), count("}") + count(">")) {
-        (0, 0) => Ok(false),
-        (1, 1) => Ok(true),
-        _ => Err(format!("`{name}` is no key with at most one placeholder")),
+/// What is before and after the placeholder of a key, if it has one: the reader puts anything in its place.
+fn around_placeholder(name: &str) -> Result<Option<(&str, &str)>, String> {
+    let opened = name.split_once("${").or_else(|| name.split_once('<'));
+    let around = opened.and_then(|(before, rest)| Some((before, rest.split_once(['}', '>'])?.1)));
+    let (before, after) = around.unwrap_or((name, ""));
+    if [before, after].iter().any(|text| text.contains(['$', '{', '}', '<', '>'])) {
+        return Err(format!("`{name}` is no key with at most one placeholder"));
     }
+    Ok(around)
 }
 
 /// The level as the reader numbers it.
@@ -450,8 +453,10 @@ mod tests {
         assert_eq!((kind("ArrayOfARN"), kind("String")), (Ok(8), Ok(5)));
         assert!(kind("Binary").is_err());
         assert!(level("Admin").is_err());
-        assert!(is_template("a:${B}/${C}").is_err());
-        assert_eq!(is_template("s3:Tag/<key>"), Ok(true));
+        assert!(around_placeholder("a:${B}/${C}").is_err() && around_placeholder("a:}${B").is_err());
+        assert_eq!(around_placeholder("s3:Tag/<key>"), Ok(Some(("s3:Tag/", ""))));
+        assert_eq!(around_placeholder("a:${B}/c"), Ok(Some(("a:", "/c"))));
+        assert_eq!(around_placeholder("a:b"), Ok(None));
     }
 
     #[test]

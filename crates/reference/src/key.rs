@@ -12,6 +12,10 @@ pub struct ConditionKey<'a> {
     name: &'a str,
     kind: KeyType,
     global: bool,
+    /// Bytes before the placeholder; all of them if there is none.
+    before: usize,
+    /// Bytes after the placeholder.
+    after: usize,
 }
 
 /// The type of a condition key; shown as AWS writes it: `ArrayOfString`.
@@ -51,7 +55,7 @@ impl<'a> Reference<'a> {
         let exact = self.keys.get(start).and_then(|record| ConditionKey::read(self, record));
         exact.filter(|key| key.name.eq_ignore_ascii_case(name)).or_else(|| {
             let templates = self.templates.iter().filter_map(|index| self.key(u16::from_le_bytes(*index)));
-            templates.filter(|key| key.is(name)).max_by_key(|key| key.literal_bytes())
+            templates.filter(|key| key.is(name)).max_by_key(|key| key.before + key.after)
         })
     }
 
@@ -72,12 +76,12 @@ impl<'a> ConditionKey<'a> {
     }
 
     fn name_of(reference: &Reference<'a>, record: &KeyRecord) -> &'a str {
-        let [a, b, c, d, _] = *record;
+        let [a, b, c, d, ..] = *record;
         reference.name([a, b, c, d])
     }
 
     fn read(reference: &Reference<'a>, record: &KeyRecord) -> Option<Self> {
-        let [.., bits] = *record;
+        let [.., bits, before, after] = *record;
         let value = match bits & !(MANY | GLOBAL) {
             0 => ValueType::Arn,
             1 => ValueType::Bool,
@@ -89,7 +93,8 @@ impl<'a> ConditionKey<'a> {
         };
         let name = Self::name_of(reference, record);
         let kind = KeyType { value, multivalued: bits & MANY != 0 };
-        (!name.is_empty()).then_some(Self { name, kind, global: bits & GLOBAL != 0 })
+        let (global, before, after) = (bits & GLOBAL != 0, usize::from(before), usize::from(after));
+        (!name.is_empty()).then_some(Self { name, kind, global, before, after })
     }
 
     /// With prefix, and placeholder if it has one: `s3:ExistingObjectTag/<key>`.
@@ -121,15 +126,8 @@ impl<'a> ConditionKey<'a> {
 
     /// What is before and after the placeholder, if the key has one.
     fn placeholder(self) -> Option<(&'a str, &'a str)> {
-        let cut = |open, close| {
-            let (before, rest) = self.name.split_once(open)?;
-            Some((before, rest.split_once(close)?.1))
-        };
-        cut("${", '}').or_else(|| cut("<", '>'))
-    }
-
-    fn literal_bytes(self) -> usize {
-        self.placeholder().map_or(self.name.len(), |(before, after)| before.len() + after.len())
+        let end = self.name.len().checked_sub(self.after)?;
+        (self.before < end).then_some((self.name.get(..self.before)?, self.name.get(end..)?))
     }
 }
 

@@ -9,7 +9,7 @@
 //! | services, by prefix | prefix, name; first action and the one after the last, the same of types; set of keys; 1 if RCPs apply (8 bits) | 19 |
 //! | actions, by service and name | name; level (8); set of keys; list of resources | 9 |
 //! | types, by service and name | name; ARN formats (long name); set of keys; two bits for each format: what its last placeholder may not hold, `/` and `:` (8) | 12 |
-//! | keys, by name | name; type, + 8 if many values, + 128 if global (8) | 5 |
+//! | keys, by name | name; type, + 8 if many values, + 128 if global (8); bytes before its placeholder, all without one (8), and after it (8) | 7 |
 //! | templates | the key, one of those with a placeholder | 2 |
 //! | bounds of sets | first member, the one after the last | 4 |
 //! | members of sets | key | 2 |
@@ -44,7 +44,7 @@ type Bounds = [u8; 4];
 pub(crate) type ServiceRecord = [u8; 19];
 pub(crate) type ActionRecord = [u8; 9];
 pub(crate) type TypeRecord = [u8; 12];
-pub(crate) type KeyRecord = [u8; 5];
+pub(crate) type KeyRecord = [u8; 7];
 pub(crate) type ResourceRecord = [u8; 4];
 
 const MAGIC: u32 = u32::from_le_bytes(*b"RWR1");

@@ -78,7 +78,7 @@ proptest! {
     #[test]
     fn sections_of_any_bytes_are_read(sections in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 9)) {
         let mut bytes = b"RWR1\0\0\0\x20".to_vec();
-        for (section, record) in sections.iter().zip([19, 9, 12, 5, 2, 4, 2, 4, 4]) {
+        for (section, record) in sections.iter().zip([19, 9, 12, 7, 2, 4, 2, 4, 4]) {
             let count = section.len() / record;
             bytes.extend(u32::try_from(count).unwrap().to_le_bytes());
             bytes.extend(&section[..count * record]);
