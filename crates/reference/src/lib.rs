@@ -46,3 +46,7 @@ pub static AWS: Reference<'static> =
         // While compiling: tables of another layout are never linked.
         None => panic!("data/tables.bin is not of this layout: run `xtask service-reference`"),
     };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
