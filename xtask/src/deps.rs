@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["names"]),
     ("state", &["managed", "names", "policy", "store"]),
     ("audit", &["names"]),
+    ("insight", &["names", "policy"]),
     ("auth", &["managed", "names", "policy", "sigv4", "state", "store"]),
     ("pipeline", &["api", "audit", "auth", "managed", "names", "policy", "sigv4", "state", "store", "wire"]),
     (
@@ -38,8 +39,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "rootward",
         &[
-            "api", "audit", "auth", "managed", "names", "pipeline", "policy", "server", "services", "sigv4",
-            "state", "store", "wire",
+            "api", "audit", "auth", "insight", "managed", "names", "pipeline", "policy", "server",
+            "services", "sigv4", "state", "store", "wire",
         ],
     ),
     ("xtask", &["managed", "names", "policy"]),

@@ -1,0 +1,27 @@
+//! Every case of `tests/conformance/cases`: policies, a request, the documented decision.
+
+use std::path::Path;
+
+use rootward_insight::{Input, ask};
+
+#[test]
+fn every_case_is_decided_as_documented() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance/cases/policy-cases.json");
+    let input = Input::read(&std::fs::read_to_string(path).unwrap());
+    assert_eq!(input.unreadable, []);
+    assert_eq!(input.scenarios.len(), 226);
+    let mut wrong = String::new();
+    ask(&input.scenarios, |asked| {
+        assert_eq!(asked.len(), 226);
+        for asked in asked {
+            assert_eq!(asked.unreadable().count(), 0, "{}", asked.question.id);
+            let (decision, explanation) = (asked.decide(), asked.explain());
+            assert_eq!(decision.outcome, explanation.decision.outcome);
+            let expected = asked.question.expected.unwrap();
+            if decision.outcome != expected {
+                wrong += &format!("{}: expected {expected}, {explanation}\n", asked.question.id);
+            }
+        }
+    });
+    assert!(wrong.is_empty(), "{wrong}");
+}
