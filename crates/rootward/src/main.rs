@@ -3,9 +3,11 @@
 //! Exit codes: 0 fine, 1 the answer is "no", 2 the call was wrong, 3 it could not be done.
 
 mod account;
+mod decide;
 mod operations;
 mod root;
 mod serve;
+mod text;
 mod trail;
 
 use std::path::PathBuf;
@@ -40,6 +42,8 @@ enum Sub {
     /// Read and prove the audit trail.
     #[command(subcommand)]
     Trail(trail::Trail),
+    /// Decide cases: policies and a request in, `allowed`, `explicitDeny` or `implicitDeny` out.
+    Decide(decide::Decide),
     /// List the operations that are implemented.
     Operations(operations::Operations),
 }
@@ -79,6 +83,7 @@ fn main() -> ExitCode {
         Sub::Account(args) => account::run(args),
         Sub::Root(args) => root::run(args),
         Sub::Trail(args) => trail::run(args),
+        Sub::Decide(args) => decide::run(&args),
         Sub::Operations(args) => operations::run(&args),
     };
     let (code, message) = match outcome {

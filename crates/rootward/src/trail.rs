@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand, ValueEnum};
 use rootward_server::operator::{self, Command, OperatorError};
 
+use crate::text::printable;
 use crate::{Data, Outcome, failed};
 
 #[derive(Subcommand)]
@@ -99,19 +100,6 @@ fn print(format: Format, answer: &serde_json::Value) {
             return;
         }
     }
-}
-
-/// With everything escaped that is not plainly seen (controls, formats, marks, separators): what callers sent must neither
-/// make lines of its own, nor speak to the terminal, nor turn a line around.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\'' | '"' | '\\' => shown.push(c),
-            _ => shown.extend(c.escape_debug()),
-        }
-    }
-    shown
 }
 
 fn line(record: &serde_json::Value) -> String {
