@@ -9,6 +9,7 @@ mod root;
 mod serve;
 mod text;
 mod trail;
+mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ enum Sub {
     Trail(trail::Trail),
     /// Decide cases: policies and a request in, `allowed`, `explicitDeny` or `implicitDeny` out.
     Decide(decide::Decide),
+    /// Find what is wrong with policies, with file, line and column, like a compiler.
+    Validate(validate::Validate),
     /// List the operations that are implemented.
     Operations(operations::Operations),
 }
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Sub::Root(args) => root::run(args),
         Sub::Trail(args) => trail::run(args),
         Sub::Decide(args) => decide::run(&args),
+        Sub::Validate(args) => validate::run(&args),
         Sub::Operations(args) => operations::run(&args),
     };
     let (code, message) = match outcome {
