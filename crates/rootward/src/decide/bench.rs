@@ -30,10 +30,15 @@ struct Extra {
     threads: Option<Threads>,
 }
 
+/// How several threads compare with one.
 struct Threads {
     count: usize,
+    /// Decisions a second of all together, by the wall clock: what the machine has left to give.
     per_second: f64,
-    one_per_second: f64,
+    /// Ratio to one thread by the wall clock.
+    times: f64,
+    /// The same by each thread's processor time: what the threads take from each other.
+    times_of_processor: f64,
 }
 
 /// Measures an input; `whole` adds the extra figures.
@@ -128,22 +133,31 @@ fn resident_bytes() -> Option<u64> {
     Some(pages * u64::try_from(rustix::param::page_size()).ok()?)
 }
 
-/// One thread and several in turns, by the wall clock; medians.
+/// One thread and several in turns; medians.
 fn scaling(asked: &[Asked<'_>], count: usize) -> Threads {
-    let turns: Vec<(f64, f64)> = (0..5).map(|_| (on_threads(asked, 1), on_threads(asked, count))).collect();
-    let median = |mut rates: Vec<f64>| {
-        rates.sort_by(f64::total_cmp);
-        rates.get(rates.len() / 2).copied().unwrap_or_default()
+    let turns: Vec<_> = (0..5).map(|_| (on_threads(asked, 1), on_threads(asked, count))).collect();
+    let median = |of: &dyn Fn(&(Rates, Rates)) -> f64| {
+        let mut values: Vec<f64> = turns.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or_default()
     };
     Threads {
         count,
-        one_per_second: median(turns.iter().map(|(one, _)| *one).collect()),
-        per_second: median(turns.iter().map(|(_, all)| *all).collect()),
+        per_second: median(&|(_, all)| all.wall),
+        times: median(&|(one, all)| all.wall / one.wall),
+        times_of_processor: median(&|(one, all)| all.processor / one.processor),
     }
 }
 
-/// Decisions a second of all threads together; each goes round the questions from a place of its own.
-fn on_threads(asked: &[Asked<'_>], count: usize) -> f64 {
+/// Decisions a second of all threads together.
+#[derive(Default)]
+struct Rates {
+    wall: f64,
+    processor: f64,
+}
+
+/// Each thread goes round the questions from a place of its own.
+fn on_threads(asked: &[Asked<'_>], count: usize) -> Rates {
     const TURN: Duration = Duration::from_millis(300);
     let barrier = Barrier::new(count);
     std::thread::scope(|scope| {
@@ -151,18 +165,23 @@ fn on_threads(asked: &[Asked<'_>], count: usize) -> f64 {
             let barrier = &barrier;
             scope.spawn(move || {
                 barrier.wait();
-                let (start, mut done) = (Instant::now(), 0);
+                let (start, processor, mut done) = (Instant::now(), meter::processor_time(), 0);
                 while start.elapsed() < TURN {
                     for _ in 0..1000 {
                         decide_one(asked, (done + thread * asked.len() / count) % asked.len());
                         done += 1;
                     }
                 }
-                done as f64 / start.elapsed().as_secs_f64()
+                let processor = meter::processor_time() - processor;
+                (done as f64 / start.elapsed().as_secs_f64(), done as f64 / processor.as_secs_f64())
             })
         };
         let threads: Vec<_> = (0..count).map(begin).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
+        let rates = threads.into_iter().filter_map(|thread| thread.join().ok());
+        rates.fold(Rates::default(), |sum, (wall, processor)| Rates {
+            wall: sum.wall + wall,
+            processor: sum.processor + processor,
+        })
     })
 }
 
@@ -196,7 +215,7 @@ fn figures(figures: &Figures) -> Value {
 impl Extra {
     fn json(&self) -> Value {
         let threads = self.threads.as_ref().map(|threads| {
-            json!({"count": threads.count, "perSecond": threads.per_second, "onePerSecond": threads.one_per_second})
+            json!({"count": threads.count, "perSecond": threads.per_second, "times": threads.times, "timesOfProcessor": threads.times_of_processor})
         });
         json!({
             "withRequest": figures(&self.with_request),
@@ -226,9 +245,9 @@ impl Extra {
             let share = bytes as f64 / self.policy_bytes.max(1) as f64;
             lines.push(("memory of the programs", format!("{bytes} bytes\t{share:.2} × the text")));
         }
-        if let Some(Threads { count, per_second, one_per_second }) = &self.threads {
-            let times = per_second / one_per_second;
-            lines.push(("threads", format!("{count}\t{per_second:.0}/s\t{times:.2} × one thread")));
+        if let Some(Threads { count, per_second, times, times_of_processor }) = &self.threads {
+            let times = format!("{times:.2} × one thread, {times_of_processor:.2} × by processor time");
+            lines.push(("threads", format!("{count}\t{per_second:.0}/s\t{times}")));
         }
         lines
     }

@@ -92,7 +92,8 @@ fn clock_cost() -> Duration {
     pairs.get(5_000).copied().unwrap_or_default()
 }
 
-fn processor_time() -> Duration {
+/// Of this thread.
+pub(crate) fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(
         u64::try_from(time.tv_sec).unwrap_or_default(),

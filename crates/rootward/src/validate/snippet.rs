@@ -14,8 +14,9 @@ const RED: &str = "\x1b[1;31m";
 const BLUE: &str = "\x1b[1;34m";
 const RESET: &str = "\x1b[0m";
 
-/// Columns of the terminal shown of one line; of what is meant, at least this many fewer than that are shown before it.
+/// Columns of the terminal shown of one line.
 const WIDTH_MAX: usize = 100;
+/// Of a longer line, the columns shown before what is meant.
 const BEFORE_WIDTH_MAX: usize = 40;
 const TAB_WIDTH: usize = 4;
 
@@ -47,12 +48,16 @@ fn excerpt(text: &str, finding: &Finding) -> (String, usize, usize) {
     let start = finding.span.start.min(text.len());
     let (before, rest) = text.split_at_checked(start).unwrap_or((text, ""));
     let meant = finding.span.of(text).lines().next().unwrap_or_default();
-    let after = rest.get(meant.len()..).unwrap_or_default();
+    let after = rest.get(meant.len()..).and_then(|after| after.split('\n').next()).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let before = before.get(line_start..).unwrap_or_default();
+    let fits = before.len() + meant.len() + after.len() <= WIDTH_MAX;
+    let before_width_max = if fits { usize::MAX } else { BEFORE_WIDTH_MAX };
 
     let mut left: Vec<String> = Vec::new();
     let mut left_width = 0;
-    for c in before.chars().rev().take_while(|c| *c != '\n') {
-        if left_width >= BEFORE_WIDTH_MAX {
+    for c in before.chars().rev() {
+        if left_width >= before_width_max {
             left.push("…".to_owned());
             left_width += 1;
             break;
@@ -67,8 +72,8 @@ fn excerpt(text: &str, finding: &Finding) -> (String, usize, usize) {
     let meant_width = width(&shown).max(1);
     line.push_str(&shown);
     if !cut {
-        let after = after.split('\n').next().unwrap_or_default().trim_end_matches('\r');
-        line.push_str(&fitting(after, WIDTH_MAX.saturating_sub(left_width + meant_width)).0);
+        let room = WIDTH_MAX.saturating_sub(left_width + meant_width);
+        line.push_str(&fitting(after.trim_end_matches('\r'), room).0);
     }
     (line, left_width, meant_width)
 }
