@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rootward_auth::session::{Claims, Holder, SecretAccessKey, Tokens};
-use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Random, Time, UniqueId};
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_state::entities::Document;
 use rootward_store::vault::{Key, Vault};
 use std::sync::Arc;
@@ -64,6 +64,7 @@ fn claims(input: &Input<'_>, random: &mut Counter) -> Claims {
         key: AccessKeyId::random(AccessKeyKind::Temporary, account, random),
         secret: SecretAccessKey::random(random),
         account,
+        partition: Partition::default(),
         holder: Holder::Role {
             id: UniqueId::random(EntityKind::Role, random),
             session_name: input.session_name.into(),

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from rootward_testkit import (
-    BINARY, FORM, Credentials, Principal, Server, allow, body, clock_off_by, denied, exchange, fresh, get, policy, refused,
+    BINARY, FORM, Credentials, Principal, Server, allow, body, clock_off_by, denied, deny, exchange, fresh, get, policy, refused,
 )
 
 ANY = Credentials("test", "test")
@@ -53,6 +53,25 @@ def test_region_decides_the_partition(root, region, partition):
     attached = f"arn:{partition}:iam::aws:policy/ReadOnlyAccess"
     iam.attach_user_policy(UserName=name, PolicyArn=attached)
     assert iam.list_attached_user_policies(UserName=name)["AttachedPolicies"][0]["PolicyArn"] == attached
+
+
+def test_issued_key_is_known_in_the_partition_it_was_made_in(root):
+    victim = "arn:aws:iam::123456789012:user/victim"
+    root.iam.create_user(UserName="victim")
+    user = issued(root, allow("*"), deny("*", victim))
+    session = Credentials.of(user.sts.get_session_token()["Credentials"])
+    for credentials in (user.credentials, session):
+        for region in ("cn-north-1", "us-gov-west-1"):
+            with refused("InvalidClientTokenId"):
+                root.server.client("sts", credentials, region=region).get_caller_identity()
+    with refused("InvalidClientTokenId"):
+        root.server.client("iam", user.credentials, region="cn-north-1").delete_user(UserName="victim")
+    elsewhere = root.server.client("iam", ANY, region="cn-north-1")
+    key = Credentials.of(elsewhere.create_access_key(UserName=user.name)["AccessKey"])
+    sts = root.server.client("sts", key, region="cn-northwest-1")
+    assert sts.get_caller_identity()["Arn"] == f"arn:aws-cn:iam::123456789012:user/{user.name}"
+    with refused("InvalidClientTokenId"):
+        Principal(root.server, key).sts.get_caller_identity()
 
 
 def test_neither_signature_nor_date_of_a_foreign_key_is_checked(root):

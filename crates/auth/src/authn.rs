@@ -1,7 +1,7 @@
 //! Authentication: from a signed request to the principal that signed it.
 //!
-//! Order of the answers: no claim at all, malformed or late claim, wrong scope, unknown or inactive key, unusable
-//! session token, suspended account, signature. Everything about a key or token is resolved before the signature is
+//! Order of the answers: no claim at all, malformed or late claim, wrong scope, unknown or inactive key or one of another
+//! partition, unusable session token, suspended account, signature. Everything about a key or token is resolved before the signature is
 //! checked, because that is where the secret comes from; nothing about it is *told* that AWS does not tell.
 //!
 //! DIFFERENCE: any region is accepted in the scope, also for the global services. Clients that are pointed at an endpoint
@@ -13,8 +13,8 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Time};
 use rootward_sigv4::{Claim, Code, Parts, Refusal, Scope, SecretKey, SigningKey};
+use rootward_state::World;
 use rootward_state::entities::{AccessKey, AccountStatus, KeyOwner, Role, User};
-use rootward_state::{AccountState, World};
 use rootward_store::vault::Vault;
 
 use crate::session::{Holder, SecretAccessKey, Session, Tokens};
@@ -26,7 +26,8 @@ pub enum Authority {
     /// Every request is signed with a key that was issued here.
     Issued,
     /// The sandbox: a key that was not issued here is the root user of an account. Keys that carry an account which
-    /// exists here count as issued, so no issued key, live, inactive or deleted, is ever taken unverified.
+    /// exists here count as issued, so no issued key, live, inactive or deleted, is ever taken unverified. The region that
+    /// a foreign key signs for decides its partition; an issued key is known in the partition it was made in, as AWS has it.
     Sandbox,
 }
 
@@ -174,6 +175,9 @@ impl Authenticator {
         let claim = Claim::read(parts, now.signing)?.ok_or(Unauthenticated::Missing)?;
         let scoped = claim.for_service(service, is_region)?;
         let signer = self.signer(world, scoped.claim(), now.sessions)?;
+        if !self.knows(&signer, scoped.claim().scope().region()) {
+            return Err(Unauthenticated::InvalidKey);
+        }
         let state = world.account(signer.account).ok_or(Unauthenticated::InvalidKey)?;
         if state.account().status != AccountStatus::Active {
             return Err(Unauthenticated::Suspended);
@@ -184,7 +188,7 @@ impl Authenticator {
         Ok(Authenticated {
             principal: Principal {
                 account: signer.account,
-                partition: self.partition(state, region),
+                partition: signer.partition,
                 identity: signer.identity,
                 credential: signer.credential,
             },
@@ -192,10 +196,12 @@ impl Authenticator {
         })
     }
 
-    fn partition(&self, state: &AccountState, region: &str) -> Partition {
+    /// Whether the partition of this region knows the key. A sandbox is in every partition at once, and ARNs in policies
+    /// name one of them: a key that could choose another would leave a Deny behind. Elsewhere there is one partition.
+    fn knows(&self, signer: &Signer, region: &str) -> bool {
         match self.authority {
-            Authority::Issued => state.account().partition,
-            Authority::Sandbox => Partition::of_region(region),
+            Authority::Issued => true,
+            Authority::Sandbox => signer.partition == Partition::of_region(region),
         }
     }
 
@@ -225,6 +231,7 @@ impl Authenticator {
         };
         Some(Signer {
             account: key.account,
+            partition: key.partition,
             identity,
             id,
             credential: Credential::LongTerm(id),
@@ -261,6 +268,7 @@ fn scope_hash(scope: &Scope<'_>) -> u64 {
 struct Signer {
     id: AccessKeyId,
     account: AccountId,
+    partition: Partition,
     identity: Identity,
     credential: Credential,
     proof: Proof,
@@ -282,8 +290,8 @@ fn temporary(world: &World, session: Arc<Session>) -> Option<Signer> {
         })),
     };
     let credential = Credential::Temporary { key: claims.key, issued: claims.issued, mfa: claims.mfa };
-    let (id, account) = (claims.key, claims.account);
-    Some(Signer { id, account, identity, credential, proof: Proof::Token(session) })
+    let (id, account, partition) = (claims.key, claims.account, claims.partition);
+    Some(Signer { id, account, partition, identity, credential, proof: Proof::Token(session) })
 }
 
 /// Seals a long-term secret for its row. Bound to the key's id: a sealed secret moved to another row does not open.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use quick_cache::sync::Cache;
-use rootward_names::{AccessKeyId, AccountId, Random, Time, UniqueId};
+use rootward_names::{AccessKeyId, AccountId, Partition, Random, Time, UniqueId};
 use rootward_state::entities::Document;
 use rootward_store::vault::Vault;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub const TOKEN_BYTES_MAX: usize = 32 * 1024;
 const CACHED_MAX: usize = 1_000;
 
 /// Separates tokens from everything else that is sealed, and versions their form.
-const CONTEXT: &[u8] = b"session token 1";
+const CONTEXT: &[u8] = b"session token 2";
 
 /// A secret access key as it is shown once to its owner and then sealed: 40 characters.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -94,6 +94,8 @@ pub struct Claims {
     pub secret: SecretAccessKey,
     /// The account of the holder.
     pub account: AccountId,
+    /// Where it began, and alone is known.
+    pub partition: Partition,
     /// Whose session it is.
     pub holder: Holder,
     /// When it began.

@@ -190,7 +190,7 @@ fn open_admin(
         return Err(AccountError::AdminName(name.into()));
     }
     let id = UniqueId::random(EntityKind::User, random);
-    let Issued { row, secret } = issue(account, KeyOwner::User(id), now, random, vault);
+    let Issued { row, secret } = issue(account, partition, KeyOwner::User(id), now, random, vault);
     let user = User {
         id,
         name: name.into(),
@@ -228,7 +228,7 @@ pub fn create_root_access_key(
     if row.root.access_keys.len() >= ACCESS_KEYS_PER_USER {
         return Err(AccountError::TooManyKeys(account));
     }
-    let Issued { row: key, secret } = issue(account, KeyOwner::Root, now, random, vault);
+    let Issued { row: key, secret } = issue(account, row.partition, KeyOwner::Root, now, random, vault);
     let id = key.id;
     row.root.access_keys.push(id);
     txn.put(RowKey::Account(account), row);

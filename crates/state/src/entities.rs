@@ -329,6 +329,8 @@ pub struct AccessKey {
     pub created: Time,
     /// The secret, sealed with the key file; bound to the key's id.
     pub secret: Box<[u8]>,
+    /// Where it was made, and alone is known.
+    pub partition: Partition,
 }
 
 /// When, where and for what a key or a role was last used.

@@ -308,6 +308,29 @@ fn sandbox_follows_the_region_into_its_partition() {
 }
 
 #[test]
+fn sandbox_knows_an_issued_key_in_the_partition_it_was_made_in() {
+    let mut bench = Bench::new(Authority::Sandbox);
+    let ann = bench.user("ann", |_| {});
+    let key = bench.key(KeyOwner::User(ann.id), true);
+    let (here, there) = (
+        bench.session(Holder::User(ann.id), |_| {}),
+        bench.session(Holder::User(ann.id), |claims| claims.partition = Partition::AwsCn),
+    );
+    let arn = |signer, region| {
+        let who = bench.authenticate(&signed(signer, region, NOW), NOW);
+        who.map(|who| who.principal.arn()).map_err(|refused| refused.answer().0)
+    };
+    for signer in [&key, &here] {
+        assert_eq!(arn(signer, "eu-west-1").unwrap(), "arn:aws:iam::111122223333:user/ann");
+        for region in ["cn-north-1", "us-gov-west-1"] {
+            assert_eq!(arn(signer, region), Err("InvalidClientTokenId"));
+        }
+    }
+    assert_eq!(arn(&there, "cn-northwest-1").unwrap(), "arn:aws-cn:iam::111122223333:user/ann");
+    assert_eq!(arn(&there, "us-east-1"), Err("InvalidClientTokenId"));
+}
+
+#[test]
 fn sandbox_verifies_keys_that_it_issued_live_inactive_or_deleted() {
     let mut bench = Bench::new(Authority::Sandbox);
     let ann = bench.user("ann", |_| {});

@@ -174,7 +174,9 @@ impl Bench {
         let id = AccessKeyId::random(AccessKeyKind::LongTerm, account(), &mut self.random);
         let secret = SecretAccessKey::random(&mut self.random);
         let sealed = seal_secret(&self.vault, id, &secret, &mut self.random);
-        let row = AccessKey { id, account: account(), owner, active, created: NOW, secret: sealed };
+        let partition = Partition::Aws;
+        let row =
+            AccessKey { id, account: account(), owner, active, created: NOW, secret: sealed, partition };
         self.write(|txn| txn.put(RowKey::AccessKey(id), row));
         Signer { key: id.to_string(), secret: secret.expose().into(), token: None }
     }
@@ -185,6 +187,7 @@ impl Bench {
             key: AccessKeyId::random(AccessKeyKind::Temporary, account(), &mut self.random),
             secret: SecretAccessKey::random(&mut self.random),
             account: account(),
+            partition: Partition::Aws,
             holder,
             issued: NOW,
             expires: NOW.plus_seconds(3_600),

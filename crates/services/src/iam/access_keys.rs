@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rootward_api::iam as api;
 use rootward_auth::authn::seal_secret;
 use rootward_auth::session::SecretAccessKey;
-use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Random, Time};
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Random, Time};
 use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Scope, Target, always,
 };
@@ -41,6 +41,7 @@ pub(crate) struct Issued {
 /// Makes an access key; the caller writes the row and lists it in its owner's.
 pub(crate) fn issue(
     account: AccountId,
+    partition: Partition,
     owner: KeyOwner,
     now: Time,
     random: &mut dyn Random,
@@ -49,7 +50,8 @@ pub(crate) fn issue(
     let id = AccessKeyId::random(AccessKeyKind::LongTerm, account, random);
     let secret = SecretAccessKey::random(random);
     let sealed = seal_secret(vault, id, &secret, random);
-    Issued { row: AccessKey { id, account, owner, active: true, created: now, secret: sealed }, secret }
+    let row = AccessKey { id, account, owner, active: true, created: now, secret: sealed, partition };
+    Issued { row, secret }
 }
 
 impl Whom {
@@ -102,7 +104,9 @@ fn create_access_key(
     if keys.len() >= quotas::ACCESS_KEYS_PER_USER {
         return Err(failures::quota_exceeded(QUOTA, quotas::ACCESS_KEYS_PER_USER));
     }
-    let issued = ctx.with_random(|random| issue(ctx.account(), whom.owner(), ctx.now, random, ctx.vault));
+    let (account, partition) = (ctx.account(), ctx.partition());
+    let issued =
+        ctx.with_random(|random| issue(account, partition, whom.owner(), ctx.now, random, ctx.vault));
     keys.push(issued.row.id);
     whom.put_access_keys(txn, ctx.account(), keys);
     let shown = api::AccessKey {

@@ -128,6 +128,7 @@ fn assume_role(
         key: ctx.access_key_id(AccessKeyKind::Temporary, account),
         secret: ctx.with_random(SecretAccessKey::random),
         account,
+        partition: ctx.partition(),
         holder: Holder::Role { id: role.id, session_name: input.role_session_name.as_str().into() },
         issued: ctx.now,
         expires: ctx.now.plus_seconds(seconds.into()),

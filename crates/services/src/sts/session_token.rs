@@ -41,6 +41,7 @@ fn get_session_token(
         key: ctx.access_key_id(AccessKeyKind::Temporary, ctx.account()),
         secret: ctx.with_random(SecretAccessKey::random),
         account: ctx.account(),
+        partition: ctx.partition(),
         holder,
         issued: ctx.now,
         expires: ctx.now.plus_seconds(seconds),
