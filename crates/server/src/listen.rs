@@ -176,7 +176,7 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         // What arrives before a body is read waits outside of the room for bodies: no more of it than the smallest window.
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
-        .max_send_buf_size(limits.header_bytes_max)
+        .max_send_buf_size(SEND_BYTES_MAX)
         // A client that is alive answers pings, and so is never silent for too long.
         .keep_alive_interval(Some(limits.silence_time_max / 3));
     builder
@@ -186,6 +186,8 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
 const STREAMS_MAX: u32 = 16;
 /// What a peer may send on an HTTP/2 connection before it is read: what the protocol begins with (RFC 9113, 6.9.2).
 const WINDOW_BYTES: u32 = 65_535;
+/// What of an answer waits to be sent on an HTTP/2 stream.
+const SEND_BYTES_MAX: usize = 64 * 1024;
 
 struct Connection<A> {
     tls: Option<Tls>,
