@@ -82,7 +82,10 @@ fn straight(path: &Path, size: u64, count: u64, source: &mut Source) -> Outcome 
         seconds += thread_seconds("append_rate") - before;
     }
     let bytes = std::fs::metadata(path)?.len() / count;
-    println!("batches of {size}: {:.2} µs of processor, {bytes} bytes for each record", seconds * 1e6 / float(count));
+    println!(
+        "batches of {size}: {:.2} µs of processor, {bytes} bytes for each record",
+        seconds * 1e6 / float(count)
+    );
     Ok(())
 }
 
@@ -127,7 +130,8 @@ fn float(count: u64) -> f64 {
 /// Processor time of this process's thread with this name: what counts when the machine has other work. Zero where `/proc`
 /// has no scheduler statistics.
 fn thread_seconds(name: &str) -> f64 {
-    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten().map(|entry| entry.path());
+    let threads =
+        std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten().map(|entry| entry.path());
     let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
     let mut named = threads.filter(|path| read(path.join("comm")).trim() == name);
     let nanos = named.next().map(|path| read(path.join("schedstat"))).unwrap_or_default();

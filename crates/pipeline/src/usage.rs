@@ -113,6 +113,7 @@ mod tests {
             root: RootUser::default(),
         };
         let row = AccessKey {
+            partition: Partition::Aws,
             id: key,
             account: id,
             owner: KeyOwner::Root,

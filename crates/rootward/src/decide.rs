@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use rootward_insight::{Asked, Document, Input, ask};
-use rootward_policy::{Cause, Decision, Explanation};
+use rootward_policy::{Cause, Change, Decision, Explanation, Verdict};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -174,11 +174,38 @@ fn explanation_json(explanation: &Explanation<'_>) -> Value {
     let layers = explanation.layers.iter().map(|trace| {
         let statements = trace.statements.iter().map(|traced| {
             json!({"statement": statement(&traced.cause), "effect": format!("{:?}", traced.effect),
-                   "matched": traced.verdict == rootward_policy::Verdict::Matched, "verdict": traced.verdict.to_string()})
+                   "verdict": verdict(&traced.verdict)})
         });
-        json!({"layer": trace.layer.name(), "statements": statements.collect::<Value>(), "others": trace.others})
+        json!({"layer": trace.layer.name(), "level": trace.level, "statements": statements.collect::<Value>(),
+               "others": trace.others})
     });
-    json!({"text": explanation.to_string(), "layers": layers.collect::<Value>(), "missingKeys": explanation.missing_keys})
+    json!({"text": explanation.to_string(), "layers": layers.collect::<Value>(), "missingKeys": explanation.missing_keys,
+           "changes": explanation.changes.iter().map(change).collect::<Value>()})
+}
+
+fn verdict(verdict: &Verdict) -> Value {
+    match verdict {
+        Verdict::Condition { operator, key, wanted, saw } => {
+            json!({"failed": "condition", "operator": operator, "key": key, "wanted": wanted, "saw": saw})
+        }
+        Verdict::Matched => json!("matched"),
+        Verdict::Principal { wanted } => json!({"failed": "principal", "wanted": wanted}),
+        Verdict::Resource { wanted, not } => json!({"failed": "resource", "wanted": wanted, "not": not}),
+    }
+}
+
+fn change(change: &Change<'_>) -> Value {
+    let text = change.to_string();
+    match change {
+        Change::Add { layer, level, statement } => {
+            let statement = serde_json::from_str::<Value>(statement).unwrap_or_default();
+            json!({"add": statement, "layer": layer.name(), "level": level, "text": text})
+        }
+        Change::Except { layer, level, cause, .. } => {
+            json!({"except": statement(cause), "layer": layer.name(), "level": level, "text": text})
+        }
+        _ => json!({ "text": text }),
+    }
 }
 
 fn unreadable_json(document: &Document) -> Value {

@@ -69,7 +69,9 @@ impl Known {
             let mut earlier = entries.iter().take(place);
             earlier.any(|(_, other)| other.id() == entry.id() && other.json() == entry.json())
         };
-        let known = suspects.into_iter().filter(|(place, entry)| held.contains(entry.json()) || before(*place, entry));
+        let known = suspects
+            .into_iter()
+            .filter(|(place, entry)| held.contains(entry.json()) || before(*place, entry));
         Ok(known.map(|(place, _)| place).collect())
     }
 }

@@ -108,15 +108,17 @@ impl Reader {
     /// The last record that is in a block.
     fn closed(&self) -> Result<u64, Error> {
         let connection = lock(&self.connection);
-        let mut statement = connection.prepare_cached("SELECT last FROM blocks ORDER BY first DESC LIMIT 1")?;
+        let mut statement =
+            connection.prepare_cached("SELECT last FROM blocks ORDER BY first DESC LIMIT 1")?;
         Ok(statement.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
     }
 
     fn led_by_span(&self, span: i64, closed: u64, hits: &mut Hits<'_>) -> Result<(), Error> {
         let batches: Vec<u64> = {
             let connection = lock(&self.connection);
-            let mut statement = connection
-                .prepare_cached("SELECT batch FROM spans WHERE span = ?1 AND batch <= ?2 ORDER BY batch DESC")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT batch FROM spans WHERE span = ?1 AND batch <= ?2 ORDER BY batch DESC",
+            )?;
             let rows = statement.query_map(params![span, closed], |row| row.get(0))?;
             rows.collect::<Result<_, _>>()?
         };

@@ -255,13 +255,7 @@ struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    fn new(
-        transaction: &'a Transaction<'a>,
-        seal: &'a Seal,
-        sizes: Sizes,
-        head: Head,
-        block: Block,
-    ) -> Self {
+    fn new(transaction: &'a Transaction<'a>, seal: &'a Seal, sizes: Sizes, head: Head, block: Block) -> Self {
         let (batch, leads) = (Batch::behind(&head), Leads::default());
         Self { transaction, seal, sizes, head, block, batch, leads }
     }
