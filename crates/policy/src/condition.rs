@@ -91,7 +91,7 @@ enum ArnTest {
     /// Fewer than six parts: like no ARN.
     Nothing,
     /// Fewer than six parts, with variables and wildcards: where the parts end cannot be said.
-    Unknown,
+    Unknown(Pattern),
 }
 
 impl Condition {
@@ -121,8 +121,11 @@ impl Condition {
             (None, Some(Set::All)) => Truth::Yes,
             (None, Some(Set::Any)) => operator.if_exists.into(),
             (None, None) => (operator.if_exists || operator.negated).into(),
-            // An empty text is an empty set for the set operators.
+            // Empty texts are an empty set for the set operators.
             (Some(Value::Single("")), Some(set)) => (set == Set::All).into(),
+            (Some(Value::Many(many)), Some(set)) if many.iter().all(str::is_empty) => {
+                (set == Set::All).into()
+            }
             (Some(Value::Single(text)), _) => self.one(operator, text, context),
             // A multivalued key needs a set operator.
             (Some(Value::Many(_)), None) => Truth::No,
@@ -150,8 +153,8 @@ impl Condition {
         let arns = arns.iter().flat_map(|arn| -> Box<dyn Iterator<Item = &Piece>> {
             match arn {
                 ArnTest::Parts(pattern) => Box::new(pattern.pieces()),
-                ArnTest::Variables(pattern) => Box::new(pattern.pieces().iter()),
-                ArnTest::Anything | ArnTest::Nothing | ArnTest::Unknown => Box::new(std::iter::empty()),
+                ArnTest::Variables(pattern) | ArnTest::Unknown(pattern) => Box::new(pattern.pieces().iter()),
+                ArnTest::Anything | ArnTest::Nothing => Box::new(std::iter::empty()),
             }
         });
         pieces.chain(bools).chain(arns).filter_map(|piece| match piece {
@@ -187,9 +190,10 @@ impl Test {
                 None => Truth::No,
             },
             Self::Binary(values) => read_any(base64(text), values, |bytes, value| bytes == value),
-            Self::Bool(patterns) => read_any(bool_of(text).map(|_| text), patterns, |text, p| {
-                p.equals_ignoring_case(text, context)
-            }),
+            Self::Bool(patterns) => match bool_of(text) {
+                Some(asked) => Truth::any(patterns.iter().map(|p| bool_is(p.as_ref(), asked, context))),
+                None => Truth::Unknown,
+            },
             Self::Date(order, values) => {
                 read_any(instant(text), values, |at, value| order.holds(at.cmp(value)))
             }
@@ -237,7 +241,7 @@ impl ArnTest {
         match (variable, has(|piece| matches!(piece, Piece::One | Piece::Run))) {
             (false, _) => Self::Nothing,
             (true, false) => Self::Variables(pattern),
-            (true, true) => Self::Unknown,
+            (true, true) => Self::Unknown(pattern),
         }
     }
 
@@ -246,10 +250,12 @@ impl ArnTest {
             Self::Anything => Truth::Yes,
             Self::Nothing => Truth::No,
             Self::Parts(pattern) => pattern.matches(arn, context).into(),
-            Self::Unknown => Truth::Unknown,
-            Self::Variables(pattern) => {
-                (resolves(pattern.pieces(), context) && pattern.matches(text, context)).into()
+            // A variable without a value is like nothing, whatever stands around it.
+            Self::Variables(pattern) | Self::Unknown(pattern) if !resolves(pattern.pieces(), context) => {
+                Truth::No
             }
+            Self::Unknown(_) => Truth::Unknown,
+            Self::Variables(pattern) => pattern.matches(text, context).into(),
         }
     }
 }
@@ -284,6 +290,15 @@ fn bool_of(text: &str) -> Option<bool> {
 fn bool_pattern(text: &str, variables: bool) -> Option<Pattern> {
     let pattern = Pattern::compile(text, Special { variables, wildcards: false });
     if bool_of(text).is_some() || !pattern.pieces().is_empty() { Some(pattern) } else { None }
+}
+
+/// A variable without a value is no boolean and not unreadable either: nothing equals it.
+fn bool_is(pattern: Option<&Pattern>, asked: bool, context: &Context) -> Truth {
+    let Some(pattern) = pattern else { return Truth::Unknown };
+    match pattern.resolved(context) {
+        Some(text) => bool_of(&text).map_or(Truth::Unknown, |value| (value == asked).into()),
+        None => Truth::No,
+    }
 }
 
 const WANTED_CHARS_MAX: usize = 200;
@@ -327,6 +342,7 @@ mod tests {
             ("IpAddress", "1.2.3.4/33", "1.2.3.4"),
             ("NotIpAddress", "1.2.3.4", "fe80::1%eth0"),
             ("Bool", "true", "maybe"),
+            ("Bool", "${v}", "true"),
             ("BinaryEquals", "?", "QQ=="),
             ("Null", "maybe", "x"),
             ("StringResembles", "x", "x"),
@@ -346,8 +362,17 @@ mod tests {
         assert_eq!(with("ArnEquals", "${v}", "arn:aws:iam::1:user/a*"), Truth::Yes);
         assert_eq!(with("ArnEquals", "${v}", "arn:aws:iam::1:user/ab"), Truth::No);
         assert_eq!(with("ArnLike", "${v}*", "arn:aws:iam::1:user/a*"), Truth::Unknown);
+        assert_eq!(with("ArnNotLike", "${absent}*", "arn:aws:iam::1:user/a*"), Truth::Yes);
         assert_eq!(with("ArnNotLike", "arn:aws:iam::${absent}:user/*", "arn:aws:iam::1:user/a"), Truth::Yes);
         assert_eq!(with("ArnNotLike", "arn:aws:*", "no ARN"), Truth::Yes);
+    }
+
+    #[test]
+    fn empty_texts_are_an_empty_set() {
+        for context in [Context::new().text("k", ""), Context::new().list("k", ["", ""])] {
+            assert_eq!(holds("ForAllValues:StringEquals", "a", context), Truth::Yes);
+            assert_eq!(holds("ForAnyValue:StringNotEquals", "a", context), Truth::No);
+        }
     }
 
     #[test]

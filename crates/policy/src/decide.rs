@@ -128,7 +128,7 @@ pub(crate) fn with_query<R>(
         resource: ArnText::split(request.resource),
         principal: request.principal,
         context: request.context,
-        has_boundary: policies.boundary.is_some(),
+        has_boundary: policies.boundary.is_some() && request.principal.has_policies(),
     };
     let facts = facts(request, &query, policies);
     run(&query, &facts)
@@ -161,7 +161,7 @@ fn facts(request: &Request<'_>, query: &Query<'_>, policies: &Policies<'_>) -> F
         resource_kind: kind,
         resource_layer: if kind == ResourceKind::Trust { Layer::Trust } else { Layer::Resource },
         scps_bind: bound && principal.has_account_side() && !principal.management_account,
-        rcps_bind: bound && rcps_cover(query),
+        rcps_bind: bound && rcps_cover(query) && !(same_account && principal.management_account),
         escape: same_account && principal.is_root() && bucket_policy,
         free: principal.kind != PrincipalKind::Anonymous
             && matches!(query.action, "sts:getcalleridentity" | "sts:getsessiontoken"),
@@ -181,8 +181,10 @@ fn resource_kind(query: &Query<'_>, policies: &Policies<'_>) -> ResourceKind {
     }
 }
 
+/// Source: Organizations User Guide, "Resource control policies": some services, and of those only actions on a resource.
 fn rcps_cover(query: &Query<'_>) -> bool {
-    RCP_SERVICES.binary_search(&query.service).is_ok() && query.action != "kms:retiregrant"
+    let on_resource = query.resource.is_some();
+    on_resource && RCP_SERVICES.binary_search(&query.service).is_ok() && query.action != "kms:retiregrant"
 }
 
 /// What the layers that were looked at grant.
@@ -332,8 +334,7 @@ pub(crate) fn each_layer<'a, B>(
         let side = if *kind == ResourceKind::Trust { Side::Trust } else { Side::Resource };
         visit(facts.resource_layer, side, std::slice::from_ref(attached))?;
     }
-    // Nothing is attached to the root user or to callers without an account.
-    if principal.has_account_side() && !principal.is_root() {
+    if principal.has_policies() {
         visit(Layer::Identity, Side::Caller, policies.identity)?;
         if let Some(boundary) = &policies.boundary {
             visit(Layer::Boundary, Side::Caller, std::slice::from_ref(boundary))?;

@@ -5,6 +5,7 @@
 //! Time: linear in pattern and text without `?`. A segment between two `*` that has a `?` is searched bit-parallel, 64 of
 //! its characters a step, so that no pattern makes matching quadratic in practice.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -124,14 +125,16 @@ impl Pattern {
     pub(crate) fn equals_ignoring_case(&self, text: &str, context: &Context) -> bool {
         match self {
             Self::Exactly(exactly) => same_folded(exactly, text),
-            Self::Pieces(pieces) => {
-                match pieces.iter().map(|p| literal(p, context)).collect::<Option<String>>() {
-                    Some(joined) => same_folded(&joined, text),
-                    None => false,
-                }
-            }
-            // Compiled without wildcards.
-            Self::Anything | Self::StartsWith(_) => false,
+            _ => self.resolved(context).is_some_and(|joined| same_folded(&joined, text)),
+        }
+    }
+
+    /// Its text, of a pattern without wildcards; none if a variable has no value.
+    pub(crate) fn resolved<'a>(&'a self, context: &'a Context) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Exactly(text) => Some(Cow::Borrowed(text)),
+            Self::Pieces(pieces) => pieces.iter().map(|p| literal(p, context)).collect(),
+            Self::Anything | Self::StartsWith(_) => None,
         }
     }
 

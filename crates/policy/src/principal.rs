@@ -108,6 +108,37 @@ impl Principal<'_> {
         }
     }
 
+    /// Whether anything can be attached to it: not to the root user, nor to callers without an account.
+    pub(crate) const fn has_policies(&self) -> bool {
+        self.has_account_side() && !self.is_root()
+    }
+
+    /// Whether it signs with AWS credentials; identities of providers bring a token instead.
+    const fn signs(&self) -> bool {
+        !matches!(
+            self.kind,
+            PrincipalKind::Anonymous | PrincipalKind::Saml { .. } | PrincipalKind::WebIdentity { .. }
+        )
+    }
+
+    /// How `NotPrincipal` must list it so that a Deny spares it: every step from its account to itself.
+    ///
+    /// Source: IAM User Guide, "NotPrincipal": AWS may look at the account first, then the role, then the session, and denies
+    /// at the first that is not listed.
+    pub(crate) const fn steps(&self) -> &'static [Named] {
+        match self.kind {
+            PrincipalKind::FederatedUser { .. } | PrincipalKind::RoleSession { .. } => {
+                &[Named::Account, Named::Behind, Named::Directly]
+            }
+            PrincipalKind::User { .. } => &[Named::Account, Named::Directly],
+            PrincipalKind::AssumedRoot { .. } | PrincipalKind::Root { .. } => &[Named::Account],
+            PrincipalKind::Anonymous
+            | PrincipalKind::Saml { .. }
+            | PrincipalKind::Service { .. }
+            | PrincipalKind::WebIdentity { .. } => &[Named::Directly],
+        }
+    }
+
     /// Whether it is a session of a service-linked role, which organization policies do not bind.
     pub(crate) fn is_service_linked(&self) -> bool {
         match self.kind {
@@ -130,7 +161,7 @@ impl Principal<'_> {
         if let Some(kind) = self.type_name() {
             context.text("aws:PrincipalType", kind);
         }
-        if self.kind != PrincipalKind::Anonymous {
+        if self.signs() {
             context.bool("aws:PrincipalIsAWSService", matches!(self.kind, PrincipalKind::Service { .. }));
         }
         self.fill_names(context);

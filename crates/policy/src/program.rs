@@ -255,12 +255,8 @@ impl Statement {
             (_, true, Effect::Allow) => Named::No,
             // A principal with a boundary is always denied, whoever is listed.
             (_, true, Effect::Deny) if query.has_boundary => Named::Directly,
-            // An account in the list spares its root user, not everyone in it.
-            (_, true, Effect::Deny) => match closest() {
-                Named::No => Named::Directly,
-                Named::Account if !query.principal.is_root() => Named::Directly,
-                Named::Account | Named::Behind | Named::Directly => Named::No,
-            },
+            (_, true, Effect::Deny) if spares(entries, query.principal) => Named::No,
+            (_, true, Effect::Deny) => Named::Directly,
         }
     }
 
@@ -289,6 +285,12 @@ impl Statement {
         let conditions = self.conditions.iter().flat_map(|c| std::iter::once(&c.key).chain(c.variables()));
         resources.chain(conditions)
     }
+}
+
+/// Whether a `NotPrincipal` of these entries lists the principal, step by step.
+fn spares(entries: &[Entry], principal: &Principal<'_>) -> bool {
+    let lists = |step| entries.iter().any(|entry| entry.names(principal) == step);
+    entries.contains(&Entry::Everyone) || principal.steps().iter().all(|step| lists(*step))
 }
 
 const PLAIN: Special = Special { variables: false, wildcards: true };

@@ -58,14 +58,12 @@ pub(crate) fn instant(text: &str) -> Option<Instant> {
     if text.bytes().any(|b| matches!(b, b't' | b'T' | b'-')) {
         return iso(text);
     }
-    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    Some((digits(seconds, 1, 18)?, nanos(fraction)?))
+    Some((digits(text, 1, 19)?, 0))
 }
 
 /// Whether AWS takes `text` as a date when a policy is saved.
 pub(crate) fn is_date_literal(text: &str) -> bool {
-    let epoch = || text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<i64>().is_ok();
-    if text.bytes().any(|b| matches!(b, b't' | b'T' | b'-')) { iso(text).is_some() } else { epoch() }
+    instant(text).is_some()
 }
 
 fn iso(text: &str) -> Option<Instant> {
@@ -194,9 +192,13 @@ impl Range {
     }
 }
 
-/// The bytes of standard base64, padding optional.
+/// The bytes of standard base64; padding may be left out, but not be wrong.
 pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=');
+    let (padded, text) = (text, text.trim_end_matches('='));
+    let padding = padded.len() - text.len();
+    if padding > 0 && padding != (4 - text.len() % 4) % 4 {
+        return None;
+    }
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
     let (mut bits, mut held) = (0u32, 0);
     for c in text.bytes() {
@@ -266,6 +268,8 @@ mod tests {
         assert_eq!(instant("2026-01-01T01:00:00+02:00"), instant("2025-12-31T23:00:00Z"));
         assert_eq!(instant("2026-01"), instant("2026-01-01T00:00Z"));
         assert_eq!(instant("1700000000"), instant("2023-11-14T22:13:20Z"));
+        assert_eq!(instant("9223372036854775807"), Some((i64::MAX, 0)));
+        assert_eq!(instant("0.5"), None);
         assert_eq!(instant("1970-01-01T00:00:00.5Z"), Some((0, 500_000_000)));
         assert!(instant("0000-01-01T00:00:00Z").is_some() && instant("99999-01-01").is_some());
     }
@@ -300,6 +304,9 @@ mod tests {
         assert_eq!(base64("QmluYXJ5").as_deref(), Some(&b"Binary"[..]));
         assert_eq!(base64("QQ=="), base64("QQ"));
         assert_eq!(base64("Q"), None);
+        for text in ["QQ=", "QQ===", "QUI==", "QUJD=", "QUJD====", "="] {
+            assert_eq!(base64(text), None, "{text}");
+        }
         assert_eq!(base64("a b"), None);
     }
 }

@@ -6,13 +6,23 @@ use rootward_insight::{Input, ask};
 
 #[test]
 fn every_case_is_decided_as_documented() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance/cases/policy-cases.json");
+    run("policy-cases.json", 226);
+}
+
+#[test]
+fn every_question_that_was_settled_stays_settled() {
+    run("twin-cases.json", 17);
+}
+
+/// Runs the cases of a file, which holds `count` of them.
+fn run(file: &str, count: usize) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance/cases").join(file);
     let input = Input::read(&std::fs::read_to_string(path).unwrap());
     assert_eq!(input.unreadable, []);
-    assert_eq!(input.scenarios.len(), 226);
+    assert_eq!(input.scenarios.len(), count);
     let mut wrong = String::new();
     ask(&input.scenarios, |asked| {
-        assert_eq!(asked.len(), 226);
+        assert_eq!(asked.len(), count);
         for asked in asked {
             assert_eq!(asked.unreadable().count(), 0, "{}", asked.question.id);
             let (decision, explanation) = (asked.decide(), asked.explain());

@@ -65,6 +65,9 @@ fn not_principal_spares_who_is_listed_and_not_their_neighbours() {
     assert_eq!(deny(r#"["arn:aws:iam::111111111111:user/ann","111111111111"]"#), "allowed");
     assert_eq!(deny(r#"["arn:aws:iam::111111111111:user/bob","111111111111"]"#), "explicitDeny");
     assert_eq!(deny(r#""*""#), "allowed");
+    // A step on the way from the account to the user is missing.
+    assert_eq!(deny(r#""arn:aws:iam::111111111111:user/ann""#), "explicitDeny");
+    assert_eq!(deny(r#""111111111111""#), "explicitDeny");
     let root =
         Asked { kind: PrincipalKind::Root { arn: "arn:aws:iam::111111111111:root" }, ..Asked::default() };
     let statement = r#"{"Effect":"Deny","NotPrincipal":{"AWS":"111111111111"},"Action":"*","Resource":"*"}"#;
