@@ -155,10 +155,10 @@ def test_long_documents_are_recorded_within_the_limits_of_a_record(server, accou
 
 
 @pytest.mark.parametrize("change", [
-    "update events set record = replace(record, 'ListUsers', 'ListRoles') where rowid = (select max(rowid) - 1 from events)",
-    "delete from events where rowid = (select max(rowid) - 1 from events)",
-    "delete from events where rowid = (select max(rowid) from events)",
-    "update events set time = time + 1 where rowid = 2",
+    "update batches set records = replace(records, 'ListUsers', 'ListRoles') where first = (select max(first) from batches where records like '%ListUsers%')",
+    "delete from batches where first = (select max(first) from batches where first < (select max(first) from batches))",
+    "delete from batches where first = (select max(first) from batches)",
+    "update batches set time_max = time_max + 1 where first = 1",
 ])
 def test_change_behind_the_servers_back_is_found(tmp_path, change):
     server = Server(tmp_path).start()

@@ -261,34 +261,11 @@ impl ShownIdentity<'_> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::record::{Call, Failure, Issuer, IssuerKind, Session};
-
-    /// An entry number `n`, by user `anna` (even) or `bo` (odd) of account 1 + n % 3.
-    pub(crate) fn sample(n: u64) -> Entry {
-        let account = AccountId::from_number(1 + n % 3).unwrap();
-        let identity = UserIdentity::User {
-            principal_id: "AIDAEXAMPLE",
-            arn: "arn:aws:iam::000000000001:user/anna",
-            account,
-            access_key: Some("AKIAEXAMPLE"),
-            name: if n.is_multiple_of(2) { "anna" } else { "bo" },
-            session: None,
-        };
-        let call = Call {
-            source: "iam.amazonaws.com",
-            name: if n.is_multiple_of(5) { "CreateUser" } else { "GetUser" },
-            region: "us-east-1",
-            source_ip: "192.0.2.7",
-        };
-        let time = Time::from_seconds(1_704_067_200 + i64::try_from(n / 2).unwrap());
-        let id = EventId::from_bytes((u128::from(n) + 1).to_be_bytes());
-        let record = Record { read_only: !n.is_multiple_of(5), ..Record::new(id, time, call, identity) };
-        Entry::new(&record)
-    }
 
     fn identity<'a>(kind: u8, text: &'a str, key: Option<&'a str>) -> UserIdentity<'a> {
         let account = AccountId::from_number(7).unwrap();
@@ -344,7 +321,7 @@ pub(crate) mod tests {
 
     #[test]
     fn other_bytes_are_no_record() {
-        for json in [&b"\xff"[..], b"", b"{}", b"[1]", br#"{"eventID":1}"#] {
+        for json in [&b"\xff"[..], b"", b"{}", b"[1]", br#"{"eventID":1}"#, b"{}\n", b" {}", b"{\n}"] {
             assert!(Entry::parse(json).unwrap_err().to_string().starts_with("not an audit record: "));
         }
     }

@@ -124,7 +124,7 @@ impl Block {
                 time_min: row.get(2)?,
                 time_max: row.get(3)?,
             };
-            let text = row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?;
+            let text = row.get_ref(4)?.as_str().unwrap_or_default();
             leads.clear();
             for entry in records(text).filter_map(|record| Entry::parse(record.as_bytes()).ok()) {
                 known.note(entry.id());

@@ -56,7 +56,7 @@ impl Known {
     ) -> Result<HashSet<usize>, Error> {
         let mut suspects = Vec::new();
         for (place, (lane, entry)) in entries.iter().enumerate() {
-            // Plain ones are noted too: a durable one may come again as such only if it came as such, but ids are ids.
+            // Plain ones are noted too: whatever is in the log is known to be there.
             if !self.note(entry.id()) && *lane == Lane::Durable {
                 suspects.push((place, entry));
             }

@@ -110,6 +110,10 @@ impl Log {
     /// [`Error::Altered`] when the end is not what was last written; [`Error::Newer`], [`Error::Foreign`],
     /// [`Error::Damaged`], [`Error::Io`], [`Error::Full`].
     pub fn open(path: &Path, seal: Seal) -> Result<Self, Error> {
+        Self::open_of(path, seal, SIZES)
+    }
+
+    fn open_of(path: &Path, seal: Seal, sizes: Sizes) -> Result<Self, Error> {
         let create = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         match create {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
@@ -120,7 +124,7 @@ impl Log {
         let connection = connect(path)?;
         schema::prepare(&connection)?;
         let reader = Reader::open(path, seal.clone())?;
-        Self::with(Arc::new(Mutex::new(connection)), reader, seal, SIZES)
+        Self::with(Arc::new(Mutex::new(connection)), reader, seal, sizes)
     }
 
     /// A log in memory, gone with the process.

@@ -68,6 +68,7 @@ CREATE TABLE spans (
     PRIMARY KEY (span, batch)
 ) STRICT, WITHOUT ROWID;
 CREATE VIEW events AS SELECT
+    first AS batch,
     first + key AS seq,
     CAST(strftime('%s', json_extract(value, '$.eventTime')) AS INTEGER) AS time,
     json_extract(value, '$.eventID') AS event_id,

@@ -50,6 +50,16 @@ fn other_key_is_refused() {
 }
 
 #[test]
+fn last_batch_that_was_changed_is_refused() {
+    let place = Place::new();
+    thirty(&place.path);
+    place.tamper("UPDATE batches SET records = replace(records, 'anna', 'mary') WHERE first = 21");
+    let error = Log::open(&place.path, seal(1)).unwrap_err();
+    assert!(matches!(error, Error::Altered(_)));
+    assert!(error.to_string().contains("records 21 to 30 are not those that were hashed"), "{error}");
+}
+
+#[test]
 fn newer_format_is_refused() {
     let place = Place::new();
     thirty(&place.path);

@@ -33,8 +33,11 @@ impl Place {
     /// Runs SQL as someone would who has the file and drops the triggers first.
     pub(crate) fn tamper(&self, sql: &str) {
         let connection = Connection::open(&self.path).unwrap();
-        for trigger in ["events_stay", "events_hold", "heads_stay", "heads_hold"] {
-            connection.execute_batch(&format!("DROP TRIGGER IF EXISTS {trigger}")).unwrap();
+        let mut statement =
+            connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'").unwrap();
+        let triggers = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        for trigger in triggers.collect::<Result<Vec<_>, _>>().unwrap() {
+            connection.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
         }
         connection.execute_batch(sql).unwrap();
     }
