@@ -31,14 +31,15 @@ def test_record_of_a_write_is_whole(server, account):
         }},
         "requestID": answer["ResponseMetadata"]["RequestId"], "eventID": GUID, "readOnly": False, "eventType": "AwsApiCall",
         "managementEvent": True, "recipientAccountId": account.account, "eventCategory": "Management",
-        **{key: record[key] for key in ("apiVersion", "resources", "tlsDetails", "additionalEventData") if key in record},
+        "resources": [{"ARN": answer["User"]["Arn"], "accountId": account.account, "type": "AWS::IAM::User"}],
+        **{key: record[key] for key in ("apiVersion", "tlsDetails", "additionalEventData") if key in record},
     }
 
 
 def test_record_of_a_read_has_no_response(server, account):
     record = server.record(account.iam.get_user(UserName="admin"))
     assert (record["readOnly"], record["responseElements"], record["requestParameters"]) == (True, None, {"userName": "admin"})
-    assert "errorCode" not in record
+    assert "errorCode" not in record and "resources" not in record
 
 
 def test_record_of_a_denial_holds_code_and_text(server, nobody):
@@ -111,6 +112,8 @@ def test_role_assumed_from_another_account_is_recorded_in_both(server, account, 
     assert records[other.account]["userIdentity"]["type"] == "IAMUser"
     assert records[account.account]["userIdentity"]["type"] == "AWSAccount"
     assert records[account.account]["userIdentity"]["accountId"] == other.account
+    touched = [{"ARN": role["Arn"], "accountId": account.account, "type": "AWS::IAM::Role"}]
+    assert [record["resources"] for record in records.values()] == [touched, touched]
 
 
 def test_wrong_signatures_are_recorded_without_what_was_signed(server, account):
@@ -151,7 +154,12 @@ def test_long_documents_are_recorded_within_the_limits_of_a_record(server, accou
     with refused("ValidationError"):
         account.iam.put_group_policy(GroupName=group, PolicyName="p", PolicyDocument="x" * 140_000)
     answer = account.iam.put_group_policy(GroupName=group, PolicyName="p", PolicyDocument=policy(allow("s3:*")) + " " * 120_000)
-    assert len(json.dumps(server.record(answer))) < 256 * 1024
+    record = server.record(answer)
+    assert len(json.dumps(record)) < 256 * 1024
+    # What was asked for is too long to be kept; whom it touched is on record all the same.
+    assert record["requestParameters"] is None
+    arn = account.arn_of(f"group/{group}")
+    assert record["resources"] == [{"ARN": arn, "accountId": account.account, "type": "AWS::IAM::Group"}]
 
 
 @pytest.mark.parametrize("change", [

@@ -26,7 +26,7 @@ use crate::context::OpContext;
 use crate::declaration::{Effect, Scope};
 use crate::failure::Failure;
 use crate::handler::{Call, Handler, Output};
-use crate::trail::{self, Caller, Ended, Event, TlsFacts, Trail, Unrecordable};
+use crate::trail::{self, Caller, Ended, Event, TlsFacts, Touched, Trail, Unrecordable};
 use crate::usage::UsageTracker;
 
 /// Time and randomness for requests.
@@ -118,6 +118,8 @@ struct Attempt<'r> {
 struct Ran {
     output: Output,
     txn: Txn,
+    /// What it was allowed to change or to issue credentials for; what is only read is not told.
+    touched: Vec<Touched>,
     /// The other account whose resource the caller was allowed to use.
     other: Option<AccountId>,
 }
@@ -280,7 +282,7 @@ impl Pipeline {
                 }
                 let issued = effect == Effect::Issue;
                 let response = if issued { trail::shown(&*ran.output)? } else { None };
-                let ended = Ended::Succeeded { response: response.as_deref() };
+                let ended = Ended::Succeeded { response: response.as_deref(), touched: &ran.touched };
                 self.record(&event, &ended, ran.other).await?;
                 Ok(ran.output)
             }
@@ -300,9 +302,10 @@ impl Pipeline {
             return Err(unrecordable());
         }
         for _ in 0..ATTEMPTS_MAX {
-            let Ran { output, mut txn, .. } = self.run(attempt, caller, call)?;
+            let Ran { output, mut txn, touched, .. } = self.run(attempt, caller, call)?;
             let response = trail::shown(&*output)?;
-            self.setup.trail.put(&mut txn, &event, response.as_deref(), &mut self.draw());
+            let ended = Ended::Succeeded { response: response.as_deref(), touched: &touched };
+            self.setup.trail.put(&mut txn, &event, &ended, &mut self.draw());
             match self.commit(txn).await {
                 Ok(()) => return Ok(output),
                 Err(CommitError::Conflict) => {}
@@ -330,13 +333,17 @@ impl Pipeline {
             random: RefCell::new(&mut random),
         };
         let facts = attempt.facts(caller);
-        let mut other = None;
+        let reads = attempt.handler.is_none_or(|handler| handler.effect() == Effect::Read);
+        let (mut other, mut touched) = (None, Vec::<Touched>::new());
         let allowed = call.authorize(&Scope { ctx: &ctx, world: &world }, &mut |check, context| {
             other = other.or(Some(check.resource_account).filter(|id| *id != caller.principal.account));
+            if !reads && check.resource != "*" && !touched.iter().any(|known| known.arn == check.resource) {
+                touched.push(Touched { arn: check.resource.into(), account: check.resource_account });
+            }
             authz::authorize(&world, &caller.principal, &facts, &check, context).map_err(Failure::from)
         })?;
         let output = call.run(allowed, &ctx, &mut txn)?;
-        Ok(Ran { output, txn, other })
+        Ok(Ran { output, txn, touched, other })
     }
 
     async fn commit(&self, txn: Txn) -> Result<(), CommitError> {

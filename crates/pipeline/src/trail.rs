@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rootward_audit::{
-    Backlogged, Call, Entry, EventId, Failure, Issuer, IssuerKind, Lane, Record, Session, TlsDetails,
-    UserIdentity, Writer,
+    Backlogged, Call, Entry, EventId, Failure, Issuer, IssuerKind, Lane, Record, Resource, Session,
+    TlsDetails, UserIdentity, Writer,
 };
 use rootward_auth::{Credential, Identity, Principal};
-use rootward_names::{AccountId, Random, Time};
+use rootward_names::{AccountId, Arn, Random, Time};
 use rootward_state::entities::Named;
 use rootward_state::{Txn, World};
 use rootward_wire::{Error, OperationSchema, Secrets, Structure};
@@ -54,8 +54,33 @@ pub(crate) enum Caller<'a> {
 /// How a call ended.
 #[derive(Clone, Copy)]
 pub(crate) enum Ended<'a> {
-    Succeeded { response: Option<&'a RawValue> },
+    Succeeded { response: Option<&'a RawValue>, touched: &'a [Touched] },
     Failed { code: &'a str, message: &'a str },
+}
+
+/// A resource that a call was allowed to change or to be given credentials for.
+pub(crate) struct Touched {
+    pub(crate) arn: String,
+    pub(crate) account: AccountId,
+}
+
+impl Touched {
+    fn shown(&self) -> Resource<'_> {
+        let kind = Arn::parse(&self.arn).ok().and_then(|arn| kind(&arn));
+        Resource { arn: &self.arn, account: Some(self.account), kind }
+    }
+}
+
+/// The type of a resource in CloudFormation's names, as CloudTrail has it.
+fn kind(arn: &Arn<'_>) -> Option<&'static str> {
+    match (arn.service, arn.resource.split('/').next()?) {
+        ("iam", "group") => Some("AWS::IAM::Group"),
+        ("iam", "instance-profile") => Some("AWS::IAM::InstanceProfile"),
+        ("iam", "policy") => Some("AWS::IAM::ManagedPolicy"),
+        ("iam", "role") => Some("AWS::IAM::Role"),
+        ("iam", "user") => Some("AWS::IAM::User"),
+        _ => None,
+    }
 }
 
 /// A record could not be taken: the log does not keep up, or cannot be written.
@@ -79,16 +104,10 @@ impl Trail {
     }
 
     /// Puts the record of a successful write into its transaction.
-    pub(crate) fn put(
-        &self,
-        txn: &mut Txn,
-        event: &Event<'_>,
-        response: Option<&RawValue>,
-        random: &mut dyn Random,
-    ) {
+    pub(crate) fn put(&self, txn: &mut Txn, event: &Event<'_>, ended: &Ended<'_>, random: &mut dyn Random) {
         let id = EventId::new(event.now, random);
         let world = Arc::clone(txn.world());
-        let entry = event.entry(&world, id, &Ended::Succeeded { response }, None);
+        let entry = event.entry(&world, id, ended, None);
         txn.put_outbox(id.to_bytes(), entry.json().as_bytes());
     }
 
@@ -193,10 +212,11 @@ impl Event<'_> {
             region: self.region,
             source_ip: &source_ip,
         };
-        let (failure, response) = match *ended {
-            Ended::Failed { code, message } => (Some(Failure { code, message }), None),
-            Ended::Succeeded { response } => (None, response),
+        let (failure, response, touched) = match *ended {
+            Ended::Failed { code, message } => (Some(Failure { code, message }), None, [].as_slice()),
+            Ended::Succeeded { response, touched } => (None, response, touched),
         };
+        let resources: Vec<_> = touched.iter().map(Touched::shown).collect();
         Entry::new(&Record {
             user_agent: self.user_agent,
             failure,
@@ -204,6 +224,7 @@ impl Event<'_> {
             response,
             request_id: Some(self.request_id),
             read_only: self.read_only,
+            resources: &resources,
             recipient: Some(recipient),
             shared_id,
             tls: self.tls.map(|TlsFacts { version, cipher }| TlsDetails {
