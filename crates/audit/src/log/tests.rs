@@ -254,8 +254,8 @@ proptest! {
             prop_assert_eq!(row.get::<_, u64>(0).unwrap(), seq);
             prop_assert_eq!(row.get::<_, i64>(1).unwrap(), entry.time().seconds());
             prop_assert_eq!(text(2), Some(entry.id().to_string()));
-            prop_assert_eq!(text(3), Some(entry.event_name()).map(str::to_owned));
-            prop_assert_eq!(text(4), Some(entry.event_source()).map(str::to_owned));
+            prop_assert_eq!(text(3), Some(entry.event_name().to_owned()));
+            prop_assert_eq!(text(4), Some(entry.event_source().to_owned()));
             prop_assert_eq!(text(5), entry.account().map(|account| account.to_string()));
             prop_assert_eq!(text(6), entry.user_name().map(str::to_owned));
             prop_assert_eq!(text(7), entry.access_key_id().map(str::to_owned));

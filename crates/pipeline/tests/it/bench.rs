@@ -157,7 +157,8 @@ impl Bench {
             );
             request = request.header("authorization", claim).header("x-amz-date", "20231114T221320Z");
         }
-        let request = request.header("host", "example.com").body(Bytes::copy_from_slice(query.as_bytes())).unwrap();
+        let request =
+            request.header("host", "example.com").body(Bytes::copy_from_slice(query.as_bytes())).unwrap();
         let origin = Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: None };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(self.pipeline.answer(&request, origin))
