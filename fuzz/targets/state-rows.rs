@@ -186,7 +186,15 @@ fn small_account() -> Rows {
     let owner = KeyOwner::User(user);
     txn.put(
         RowKey::AccessKey(key),
-        AccessKey { id: key, account: id, owner, active: true, created, secret: [0; 8].into() },
+        AccessKey {
+            id: key,
+            account: id,
+            partition: Partition::Aws,
+            owner,
+            active: true,
+            created,
+            secret: [0; 8].into(),
+        },
     );
     let usage = Usage { time: created, service: "iam".into(), region: "us-east-1".into() };
     txn.put(RowKey::KeyUsage(key), usage.clone());
