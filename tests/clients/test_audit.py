@@ -173,6 +173,7 @@ def test_change_behind_the_servers_back_is_found(tmp_path, change):
     account = server.account()
     for _ in range(5):
         account.iam.list_users()
+        server.trail()  # reading ends a batch
     server.stop()
     assert json.loads(server.host("trail", "verify"))["whole"] is True
     with closing(sqlite3.connect(server.data / "trail.sqlite")) as connection:
