@@ -182,10 +182,26 @@ impl Node {
         if let Some(mover) = self.mover.lock().unwrap_or_else(PoisonError::into_inner).take() {
             mover.stop();
         }
-        if let Err(error) = self.writer.flush(FLUSH_TIME_MAX) {
-            tracing::warn!(%error, "the last records of reads may be missing from the audit log");
+        match self.writer.flush(FLUSH_TIME_MAX) {
+            Ok(()) => self.anchor_trail(),
+            Err(error) => {
+                tracing::warn!(%error, "the last records of reads may be missing from the audit log");
+            }
         }
         self.db.close();
+    }
+
+    /// Writes down how far the log reaches, all of it on disk: until the next start no end of it can be cut off unseen.
+    fn anchor_trail(&self) {
+        let head = self.log.head().to_bytes();
+        if self.db.snapshot().trail_head() == Some(head.as_slice()) {
+            return;
+        }
+        let mut txn = self.db.begin();
+        txn.put_trail_head(&head);
+        if let Err(error) = self.db.commit_wait(txn) {
+            tracing::warn!(%error, "how far the audit log reaches was not written down");
+        }
     }
 
     /// Opens an account, for a host command.
