@@ -33,6 +33,16 @@ def test_answer_is_whole(account):
     }
 
 
+def test_tags_of_the_role_decide_under_both_their_keys(account):
+    role = account.role(account.root_arn)
+    account.iam.tag_role(RoleName=role["RoleName"], Tags=[{"Key": "Level", "Value": "top"}])
+    for key in ("aws:ResourceTag/Level", "iam:ResourceTag/level"):
+        account.user(allow("sts:AssumeRole", StringEquals={key: "top"})).assume(role)
+        user = account.user(allow("sts:AssumeRole"), deny("sts:AssumeRole", StringEquals={key: "top"}))
+        with refused("AccessDenied"):
+            user.assume(role)
+
+
 def test_trusted_user_needs_no_policy_and_trusted_account_needs_one(account, nobody):
     named = account.role(nobody.arn)
     assert nobody.assume(named).sts.get_caller_identity()["Arn"].endswith("/session")

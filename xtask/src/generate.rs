@@ -160,8 +160,8 @@ impl Generator {
         line!(self, "target_prefix: {:?},", metadata.target_prefix);
         line!(self, "json_version: {:?},", metadata.json_version.as_deref().unwrap_or("1.1"));
         line!(self, "event_source: {:?},", self.service.event_source);
-        let Service { is_global, has_tag_key, .. } = self.service;
-        line!(self, "is_global: {is_global}, has_tag_key: {has_tag_key},");
+        let Service { is_global, .. } = self.service;
+        line!(self, "is_global: {is_global},");
         line!(self, "operations: OPERATIONS, errors: ERRORS, }};\n");
         line!(self, "/// Every operation, sorted by name.");
         line!(self, "pub static OPERATIONS: &[&OperationSchema] = &[");

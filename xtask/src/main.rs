@@ -32,25 +32,11 @@ struct Service {
     event_source: &'static str,
     /// One for all regions of a partition. Source: AWS General Reference, service endpoints.
     is_global: bool,
-    /// Has `<name>:ResourceTag/…`. Source: Service Authorization Reference, condition keys of the service.
-    has_tag_key: bool,
 }
 
 const SERVICES: &[Service] = &[
-    Service {
-        name: "iam",
-        version: "2010-05-08",
-        event_source: "iam.amazonaws.com",
-        is_global: true,
-        has_tag_key: true,
-    },
-    Service {
-        name: "sts",
-        version: "2011-06-15",
-        event_source: "sts.amazonaws.com",
-        is_global: false,
-        has_tag_key: false,
-    },
+    Service { name: "iam", version: "2010-05-08", event_source: "iam.amazonaws.com", is_global: true },
+    Service { name: "sts", version: "2011-06-15", event_source: "sts.amazonaws.com", is_global: false },
 ];
 
 const USAGE: &str = "fetch-models | generate [--check] | fetch-managed-policies | managed-policies [--check] \

@@ -3,7 +3,7 @@
 use rootward_auth::authz::{Callers, Check};
 use rootward_policy::Context;
 use rootward_state::Txn;
-use rootward_wire::{Mismatch, Operation, OperationSchema, ServiceSchema, Shape, Structure, Value};
+use rootward_wire::{Mismatch, Operation, OperationSchema, Shape, Structure, Value};
 
 use crate::declaration::{Declaration, Effect, Key, Rule, Scope, Target};
 use crate::{Failure, OpContext};
@@ -106,7 +106,7 @@ where
         let needed = self.declaration.rules.iter().filter(|rule| (rule.when)(scope, &self.input));
         for rule in needed {
             let target = (rule.target)(scope, &self.input);
-            let context = context(O::DESCRIPTION.service, rule, scope, &self.input, &target);
+            let context = context(rule, scope, &self.input, &target);
             allowed(check(rule.action, &target, scope), context)?;
         }
         Ok(Allowed(()))
@@ -128,18 +128,13 @@ fn check<'a>(action: &'static str, target: &'a Target, scope: &Scope<'_>) -> Che
 }
 
 /// The condition keys of one authorization besides the global ones.
-fn context<I>(
-    service: &ServiceSchema,
-    rule: &Rule<I>,
-    scope: &Scope<'_>,
-    input: &I,
-    target: &Target,
-) -> Context {
+fn context<I>(rule: &Rule<I>, scope: &Scope<'_>, input: &I, target: &Target) -> Context {
     let mut context = Context::new();
     for tag in &target.tags {
         context.text(&format!("aws:ResourceTag/{}", tag.key), &tag.value);
-        if service.has_tag_key {
-            context.text(&format!("{}:ResourceTag/{}", service.name, tag.key), &tag.value);
+        // Of the resource's service, whatever service is called: `AssumeRole` is about a role, which belongs to IAM.
+        if let Some(owner) = target.arn.split(':').nth(2) {
+            context.text(&format!("{owner}:ResourceTag/{}", tag.key), &tag.value);
         }
     }
     for key in rule.keys {

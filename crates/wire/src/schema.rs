@@ -327,8 +327,6 @@ pub struct ServiceSchema {
     pub event_source: &'static str,
     /// One for all regions of a partition.
     pub is_global: bool,
-    /// Tags of its resources are also under a condition key of its own: `iam:ResourceTag/…`.
-    pub has_tag_key: bool,
     /// Its operations, sorted by name.
     pub operations: &'static [&'static OperationSchema],
     /// Every error it declares.

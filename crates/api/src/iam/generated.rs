@@ -18,7 +18,6 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     json_version: "1.1",
     event_source: "iam.amazonaws.com",
     is_global: true,
-    has_tag_key: true,
     operations: OPERATIONS,
     errors: ERRORS,
 };

@@ -16,7 +16,6 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     json_version: "1.1",
     event_source: "sts.amazonaws.com",
     is_global: false,
-    has_tag_key: false,
     operations: OPERATIONS,
     errors: ERRORS,
 };
