@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::RowKey;
-use crate::entities::{AccessKey, Account, Group, InstanceProfile, ManagedPolicy, Role, Usage, User};
+use crate::entities::{AccessKey, Account, Group, InstanceProfile, ManagedPolicy, Named, Role, Usage, User};
 
 const FORMAT: u8 = 1;
 
@@ -67,11 +67,13 @@ impl Row {
             RowKey::Alias(_) | RowKey::Email(_) => {
                 decode::<AccountId>(bytes).map(|owner| Self::Owner(*owner))
             }
-            RowKey::Entity(_, EntityKind::Group, _) => decode(bytes).map(Self::Group),
-            RowKey::Entity(_, EntityKind::InstanceProfile, _) => decode(bytes).map(Self::InstanceProfile),
-            RowKey::Entity(_, EntityKind::Policy, _) => decode(bytes).map(Self::Policy),
-            RowKey::Entity(_, EntityKind::Role, _) => decode(bytes).map(Self::Role),
-            RowKey::Entity(_, EntityKind::User, _) => decode(bytes).map(Self::User),
+            RowKey::Entity(_, EntityKind::Group, _) => decode_entity(bytes).map(Self::Group),
+            RowKey::Entity(_, EntityKind::InstanceProfile, _) => {
+                decode_entity(bytes).map(Self::InstanceProfile)
+            }
+            RowKey::Entity(_, EntityKind::Policy, _) => decode_entity(bytes).map(Self::Policy),
+            RowKey::Entity(_, EntityKind::Role, _) => decode_entity(bytes).map(Self::Role),
+            RowKey::Entity(_, EntityKind::User, _) => decode_entity(bytes).map(Self::User),
             RowKey::KeyUsage(_) | RowKey::RoleUsage(..) => decode(bytes).map(Self::Usage),
             RowKey::Outbox(_) | RowKey::TrailHead => return Ok(Self::Raw(bytes.into())),
         };
@@ -83,6 +85,12 @@ fn encode<T: Serialize>(row: &T) -> Arc<[u8]> {
     // Writing to a growing buffer fails for no type of ours: no maps of unknown length, no custom errors.
     let bytes = postcard::to_extend(row, vec![FORMAT]).unwrap_or_default();
     bytes.into()
+}
+
+/// An entity whose id is one of its own kind: under another's, the indexes would find it in the wrong table.
+fn decode_entity<T: DeserializeOwned + Named>(bytes: &[u8]) -> Result<Arc<T>, &'static str> {
+    let row: Arc<T> = decode(bytes)?;
+    if row.id().kind() == T::KIND { Ok(row) } else { Err("its id is one of another kind of entity") }
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Arc<T>, &'static str> {

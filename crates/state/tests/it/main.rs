@@ -232,3 +232,15 @@ fn row_from_a_newer_version_is_refused_by_name() {
     let error = Db::open(store).err().unwrap().to_string();
     assert!(error.contains("a/123456789012/u/ann") && error.contains("newer"), "{error}");
 }
+
+#[test]
+fn entity_under_the_id_of_another_kind_is_refused_by_name() {
+    let (store, db) = open();
+    let mut txn = db.begin();
+    txn.put_entity(account_id(), User { id: id(EntityKind::Group, 1), ..user("ann", 1) });
+    // Durable, but this node stops following: what it cannot read it must not decide by.
+    db.commit_wait(txn).unwrap();
+    assert!(db.fault().is_some());
+    let error = Db::open(store).err().unwrap().to_string();
+    assert!(error.contains("a/123456789012/u/ann") && error.contains("another kind"), "{error}");
+}
