@@ -3,15 +3,16 @@
 //! INVARIANT: a file that has its name is whole. It is made under another name and renamed when everything in it is on the
 //! disk, so a file that is empty or has no tables is not one whose making was interrupted: it has lost what it held.
 //!
-//! Tables: `rows` (key → revision, 8 bytes big-endian, and value), `log` (revision → writes, see [`log`]) and `meta`:
-//! `schema`, `store-id`, `key-id` and `head`.
+//! Tables: `rows` (key → revision, 8 bytes big-endian, and value), `log` (revision → writes, see [`log`]) and `meta`, which
+//! never changes: `schema`, `store-id` and `key-id`. The newest entry of the log is never cut, so the log also says which
+//! revision the file is at: one page less to write with every commit than a row of its own for it.
 
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{
     Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError,
@@ -38,6 +39,8 @@ pub(super) struct File {
     key: KeyId,
     store_id: String,
     slot: RwLock<Slot>,
+    /// Of the open file: nobody else writes it.
+    head: Mutex<Head>,
 }
 
 enum Slot {
@@ -109,7 +112,6 @@ pub(super) fn fill(database: &Database, key: KeyId, random: &mut dyn Random) -> 
         meta.insert("schema", SCHEMA.to_be_bytes().as_slice())?;
         meta.insert("store-id", store_id.as_slice())?;
         meta.insert("key-id", key.as_bytes().as_slice())?;
-        Head::default().write(&mut meta)?;
     }
     transaction.commit()?;
     Ok(())
@@ -134,12 +136,14 @@ impl File {
             key,
             store_id: String::new(),
             slot: RwLock::new(Slot::Failed),
+            head: Mutex::default(),
         };
         let database = file.open_database()?;
-        let (store_id, revision) = file.check(&database)?;
+        let (store_id, head) = file.check(&database)?;
         file.store_id = store_id;
         file.slot = RwLock::new(Slot::Open(database));
-        Ok((file, revision))
+        file.head = Mutex::new(head);
+        Ok((file, head.revision))
     }
 
     pub(super) fn store_id(&self) -> &str {
@@ -148,22 +152,21 @@ impl File {
 
     /// Opens the file again if an operation has failed since; returns the revision it holds.
     pub(super) fn reopen(&self) -> Result<Revision, StoreError> {
-        if let Slot::Open(database) = &*self.slot() {
-            return read_head(database).map(|head| head.revision).map_err(|fault| self.describe(fault));
+        if let Slot::Open(_) = &*self.slot() {
+            return Ok(self.head().revision);
         }
         let mut slot = self.slot_mut();
         match &*slot {
-            Slot::Closed => Err(StoreError::Unavailable(CLOSED.to_owned())),
-            Slot::Open(database) => {
-                read_head(database).map(|head| head.revision).map_err(|fault| self.describe(fault))
-            }
+            Slot::Closed => return Err(StoreError::Unavailable(CLOSED.to_owned())),
+            Slot::Open(_) => {}
             Slot::Failed => {
                 let database = self.open_database()?;
-                let (_, revision) = self.check(&database)?;
+                let (_, head) = self.check(&database)?;
                 *slot = Slot::Open(database);
-                Ok(revision)
+                *self.head() = head;
             }
         }
+        Ok(self.head().revision)
     }
 
     pub(super) fn close(&self) {
@@ -180,7 +183,7 @@ impl File {
         self.reopen()?;
         self.with(|database| {
             let transaction = database.begin_read()?;
-            let head = Head::read(&transaction.open_table(META)?)?;
+            let head = Head::read(&transaction.open_table(LOG)?)?;
             for row in transaction.open_table(ROWS)?.iter()? {
                 let (key, value) = row?;
                 let (revision, value) = split_row(value.value())?;
@@ -210,18 +213,16 @@ impl File {
         visit: &mut dyn FnMut(&[Change]),
     ) -> Result<(), StoreError> {
         let oldest = self.with(|database| {
-            let transaction = database.begin_read()?;
-            let head = Head::read(&transaction.open_table(META)?)?;
+            let log = database.begin_read()?.open_table(LOG)?;
+            let head = Head::read(&log)?;
             if from < head.oldest {
                 return Ok(Some(head.oldest));
             }
             let mut changes = Vec::new();
-            for entry in transaction.open_table(LOG)?.range(from.saturating_add(1)..)? {
+            for entry in log.range(from.saturating_add(1)..)? {
                 let (revision, writes) = entry?;
                 let revision = revision.value();
-                let writes = log::decode(writes.value()).ok_or_else(|| {
-                    Fault::Damaged(format!("revision {revision} of the log cannot be read"))
-                })?;
+                let writes = log::decode(writes.value()).ok_or_else(|| bad_entry(revision))?;
                 changes.push(Change { revision, writes });
                 if changes.len() == GROUP_COMMITS_MAX {
                     visit(&changes);
@@ -239,9 +240,12 @@ impl File {
     /// Applies `changes`, whose rows and log entries may be there already, and flushes.
     pub(super) fn write(&self, changes: &[Change]) -> Result<(), StoreError> {
         self.with(|database| {
+            let head = *self.head();
             // redb promises errors; should a damaged page make it panic, the group is refused like after any other.
-            catch_unwind(AssertUnwindSafe(|| write_group(database, changes)))
-                .unwrap_or_else(|_| Err(Fault::Damaged("a page cannot be used".to_owned())))
+            let written = catch_unwind(AssertUnwindSafe(|| write_group(database, changes, head)))
+                .unwrap_or_else(|_| Err(Fault::Damaged("a page cannot be used".to_owned())))?;
+            *self.head() = written;
+            Ok(())
         })
     }
 
@@ -272,6 +276,10 @@ impl File {
         self.slot.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn head(&self) -> MutexGuard<'_, Head> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn open_database(&self) -> Result<Database, StoreError> {
         match catch_unwind(AssertUnwindSafe(|| (self.opener)(&self.path))) {
             Ok(Ok(database)) => Ok(database),
@@ -280,8 +288,8 @@ impl File {
         }
     }
 
-    /// Checks that the database is ours, of our version and of our key; returns the store's id and revision.
-    fn check(&self, database: &Database) -> Result<(String, Revision), StoreError> {
+    /// Checks that the database is ours, of our version and of our key; returns the store's id and head.
+    fn check(&self, database: &Database) -> Result<(String, Head), StoreError> {
         let row = |name| read_meta(database, name).map_err(|fault| self.describe(fault));
         let bad = |name: &str| self.corrupt(format!("its `{name}` cannot be read"));
         let schema = u32::from_be_bytes(row("schema")?.try_into().map_err(|_| bad("schema"))?);
@@ -301,7 +309,7 @@ impl File {
         }
         let head = read_head(database).map_err(|fault| self.describe(fault))?;
         let store_id = row("store-id")?.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok((store_id, head.revision))
+        Ok((store_id, head))
     }
 
     fn shown_path(&self) -> String {
@@ -347,32 +355,34 @@ struct Head {
     revision: Revision,
     /// The log holds the revisions after this one.
     oldest: Revision,
-    /// Bytes of the log's entries.
-    log_bytes: u64,
+    /// Where the log's oldest entry begins and its newest ends, in bytes from the first entry it ever had.
+    log_start: u64,
+    log_end: u64,
 }
 
 impl Head {
-    fn read(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Self, Fault> {
-        let row = meta.get("head")?.ok_or_else(|| Fault::Damaged("it has no `head`".to_owned()))?;
-        let (numbers, []) = row.value().as_chunks::<8>() else { return Err(bad_head()) };
-        let [revision, oldest, log_bytes] = *numbers else { return Err(bad_head()) };
-        let [revision, oldest, log_bytes] = [revision, oldest, log_bytes].map(u64::from_be_bytes);
-        Ok(Self { revision, oldest, log_bytes })
+    fn read(log: &impl ReadableTable<u64, &'static [u8]>) -> Result<Self, Fault> {
+        let (Some((oldest, first)), Some((revision, last))) = (log.first()?, log.last()?) else {
+            return Ok(Self::default());
+        };
+        let (oldest, revision) = (oldest.value(), revision.value());
+        let first = log::place(first.value()).ok_or_else(|| bad_entry(oldest))?;
+        let last = log::place(last.value()).ok_or_else(|| bad_entry(revision))?;
+        let oldest = oldest.saturating_sub(1);
+        Ok(Self { revision, oldest, log_start: first.start, log_end: last.end })
     }
 
-    fn write(&self, meta: &mut Table<'_, &'static str, &'static [u8]>) -> Result<(), Fault> {
-        let numbers = [self.revision, self.oldest, self.log_bytes].map(u64::to_be_bytes);
-        meta.insert("head", numbers.as_flattened())?;
-        Ok(())
+    fn log_bytes(&self) -> u64 {
+        self.log_end.saturating_sub(self.log_start)
     }
 }
 
-fn bad_head() -> Fault {
-    Fault::Damaged("its `head` cannot be read".to_owned())
+fn bad_entry(revision: Revision) -> Fault {
+    Fault::Damaged(format!("revision {revision} of the log cannot be read"))
 }
 
 fn read_head(database: &Database) -> Result<Head, Fault> {
-    Head::read(&database.begin_read()?.open_table(META)?)
+    Head::read(&database.begin_read()?.open_table(LOG)?)
 }
 
 /// One row of `meta`; a database without them is not ours.
@@ -394,26 +404,29 @@ fn split_row(row: &[u8]) -> Result<(Revision, &[u8]), Fault> {
     Ok((u64::from_be_bytes(*revision), value))
 }
 
-fn write_group(database: &Database, changes: &[Change]) -> Result<(), Fault> {
+/// Applies `changes` to a file that is at `head`; returns where it is then.
+fn write_group(database: &Database, changes: &[Change], mut head: Head) -> Result<Head, Fault> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     {
         let mut rows = transaction.open_table(ROWS)?;
         let mut log = transaction.open_table(LOG)?;
-        let mut meta = transaction.open_table(META)?;
-        let mut head = Head::read(&meta)?;
         for change in changes {
             write_rows(&mut rows, change)?;
-            let entry = log::encode(&change.writes);
-            let replaced = log.insert(change.revision, entry.as_slice())?.map_or(0, |old| old.value().len());
-            head.log_bytes = (head.log_bytes + entry.len() as u64).saturating_sub(replaced as u64);
+            let start = match log.get(change.revision)? {
+                // Found in the file after its flush had failed, and written over itself.
+                Some(entry) => log::place(entry.value()).ok_or_else(|| bad_entry(change.revision))?.start,
+                None => head.log_end,
+            };
+            let entry = log::encode(&change.writes, start);
+            log.insert(change.revision, entry.as_slice())?;
             head.revision = change.revision;
+            head.log_end = start + entry.len() as u64;
         }
         cut(&mut log, &mut head)?;
-        head.write(&mut meta)?;
     }
     transaction.commit()?;
-    Ok(())
+    Ok(head)
 }
 
 fn write_rows(rows: &mut Table<'_, &'static [u8], &'static [u8]>, change: &Change) -> Result<(), Fault> {
@@ -430,16 +443,16 @@ fn write_rows(rows: &mut Table<'_, &'static [u8], &'static [u8]>, change: &Chang
     Ok(())
 }
 
-/// Drops the oldest entries of a log that has become too long or too large.
+/// Drops the oldest entries of a log that has become too long or too large; never the newest, which is far smaller.
 fn cut(log: &mut Table<'_, u64, &'static [u8]>, head: &mut Head) -> Result<(), Fault> {
-    if head.revision - head.oldest <= LOG_REVISIONS + LOG_SLACK && head.log_bytes <= LOG_BYTES_MAX {
+    if head.revision - head.oldest <= LOG_REVISIONS + LOG_SLACK && head.log_bytes() <= LOG_BYTES_MAX {
         return Ok(());
     }
     let bytes_kept = LOG_BYTES_MAX / 8 * 7;
-    while head.revision - head.oldest > LOG_REVISIONS || head.log_bytes > bytes_kept {
+    while head.revision - head.oldest > LOG_REVISIONS || head.log_bytes() > bytes_kept {
         let Some((revision, entry)) = log.pop_first()? else { break };
         head.oldest = revision.value();
-        head.log_bytes = head.log_bytes.saturating_sub(entry.value().len() as u64);
+        head.log_start = log::place(entry.value()).ok_or_else(|| bad_entry(head.oldest))?.end;
     }
     Ok(())
 }

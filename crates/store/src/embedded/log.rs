@@ -1,17 +1,23 @@
-//! How the feed's log keeps the writes of one commit: version, then for each write key and value with their lengths.
+//! How the feed's log keeps the writes of one commit: version, where the entry begins, then for each write key and value
+//! with their lengths.
 //!
-//! Lengths are big-endian `u32`; a value's length is one more than it is, 0 means deleted.
+//! An entry begins where the one before it ends, in bytes (`u64`) from the first entry the log ever had: so the first and
+//! the last entry say how many bytes the log holds. Lengths are `u32`; a value's length is one more than it is, 0 means
+//! deleted. Numbers are big-endian.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::Write;
 
 const VERSION: u8 = 1;
+const HEADER_BYTES: usize = 9;
 
-pub(super) fn encode(writes: &[Write]) -> Vec<u8> {
+pub(super) fn encode(writes: &[Write], start: u64) -> Vec<u8> {
     let bytes: usize = writes.iter().map(|write| 8 + write.bytes()).sum();
-    let mut out = Vec::with_capacity(1 + bytes);
+    let mut out = Vec::with_capacity(HEADER_BYTES + bytes);
     out.push(VERSION);
+    out.extend_from_slice(&start.to_be_bytes());
     for write in writes {
         out.extend_from_slice(&length(write.key.len()));
         out.extend_from_slice(&write.key);
@@ -26,12 +32,18 @@ pub(super) fn encode(writes: &[Write]) -> Vec<u8> {
     out
 }
 
+/// Where an entry begins and ends; `None` for anything [`encode`] does not write.
+pub(super) fn place(bytes: &[u8]) -> Option<Range<u64>> {
+    let (header, _) = bytes.split_first_chunk::<HEADER_BYTES>()?;
+    let [VERSION, start @ ..] = *header else { return None };
+    let start = u64::from_be_bytes(start);
+    Some(start..start.checked_add(bytes.len() as u64)?)
+}
+
 /// `None` for anything [`encode`] does not write.
 pub(super) fn decode(bytes: &[u8]) -> Option<Vec<Write>> {
-    let (version, mut rest) = bytes.split_first()?;
-    if *version != VERSION {
-        return None;
-    }
+    place(bytes)?;
+    let (_, mut rest) = bytes.split_at_checked(HEADER_BYTES)?;
     let mut writes = Vec::new();
     while !rest.is_empty() {
         let key = take_length(&mut rest)?;
@@ -70,17 +82,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn writes_read_back(rows: Vec<(Vec<u8>, Option<Vec<u8>>)>) {
+        fn writes_read_back(rows: Vec<(Vec<u8>, Option<Vec<u8>>)>, start in 0..u64::MAX / 2) {
             let writes: Vec<Write> =
                 rows.into_iter().map(|(key, value)| Write { key, value: value.map(Arc::from) }).collect();
-            let encoded = encode(&writes);
+            let encoded = encode(&writes, start);
+            prop_assert_eq!(place(&encoded), Some(start..start + encoded.len() as u64));
             prop_assert_eq!(decode(&encoded), Some(writes));
         }
 
         #[test]
         fn any_bytes_are_refused_or_read_back(bytes: Vec<u8>) {
-            if let Some(writes) = decode(&bytes) {
-                prop_assert_eq!(encode(&writes), bytes);
+            if let (Some(writes), Some(place)) = (decode(&bytes), place(&bytes)) {
+                prop_assert_eq!(encode(&writes, place.start), bytes);
             }
         }
     }
