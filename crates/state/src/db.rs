@@ -106,6 +106,12 @@ impl Db {
         self.store.close();
     }
 
+    /// The right to commit on this thread, while no other commit is under way; see [`Store::turn`].
+    pub fn turn(&self) -> Option<Turn<'_>> {
+        // What cannot be followed is not written either; `commit` says so.
+        self.fault.get().is_none().then(|| self.store.turn()).flatten().map(Turn)
+    }
+
     /// Commits; `done` runs on the store's thread when the writes are durable and visible in [`Db::snapshot`], or
     /// when they are refused.
     pub fn commit(&self, txn: Txn, done: Box<dyn FnOnce(Result<Revision, CommitError>) + Send>) {
@@ -126,9 +132,25 @@ impl Db {
     /// # Errors
     /// [`CommitError`], as the store says.
     pub fn commit_wait(&self, txn: Txn) -> Result<Revision, CommitError> {
+        if let Some(turn) = self.turn() {
+            return turn.commit(txn);
+        }
         let (send, receive) = std::sync::mpsc::sync_channel(1);
         self.commit(txn, Box::new(move |result| drop(send.send(result))));
         receive.recv().unwrap_or_else(|_| Err(CommitError::Unavailable("the store has stopped".into())))
+    }
+}
+
+/// The right to commit on one's own thread.
+pub struct Turn<'a>(rootward_store::Turn<'a>);
+
+impl Turn<'_> {
+    /// Commits: durable and visible in [`Db::snapshot`] when this returns. Blocks for as long as the disk takes.
+    ///
+    /// # Errors
+    /// [`CommitError`], as the store says.
+    pub fn commit(self, txn: Txn) -> Result<Revision, CommitError> {
+        self.0.commit(txn.into_commit())
     }
 }
 

@@ -24,7 +24,7 @@ mod txn;
 mod world;
 
 pub use codec::CorruptRow;
-pub use db::{CommitError, Db, OpenError, Opened, OutboxRow};
+pub use db::{CommitError, Db, OpenError, Opened, OutboxRow, Turn};
 pub use key::{NameKey, OutboxId, RowKey, UnknownKey};
 pub use policies::AnyPolicy;
 pub use table::{Entry, Table};

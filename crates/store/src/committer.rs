@@ -1,13 +1,19 @@
-//! The one thread that changes a store: takes what is queued as a group, checks guards, has the backend make the group
-//! durable, then tells the feed and the submitters.
+//! What changes a store, one thread at a time: takes what is queued as a group, checks guards, has the backend make the
+//! group durable, then tells the feed and the submitters.
+//!
+//! That is the store's own thread, or, while nothing is queued, whoever asked for a [`Turn`]: a lone submitter then waits for
+//! the disk only and not for two threads to wake each other. What is submitted meanwhile is the thread's next group.
 //!
 //! INVARIANT: a revision is shown to nobody before the backend has said it is durable, and sinks see every revision
 //! once and in order. `State::delivered` is the last one they saw.
+//!
+//! INVARIANT: only the thread that `Waiting::at_work` names locks the [`State`], so nobody ever waits for that lock.
 //!
 //! When the backend cannot make a group durable, every commit of the group is refused, those with a conflict too:
 //! the row they lost against may be one that was never written.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
@@ -17,7 +23,7 @@ use crate::{
     Revision, Sink, StoreError, WatchId, Write,
 };
 
-/// What a backend does for the committer; called on its thread only.
+/// What a backend does for the committer; called by one thread at a time.
 pub(crate) trait Backend: Send {
     /// Makes the backend usable again if it failed before; returns the revision it holds, which is the last delivered
     /// one unless a commit given up for lost turns out to have reached the disk.
@@ -36,8 +42,15 @@ pub(crate) trait Backend: Send {
 /// The queue and its thread.
 pub(crate) struct Committer {
     queue: Arc<Queue>,
+    state: Arc<Mutex<State>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    thread_id: ThreadId,
+}
+
+/// The right to commit on one's own thread, given by [`Store::turn`](crate::Store::turn) while nothing else is queued or under
+/// way. Others queue until it is used or dropped.
+pub struct Turn<'a> {
+    queue: &'a Queue,
+    state: &'a Mutex<State>,
 }
 
 enum Job {
@@ -62,6 +75,8 @@ struct Queue {
 struct Waiting {
     jobs: VecDeque<Job>,
     bytes: usize,
+    /// Who has the state now.
+    at_work: Option<ThreadId>,
     closed: bool,
 }
 
@@ -70,13 +85,24 @@ impl Committer {
     pub(crate) fn start(backend: impl Backend + 'static, revision: Revision) -> Result<Self, StoreError> {
         let queue = Arc::new(Queue::default());
         let state = State { backend: Box::new(backend), delivered: revision, sinks: Vec::new(), watches: 0 };
-        let of_thread = Arc::clone(&queue);
+        let state = Arc::new(Mutex::new(state));
+        let of_thread = (Arc::clone(&queue), Arc::clone(&state));
         let thread = thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || state.run(&of_thread))
+            .spawn(move || run(&of_thread.0, &of_thread.1))
             .map_err(|error| StoreError::Unavailable(format!("the store's thread cannot start: {error}")))?;
-        let thread_id = thread.thread().id();
-        Ok(Self { queue, thread: Mutex::new(Some(thread)), thread_id })
+        Ok(Self { queue, state, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// See [`Store::turn`](crate::Store::turn).
+    pub(crate) fn turn(&self) -> Option<Turn<'_>> {
+        let mut waiting = self.queue.lock();
+        if waiting.closed || waiting.at_work.is_some() || !waiting.jobs.is_empty() {
+            return None;
+        }
+        waiting.at_work = Some(thread::current().id());
+        drop(waiting);
+        Some(Turn { queue: &self.queue, state: &self.state })
     }
 
     pub(crate) fn submit(&self, commit: Commit, done: Done) {
@@ -101,28 +127,31 @@ impl Committer {
 
     /// Queues a job and waits for its answer.
     fn ask<A>(&self, job: impl FnOnce(SyncSender<A>) -> Job) -> Result<A, String> {
-        if thread::current().id() == self.thread_id {
-            return Err("a sink or `done` must not wait for the store".to_owned());
-        }
         let (send, receive) = sync_channel(1);
         {
             let mut waiting = self.queue.lock();
+            if waiting.is_at_work_here() {
+                return Err("a sink or `done` must not wait for the store".to_owned());
+            }
             if waiting.closed {
                 return Err(CLOSED.to_owned());
             }
             waiting.jobs.push_back(job(send));
+            self.queue.wake(&waiting);
         }
-        self.queue.changed.notify_one();
         receive.recv().map_err(|_| CLOSED.to_owned())
     }
 
     /// Lets the thread finish what is queued and end.
     pub(crate) fn close(&self) {
-        self.queue.lock().closed = true;
-        self.queue.changed.notify_one();
-        // The last owner may be dropped inside a `done`: the thread cannot wait for itself, it ends right after.
-        if thread::current().id() == self.thread_id {
-            return;
+        {
+            let mut waiting = self.queue.lock();
+            waiting.closed = true;
+            self.queue.wake(&waiting);
+            // The last owner may be dropped inside a `done`: nobody can wait there, the thread ends right after.
+            if waiting.is_at_work_here() {
+                return;
+            }
         }
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
@@ -154,30 +183,66 @@ impl Queue {
         }
         waiting.bytes += pending.bytes;
         waiting.jobs.push_back(Job::Commit(pending));
-        drop(waiting);
-        self.changed.notify_one();
+        self.wake(&waiting);
         Ok(())
     }
 
-    /// Waits for work; `None` once closed and empty.
+    /// Wakes the thread if it is its turn; whoever is at work looks at the queue afterwards.
+    fn wake(&self, waiting: &Waiting) {
+        if waiting.at_work.is_none() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits for work for the store's thread; `None` once closed and empty.
     fn next(&self) -> Option<Work> {
         let mut waiting = self.lock();
-        while waiting.jobs.is_empty() {
-            if waiting.closed {
-                return None;
-            }
+        while waiting.at_work.is_some() || (waiting.jobs.is_empty() && !waiting.closed) {
             waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
+        if waiting.jobs.is_empty() {
+            return None;
+        }
+        waiting.at_work = Some(thread::current().id());
         Some(waiting.take())
+    }
+
+    /// Ends the work of whoever is at work.
+    fn release(&self) {
+        let mut waiting = self.lock();
+        waiting.at_work = None;
+        if waiting.closed || !waiting.jobs.is_empty() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Closes the queue and refuses what is in it.
+    fn abandon(&self) {
+        let left = {
+            let mut waiting = self.lock();
+            waiting.closed = true;
+            waiting.bytes = 0;
+            std::mem::take(&mut waiting.jobs)
+        };
+        for job in left {
+            if let Job::Commit(pending) = job {
+                (pending.done)(Err(CommitError::Unavailable(CLOSED.to_owned())));
+            }
+        }
     }
 }
 
 enum Work {
     Group(Vec<Pending>),
-    Other(Job),
+    Watch(Revision, Sink, SyncSender<Result<WatchId, StoreError>>),
+    Unwatch(WatchId, SyncSender<()>),
 }
 
 impl Waiting {
+    fn is_at_work_here(&self) -> bool {
+        self.at_work == Some(thread::current().id())
+    }
+
     /// The commits at the head of the queue up to the bounds of a group, or the one other job there.
     fn take(&mut self) -> Work {
         let (mut group, mut bytes) = (Vec::new(), 0);
@@ -187,7 +252,10 @@ impl Waiting {
                     bytes += pending.bytes;
                     group.push(pending);
                 }
-                Some(other) if group.is_empty() => return Work::Other(other),
+                Some(Job::Watch(from, sink, answer)) if group.is_empty() => {
+                    return Work::Watch(from, sink, answer);
+                }
+                Some(Job::Unwatch(id, answer)) if group.is_empty() => return Work::Unwatch(id, answer),
                 Some(other) => {
                     self.jobs.push_front(other);
                     break;
@@ -207,60 +275,86 @@ struct State {
     watches: u64,
 }
 
-/// Closes the queue when the thread ends in whatever way, so that nobody waits for it in vain.
-struct CloseOnExit<'a>(&'a Queue);
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // After a panic of a sink only the thread locks it again, to drop the sinks.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-impl Drop for CloseOnExit<'_> {
+/// The store's thread.
+fn run(queue: &Queue, state: &Mutex<State>) {
+    let _exit = Exit { queue, state };
+    while let Some(work) = queue.next() {
+        lock(state).work(work);
+        queue.release();
+    }
+}
+
+/// Closes the queue when the thread ends in whatever way, so that nobody waits for it in vain.
+struct Exit<'a> {
+    queue: &'a Queue,
+    state: &'a Mutex<State>,
+}
+
+impl Drop for Exit<'_> {
     fn drop(&mut self) {
-        let left = {
-            let mut waiting = self.0.lock();
-            waiting.closed = true;
-            waiting.bytes = 0;
-            std::mem::take(&mut waiting.jobs)
-        };
-        for job in left {
-            if let Job::Commit(pending) = job {
-                (pending.done)(Err(CommitError::Unavailable(CLOSED.to_owned())));
-            }
-        }
+        self.queue.abandon();
+        let sinks = std::mem::take(&mut lock(self.state).sinks);
+        drop(sinks);
+    }
+}
+
+impl Turn<'_> {
+    /// Commits; what [`Store::commit`](crate::Store::commit) says holds here too. Sinks run on this thread.
+    ///
+    /// # Errors
+    /// As the commit's outcome.
+    pub fn commit(self, commit: Commit) -> Result<Revision, CommitError> {
+        commit.check_limits()?;
+        let committed = catch_unwind(AssertUnwindSafe(|| lock(self.state).commit(vec![commit])));
+        let outcome = committed.unwrap_or_else(|_| {
+            // A sink has panicked: as on the store's own thread, that closes the store.
+            self.queue.abandon();
+            Vec::new()
+        });
+        outcome.into_iter().next().unwrap_or_else(|| Err(CommitError::Unavailable(CLOSED.to_owned())))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.queue.release();
     }
 }
 
 impl State {
-    fn run(mut self, queue: &Queue) {
-        let _close = CloseOnExit(queue);
-        while let Some(work) = queue.next() {
-            match work {
-                Work::Group(group) => self.commit(group),
-                Work::Other(Job::Watch(from, sink, answer)) => {
-                    let outcome = self.watch(from, sink);
-                    let _ = answer.send(outcome);
-                }
-                Work::Other(Job::Unwatch(id, answer)) => {
-                    self.sinks.retain(|(other, _)| *other != id);
-                    let _ = answer.send(());
-                }
-                Work::Other(Job::Commit(pending)) => self.commit(vec![pending]),
+    fn work(&mut self, work: Work) {
+        match work {
+            Work::Group(group) => {
+                let (commits, dones): (Vec<_>, Vec<_>) =
+                    group.into_iter().map(|pending| (pending.commit, pending.done)).unzip();
+                let outcomes = self.commit(commits);
+                dones.into_iter().zip(outcomes).for_each(|(done, outcome)| done(outcome));
+            }
+            Work::Watch(from, sink, answer) => {
+                let outcome = self.watch(from, sink);
+                let _ = answer.send(outcome);
+            }
+            Work::Unwatch(id, answer) => {
+                self.sinks.retain(|(other, _)| *other != id);
+                let _ = answer.send(());
             }
         }
     }
 
-    fn commit(&mut self, group: Vec<Pending>) {
-        let (commits, dones): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|pending| (pending.commit, pending.done)).unzip();
+    /// Commits a group and tells the feed; one outcome a commit, in their order.
+    fn commit(&mut self, commits: Vec<Commit>) -> Vec<Result<Revision, CommitError>> {
+        let count = commits.len();
         match self.apply(commits) {
             Ok((changes, outcomes)) => {
                 self.deliver(&changes);
-                drop(changes);
-                for (done, outcome) in dones.into_iter().zip(outcomes) {
-                    done(outcome);
-                }
+                outcomes
             }
-            Err(reason) => {
-                for done in dones {
-                    done(Err(CommitError::Unavailable(reason.clone())));
-                }
-            }
+            Err(reason) => vec![Err(CommitError::Unavailable(reason)); count],
         }
     }
 
@@ -443,6 +537,28 @@ mod tests {
         let store = Memory::new().unwrap();
         store.watch(0, Box::new(|_| panic!("a sink of the test panics"))).unwrap();
         assert!(matches!(store.commit(put(1)), Err(CommitError::Unavailable(_))));
+        assert!(matches!(store.commit(put(1)), Err(CommitError::Unavailable(_))));
+        assert!(store.turn().is_none());
+        store.close();
+    }
+
+    #[test]
+    fn panic_of_a_sink_on_the_stores_thread_closes_the_store_too() {
+        let store = Memory::new().unwrap();
+        store.watch(0, Box::new(|_| panic!("a sink of the test panics"))).unwrap();
+        let (send, receive) = mpsc::channel::<()>();
+        store.submit(put(1), Box::new(move |_| send.send(()).unwrap()));
+        assert!(receive.recv().is_err(), "the outcome of a commit whose sink panicked is not told");
+        store.close();
+        assert!(matches!(store.commit(put(1)), Err(CommitError::Unavailable(_))));
+    }
+
+    #[test]
+    fn store_closed_by_a_sink_on_the_thread_that_has_the_turn_ends() {
+        let store = std::sync::Arc::new(Memory::new().unwrap());
+        let inner = std::sync::Arc::clone(&store);
+        store.watch(0, Box::new(move |_| inner.close())).unwrap();
+        assert_eq!(store.turn().unwrap().commit(put(1)), Ok(1));
         assert!(matches!(store.commit(put(1)), Err(CommitError::Unavailable(_))));
         store.close();
     }

@@ -47,6 +47,7 @@ const CASES: &[fn(&dyn Store)] = &[
     watch_of_the_future_is_refused,
     old_part_of_the_feed_is_there_or_said_to_be_gone,
     outcome_wakes_another_thread_that_commits,
+    one_has_the_turn_and_what_is_submitted_meanwhile_comes_after,
     sixty_four_threads_on_one_row_lose_no_update,
     closed_store_finishes_what_is_queued_and_refuses_the_rest,
 ];
@@ -383,6 +384,28 @@ fn outcome_wakes_another_thread_that_commits(store: &dyn Store) {
         assert_eq!(put(store, "first", ""), 1);
         assert_eq!(second.join().ok(), Some(Ok(2)));
     });
+}
+
+fn one_has_the_turn_and_what_is_submitted_meanwhile_comes_after(store: &dyn Store) {
+    // A store whose commits are made elsewhere gives none.
+    let Some(turn) = store.turn() else { return };
+    assert!(store.turn().is_none(), "one at a time");
+    let heard = Heard::default();
+    let (send, receive) = mpsc::channel();
+    let later = commit(Vec::new(), vec![Write::put("later", *b"1")]);
+    store.submit(later, Box::new(move |outcome| drop(send.send(outcome))));
+    assert_eq!(turn.commit(commit(Vec::new(), vec![Write::put("first", *b"1")])), Ok(1));
+    assert_eq!(receive.recv(), Ok(Ok(2)));
+    watch(store, 0, heard.sink());
+    assert_eq!(heard.revisions(), [1, 2]);
+    drop(store.turn());
+    assert_eq!(put(store, "after", "1"), 3);
+    assert_eq!(heard.revisions(), [1, 2, 3]);
+    if let Some(turn) = store.turn() {
+        let stale = commit(vec![Guard::new("first", 2)], vec![Write::delete("first")]);
+        assert_eq!(turn.commit(stale), Err(CommitError::Conflict));
+    }
+    assert_eq!(put(store, "at last", "1"), 4);
 }
 
 fn sixty_four_threads_on_one_row_lose_no_update(store: &dyn Store) {

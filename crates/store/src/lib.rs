@@ -18,6 +18,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
+pub use committer::Turn;
 pub use embedded::Embedded;
 pub use faulty::Faulty;
 pub use memory::Memory;
@@ -197,8 +198,8 @@ pub type Visit<'a> = dyn FnMut(&[u8], &[u8], Revision) + 'a;
 
 /// A store of rows.
 ///
-/// Sinks and `done`s run on the store's own thread and hold it up: they hand over and return. They may call
-/// [`submit`](Store::submit) but must not wait for the store: [`watch`](Store::watch) and
+/// Sinks and `done`s run on the thread that commits, the store's own or one that has the [`Turn`], and hold it up: they hand
+/// over and return. They may call [`submit`](Store::submit) but must not wait for the store: [`watch`](Store::watch) and
 /// [`unwatch`](Store::unwatch) refuse to work there, [`commit`](Store::commit) would never return. A panic in one of
 /// them closes the store; the `done`s of that group are then dropped without a call.
 pub trait Store: Send + Sync {
@@ -227,11 +228,20 @@ pub trait Store: Send + Sync {
     /// Finishes what is queued, refuses what comes after and releases everything held. Dropping a store does the same.
     fn close(&self);
 
-    /// Submits and waits.
+    /// The right to commit on this thread, if nothing is queued or under way: the fastest way for one who may block for as
+    /// long as the disk takes. A store whose commits are made elsewhere gives none.
+    fn turn(&self) -> Option<Turn<'_>> {
+        None
+    }
+
+    /// Commits on this thread or submits and waits.
     ///
     /// # Errors
     /// As the commit's outcome.
     fn commit(&self, commit: Commit) -> Result<Revision, CommitError> {
+        if let Some(turn) = self.turn() {
+            return turn.commit(commit);
+        }
         let (send, receive) = mpsc::sync_channel(1);
         // The receiver may only be gone when this thread is.
         self.submit(commit, Box::new(move |outcome| drop(send.send(outcome))));

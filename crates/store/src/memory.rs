@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::committer::{Backend, Committer};
 use crate::{
     Change, Commit, Done, GROUP_COMMITS_MAX, LOG_BYTES_MAX, LOG_REVISIONS, Revision, Sink, Store, StoreError,
-    Visit, WatchId, Write,
+    Turn, Visit, WatchId, Write,
 };
 
 /// A store in memory.
@@ -40,6 +40,10 @@ impl Store for Memory {
 
     fn submit(&self, commit: Commit, done: Done) {
         self.committer.submit(commit, done);
+    }
+
+    fn turn(&self) -> Option<Turn<'_>> {
+        self.committer.turn()
     }
 
     fn watch(&self, from: Revision, sink: Sink) -> Result<WatchId, StoreError> {

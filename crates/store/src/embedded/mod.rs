@@ -32,7 +32,7 @@ use rootward_names::Random;
 use self::file::{File, open_database};
 use crate::committer::{Backend, Committer};
 use crate::vault::KeyId;
-use crate::{Change, Commit, Done, Revision, Sink, Store, StoreError, Visit, WatchId};
+use crate::{Change, Commit, Done, Revision, Sink, Store, StoreError, Turn, Visit, WatchId};
 
 /// Memory for pages, in bytes; the system's own cache holds the rest.
 pub const CACHE_BYTES: usize = 4 * 1024 * 1024;
@@ -84,6 +84,10 @@ impl Store for Embedded {
 
     fn submit(&self, commit: Commit, done: Done) {
         self.committer.submit(commit, done);
+    }
+
+    fn turn(&self) -> Option<Turn<'_>> {
+        self.committer.turn()
     }
 
     fn watch(&self, from: Revision, sink: Sink) -> Result<WatchId, StoreError> {
