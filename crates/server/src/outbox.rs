@@ -4,15 +4,15 @@
 //! is on disk, and then its outbox row is deleted, many at a time, together with a note of how far the log reaches. A crash
 //! anywhere in between sends the record again at the next start; the log knows its event id and keeps one.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rootward_audit::{Backlogged, Entry, EventId, Head, Lane, Writer};
 use rootward_state::{Db, OutboxId, OutboxRow, RowKey};
 
+/// The first row that commits waits this long for others: who commits wakes the mover once in that time and not each time.
+const LINGER: Duration = Duration::from_millis(20);
 /// Rows are deleted this long after their record reached the log, at the latest.
 const SWEEP_TIME_MAX: Duration = Duration::from_millis(200);
 /// Rows deleted by one commit, at most.
@@ -25,14 +25,65 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
 
 /// Moves records until it is stopped.
 pub(crate) struct Mover {
-    stopping: Arc<AtomicBool>,
-    stop: Sender<Step>,
+    inbox: Arc<Inbox>,
     thread: JoinHandle<()>,
 }
 
-enum Step {
-    Move(OutboxRow),
-    Stop,
+/// Rows that have committed and wait to be moved.
+#[derive(Default)]
+struct Inbox {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    rows: Vec<OutboxRow>,
+    stopping: bool,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, row: OutboxRow) {
+        let mut waiting = self.lock();
+        waiting.rows.push(row);
+        if waiting.rows.len() == 1 {
+            self.changed.notify_one();
+        }
+    }
+
+    fn stop(&self) {
+        self.lock().stopping = true;
+        self.changed.notify_one();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
+    /// What has come within the linger time after a first row; nothing when none comes for [`SWEEP_TIME_MAX`].
+    fn take(&self) -> Vec<OutboxRow> {
+        let first = self.wait(self.lock(), SWEEP_TIME_MAX, |waiting| waiting.rows.is_empty());
+        if first.rows.is_empty() {
+            return Vec::new();
+        }
+        let mut all = self.wait(first, LINGER, |_| true);
+        std::mem::take(&mut all.rows)
+    }
+
+    /// Waits for at most `time` while `unready`, but not for anything once the node stops.
+    fn wait<'w>(
+        &self,
+        waiting: MutexGuard<'w, Waiting>,
+        time: Duration,
+        unready: impl Fn(&Waiting) -> bool,
+    ) -> MutexGuard<'w, Waiting> {
+        let unready = |waiting: &mut Waiting| !waiting.stopping && unready(waiting);
+        self.changed.wait_timeout_while(waiting, time, unready).unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 /// Rows whose record is in the log, and how far the log reaches with them.
@@ -64,23 +115,23 @@ impl Mover {
         moved: Moved,
         left: Vec<OutboxRow>,
     ) -> Result<Self, String> {
-        let (send, receive) = channel();
-        let stop = send.clone();
-        left.into_iter().for_each(|row| drop(send.send(Step::Move(row))));
-        db.follow_outbox(move |row| drop(send.send(Step::Move(row)))).map_err(|error| error.to_string())?;
-        let stopping = Arc::new(AtomicBool::new(false));
-        let worker = Worker { db, writer, moved, stopping: Arc::clone(&stopping) };
+        let inbox = Arc::new(Inbox {
+            waiting: Mutex::new(Waiting { rows: left, stopping: false }),
+            ..Inbox::default()
+        });
+        let committed = Arc::clone(&inbox);
+        db.follow_outbox(move |row| committed.add(row)).map_err(|error| error.to_string())?;
+        let worker = Worker { db, writer, moved, inbox: Arc::clone(&inbox) };
         let thread = std::thread::Builder::new()
             .name("outbox".into())
-            .spawn(move || worker.run(&receive))
+            .spawn(move || worker.run())
             .map_err(|error| error.to_string())?;
-        Ok(Self { stopping, stop, thread })
+        Ok(Self { inbox, thread })
     }
 
     /// Moves and sweeps what is there, then stops. Call it when nothing writes any more.
     pub(crate) fn stop(self) {
-        self.stopping.store(true, Ordering::Release);
-        let _ = self.stop.send(Step::Stop);
+        self.inbox.stop();
         let _ = self.thread.join();
     }
 }
@@ -89,18 +140,18 @@ struct Worker {
     db: Arc<Db>,
     writer: Arc<Writer>,
     moved: Moved,
-    stopping: Arc<AtomicBool>,
+    inbox: Arc<Inbox>,
 }
 
 impl Worker {
-    fn run(&self, steps: &Receiver<Step>) {
-        loop {
-            match steps.recv_timeout(SWEEP_TIME_MAX) {
-                Ok(Step::Move(row)) => self.move_row(&row),
-                Err(RecvTimeoutError::Timeout) => drop(self.sweep(1)),
-                Ok(Step::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-            }
-            self.sweep(SWEEP_ROWS_MAX);
+    fn run(&self) {
+        // What comes after the last look does so after everything that writes has stopped: nothing.
+        let mut stopping = false;
+        while !stopping {
+            stopping = self.inbox.is_stopping();
+            let rows = self.inbox.take();
+            rows.iter().for_each(|row| self.move_row(row));
+            while self.sweep(if rows.is_empty() { 1 } else { SWEEP_ROWS_MAX }) {}
         }
         if let Err(error) = self.writer.flush(FLUSH_TIME_MAX) {
             tracing::warn!(%error, "audit records stay in the outbox until the next start");
@@ -119,7 +170,7 @@ impl Worker {
         };
         // A log that cannot be written stops writes, so what waits here is bounded by what was under way then.
         while let Err(Backlogged { entry: back }) = self.writer.try_send(Lane::Durable, entry) {
-            if self.stopping.load(Ordering::Acquire) {
+            if self.inbox.is_stopping() {
                 return;
             }
             entry = *back;
