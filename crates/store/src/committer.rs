@@ -5,7 +5,7 @@
 //! the disk only and not for two threads to wake each other. What is submitted meanwhile is the thread's next group.
 //!
 //! INVARIANT: a revision is shown to nobody before the backend has said it is durable, and sinks see every revision
-//! once and in order. `State::delivered` is the last one they saw.
+//! once and in order. The history ends with the last one they saw.
 //!
 //! INVARIANT: only the thread that `Waiting::at_work` names locks the [`State`], so nobody ever waits for that lock.
 //!
@@ -18,6 +18,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 
+use crate::history::History;
 use crate::{
     CLOSED, Change, Commit, CommitError, Done, GROUP_BYTES_MAX, GROUP_COMMITS_MAX, Guard, QUEUE_BYTES_MAX,
     Revision, Sink, StoreError, WatchId, Write,
@@ -26,7 +27,7 @@ use crate::{
 /// What a backend does for the committer; called by one thread at a time.
 pub(crate) trait Backend: Send {
     /// Makes the backend usable again if it failed before; returns the revision it holds, which is the last delivered
-    /// one unless a commit given up for lost turns out to have reached the disk.
+    /// one unless a group given up for lost turns out to have reached the disk.
     fn ready(&mut self) -> Result<Revision, String>;
 
     /// The present revision of each of `keys`, 0 for an absent row.
@@ -34,9 +35,6 @@ pub(crate) trait Backend: Send {
 
     /// Applies all `changes` durably, or none.
     fn persist(&mut self, changes: &[Change]) -> Result<(), String>;
-
-    /// Shows the changes after `from`, oldest first, in portions.
-    fn changes_after(&mut self, from: Revision, visit: &mut dyn FnMut(&[Change])) -> Result<(), StoreError>;
 }
 
 /// The queue and its thread.
@@ -84,7 +82,13 @@ impl Committer {
     /// Starts the thread over a backend that is at `revision`.
     pub(crate) fn start(backend: impl Backend + 'static, revision: Revision) -> Result<Self, StoreError> {
         let queue = Arc::new(Queue::default());
-        let state = State { backend: Box::new(backend), delivered: revision, sinks: Vec::new(), watches: 0 };
+        let state = State {
+            backend: Box::new(backend),
+            history: History::after(revision),
+            in_doubt: Vec::new(),
+            sinks: Vec::new(),
+            watches: 0,
+        };
         let state = Arc::new(Mutex::new(state));
         let of_thread = (Arc::clone(&queue), Arc::clone(&state));
         let thread = thread::Builder::new()
@@ -270,7 +274,9 @@ impl Waiting {
 
 struct State {
     backend: Box<dyn Backend>,
-    delivered: Revision,
+    history: History,
+    /// The group that failed last: it may have reached the disk nevertheless.
+    in_doubt: Vec<Change>,
     sinks: Vec<(WatchId, Sink)>,
     watches: u64,
 }
@@ -351,7 +357,7 @@ impl State {
         let count = commits.len();
         match self.apply(commits) {
             Ok((changes, outcomes)) => {
-                self.deliver(&changes);
+                self.deliver(changes);
                 outcomes
             }
             Err(reason) => vec![Err(CommitError::Unavailable(reason)); count],
@@ -366,7 +372,7 @@ impl State {
         self.catch_up()?;
         let mut rows = self.guarded_rows(&commits)?;
         let mut changes = Vec::new();
-        let mut revision = self.delivered;
+        let mut revision = self.history.newest();
         let outcomes = commits
             .into_iter()
             .map(|commit| {
@@ -384,8 +390,11 @@ impl State {
                 Ok(revision)
             })
             .collect();
-        if !changes.is_empty() {
-            self.backend.persist(&changes)?;
+        if !changes.is_empty()
+            && let Err(reason) = self.backend.persist(&changes)
+        {
+            self.in_doubt = changes;
+            return Err(reason);
         }
         Ok((changes, outcomes))
     }
@@ -402,36 +411,35 @@ impl State {
     /// Makes the backend ready and delivers what it holds beyond what was delivered.
     fn catch_up(&mut self) -> Result<(), String> {
         let held = self.backend.ready()?;
-        if held == self.delivered {
+        let in_doubt = std::mem::take(&mut self.in_doubt);
+        if held == self.history.newest() {
             return Ok(());
         }
-        let sinks = &mut self.sinks;
-        self.backend
-            .changes_after(self.delivered, &mut |changes| {
-                for (_, sink) in sinks.iter_mut() {
-                    sink(changes);
-                }
-            })
-            .map_err(|error| error.to_string())?;
-        self.delivered = held;
+        if in_doubt.last().is_none_or(|change| change.revision != held) {
+            return Err(format!(
+                "the store is at revision {held}, and {} was the last known: somebody else has changed it",
+                self.history.newest()
+            ));
+        }
+        self.deliver(in_doubt);
         Ok(())
     }
 
-    fn deliver(&mut self, changes: &[Change]) {
-        let Some(last) = changes.last() else { return };
-        self.delivered = last.revision;
-        for (_, sink) in &mut self.sinks {
-            sink(changes);
+    fn deliver(&mut self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
         }
+        for (_, sink) in &mut self.sinks {
+            sink(&changes);
+        }
+        self.history.extend(changes);
     }
 
     fn watch(&mut self, from: Revision, mut sink: Sink) -> Result<WatchId, StoreError> {
         self.catch_up().map_err(StoreError::Unavailable)?;
-        if from > self.delivered {
-            return Err(StoreError::Ahead { from, newest: self.delivered });
-        }
-        if from < self.delivered {
-            self.backend.changes_after(from, &mut *sink)?;
+        let missed = self.history.since(from)?;
+        if !missed.is_empty() {
+            sink(missed);
         }
         self.watches += 1;
         let id = WatchId(self.watches);
@@ -558,7 +566,9 @@ mod tests {
         let store = std::sync::Arc::new(Memory::new().unwrap());
         let inner = std::sync::Arc::clone(&store);
         store.watch(0, Box::new(move |_| inner.close())).unwrap();
-        assert_eq!(store.turn().unwrap().commit(put(1)), Ok(1));
+        // The thread may still be at work on what it has just answered.
+        let turn = std::iter::repeat_with(|| store.turn()).flatten().next().unwrap();
+        assert_eq!(turn.commit(put(1)), Ok(1));
         assert!(matches!(store.commit(put(1)), Err(CommitError::Unavailable(_))));
         store.close();
     }

@@ -56,7 +56,8 @@ type Open<'a> = &'a dyn Fn() -> Box<dyn Store>;
 
 const DURABLE_CASES: &[fn(Open<'_>)] = &[
     reopened_store_has_every_row_and_counts_on,
-    reopened_store_resumes_the_feed,
+    reopened_store_goes_on_with_the_feed,
+    reopened_store_is_at_the_revision_of_a_deletion,
     commits_in_flight_at_close_are_whole,
 ];
 
@@ -346,7 +347,7 @@ fn watch_of_the_future_is_refused(store: &dyn Store) {
 }
 
 fn old_part_of_the_feed_is_there_or_said_to_be_gone(store: &dyn Store) {
-    let total = crate::LOG_REVISIONS + 2_500;
+    let total = crate::HISTORY_REVISIONS + 2_500;
     let (send, receive) = mpsc::channel();
     for number in 0..total {
         let send = send.clone();
@@ -356,7 +357,7 @@ fn old_part_of_the_feed_is_there_or_said_to_be_gone(store: &dyn Store) {
     drop(send);
     assert!(receive.into_iter().all(|outcome| outcome.is_ok()));
     let heard = Heard::default();
-    let recent = total - crate::LOG_REVISIONS;
+    let recent = total - crate::HISTORY_REVISIONS;
     watch(store, recent, heard.sink());
     assert_eq!(heard.revisions(), (recent + 1..=total).collect::<Vec<_>>());
     let early = Heard::default();
@@ -474,20 +475,34 @@ fn reopened_store_has_every_row_and_counts_on(open: Open<'_>) {
     assert_eq!(rows(&*open()), (4, vec![row("b", "4", 4)]));
 }
 
-fn reopened_store_resumes_the_feed(open: Open<'_>) {
+fn reopened_store_goes_on_with_the_feed(open: Open<'_>) {
     let store = open();
     put(&*store, "a", "1");
     put(&*store, "b", "2");
     drop(store);
     let store = open();
     let heard = Heard::default();
-    watch(&*store, 1, heard.sink());
+    watch(&*store, 2, heard.sink());
     put(&*store, "c", "3");
     delete(&*store, "a");
-    assert_eq!(heard.revisions(), [2, 3, 4]);
+    assert_eq!(heard.revisions(), [3, 4]);
+    // What was before may be told or said to be gone, but not left out.
     let all = Heard::default();
-    watch(&*store, 0, all.sink());
-    assert_eq!(replayed(&all.changes()), rows(&*store));
+    match store.watch(0, all.sink()) {
+        Ok(_) => assert_eq!(replayed(&all.changes()), rows(&*store)),
+        Err(StoreError::Compacted { oldest }) => assert_eq!((all.revisions(), oldest), (Vec::new(), 2)),
+        Err(other) => fail(&format!("{other} says nothing about the feed")),
+    }
+}
+
+fn reopened_store_is_at_the_revision_of_a_deletion(open: Open<'_>) {
+    for (number, key) in (0..).zip(["a", "b", "a", "b"]) {
+        let store = open();
+        assert_eq!(put(&*store, key, "1"), 2 * number + 1);
+        assert_eq!(delete(&*store, key), 2 * number + 2);
+        drop(store);
+        assert_eq!(rows(&*open()), (2 * number + 2, Vec::new()));
+    }
 }
 
 fn commits_in_flight_at_close_are_whole(open: Open<'_>) {

@@ -10,6 +10,7 @@ mod committer;
 pub mod conformance;
 pub mod embedded;
 pub mod faulty;
+mod history;
 mod memory;
 pub mod vault;
 
@@ -45,11 +46,12 @@ pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Commits beyond this many waiting bytes are refused, so that a stalled disk costs bounded memory.
 pub const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// The feed can be resumed from at least this many revisions back, unless they hold more than [`LOG_BYTES_MAX`].
-pub const LOG_REVISIONS: u64 = 10_000;
+/// The feed can be followed from at least this many revisions back, unless they hold more than [`HISTORY_BYTES_MAX`] or the
+/// store was opened since.
+pub const HISTORY_REVISIONS: u64 = 1_000;
 
-/// The feed's log is cut earlier than [`LOG_REVISIONS`] when it holds more than this many bytes.
-pub const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The feed reaches back less far than [`HISTORY_REVISIONS`] when they hold more than this many bytes.
+pub const HISTORY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A row a commit depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]

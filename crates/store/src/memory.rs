@@ -2,14 +2,11 @@
 //!
 //! The same committer, limits and feed as any other backend; "durable" means applied.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::committer::{Backend, Committer};
-use crate::{
-    Change, Commit, Done, GROUP_COMMITS_MAX, LOG_BYTES_MAX, LOG_REVISIONS, Revision, Sink, Store, StoreError,
-    Turn, Visit, WatchId, Write,
-};
+use crate::{Change, Commit, Done, Revision, Sink, Store, StoreError, Turn, Visit, WatchId};
 
 /// A store in memory.
 pub struct Memory {
@@ -24,7 +21,7 @@ impl Memory {
     /// [`StoreError::Unavailable`] when the system refuses a thread.
     pub fn new() -> Result<Self, StoreError> {
         let rows = Rows::default();
-        let backend = MemoryBackend { rows: rows.clone(), log: VecDeque::new(), log_bytes: 0 };
+        let backend = MemoryBackend { rows: rows.clone() };
         Ok(Self { rows, committer: Committer::start(backend, 0)? })
     }
 }
@@ -81,8 +78,6 @@ impl Rows {
 
 struct MemoryBackend {
     rows: Rows,
-    log: VecDeque<Change>,
-    log_bytes: u64,
 }
 
 impl Backend for MemoryBackend {
@@ -97,24 +92,7 @@ impl Backend for MemoryBackend {
 
     fn persist(&mut self, changes: &[Change]) -> Result<(), String> {
         let mut table = self.rows.write();
-        for change in changes {
-            table.apply(change);
-            self.log_bytes += bytes_of(change);
-            self.log.push_back(change.clone());
-        }
-        drop(table);
-        self.compact();
-        Ok(())
-    }
-
-    fn changes_after(&mut self, from: Revision, visit: &mut dyn FnMut(&[Change])) -> Result<(), StoreError> {
-        let oldest = self.log.front().map_or_else(|| self.rows.read().revision, |change| change.revision - 1);
-        if from < oldest {
-            return Err(StoreError::Compacted { oldest });
-        }
-        let skip = self.log.partition_point(|change| change.revision <= from);
-        let changes: Vec<Change> = self.log.iter().skip(skip).cloned().collect();
-        changes.chunks(GROUP_COMMITS_MAX).for_each(visit);
+        changes.iter().for_each(|change| table.apply(change));
         Ok(())
     }
 }
@@ -133,19 +111,6 @@ impl Table {
             }
         }
     }
-}
-
-impl MemoryBackend {
-    fn compact(&mut self) {
-        while self.log.len() as u64 > LOG_REVISIONS || self.log_bytes > LOG_BYTES_MAX {
-            let Some(oldest) = self.log.pop_front() else { return };
-            self.log_bytes -= bytes_of(&oldest);
-        }
-    }
-}
-
-fn bytes_of(change: &Change) -> u64 {
-    change.writes.iter().map(Write::bytes).sum::<usize>() as u64
 }
 
 #[cfg(test)]

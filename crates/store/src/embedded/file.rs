@@ -3,32 +3,33 @@
 //! INVARIANT: a file that has its name is whole. It is made under another name and renamed when everything in it is on the
 //! disk, so a file that is empty or has no tables is not one whose making was interrupted: it has lost what it held.
 //!
-//! Tables: `rows` (key → revision, 8 bytes big-endian, and value), `log` (revision → writes, see [`log`]) and `meta`, which
-//! never changes: `schema`, `store-id` and `key-id`. The newest entry of the log is never cut, so the log also says which
-//! revision the file is at: one page less to write with every commit than a row of its own for it.
+//! Tables: `rows` (key → revision, 8 bytes big-endian, and value) and `meta`: `schema`, `store-id`, `key-id` and
+//! `last-deletion`, the newest revision that put no row.
+//!
+//! INVARIANT: the newest revision is on a row or is `last-deletion`. So it needs no row of its own, which would be another
+//! page to write with every commit: opening, which reads the whole file anyway, looks for it.
 
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{
     Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError,
 };
 use rootward_names::Random;
 
-use super::{CACHE_BYTES, SCHEMA, log};
+use super::{CACHE_BYTES, SCHEMA};
 use crate::vault::KeyId;
-use crate::{CLOSED, Change, GROUP_COMMITS_MAX, LOG_BYTES_MAX, LOG_REVISIONS, Revision, StoreError, Visit};
+use crate::{CLOSED, Change, Revision, StoreError, Visit};
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
-const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
-/// The log is cut when it is this much longer than it must be, so that few commits pay for cutting.
-const LOG_SLACK: u64 = 1_000;
+const LAST_DELETION: &str = "last-deletion";
 
 /// Opens or makes the database at a path.
 pub(super) type Opener = Box<dyn Fn(&Path) -> Result<Database, DatabaseError> + Send + Sync>;
@@ -40,7 +41,7 @@ pub(super) struct File {
     store_id: String,
     slot: RwLock<Slot>,
     /// Of the open file: nobody else writes it.
-    head: Mutex<Head>,
+    revision: AtomicU64,
 }
 
 enum Slot {
@@ -106,7 +107,6 @@ pub(super) fn fill(database: &Database, key: KeyId, random: &mut dyn Random) -> 
     random.fill(&mut store_id);
     let transaction = database.begin_write()?;
     transaction.open_table(ROWS)?;
-    transaction.open_table(LOG)?;
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert("schema", SCHEMA.to_be_bytes().as_slice())?;
@@ -136,14 +136,14 @@ impl File {
             key,
             store_id: String::new(),
             slot: RwLock::new(Slot::Failed),
-            head: Mutex::default(),
+            revision: AtomicU64::new(0),
         };
         let database = file.open_database()?;
-        let (store_id, head) = file.check(&database)?;
+        let (store_id, revision) = file.check(&database)?;
         file.store_id = store_id;
         file.slot = RwLock::new(Slot::Open(database));
-        file.head = Mutex::new(head);
-        Ok((file, head.revision))
+        file.revision = AtomicU64::new(revision);
+        Ok((file, revision))
     }
 
     pub(super) fn store_id(&self) -> &str {
@@ -153,7 +153,7 @@ impl File {
     /// Opens the file again if an operation has failed since; returns the revision it holds.
     pub(super) fn reopen(&self) -> Result<Revision, StoreError> {
         if let Slot::Open(_) = &*self.slot() {
-            return Ok(self.head().revision);
+            return Ok(self.revision.load(Ordering::Acquire));
         }
         let mut slot = self.slot_mut();
         match &*slot {
@@ -161,12 +161,12 @@ impl File {
             Slot::Open(_) => {}
             Slot::Failed => {
                 let database = self.open_database()?;
-                let (_, head) = self.check(&database)?;
+                let (_, revision) = self.check(&database)?;
                 *slot = Slot::Open(database);
-                *self.head() = head;
+                self.revision.store(revision, Ordering::Release);
             }
         }
-        Ok(self.head().revision)
+        Ok(self.revision.load(Ordering::Acquire))
     }
 
     pub(super) fn close(&self) {
@@ -181,16 +181,7 @@ impl File {
 
     pub(super) fn load(&self, visit: &mut Visit<'_>) -> Result<Revision, StoreError> {
         self.reopen()?;
-        self.with(|database| {
-            let transaction = database.begin_read()?;
-            let head = Head::read(&transaction.open_table(LOG)?)?;
-            for row in transaction.open_table(ROWS)?.iter()? {
-                let (key, value) = row?;
-                let (revision, value) = split_row(value.value())?;
-                visit(key.value(), value, revision);
-            }
-            Ok(head.revision)
-        })
+        self.with(|database| read_rows(database, visit))
     }
 
     pub(super) fn row_revisions(&self, keys: &[&[u8]]) -> Result<Vec<Revision>, StoreError> {
@@ -207,44 +198,13 @@ impl File {
         })
     }
 
-    pub(super) fn changes_after(
-        &self,
-        from: Revision,
-        visit: &mut dyn FnMut(&[Change]),
-    ) -> Result<(), StoreError> {
-        let oldest = self.with(|database| {
-            let log = database.begin_read()?.open_table(LOG)?;
-            let head = Head::read(&log)?;
-            if from < head.oldest {
-                return Ok(Some(head.oldest));
-            }
-            let mut changes = Vec::new();
-            for entry in log.range(from.saturating_add(1)..)? {
-                let (revision, writes) = entry?;
-                let revision = revision.value();
-                let writes = log::decode(writes.value()).ok_or_else(|| bad_entry(revision))?;
-                changes.push(Change { revision, writes });
-                if changes.len() == GROUP_COMMITS_MAX {
-                    visit(&changes);
-                    changes.clear();
-                }
-            }
-            if !changes.is_empty() {
-                visit(&changes);
-            }
-            Ok(None)
-        })?;
-        oldest.map_or(Ok(()), |oldest| Err(StoreError::Compacted { oldest }))
-    }
-
-    /// Applies `changes`, whose rows and log entries may be there already, and flushes.
+    /// Applies `changes`, whose rows may be there already, and flushes.
     pub(super) fn write(&self, changes: &[Change]) -> Result<(), StoreError> {
         self.with(|database| {
-            let head = *self.head();
             // redb promises errors; should a damaged page make it panic, the group is refused like after any other.
-            let written = catch_unwind(AssertUnwindSafe(|| write_group(database, changes, head)))
+            let revision = catch_unwind(AssertUnwindSafe(|| write_group(database, changes)))
                 .unwrap_or_else(|_| Err(Fault::Damaged("a page cannot be used".to_owned())))?;
-            *self.head() = written;
+            self.revision.fetch_max(revision, Ordering::AcqRel);
             Ok(())
         })
     }
@@ -276,10 +236,6 @@ impl File {
         self.slot.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn head(&self) -> MutexGuard<'_, Head> {
-        self.head.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn open_database(&self) -> Result<Database, StoreError> {
         match catch_unwind(AssertUnwindSafe(|| (self.opener)(&self.path))) {
             Ok(Ok(database)) => Ok(database),
@@ -288,8 +244,8 @@ impl File {
         }
     }
 
-    /// Checks that the database is ours, of our version and of our key; returns the store's id and head.
-    fn check(&self, database: &Database) -> Result<(String, Head), StoreError> {
+    /// Checks that the database is ours, of our version and of our key; returns the store's id and revision.
+    fn check(&self, database: &Database) -> Result<(String, Revision), StoreError> {
         let row = |name| read_meta(database, name).map_err(|fault| self.describe(fault));
         let bad = |name: &str| self.corrupt(format!("its `{name}` cannot be read"));
         let schema = u32::from_be_bytes(row("schema")?.try_into().map_err(|_| bad("schema"))?);
@@ -307,9 +263,9 @@ impl File {
                 given: self.key.to_string(),
             });
         }
-        let head = read_head(database).map_err(|fault| self.describe(fault))?;
+        let revision = read_rows(database, &mut |_, _, _| ()).map_err(|fault| self.describe(fault))?;
         let store_id = row("store-id")?.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok((store_id, head))
+        Ok((store_id, revision))
     }
 
     fn shown_path(&self) -> String {
@@ -349,40 +305,26 @@ fn unavailable(path: &Path, reason: &str) -> StoreError {
     StoreError::Unavailable(format!("the data file `{}` cannot be used: {reason}", path.display()))
 }
 
-/// Where the store and its log are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Head {
-    revision: Revision,
-    /// The log holds the revisions after this one.
-    oldest: Revision,
-    /// Where the log's oldest entry begins and its newest ends, in bytes from the first entry it ever had.
-    log_start: u64,
-    log_end: u64,
-}
-
-impl Head {
-    fn read(log: &impl ReadableTable<u64, &'static [u8]>) -> Result<Self, Fault> {
-        let (Some((oldest, first)), Some((revision, last))) = (log.first()?, log.last()?) else {
-            return Ok(Self::default());
-        };
-        let (oldest, revision) = (oldest.value(), revision.value());
-        let first = log::place(first.value()).ok_or_else(|| bad_entry(oldest))?;
-        let last = log::place(last.value()).ok_or_else(|| bad_entry(revision))?;
-        let oldest = oldest.saturating_sub(1);
-        Ok(Self { revision, oldest, log_start: first.start, log_end: last.end })
+/// Shows every row; returns the revision the file was at.
+fn read_rows(database: &Database, visit: &mut Visit<'_>) -> Result<Revision, Fault> {
+    let transaction = database.begin_read()?;
+    let mut newest = last_deletion(&transaction.open_table(META)?)?;
+    for row in transaction.open_table(ROWS)?.iter()? {
+        let (key, value) = row?;
+        let (revision, value) = split_row(value.value())?;
+        newest = newest.max(revision);
+        visit(key.value(), value, revision);
     }
-
-    fn log_bytes(&self) -> u64 {
-        self.log_end.saturating_sub(self.log_start)
-    }
+    Ok(newest)
 }
 
-fn bad_entry(revision: Revision) -> Fault {
-    Fault::Damaged(format!("revision {revision} of the log cannot be read"))
-}
-
-fn read_head(database: &Database) -> Result<Head, Fault> {
-    Head::read(&database.begin_read()?.open_table(LOG)?)
+fn last_deletion(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Revision, Fault> {
+    let Some(row) = meta.get(LAST_DELETION)? else { return Ok(0) };
+    let bytes = row
+        .value()
+        .try_into()
+        .map_err(|_| Fault::Damaged(format!("its `{LAST_DELETION}` cannot be read")))?;
+    Ok(u64::from_be_bytes(bytes))
 }
 
 /// One row of `meta`; a database without them is not ours.
@@ -404,29 +346,20 @@ fn split_row(row: &[u8]) -> Result<(Revision, &[u8]), Fault> {
     Ok((u64::from_be_bytes(*revision), value))
 }
 
-/// Applies `changes` to a file that is at `head`; returns where it is then.
-fn write_group(database: &Database, changes: &[Change], mut head: Head) -> Result<Head, Fault> {
+/// Returns the revision of the last of `changes`.
+fn write_group(database: &Database, changes: &[Change]) -> Result<Revision, Fault> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     {
         let mut rows = transaction.open_table(ROWS)?;
-        let mut log = transaction.open_table(LOG)?;
-        for change in changes {
-            write_rows(&mut rows, change)?;
-            let start = match log.get(change.revision)? {
-                // Found in the file after its flush had failed, and written over itself.
-                Some(entry) => log::place(entry.value()).ok_or_else(|| bad_entry(change.revision))?.start,
-                None => head.log_end,
-            };
-            let entry = log::encode(&change.writes, start);
-            log.insert(change.revision, entry.as_slice())?;
-            head.revision = change.revision;
-            head.log_end = start + entry.len() as u64;
-        }
-        cut(&mut log, &mut head)?;
+        changes.iter().try_for_each(|change| write_rows(&mut rows, change))?;
+    }
+    let puts_nothing = |change: &&Change| change.writes.iter().all(|write| write.value.is_none());
+    if let Some(change) = changes.iter().rev().find(puts_nothing) {
+        transaction.open_table(META)?.insert(LAST_DELETION, change.revision.to_be_bytes().as_slice())?;
     }
     transaction.commit()?;
-    Ok(head)
+    Ok(changes.last().map_or(0, |change| change.revision))
 }
 
 fn write_rows(rows: &mut Table<'_, &'static [u8], &'static [u8]>, change: &Change) -> Result<(), Fault> {
@@ -439,20 +372,6 @@ fn write_rows(rows: &mut Table<'_, &'static [u8], &'static [u8]>, change: &Chang
             }
             None => drop(rows.remove(key)?),
         }
-    }
-    Ok(())
-}
-
-/// Drops the oldest entries of a log that has become too long or too large; never the newest, which is far smaller.
-fn cut(log: &mut Table<'_, u64, &'static [u8]>, head: &mut Head) -> Result<(), Fault> {
-    if head.revision - head.oldest <= LOG_REVISIONS + LOG_SLACK && head.log_bytes() <= LOG_BYTES_MAX {
-        return Ok(());
-    }
-    let bytes_kept = LOG_BYTES_MAX / 8 * 7;
-    while head.revision - head.oldest > LOG_REVISIONS || head.log_bytes() > bytes_kept {
-        let Some((revision, entry)) = log.pop_first()? else { break };
-        head.oldest = revision.value();
-        head.log_start = log::place(entry.value()).ok_or_else(|| bad_entry(head.oldest))?.end;
     }
     Ok(())
 }

@@ -21,7 +21,6 @@
 //! the feed delivers it. Memory and file never differ.
 
 mod file;
-mod log;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -146,10 +145,6 @@ impl Backend for FileBackend {
             return Ok(());
         }
         Err(self.pause(started, error.to_string()))
-    }
-
-    fn changes_after(&mut self, from: Revision, visit: &mut dyn FnMut(&[Change])) -> Result<(), StoreError> {
-        self.file.changes_after(from, visit)
     }
 }
 

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rootward_names::Random;
 use rootward_store::vault::KeyId;
-use rootward_store::{Change, Commit, Embedded, Guard, Revision, Store, StoreError, Write};
+use rootward_store::{Commit, Embedded, Guard, Revision, Store, StoreError, Write};
 
 use crate::Seeded;
 
@@ -37,7 +37,7 @@ fn killed_at_random_moments_keeps_every_acknowledged_commit_and_no_half() {
     std::fs::write(folder.path().join(MARK), b"").unwrap();
     let mut random = Seeded(7);
     let mut acknowledged = Acknowledged::default();
-    let (mut fruitful, mut checked) = (0, 0);
+    let mut fruitful = 0;
     for _ in 0..KILLS {
         let before = acknowledged.revision;
         let mut writer = start_writer(folder.path());
@@ -47,7 +47,7 @@ fn killed_at_random_moments_keeps_every_acknowledged_commit_and_no_half() {
         writer.wait().unwrap();
         acknowledged.add(reader.join().unwrap());
         fruitful += usize::from(acknowledged.revision > before);
-        checked = check(folder.path(), &acknowledged, checked);
+        check(folder.path(), &acknowledged);
     }
     assert!(fruitful > KILLS / 10, "only {fruitful} of {KILLS} runs got as far as a commit");
 }
@@ -108,8 +108,8 @@ fn parse(line: &str) -> Option<(usize, u64, Revision)> {
     Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
-/// Checks the file after a kill; `seen` is the revision up to which the feed was checked before.
-fn check(folder: &Path, acknowledged: &Acknowledged, seen: Revision) -> Revision {
+/// Checks the file after a kill.
+fn check(folder: &Path, acknowledged: &Acknowledged) {
     let store = open(folder);
     let mut rows = BTreeMap::new();
     let revision = store
@@ -126,8 +126,6 @@ fn check(folder: &Path, acknowledged: &Acknowledged, seen: Revision) -> Revision
     }
     let total: u64 = (0..WRITERS).map(|writer| number_of(writer, &rows)).sum();
     assert_eq!(total, revision, "each commit counts one writer and the store up");
-    check_feed(&store, seen, revision);
-    revision
 }
 
 fn number_of(writer: usize, rows: &BTreeMap<String, (Vec<u8>, Revision)>) -> u64 {
@@ -151,16 +149,6 @@ fn check_writer(writer: usize, rows: &BTreeMap<String, (Vec<u8>, Revision)>) -> 
         assert_eq!(found, expected, "writer {writer} at {number}, place {place}");
     }
     number
-}
-
-fn check_feed(store: &Embedded, from: Revision, to: Revision) {
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let of_sink = Arc::clone(&heard);
-    let sink = move |changes: &[Change]| {
-        of_sink.lock().unwrap().extend(changes.iter().map(|change| change.revision))
-    };
-    store.watch(from, Box::new(sink)).unwrap();
-    assert_eq!(*heard.lock().unwrap(), (from + 1..=to).collect::<Vec<_>>());
 }
 
 /// Long enough, and of different lengths, to cross pages.
