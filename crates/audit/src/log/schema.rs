@@ -104,7 +104,9 @@ COMMIT;
 /// `RWad` in the file's header.
 const APPLICATION: i64 = 0x5257_6164;
 const FORMAT: i64 = 1;
-const PAGE_BYTES: i64 = 8 * 1_024;
-const CHECKPOINT_PAGES: i64 = 2_000;
+/// Large ones: a batch is one long text, and each page of it is written twice, to the WAL and from there. A record costs a
+/// quarter less of the processor than with 8 KiB; a lone record rewrites one or two pages.
+const PAGE_BYTES: i64 = 32 * 1_024;
+const CHECKPOINT_PAGES: i64 = 500;
 const WAL_BYTES_KEPT: i64 = 32 * 1_024 * 1_024;
 const CACHE_KIB: i64 = 8_192;
