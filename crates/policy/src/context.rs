@@ -137,6 +137,17 @@ impl Context {
         self
     }
 
+    /// Sets every key of `other`.
+    pub fn extend(&mut self, other: &Self) -> &mut Self {
+        for (key, value) in other.iter() {
+            match value {
+                Value::Many(many) => self.list(key, many.iter()),
+                Value::Single(text) => self.text(key, text),
+            };
+        }
+        self
+    }
+
     /// The value of a key, if it is present.
     pub fn get(&self, key: &str) -> Option<Value<'_>> {
         self.find(hash(key), key)
@@ -232,6 +243,15 @@ mod tests {
         assert_eq!(context.get("aws:RequestTag/\u{212a}"), Some(Value::Single("b")));
         context.text("aws:requesttag/é", "c");
         assert_eq!(context.iter().count(), 2);
+    }
+
+    #[test]
+    fn keys_of_another_context_win() {
+        let (mut context, mut other) = (Context::new(), Context::new());
+        context.text("aws:a", "1").text("aws:b", "2");
+        other.list("AWS:B", ["3"]).text("aws:c", "4");
+        context.extend(&other);
+        assert_eq!(format!("{context:?}"), r#"{"aws:a": "1", "aws:b": ["3"], "aws:c": "4"}"#);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::pattern::Key;
 use crate::program::Statement;
 use crate::span::Place;
 
@@ -149,6 +150,11 @@ impl<'a> Cause<'a> {
     /// The statement's `Sid`, if it has one.
     pub fn sid(&self) -> Option<&'a str> {
         self.statement.sid.as_deref().filter(|sid| !sid.is_empty())
+    }
+
+    /// The condition keys and policy variables the statement looks at, as written, with repetitions.
+    pub fn context_keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.statement.keys().map(Key::name)
     }
 
     /// Where the statement stands in its document.

@@ -14,6 +14,7 @@ use crate::context::{Context, Value};
 use crate::decide::{Attached, Facts, Policies, Request, decide, each_layer, with_query};
 use crate::decision::{Cause, Decision, Layer, Outcome};
 use crate::diagnostic::printable;
+use crate::outlook::{Outlook, outlook};
 use crate::pattern::Key;
 use crate::policy::Effect;
 use crate::principal::Named;
@@ -38,6 +39,8 @@ pub struct Explanation<'a> {
     pub missing_keys: Vec<&'a str>,
     /// What would allow a denied request, all of it together; empty if it is allowed.
     pub changes: Vec<Change<'a>>,
+    /// Whether the missing keys could change the decision.
+    pub outlook: Outlook,
 }
 
 /// One layer as it was consulted.
@@ -111,6 +114,7 @@ pub fn explain<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Explanatio
         layers: Vec::new(),
         missing_keys: Vec::new(),
         changes: Vec::new(),
+        outlook: Outlook::Allowed,
     };
     if decision.layer != Layer::Free {
         with_query(request, policies, |query, facts| explanation.walk(query, facts, policies, request));
@@ -129,6 +133,7 @@ impl<'a> Explanation<'a> {
             self.layers.push(trace);
             ControlFlow::Continue(())
         });
+        self.outlook = outlook(request, facts, &self.layers);
         if !self.decision.is_allowed() {
             self.changes = remedy(request, facts, &self.layers);
         }

@@ -35,6 +35,7 @@ mod edit;
 mod explain;
 mod json;
 mod operator;
+mod outlook;
 mod pattern;
 mod policy;
 mod principal;
@@ -50,6 +51,7 @@ pub use decision::{Cause, Decision, Layer, Outcome, Owner, Source};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use explain::{Explanation, LayerTrace, StatementTrace, Verdict, explain};
 pub use json::{DEPTH_MAX, DOCUMENT_BYTES_MAX};
+pub use outlook::Outlook;
 pub use policy::{
     ConditionEntry, Effect, Listed, ListedPrincipal, Policy, PolicyKind, PrincipalType, Principals,
     Statement, Version,
@@ -58,3 +60,4 @@ pub use principal::{Principal, PrincipalKind};
 pub use program::Program;
 pub use remedy::Change;
 pub use span::{Place, Position, Span, Spanned};
+pub use value::ValueType;

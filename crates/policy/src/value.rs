@@ -3,6 +3,37 @@
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
+/// The types of values that conditions tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ValueType {
+    /// Base64.
+    Binary,
+    /// `true` or `false`, in any case.
+    Boolean,
+    /// ISO 8601, or seconds since 1970.
+    Date,
+    /// One address.
+    Ip,
+    /// A decimal number.
+    Numeric,
+    /// Any text.
+    String,
+}
+
+impl ValueType {
+    /// Whether `text` reads as such a value; if not, every condition that expects one cannot be evaluated.
+    pub fn reads(self, text: &str) -> bool {
+        match self {
+            Self::Binary => base64(text).is_some(),
+            Self::Boolean => text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"),
+            Self::Date => instant(text).is_some(),
+            Self::Ip => text.parse::<IpAddr>().is_ok(),
+            Self::Numeric => Number::parse(text).is_some(),
+            Self::String => true,
+        }
+    }
+}
+
 /// A decimal number of any length, borrowed from its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Number<'a> {

@@ -1,0 +1,129 @@
+//! The outlook: whether condition keys that a request does not have could change the decision on it.
+//!
+//! A question that is asked before there is a request (may she do this at all?) lacks what only requests have: an address, a
+//! time, a session. A statement about the action, the resource and the principal is *open* when whether it matches turns on such a
+//! key. Decided twice, once with the open statements as favourable as could be and once as unfavourable, the request is
+//! allowed whatever the keys, denied whatever they are, or it depends.
+//!
+//! Guarantee: [`Outlook::Allowed`] and [`Outlook::Denied`] hold whatever values the missing keys take. `Depends` may be too much:
+//! open statements are taken one by one, though no request may make all of them match, or only some of their conditions may be
+//! about missing keys.
+
+use crate::context::Context;
+use crate::decide::{Facts, Grants, Request};
+use crate::explain::{LayerTrace, StatementTrace, Verdict};
+use crate::pattern::Key;
+use crate::policy::Effect;
+use crate::principal::Named;
+
+/// What missing condition keys leave of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outlook {
+    /// Allowed, whatever the missing keys are.
+    Allowed,
+    /// Denied, whatever the missing keys are.
+    Denied,
+    /// It depends on them.
+    Depends,
+}
+
+pub(crate) fn outlook(request: &Request<'_>, facts: &Facts, layers: &[LayerTrace<'_>]) -> Outlook {
+    let decided = |favourable| allowed(request, facts, layers, favourable);
+    match (decided(false), decided(true)) {
+        (true, _) => Outlook::Allowed,
+        (false, true) => Outlook::Depends,
+        (false, false) => Outlook::Denied,
+    }
+}
+
+fn allowed(request: &Request<'_>, facts: &Facts, layers: &[LayerTrace<'_>], favourable: bool) -> bool {
+    let mut grants = Grants::before(request.principal);
+    for trace in layers {
+        let taken =
+            |statement: &&StatementTrace<'_>| match (is_open(statement, request.context), statement.effect) {
+                (true, Effect::Allow) => favourable,
+                (true, Effect::Deny) => !favourable,
+                (false, _) => statement.verdict == Verdict::Matched,
+            };
+        let mut taken = trace.statements.iter().filter(taken);
+        if taken.clone().any(|statement| statement.effect == Effect::Deny) && !facts.passes_over(trace.layer)
+        {
+            return false;
+        }
+        // What did not match has not been asked how closely it names the caller: as closely as could be.
+        let named = |statement: &StatementTrace<'_>| match statement.named {
+            Named::No => Named::Directly,
+            named => named,
+        };
+        let best = taken
+            .by_ref()
+            .map(|statement| (named(statement), statement.cause))
+            .max_by_key(|(named, _)| *named);
+        grants.note(trace.layer, best);
+    }
+    grants.combine(request.principal, facts).is_ok()
+}
+
+/// Whether a missing key could make the statement match, or not match.
+pub(crate) fn is_open(statement: &StatementTrace<'_>, context: &Context) -> bool {
+    let turns_on_missing = match &statement.verdict {
+        Verdict::Matched => true,
+        Verdict::Condition { saw, .. } => saw.is_none(),
+        // A variable in the pattern may have been what did not fit.
+        Verdict::Resource { wanted, .. } => wanted.contains("${"),
+        Verdict::Principal { .. } => false,
+    };
+    turns_on_missing && statement.cause.statement.keys().any(|key: &Key| key.find(context).is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Attached, Context, Policies, Principal, PrincipalKind, Program, Request, Source, explain};
+
+    use super::*;
+
+    fn outlook_of(statements: &str, context: &Context) -> Outlook {
+        let program =
+            Program::of_stored(&format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#));
+        let identity = [Attached { program: &program, source: Source::Unnamed }];
+        let kind = PrincipalKind::User { arn: "arn:aws:iam::111111111111:user/ann", id: "" };
+        let account = "111111111111".parse().ok();
+        let principal = Principal { kind, account, management_account: false };
+        let request = Request {
+            principal: &principal,
+            action: "s3:GetObject",
+            resource: "arn:aws:s3:::b/k",
+            resource_account: None,
+            context,
+        };
+        explain(&request, &Policies { identity: &identity, ..Policies::default() }).outlook
+    }
+
+    const ALLOW: &str = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#;
+    const ALLOW_HOME: &str = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*",
+        "Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}"#;
+    const DENY_AWAY: &str = r#"{"Effect":"Deny","Action":"s3:*","Resource":"*",
+        "Condition":{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}"#;
+
+    #[test]
+    fn missing_key_leaves_open_what_turns_on_it_alone() {
+        let none = Context::new();
+        assert_eq!(outlook_of(ALLOW, &none), Outlook::Allowed);
+        assert_eq!(outlook_of(ALLOW_HOME, &none), Outlook::Depends);
+        assert_eq!(outlook_of(&format!("{ALLOW},{ALLOW_HOME}"), &none), Outlook::Allowed);
+        assert_eq!(outlook_of(&format!("{ALLOW},{DENY_AWAY}"), &none), Outlook::Depends);
+        assert_eq!(outlook_of(DENY_AWAY, &none), Outlook::Denied);
+        let own = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/${aws:PrincipalTag/k}"}"#;
+        assert_eq!(outlook_of(own, &none), Outlook::Depends);
+    }
+
+    #[test]
+    fn given_keys_leave_nothing_open() {
+        let mut context = Context::new();
+        context.text("aws:SourceIp", "10.1.2.3");
+        assert_eq!(outlook_of(ALLOW_HOME, &context), Outlook::Allowed);
+        context.text("aws:SourceIp", "192.0.2.1");
+        assert_eq!(outlook_of(&format!("{ALLOW},{DENY_AWAY}"), &context), Outlook::Denied);
+        assert_eq!(outlook_of(ALLOW_HOME, &context), Outlook::Denied);
+    }
+}
