@@ -1,26 +1,17 @@
-//! Authorization: which policies apply to a principal, and what the policy engine says to them.
-//!
-//! Gathering follows references of the snapshot: a user's own policies and those of its groups, a role's, the
-//! boundary, the session's. A reference that leads nowhere grants nothing; a boundary or session policy that leads nowhere
-//! denies everything, because it may have held a Deny. Programs are compiled once and shared; here nothing is copied but references.
+//! Authorization: what the policy engine says to a principal, by the policies that are [gathered](crate::gather) for it.
 //!
 //! Source: IAM User Guide, "Policy evaluation logic"; denial texts: "Troubleshoot access denied error messages".
 
-use std::sync::{Arc, LazyLock};
-
 use rootward_names::{AccountId, Partition, Time};
 use rootward_policy::{
-    Attached, Context, Owner, Policies, Principal as Caller, PrincipalKind, Program, Request, ResourceKind,
+    Attached, Context, Explanation, Principal as Caller, PrincipalKind, Request, ResourceKind,
     ResourcePolicy, Source, decide,
 };
-use rootward_state::entities::{Document, Grants, Group, ManagedPolicy, Named, PolicyRef};
-use rootward_state::{AccountState, AnyPolicy, World};
+use rootward_state::World;
+use rootward_state::entities::{Document, Named};
 
-use crate::session::SessionPolicies;
+use crate::gather::Gathered;
 use crate::{Credential, Identity, Principal};
-
-/// Denies everything, as every document does that cannot be read.
-static UNREADABLE: LazyLock<Program> = LazyLock::new(|| Program::of_stored(""));
 
 /// One authorization: may this principal do this to that?
 #[derive(Debug, Clone, Copy)]
@@ -136,30 +127,82 @@ pub fn authorize(
     request_keys(&mut context, facts, check.resource_account);
     session_keys(&mut context, principal);
     let gathered = Gathered::of(state, principal);
-    let (identity, boundary, session) = gathered.attached();
-    let policies = Policies {
-        identity: &identity,
-        boundary,
-        session: session.as_deref(),
-        resource: check.trust.map(|trust| ResourcePolicy {
-            attached: Attached { program: trust.program(), source: Source::Unnamed },
-            kind: ResourceKind::Trust,
-        }),
-        ..Policies::default()
-    };
+    let resource = check.trust.map(trust_policy);
+    let decision = gathered.with_policies(resource, |policies| {
+        let request = Request {
+            principal: &caller,
+            action: check.action,
+            resource: check.resource,
+            resource_account: Some(check.resource_account),
+            context: &context,
+        };
+        let decision = decide(&request, policies);
+        let shown = check.shown.unwrap_or(check.resource);
+        if decision.is_allowed() {
+            None
+        } else {
+            Some(decision.denial_message(&names.arn, check.action, Some(shown)))
+        }
+    });
+    decision.map_or(Ok(()), |message| Err(Denied::access(message)))
+}
+
+/// A question that no request asks: may this principal do this to that, if they asked now?
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// `service:Action`
+    pub action: &'a str,
+    /// The resource's ARN, or `*`.
+    pub resource: &'a str,
+    /// Whose resource it is.
+    pub resource_account: AccountId,
+    /// The trust policy of a role to be assumed.
+    pub trust: Option<&'a Document>,
+    /// When.
+    pub now: Time,
+}
+
+/// Explains what would be decided if `principal` asked, with the policies a request would be decided by.
+///
+/// Of the condition keys those are filled that follow from the principal, the time and the resource's owner; what the rest
+/// of a request would say (its source address, its session) is absent unless `context` has it. `context` wins over all.
+/// `run` is handed the explanation. `None`: the principal's account does not exist.
+pub fn explain<R>(
+    world: &World,
+    principal: &Principal,
+    question: &Question<'_>,
+    given: &Context,
+    run: impl FnOnce(&Explanation<'_>) -> R,
+) -> Option<R> {
+    let state = world.account(principal.account)?;
+    let names = Names::of(principal);
+    let caller = names.caller(principal);
+    let mut context = Context::new();
+    context
+        .principal(&Names::without_session(caller))
+        .time("aws:CurrentTime", question.now)
+        .number("aws:EpochTime", question.now.seconds())
+        .bool("aws:ViaAWSService", false)
+        .show("aws:ResourceAccount", question.resource_account);
+    session_keys(&mut context, principal);
+    context.extend(given);
     let request = Request {
         principal: &caller,
-        action: check.action,
-        resource: check.resource,
-        resource_account: Some(check.resource_account),
+        action: question.action,
+        resource: question.resource,
+        resource_account: Some(question.resource_account),
         context: &context,
     };
-    let decision = decide(&request, &policies);
-    if decision.is_allowed() {
-        return Ok(());
+    let gathered = Gathered::of(state, principal);
+    let resource = question.trust.map(trust_policy);
+    Some(gathered.with_policies(resource, |policies| run(&rootward_policy::explain(&request, policies))))
+}
+
+fn trust_policy(trust: &Document) -> ResourcePolicy<'_> {
+    ResourcePolicy {
+        attached: Attached { program: trust.program(), source: Source::Unnamed },
+        kind: ResourceKind::Trust,
     }
-    let shown = check.shown.unwrap_or(check.resource);
-    Err(Denied::access(decision.denial_message(&names.arn, check.action, Some(shown))))
 }
 
 /// The texts that the engine borrows.
@@ -192,6 +235,17 @@ impl Names {
             Identity::User(_) => PrincipalKind::User { arn: &self.arn, id: &self.id },
         };
         Caller { kind, account: Some(principal.account), management_account: false }
+    }
+
+    /// The caller as far as it is known before there is a session: `aws:userid` of a role's depends on its name.
+    fn without_session<'a>(caller: Caller<'a>) -> Caller<'a> {
+        let kind = match caller.kind {
+            PrincipalKind::RoleSession { session_arn, role_arn, .. } => {
+                PrincipalKind::RoleSession { session_arn, role_arn, role_id: "" }
+            }
+            kind => kind,
+        };
+        Caller { kind, ..caller }
     }
 }
 
@@ -242,117 +296,6 @@ fn session_keys(context: &mut Context, principal: &Principal) {
     if let Credential::Temporary { issued, mfa, .. } = principal.credential {
         context.time("aws:TokenIssueTime", issued).bool("aws:MultiFactorAuthPresent", mfa.is_some());
     }
-}
-
-/// The policies that apply to a principal, with what the engine borrows of them.
-struct Gathered<'a> {
-    identity: Vec<(&'a Program, Origin<'a>)>,
-    boundary: Option<(&'a Program, Origin<'a>)>,
-    session: Option<Vec<(&'a Program, Origin<'a>)>>,
-}
-
-/// Where a policy comes from.
-enum Origin<'a> {
-    Inline(Owner, &'a str, &'a str),
-    Managed(String),
-    Unnamed,
-}
-
-impl<'a> Gathered<'a> {
-    fn of(state: &'a AccountState, principal: &'a Principal) -> Self {
-        let partition = principal.partition;
-        let mut identity = Vec::new();
-        let (boundary, session) = match &principal.identity {
-            Identity::Root => (None, None),
-            Identity::User(user) => {
-                grants(state, partition, &user.grants, Owner::User, &user.name, &mut identity);
-                for group in user.groups.iter().filter_map(|id| state.by_id::<Group>(*id)) {
-                    grants(state, partition, &group.grants, Owner::Group, &group.name, &mut identity);
-                }
-                (user.boundary.as_ref(), None)
-            }
-            Identity::RoleSession(session) => {
-                let role = &session.role;
-                grants(state, partition, &role.grants, Owner::Role, &role.name, &mut identity);
-                (role.boundary.as_ref(), session_policies(state, partition, &session.policies))
-            }
-        };
-        // A boundary that leads nowhere denies everything; it cannot be, because policies in use are not deleted.
-        let boundary = boundary.map(|policy| {
-            managed(state, partition, policy).unwrap_or_else(|| (&*UNREADABLE, Origin::Unnamed))
-        });
-        Self { identity, boundary, session }
-    }
-
-    fn attached(&self) -> (Vec<Attached<'_>>, Option<Attached<'_>>, Option<Vec<Attached<'_>>>) {
-        (
-            self.identity.iter().map(attached).collect(),
-            self.boundary.as_ref().map(attached),
-            self.session.as_ref().map(|session| session.iter().map(attached).collect()),
-        )
-    }
-}
-
-fn attached<'a>((program, from): &'a (&'a Program, Origin<'a>)) -> Attached<'a> {
-    let source = match from {
-        Origin::Inline(owner, owner_name, policy_name) => {
-            Source::Inline { owner: *owner, owner_name, policy_name }
-        }
-        Origin::Managed(arn) => Source::Managed { arn },
-        Origin::Unnamed => Source::Unnamed,
-    };
-    Attached { program, source }
-}
-
-fn grants<'a>(
-    state: &'a AccountState,
-    partition: Partition,
-    grants: &'a Grants,
-    owner: Owner,
-    owner_name: &'a str,
-    into: &mut Vec<(&'a Program, Origin<'a>)>,
-) {
-    let inline = grants.inline.iter().map(|policy| {
-        let program: &Program = policy.document.program();
-        (program, Origin::Inline(owner, owner_name, &policy.name))
-    });
-    into.extend(inline);
-    into.extend(grants.attached.iter().filter_map(|policy| managed(state, partition, policy)));
-}
-
-fn managed<'a>(
-    state: &'a AccountState,
-    partition: Partition,
-    policy: &PolicyRef,
-) -> Option<(&'a Program, Origin<'a>)> {
-    applied(state, partition, state.policy_by_ref(policy)?)
-}
-
-fn applied<'a>(
-    state: &'a AccountState,
-    partition: Partition,
-    policy: AnyPolicy<&'a Arc<ManagedPolicy>>,
-) -> Option<(&'a Program, Origin<'a>)> {
-    Some((policy.program()?, Origin::Managed(policy.arn(partition, state.account().id))))
-}
-
-/// The policies a session was made with; none for a session made without. One that is gone denies everything: it may
-/// have held a Deny.
-fn session_policies<'a>(
-    state: &'a AccountState,
-    partition: Partition,
-    policies: &'a SessionPolicies,
-) -> Option<Vec<(&'a Program, Origin<'a>)>> {
-    if policies.is_none() {
-        return None;
-    }
-    let inline = policies.inline.iter().map(|document| (&**document.program(), Origin::Unnamed));
-    let managed = policies
-        .managed
-        .iter()
-        .map(|arn| state.policy_by_arn(partition, arn).and_then(|policy| applied(state, partition, policy)))
-        .map(|found| found.unwrap_or((&*UNREADABLE, Origin::Unnamed)));
-    Some(inline.chain(managed).collect())
 }
 
 /// Whether `arn` names a managed policy that `account` can use.

@@ -9,11 +9,13 @@
 //! - [`session`] are the self-contained tokens of temporary credentials: sealed, so that any node can open one
 //!   without a look-up and nobody else can read or make one.
 //! - [`password`]: which ones a root user may have, and how they are kept.
-//! - [`authz`] gathers the policies that apply to a principal and asks the policy engine.
+//! - [`gather`] finds the policies that apply to a principal.
+//! - [`authz`] asks the policy engine.
 #![warn(missing_docs)]
 
 pub mod authn;
 pub mod authz;
+pub mod gather;
 pub mod password;
 pub mod principal;
 pub mod session;

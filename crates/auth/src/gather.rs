@@ -1,0 +1,189 @@
+//! Gathering: which policies apply to a principal, a user, a group or a role.
+//!
+//! The one home of this question: requests, simulations and questions of the operator all ask here. Gathering follows
+//! references of the snapshot: a user's own policies and those of its groups, a role's, the boundary, the session's. A reference
+//! that leads nowhere grants nothing; a boundary or session policy that leads nowhere denies everything, because it may have held
+//! a Deny. Programs are compiled once and shared; here nothing is copied but references.
+//!
+//! Source: IAM User Guide, "Policy evaluation logic".
+
+use std::sync::{Arc, LazyLock};
+
+use rootward_names::Partition;
+use rootward_policy::{Attached, Owner, Policies, Program, ResourcePolicy, Source};
+use rootward_state::entities::{Grants, Group, ManagedPolicy, PolicyRef, Role, User};
+use rootward_state::{AccountState, AnyPolicy};
+
+use crate::session::SessionPolicies;
+use crate::{Identity, Principal};
+
+/// Denies everything, as every document does that cannot be read.
+static UNREADABLE: LazyLock<Program> = LazyLock::new(|| Program::of_stored(""));
+
+/// The policies that apply, with what the engine borrows of them.
+#[derive(Debug, Default)]
+pub struct Gathered<'a> {
+    /// Of the user and its groups, of the group, or of the role.
+    pub identity: Vec<Found<'a>>,
+    /// The permissions boundary.
+    pub boundary: Option<Found<'a>>,
+    /// Given when the session was made; none if none were given.
+    pub session: Option<Vec<Found<'a>>>,
+}
+
+/// A policy that applies.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// Compiled.
+    pub program: &'a Program,
+    from: Origin<'a>,
+}
+
+/// Where a policy comes from.
+#[derive(Debug)]
+enum Origin<'a> {
+    Inline(Owner, &'a str, &'a str),
+    Managed(String),
+    Unnamed,
+}
+
+impl<'a> Gathered<'a> {
+    /// Of whoever makes a request.
+    pub fn of(state: &'a AccountState, principal: &'a Principal) -> Self {
+        let partition = principal.partition;
+        match &principal.identity {
+            Identity::Root => Self::default(),
+            Identity::User(user) => Self::of_user(state, partition, user),
+            Identity::RoleSession(session) => Self {
+                session: session_policies(state, partition, &session.policies),
+                ..Self::of_role(state, partition, &session.role)
+            },
+        }
+    }
+
+    /// Of a user: its own and those of its groups.
+    pub fn of_user(state: &'a AccountState, partition: Partition, user: &'a User) -> Self {
+        let mut identity = Vec::new();
+        grants(state, partition, &user.grants, Owner::User, &user.name, &mut identity);
+        for group in user.groups.iter().filter_map(|id| state.by_id::<Group>(*id)) {
+            grants(state, partition, &group.grants, Owner::Group, &group.name, &mut identity);
+        }
+        Self { identity, boundary: boundary(state, partition, user.boundary.as_ref()), session: None }
+    }
+
+    /// Of a group, which has no boundary.
+    pub fn of_group(state: &'a AccountState, partition: Partition, group: &'a Group) -> Self {
+        let mut identity = Vec::new();
+        grants(state, partition, &group.grants, Owner::Group, &group.name, &mut identity);
+        Self { identity, ..Self::default() }
+    }
+
+    /// Of a role.
+    pub fn of_role(state: &'a AccountState, partition: Partition, role: &'a Role) -> Self {
+        let mut identity = Vec::new();
+        grants(state, partition, &role.grants, Owner::Role, &role.name, &mut identity);
+        Self { identity, boundary: boundary(state, partition, role.boundary.as_ref()), session: None }
+    }
+
+    /// As the engine takes them, with the policy of the resource.
+    pub(crate) fn with_policies<R>(
+        &self,
+        resource: Option<ResourcePolicy<'_>>,
+        run: impl FnOnce(&Policies<'_>) -> R,
+    ) -> R {
+        let identity = attached(&self.identity);
+        let session = self.session.as_deref().map(attached);
+        run(&Policies {
+            identity: &identity,
+            boundary: self.boundary.as_ref().map(Found::attached),
+            session: session.as_deref(),
+            resource,
+            ..Policies::default()
+        })
+    }
+}
+
+impl Found<'_> {
+    /// Where it comes from.
+    pub fn source(&self) -> Source<'_> {
+        match &self.from {
+            Origin::Inline(owner, owner_name, policy_name) => {
+                Source::Inline { owner: *owner, owner_name, policy_name }
+            }
+            Origin::Managed(arn) => Source::Managed { arn },
+            Origin::Unnamed => Source::Unnamed,
+        }
+    }
+
+    /// As the engine takes it.
+    pub fn attached(&self) -> Attached<'_> {
+        Attached { program: self.program, source: self.source() }
+    }
+}
+
+/// A layer as the engine takes it.
+pub fn attached<'f>(found: &'f [Found<'_>]) -> Vec<Attached<'f>> {
+    found.iter().map(Found::attached).collect()
+}
+
+fn grants<'a>(
+    state: &'a AccountState,
+    partition: Partition,
+    grants: &'a Grants,
+    owner: Owner,
+    owner_name: &'a str,
+    into: &mut Vec<Found<'a>>,
+) {
+    let inline = grants.inline.iter().map(|policy| Found {
+        program: policy.document.program(),
+        from: Origin::Inline(owner, owner_name, &policy.name),
+    });
+    into.extend(inline);
+    into.extend(grants.attached.iter().filter_map(|policy| managed(state, partition, policy)));
+}
+
+/// A boundary that leads nowhere denies everything; it cannot be, because policies in use are not deleted.
+fn boundary<'a>(
+    state: &'a AccountState,
+    partition: Partition,
+    policy: Option<&PolicyRef>,
+) -> Option<Found<'a>> {
+    policy.map(|policy| managed(state, partition, policy).unwrap_or_else(unreadable))
+}
+
+fn managed<'a>(state: &'a AccountState, partition: Partition, policy: &PolicyRef) -> Option<Found<'a>> {
+    applied(state, partition, state.policy_by_ref(policy)?)
+}
+
+fn applied<'a>(
+    state: &'a AccountState,
+    partition: Partition,
+    policy: AnyPolicy<&'a Arc<ManagedPolicy>>,
+) -> Option<Found<'a>> {
+    let from = Origin::Managed(policy.arn(partition, state.account().id));
+    Some(Found { program: policy.program()?, from })
+}
+
+/// The policies a session was made with; none for a session made without. One that is gone denies everything: it may
+/// have held a Deny.
+fn session_policies<'a>(
+    state: &'a AccountState,
+    partition: Partition,
+    policies: &'a SessionPolicies,
+) -> Option<Vec<Found<'a>>> {
+    if policies.is_none() {
+        return None;
+    }
+    let inline =
+        policies.inline.iter().map(|document| Found { program: document.program(), from: Origin::Unnamed });
+    let managed = policies
+        .managed
+        .iter()
+        .map(|arn| state.policy_by_arn(partition, arn).and_then(|policy| applied(state, partition, policy)))
+        .map(|found| found.unwrap_or_else(unreadable));
+    Some(inline.chain(managed).collect())
+}
+
+fn unreadable<'a>() -> Found<'a> {
+    Found { program: &UNREADABLE, from: Origin::Unnamed }
+}
