@@ -202,6 +202,9 @@ pub(crate) struct Patch {
     /// Members that the model calls optional and that mean nothing when absent.
     #[serde(default)]
     pub(crate) required: Vec<String>,
+    /// Values that the service answers and the enum lacks.
+    #[serde(default)]
+    pub(crate) values: Vec<String>,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -230,6 +233,7 @@ impl Model {
                 let at = at.ok_or_else(|| format!("`{name}` does not require `{member}`"))?;
                 shape.required.remove(at);
             }
+            shape.values.extend(set.values.iter().cloned());
             for member in &set.required {
                 if shape.required.contains(member) {
                     return Err(format!("`{name}` requires `{member}` already"));

@@ -2767,6 +2767,9 @@ string_enum! {
         UserManaged = "user-managed",
         Resource = "resource",
         None = "none",
+        IamPolicy = "IAM Policy",
+        PermissionsBoundaryPolicy = "Permissions Boundary Policy",
+        ResourcePolicy = "Resource Policy",
     }
 }
 
@@ -8619,7 +8622,18 @@ pub mod schema {
     );
     pub static POLICY_SOURCE_TYPE: Schema = Schema::new(
         "PolicySourceType",
-        Kind::Enum(&["user", "group", "role", "aws-managed", "user-managed", "resource", "none"]),
+        Kind::Enum(&[
+            "user",
+            "group",
+            "role",
+            "aws-managed",
+            "user-managed",
+            "resource",
+            "none",
+            "IAM Policy",
+            "Permissions Boundary Policy",
+            "Resource Policy",
+        ]),
     );
     pub static POLICY_USAGE_TYPE: Schema =
         Schema::new("PolicyUsageType", Kind::Enum(&["PermissionsPolicy", "PermissionsBoundary"]));
