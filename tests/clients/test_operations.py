@@ -16,6 +16,7 @@ TAGS = [{"Key": "k", "Value": "v"}]
 GHOST = "arn:aws:iam::{account}:policy/ghost"
 
 USER, NO_USER = {"UserName": "ghost"}, r"The user with name ghost cannot be found\."
+SOURCE = {"PolicySourceArn": "arn:aws:iam::{account}:user/ghost"}
 GROUP, NO_GROUP = {"GroupName": "ghost"}, r"The group with name ghost cannot be found\."
 ROLE, NO_ROLE = {"RoleName": "ghost"}, r"The role with name ghost cannot be found\."
 POLICY, NO_POLICY = {"PolicyArn": GHOST}, r"Policy .*:policy/ghost.* (was not found|does not exist or is not attachable)\."
@@ -101,6 +102,10 @@ IAM = {
     "ListAccountAliases": ({}, r"\*", None),
     "GetAccountSummary": ({}, r"\*", None),
     "GetAccountAuthorizationDetails": ({}, r"\*", None),
+    "SimulateCustomPolicy": ({"PolicyInputList": [DOCUMENT], "ActionNames": ["s3:GetObject"]}, r"\*", None),
+    "SimulatePrincipalPolicy": ({**SOURCE, "ActionNames": ["s3:GetObject"]}, "{arn}user/ghost", NO_USER),
+    "GetContextKeysForCustomPolicy": ({"PolicyInputList": [DOCUMENT]}, r"\*", None),
+    "GetContextKeysForPrincipalPolicy": (SOURCE, "{arn}user/ghost", NO_USER),
 }
 STS = {
     "AssumeRole": ({"RoleArn": "arn:aws:iam::{account}:role/ghost", "RoleSessionName": "session"}, None, None),

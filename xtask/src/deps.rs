@@ -25,7 +25,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "services",
         &[
-            "api", "audit", "auth", "managed", "names", "pipeline", "policy", "sigv4", "state", "store",
+            "api",
+            "audit",
+            "auth",
+            "managed",
+            "names",
+            "pipeline",
+            "policy",
+            "reference",
+            "sigv4",
+            "state",
+            "store",
             "wire",
         ],
     ),

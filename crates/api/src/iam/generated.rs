@@ -9586,17 +9586,17 @@ pub mod schema {
         Schema::new("consoleDeepLinkType", Kind::String(Range::new(1, 255), None));
     pub static CREDENTIAL_AGE_DAYS: Schema =
         Schema::new("credentialAgeDays", Kind::Integer(Range::new(1, 36600)));
-    static CUSTOM_SUFFIX_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_0, 1);
+    static CUSTOM_SUFFIX_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static CUSTOM_SUFFIX_TYPE: Schema =
         Schema::new("customSuffixType", Kind::String(Range::new(1, 64), Some(&CUSTOM_SUFFIX_TYPE_PATTERN)));
     pub static DATE_TYPE: Schema = Schema::new("dateType", Kind::Timestamp(None));
     static DELEGATION_REQUEST_DESCRIPTION_TYPE_PATTERN: Pattern =
-        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_6, 0);
+        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_7, 0);
     pub static DELEGATION_REQUEST_DESCRIPTION_TYPE: Schema = Schema::new(
         "delegationRequestDescriptionType",
         Kind::String(Range::at_most(1000), Some(&DELEGATION_REQUEST_DESCRIPTION_TYPE_PATTERN)),
     );
-    static DELEGATION_REQUEST_ID_TYPE_PATTERN: Pattern = Pattern::class(r"[\w-]+", CLASS_7, 1);
+    static DELEGATION_REQUEST_ID_TYPE_PATTERN: Pattern = Pattern::class(r"[\w-]+", CLASS_8, 1);
     pub static DELEGATION_REQUEST_ID_TYPE: Schema = Schema::new(
         "delegationRequestIdType",
         Kind::String(Range::new(16, 128), Some(&DELEGATION_REQUEST_ID_TYPE_PATTERN)),
@@ -9629,10 +9629,10 @@ pub mod schema {
             length: Range::ANY,
         }),
     );
-    static ENTITY_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_0, 1);
+    static ENTITY_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static ENTITY_NAME_TYPE: Schema =
         Schema::new("entityNameType", Kind::String(Range::new(1, 128), Some(&ENTITY_NAME_TYPE_PATTERN)));
-    static EXISTING_USER_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_0, 1);
+    static EXISTING_USER_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static EXISTING_USER_NAME_TYPE: Schema = Schema::new(
         "existingUserNameType",
         Kind::String(Range::new(1, 128), Some(&EXISTING_USER_NAME_TYPE_PATTERN)),
@@ -9661,7 +9661,7 @@ pub mod schema {
             length: Range::ANY,
         }),
     );
-    static GROUP_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_0, 1);
+    static GROUP_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static GROUP_NAME_TYPE: Schema =
         Schema::new("groupNameType", Kind::String(Range::new(1, 128), Some(&GROUP_NAME_TYPE_PATTERN)));
     static ID_TYPE_PATTERN: Pattern = Pattern::class(r"[\w]+", CLASS_3, 1);
@@ -9685,7 +9685,7 @@ pub mod schema {
             length: Range::ANY,
         }),
     );
-    static INSTANCE_PROFILE_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_0, 1);
+    static INSTANCE_PROFILE_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static INSTANCE_PROFILE_NAME_TYPE: Schema = Schema::new(
         "instanceProfileNameType",
         Kind::String(Range::new(1, 128), Some(&INSTANCE_PROFILE_NAME_TYPE_PATTERN)),
@@ -9736,10 +9736,10 @@ pub mod schema {
         Schema::new("minimumPasswordLengthType", Kind::Integer(Range::new(6, 128).quoted()));
     pub static MINOR_VERSION_TYPE: Schema = Schema::new("minorVersionType", Kind::Integer(Range::ANY));
     static NOTES_TYPE_PATTERN: Pattern =
-        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_6, 0);
+        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_7, 0);
     pub static NOTES_TYPE: Schema =
         Schema::new("notesType", Kind::String(Range::at_most(500), Some(&NOTES_TYPE_PATTERN)));
-    static NOTIFICATION_CHANNEL_TYPE_PATTERN: Pattern = Pattern::class(r"^[a-zA-Z0-9:_.-]+$", CLASS_8, 1);
+    static NOTIFICATION_CHANNEL_TYPE_PATTERN: Pattern = Pattern::class(r"^[a-zA-Z0-9:_.-]+$", CLASS_9, 1);
     pub static NOTIFICATION_CHANNEL_TYPE: Schema = Schema::new(
         "notificationChannelType",
         Kind::String(Range::new(2, 400), Some(&NOTIFICATION_CHANNEL_TYPE_PATTERN)),
@@ -9759,7 +9759,7 @@ pub mod schema {
         "organizationsPolicyIdType",
         Kind::String(Range::ANY, Some(&ORGANIZATIONS_POLICY_ID_TYPE_PATTERN)),
     );
-    static OWNER_ID_TYPE_PATTERN: Pattern = Pattern::class(r"^[a-zA-Z0-9:/+=,.@_-]+$", CLASS_9, 1);
+    static OWNER_ID_TYPE_PATTERN: Pattern = Pattern::class(r"^[a-zA-Z0-9:/+=,.@_-]+$", CLASS_10, 1);
     pub static OWNER_ID_TYPE: Schema =
         Schema::new("ownerIdType", Kind::String(Range::new(20, 2048), Some(&OWNER_ID_TYPE_PATTERN)));
     pub static PARAMETER_DEFAULT_VALUE_TYPE: Schema =
@@ -9853,7 +9853,7 @@ pub mod schema {
             length: Range::ANY,
         }),
     );
-    static POLICY_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_0, 1);
+    static POLICY_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static POLICY_NAME_TYPE: Schema =
         Schema::new("policyNameType", Kind::String(Range::new(1, 128), Some(&POLICY_NAME_TYPE_PATTERN)));
     pub static POLICY_OWNER_ENTITY_TYPE: Schema =
@@ -9867,12 +9867,12 @@ pub mod schema {
             length: Range::at_most(50),
         }),
     );
-    static POLICY_PARAMETER_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[ -~]+", CLASS_10, 1);
+    static POLICY_PARAMETER_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[ -~]+", CLASS_11, 1);
     pub static POLICY_PARAMETER_NAME_TYPE: Schema = Schema::new(
         "policyParameterNameType",
         Kind::String(Range::new(5, 256), Some(&POLICY_PARAMETER_NAME_TYPE_PATTERN)),
     );
-    static POLICY_PARAMETER_VALUE_TYPE_PATTERN: Pattern = Pattern::class(r"[ -~]+", CLASS_10, 1);
+    static POLICY_PARAMETER_VALUE_TYPE_PATTERN: Pattern = Pattern::class(r"[ -~]+", CLASS_11, 1);
     pub static POLICY_PARAMETER_VALUE_TYPE: Schema = Schema::new(
         "policyParameterValueType",
         Kind::String(Range::ANY, Some(&POLICY_PARAMETER_VALUE_TYPE_PATTERN)),
@@ -9897,7 +9897,7 @@ pub mod schema {
         Pattern::expression(r"v[1-9][0-9]*(\.[A-Za-z0-9-]*)?", r"v[1-9][0-9]*(\.[A-Za-z0-9-]*)?", None);
     pub static POLICY_VERSION_ID_TYPE: Schema =
         Schema::new("policyVersionIdType", Kind::String(Range::ANY, Some(&POLICY_VERSION_ID_TYPE_PATTERN)));
-    static PRIVATE_KEY_ID_TYPE_PATTERN: Pattern = Pattern::class(r"[A-Z0-9]+", CLASS_11, 1);
+    static PRIVATE_KEY_ID_TYPE_PATTERN: Pattern = Pattern::class(r"[A-Z0-9]+", CLASS_12, 1);
     pub static PRIVATE_KEY_ID_TYPE: Schema =
         Schema::new("privateKeyIdType", Kind::String(Range::new(22, 64), Some(&PRIVATE_KEY_ID_TYPE_PATTERN)));
     pub static PRIVATE_KEY_LIST: Schema = Schema::new(
@@ -9914,7 +9914,7 @@ pub mod schema {
     pub static PRIVATE_KEY_TYPE: Schema =
         Schema::new("privateKeyType", Kind::String(Range::new(1, 16384), Some(&PRIVATE_KEY_TYPE_PATTERN)))
             .sensitive();
-    static PUBLIC_KEY_FINGERPRINT_TYPE_PATTERN: Pattern = Pattern::class(r"[:\w]+", CLASS_12, 1);
+    static PUBLIC_KEY_FINGERPRINT_TYPE_PATTERN: Pattern = Pattern::class(r"[:\w]+", CLASS_13, 1);
     pub static PUBLIC_KEY_FINGERPRINT_TYPE: Schema = Schema::new(
         "publicKeyFingerprintType",
         Kind::String(Range::new(48, 48), Some(&PUBLIC_KEY_FINGERPRINT_TYPE_PATTERN)),
@@ -9945,19 +9945,19 @@ pub mod schema {
         }),
     );
     static REQUEST_MESSAGE_TYPE_PATTERN: Pattern =
-        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_6, 0);
+        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_7, 0);
     pub static REQUEST_MESSAGE_TYPE: Schema = Schema::new(
         "requestMessageType",
         Kind::String(Range::at_most(200), Some(&REQUEST_MESSAGE_TYPE_PATTERN)),
     );
     static REQUESTOR_NAME_TYPE_PATTERN: Pattern =
-        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_6, 0);
+        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_7, 0);
     pub static REQUESTOR_NAME_TYPE: Schema = Schema::new(
         "requestorNameType",
         Kind::String(Range::at_most(30), Some(&REQUESTOR_NAME_TYPE_PATTERN)),
     );
     static REQUESTOR_WORKFLOW_ID_TYPE_PATTERN: Pattern =
-        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]+", CLASS_6, 1);
+        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]+", CLASS_7, 1);
     pub static REQUESTOR_WORKFLOW_ID_TYPE: Schema = Schema::new(
         "requestorWorkflowIdType",
         Kind::String(Range::new(5, 400), Some(&REQUESTOR_WORKFLOW_ID_TYPE_PATTERN)),
@@ -9967,7 +9967,7 @@ pub mod schema {
     pub static ROLE_DESCRIPTION_PATTERN_TYPE: Schema =
         Schema::new("roleDescriptionPatternType", Kind::String(Range::new(1, 512), None));
     static ROLE_DESCRIPTION_TYPE_PATTERN: Pattern =
-        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_6, 0);
+        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_7, 0);
     pub static ROLE_DESCRIPTION_TYPE: Schema = Schema::new(
         "roleDescriptionType",
         Kind::String(Range::at_most(1000), Some(&ROLE_DESCRIPTION_TYPE_PATTERN)),
@@ -9989,7 +9989,7 @@ pub mod schema {
         Schema::new("roleMaxSessionDurationType", Kind::Integer(Range::new(3600, 43200)));
     pub static ROLE_NAME_PATTERN_TYPE: Schema =
         Schema::new("roleNamePatternType", Kind::String(Range::new(1, 256), None));
-    static ROLE_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_0, 1);
+    static ROLE_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static ROLE_NAME_TYPE: Schema =
         Schema::new("roleNameType", Kind::String(Range::new(1, 64), Some(&ROLE_NAME_TYPE_PATTERN)));
     static ROLE_PATH_PATTERN_TYPE_PATTERN: Pattern = Pattern::expression(
@@ -10006,17 +10006,17 @@ pub mod schema {
         Kind::List(List { member: &ARN_TYPE, member_name: "member", flattened: false, length: Range::ANY }),
     );
     static ROLE_TEMPLATE_DESCRIPTION_TYPE_PATTERN: Pattern =
-        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_6, 0);
+        Pattern::class(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", CLASS_7, 0);
     pub static ROLE_TEMPLATE_DESCRIPTION_TYPE: Schema = Schema::new(
         "roleTemplateDescriptionType",
         Kind::String(Range::at_most(512), Some(&ROLE_TEMPLATE_DESCRIPTION_TYPE_PATTERN)),
     );
-    static ROLE_TEMPLATE_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.\-]+", CLASS_13, 1);
+    static ROLE_TEMPLATE_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.\-]+", CLASS_14, 1);
     pub static ROLE_TEMPLATE_NAME_TYPE: Schema = Schema::new(
         "roleTemplateNameType",
         Kind::String(Range::new(1, 128), Some(&ROLE_TEMPLATE_NAME_TYPE_PATTERN)),
     );
-    static SERIAL_NUMBER_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=/:,.@-]+", CLASS_9, 1);
+    static SERIAL_NUMBER_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=/:,.@-]+", CLASS_10, 1);
     pub static SERIAL_NUMBER_TYPE: Schema =
         Schema::new("serialNumberType", Kind::String(Range::new(9, 256), Some(&SERIAL_NUMBER_TYPE_PATTERN)));
     pub static SERVER_CERTIFICATE_METADATA_LIST_TYPE: Schema = Schema::new(
@@ -10028,12 +10028,12 @@ pub mod schema {
             length: Range::ANY,
         }),
     );
-    static SERVER_CERTIFICATE_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_0, 1);
+    static SERVER_CERTIFICATE_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static SERVER_CERTIFICATE_NAME_TYPE: Schema = Schema::new(
         "serverCertificateNameType",
         Kind::String(Range::new(1, 128), Some(&SERVER_CERTIFICATE_NAME_TYPE_PATTERN)),
     );
-    static SERVICE_CREDENTIAL_ALIAS_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_0, 1);
+    static SERVICE_CREDENTIAL_ALIAS_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static SERVICE_CREDENTIAL_ALIAS: Schema = Schema::new(
         "serviceCredentialAlias",
         Kind::String(Range::new(0, 200), Some(&SERVICE_CREDENTIAL_ALIAS_PATTERN)),
@@ -10051,7 +10051,7 @@ pub mod schema {
             length: Range::new(1, 200),
         }),
     );
-    static SERVICE_NAMESPACE_TYPE_PATTERN: Pattern = Pattern::class(r"[\w-]*", CLASS_7, 0);
+    static SERVICE_NAMESPACE_TYPE_PATTERN: Pattern = Pattern::class(r"[\w-]*", CLASS_8, 0);
     pub static SERVICE_NAMESPACE_TYPE: Schema = Schema::new(
         "serviceNamespaceType",
         Kind::String(Range::new(1, 64), Some(&SERVICE_NAMESPACE_TYPE_PATTERN)),
@@ -10063,7 +10063,7 @@ pub mod schema {
         "serviceSpecificCredentialId",
         Kind::String(Range::new(20, 128), Some(&SERVICE_SPECIFIC_CREDENTIAL_ID_PATTERN)),
     );
-    static SERVICE_USER_NAME_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]*", CLASS_0, 0);
+    static SERVICE_USER_NAME_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]*", CLASS_6, 0);
     pub static SERVICE_USER_NAME: Schema =
         Schema::new("serviceUserName", Kind::String(Range::new(0, 200), Some(&SERVICE_USER_NAME_PATTERN)));
     pub static SESSION_DURATION_TYPE: Schema =
@@ -10158,7 +10158,7 @@ pub mod schema {
             length: Range::at_most(50),
         }),
     );
-    static TAG_KEY_TYPE_PATTERN: Pattern = Pattern::class(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+", CLASS_14, 1);
+    static TAG_KEY_TYPE_PATTERN: Pattern = Pattern::class(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+", CLASS_15, 1);
     pub static TAG_KEY_TYPE: Schema =
         Schema::new("tagKeyType", Kind::String(Range::new(1, 128), Some(&TAG_KEY_TYPE_PATTERN)));
     pub static TAG_LIST_TYPE: Schema = Schema::new(
@@ -10171,7 +10171,7 @@ pub mod schema {
         }),
     );
     static TAG_TEMPLATE_KEY_TYPE_PATTERN: Pattern =
-        Pattern::class(r"[\p{L}\p{Z}\p{N}_.:/=+\-@{}]+", CLASS_15, 1);
+        Pattern::class(r"[\p{L}\p{Z}\p{N}_.:/=+\-@{}]+", CLASS_16, 1);
     pub static TAG_TEMPLATE_KEY_TYPE: Schema = Schema::new(
         "tagTemplateKeyType",
         Kind::String(Range::new(1, 128), Some(&TAG_TEMPLATE_KEY_TYPE_PATTERN)),
@@ -10186,12 +10186,12 @@ pub mod schema {
         }),
     );
     static TAG_TEMPLATE_VALUE_TYPE_PATTERN: Pattern =
-        Pattern::class(r"[\p{L}\p{Z}\p{N}_.:/=+\-@{}]*", CLASS_15, 0);
+        Pattern::class(r"[\p{L}\p{Z}\p{N}_.:/=+\-@{}]*", CLASS_16, 0);
     pub static TAG_TEMPLATE_VALUE_TYPE: Schema = Schema::new(
         "tagTemplateValueType",
         Kind::String(Range::new(0, 256), Some(&TAG_TEMPLATE_VALUE_TYPE_PATTERN)),
     );
-    static TAG_VALUE_TYPE_PATTERN: Pattern = Pattern::class(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", CLASS_14, 0);
+    static TAG_VALUE_TYPE_PATTERN: Pattern = Pattern::class(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", CLASS_15, 0);
     pub static TAG_VALUE_TYPE: Schema =
         Schema::new("tagValueType", Kind::String(Range::new(0, 256), Some(&TAG_VALUE_TYPE_PATTERN)));
     pub static THUMBPRINT_LIST_TYPE: Schema = Schema::new(
@@ -10218,7 +10218,7 @@ pub mod schema {
         "userListType",
         Kind::List(List { member: &USER, member_name: "member", flattened: false, length: Range::ANY }),
     );
-    static USER_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_0, 1);
+    static USER_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static USER_NAME_TYPE: Schema =
         Schema::new("userNameType", Kind::String(Range::new(1, 64), Some(&USER_NAME_TYPE_PATTERN)));
     pub static VIRTUAL_MFA_DEVICE_LIST_TYPE: Schema = Schema::new(
@@ -10230,7 +10230,7 @@ pub mod schema {
             length: Range::ANY,
         }),
     );
-    static VIRTUAL_MFA_DEVICE_NAME_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_0, 1);
+    static VIRTUAL_MFA_DEVICE_NAME_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static VIRTUAL_MFA_DEVICE_NAME: Schema = Schema::new(
         "virtualMFADeviceName",
         Kind::String(Range::at_least(1), Some(&VIRTUAL_MFA_DEVICE_NAME_PATTERN)),
@@ -10238,7 +10238,7 @@ pub mod schema {
 
     #[rustfmt::skip]
 static CLASS_0: &[(char, char)] = &[
-    ('+', '.'), ('0', '9'), ('=', '='), ('@', 'Z'), ('_', '_'), ('a', 'z'),
+    ('*', '.'), ('0', '9'), ('=', '='), ('?', 'Z'), ('_', '_'), ('a', 'z'),
 ];
 
     #[rustfmt::skip]
@@ -10268,46 +10268,51 @@ static CLASS_5: &[(char, char)] = &[
 
     #[rustfmt::skip]
 static CLASS_6: &[(char, char)] = &[
-    ('\u{9}', '\u{a}'), ('\u{d}', '\u{d}'), ('\u{20}', '~'), ('\u{a1}', '\u{ff}'),
+    ('+', '.'), ('0', '9'), ('=', '='), ('@', 'Z'), ('_', '_'), ('a', 'z'),
 ];
 
     #[rustfmt::skip]
 static CLASS_7: &[(char, char)] = &[
-    ('-', '-'), ('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z'),
+    ('\u{9}', '\u{a}'), ('\u{d}', '\u{d}'), ('\u{20}', '~'), ('\u{a1}', '\u{ff}'),
 ];
 
     #[rustfmt::skip]
 static CLASS_8: &[(char, char)] = &[
-    ('-', '.'), ('0', ':'), ('A', 'Z'), ('_', '_'), ('a', 'z'),
+    ('-', '-'), ('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z'),
 ];
 
     #[rustfmt::skip]
 static CLASS_9: &[(char, char)] = &[
-    ('+', ':'), ('=', '='), ('@', 'Z'), ('_', '_'), ('a', 'z'),
+    ('-', '.'), ('0', ':'), ('A', 'Z'), ('_', '_'), ('a', 'z'),
 ];
 
     #[rustfmt::skip]
 static CLASS_10: &[(char, char)] = &[
-    ('\u{20}', '~'),
+    ('+', ':'), ('=', '='), ('@', 'Z'), ('_', '_'), ('a', 'z'),
 ];
 
     #[rustfmt::skip]
 static CLASS_11: &[(char, char)] = &[
-    ('0', '9'), ('A', 'Z'),
+    ('\u{20}', '~'),
 ];
 
     #[rustfmt::skip]
 static CLASS_12: &[(char, char)] = &[
-    ('0', ':'), ('A', 'Z'), ('_', '_'), ('a', 'z'),
+    ('0', '9'), ('A', 'Z'),
 ];
 
     #[rustfmt::skip]
 static CLASS_13: &[(char, char)] = &[
-    ('+', '.'), ('0', '9'), ('=', '='), ('A', 'Z'), ('_', '_'), ('a', 'z'),
+    ('0', ':'), ('A', 'Z'), ('_', '_'), ('a', 'z'),
 ];
 
     #[rustfmt::skip]
 static CLASS_14: &[(char, char)] = &[
+    ('+', '.'), ('0', '9'), ('=', '='), ('A', 'Z'), ('_', '_'), ('a', 'z'),
+];
+
+    #[rustfmt::skip]
+static CLASS_15: &[(char, char)] = &[
     ('\u{20}', '\u{20}'), ('+', '+'), ('-', ':'), ('=', '='), ('@', 'Z'), ('_', '_'), ('a', 'z'),
     ('\u{a0}', '\u{a0}'), ('\u{aa}', '\u{aa}'), ('\u{b2}', '\u{b3}'), ('\u{b5}', '\u{b5}'),
     ('\u{b9}', '\u{ba}'), ('\u{bc}', '\u{be}'), ('\u{c0}', '\u{d6}'), ('\u{d8}', '\u{f6}'),
@@ -10535,7 +10540,7 @@ static CLASS_14: &[(char, char)] = &[
 ];
 
     #[rustfmt::skip]
-static CLASS_15: &[(char, char)] = &[
+static CLASS_16: &[(char, char)] = &[
     ('\u{20}', '\u{20}'), ('+', '+'), ('-', ':'), ('=', '='), ('@', 'Z'), ('_', '_'), ('a', '{'), ('}', '}'),
     ('\u{a0}', '\u{a0}'), ('\u{aa}', '\u{aa}'), ('\u{b2}', '\u{b3}'), ('\u{b5}', '\u{b5}'),
     ('\u{b9}', '\u{ba}'), ('\u{bc}', '\u{be}'), ('\u{c0}', '\u{d6}'), ('\u{d8}', '\u{f6}'),

@@ -4,6 +4,7 @@
 
 use rootward_api::iam::ErrorCode;
 use rootward_pipeline::Failure;
+use rootward_policy::Source;
 
 use crate::tag_keys::Unfit;
 
@@ -232,4 +233,81 @@ pub(crate) fn alias_is_account_id() -> Failure {
 
 pub(crate) fn status_not_settable() -> Failure {
     invalid_input("The status of an access key can be set to Active or Inactive.")
+}
+
+// Simulations. Of these texts the service has been seen to answer the first two.
+
+/// An ARN that is no user's, group's or role's.
+pub(crate) fn unclear_entity(arn: &str) -> Failure {
+    invalid_input(format!("Invalid Entity Arn: {arn} does not clearly define entity type and name."))
+}
+
+/// A resource policy with nobody, a role or a group as the caller.
+pub(crate) fn caller_not_user() -> Failure {
+    invalid_input("Invalid caller - Caller must be an IAM user in this context.")
+}
+
+/// A document of the request that is no policy; `why` in AWS's words.
+pub(crate) fn unreadable_input(member: &str, number: usize, why: &str) -> Failure {
+    invalid_input(format!("Invalid policy document at {member}.{number}: {why}"))
+}
+
+/// An attached policy that cannot be read.
+pub(crate) fn policy_evaluation(source: &Source<'_>) -> Failure {
+    Failure::new(
+        ErrorCode::PolicyEvaluation.schema(),
+        format!("The policy could not be evaluated: {source} cannot be read."),
+    )
+}
+
+pub(crate) fn too_many_boundaries() -> Failure {
+    invalid_input("Only one permissions boundary policy can be simulated.")
+}
+
+pub(crate) fn invalid_simulated_action(action: &str) -> Failure {
+    invalid_input(format!(
+        "Invalid Input Actions: \"{action}\" must be a service and an action, without wildcards."
+    ))
+}
+
+pub(crate) fn invalid_simulated_resource(resource: &str) -> Failure {
+    invalid_input(format!("Resource {resource} must be in ARN format or \"*\"."))
+}
+
+pub(crate) fn resource_policy_of_others(resource: &str) -> Failure {
+    invalid_input(format!("The resource policy does not apply to resource {resource}."))
+}
+
+pub(crate) fn invalid_resource_owner(owner: &str) -> Failure {
+    invalid_input(format!("Invalid ResourceOwner: {owner} is not the ARN of an account."))
+}
+
+pub(crate) fn invalid_handling_option(option: &str) -> Failure {
+    invalid_input(format!("Invalid ResourceHandlingOption: {option}."))
+}
+
+pub(crate) fn resource_lacking(option: &str, kind: &str) -> Failure {
+    invalid_input(format!("{option} needs a resource of type {kind}."))
+}
+
+pub(crate) fn unnamed_context_key() -> Failure {
+    invalid_input("Every context entry must have a ContextKeyName.")
+}
+
+pub(crate) fn invalid_context_value(key: &str, value: &str) -> Failure {
+    invalid_input(format!("Invalid value for context key {key}: {value} is not of its type."))
+}
+
+pub(crate) fn one_context_value(key: &str) -> Failure {
+    invalid_input(format!("Context key {key} must have one value, or a list type."))
+}
+
+pub(crate) fn invalid_policy_identifier() -> Failure {
+    invalid_input(
+        "A policy identifier must be a policy type, the ARN of a managed policy or an inline policy, with one * at most in a name.",
+    )
+}
+
+pub(crate) fn simulation_too_large() -> Failure {
+    invalid_input("Too many resources for policies of this length.")
 }

@@ -27,6 +27,7 @@ mod quotas;
 mod refs;
 mod roles;
 mod shape;
+mod simulate;
 mod tags;
 mod targets;
 mod trust;
@@ -51,6 +52,7 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
         policies::OPERATIONS,
         policy_versions::OPERATIONS,
         roles::OPERATIONS,
+        simulate::OPERATIONS,
         users::OPERATIONS,
     ]
     .into_iter()

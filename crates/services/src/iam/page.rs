@@ -49,6 +49,11 @@ impl Ask {
         Ok(Self { after: marker.map(read_marker).transpose()?, items_max: items_max.clamp(1, 1_000) })
     }
 
+    /// The same page, with no more than so many items.
+    pub(crate) fn at_most(self, items_max: usize) -> Self {
+        Self { items_max: self.items_max.min(items_max).max(1), ..self }
+    }
+
     /// The key of the last item on the page before.
     pub(crate) fn after(&self) -> Option<&str> {
         self.after.as_deref()

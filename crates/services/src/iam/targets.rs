@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use rootward_auth::Identity;
-use rootward_names::Partition;
+use rootward_names::{Arn, Partition};
 use rootward_pipeline::{Scope, Target};
 use rootward_state::AccountState;
 use rootward_state::entities::{Group, InstanceProfile, ManagedPolicy, Named, PolicyRef, Role, Tag, User};
@@ -91,6 +91,16 @@ pub(crate) fn passed_role(scope: &Scope<'_>, name: &str) -> Target {
 /// The instance profile called `name`.
 pub(crate) fn instance_profile(scope: &Scope<'_>, name: &str) -> Target {
     of(scope, name, state(scope).and_then(|state| state.named::<InstanceProfile>(name)))
+}
+
+/// The user, group or role that `arn` names, as denials of simulations name it: by its ARN. Whatever else it says is taken as
+/// it is, of the account that it says; the operation refuses it.
+pub(crate) fn entity(scope: &Scope<'_>, arn: &str) -> Target {
+    let (state, partition) = (state(scope), scope.ctx.partition());
+    let user = state.and_then(|state| state.by_arn::<User>(partition, arn)).map(|it| it.tags.clone());
+    let role = || state.and_then(|state| state.by_arn::<Role>(partition, arn)).map(|it| it.tags.clone());
+    let account = Arn::parse(arn).ok().and_then(|arn| arn.account.parse().ok());
+    Target { account, tags: user.or_else(role).unwrap_or_default(), ..Target::arn(arn) }
 }
 
 /// The managed policy with this ARN, whether or not it exists or could.
