@@ -25,6 +25,7 @@ mod corpus;
 mod document;
 mod json;
 mod scenario;
+pub mod told;
 
 pub use document::Document;
 pub use json::Unreadable;

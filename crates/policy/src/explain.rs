@@ -14,7 +14,7 @@ use crate::context::{Context, Value};
 use crate::decide::{Attached, Facts, Policies, Request, decide, each_layer, with_query};
 use crate::decision::{Cause, Decision, Layer, Outcome};
 use crate::diagnostic::printable;
-use crate::outlook::{Outlook, outlook};
+use crate::outlook::{Outlook, is_open, outlook};
 use crate::pattern::Key;
 use crate::policy::Effect;
 use crate::principal::Named;
@@ -69,6 +69,8 @@ pub struct StatementTrace<'a> {
     pub effect: Effect,
     /// Whether it matched.
     pub verdict: Verdict,
+    /// Whether a key that the request does not have could make it match, or not match.
+    pub open: bool,
     /// How closely it names who asks, if it matched.
     pub(crate) named: Named,
 }
@@ -161,7 +163,14 @@ impl<'a> LayerTrace<'a> {
                 };
                 note_missing(statement, query.context, missing);
                 let cause = Cause { policy, source: attached.source, index, statement };
-                self.statements.push(StatementTrace { cause, effect: statement.effect, verdict, named });
+                let open = is_open(statement, &verdict, query.context);
+                self.statements.push(StatementTrace {
+                    cause,
+                    effect: statement.effect,
+                    verdict,
+                    open,
+                    named,
+                });
             }
         }
     }

@@ -12,9 +12,9 @@
 use crate::context::Context;
 use crate::decide::{Facts, Grants, Request};
 use crate::explain::{LayerTrace, StatementTrace, Verdict};
-use crate::pattern::Key;
 use crate::policy::Effect;
 use crate::principal::Named;
+use crate::program::Statement;
 
 /// What missing condition keys leave of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,12 +39,11 @@ pub(crate) fn outlook(request: &Request<'_>, facts: &Facts, layers: &[LayerTrace
 fn allowed(request: &Request<'_>, facts: &Facts, layers: &[LayerTrace<'_>], favourable: bool) -> bool {
     let mut grants = Grants::before(request.principal);
     for trace in layers {
-        let taken =
-            |statement: &&StatementTrace<'_>| match (is_open(statement, request.context), statement.effect) {
-                (true, Effect::Allow) => favourable,
-                (true, Effect::Deny) => !favourable,
-                (false, _) => statement.verdict == Verdict::Matched,
-            };
+        let taken = |statement: &&StatementTrace<'_>| match (statement.open, statement.effect) {
+            (true, Effect::Allow) => favourable,
+            (true, Effect::Deny) => !favourable,
+            (false, _) => statement.verdict == Verdict::Matched,
+        };
         let mut taken = trace.statements.iter().filter(taken);
         if taken.clone().any(|statement| statement.effect == Effect::Deny) && !facts.passes_over(trace.layer)
         {
@@ -64,16 +63,16 @@ fn allowed(request: &Request<'_>, facts: &Facts, layers: &[LayerTrace<'_>], favo
     grants.combine(request.principal, facts).is_ok()
 }
 
-/// Whether a missing key could make the statement match, or not match.
-pub(crate) fn is_open(statement: &StatementTrace<'_>, context: &Context) -> bool {
-    let turns_on_missing = match &statement.verdict {
+/// Whether a missing key could make a statement with this verdict match, or not match.
+pub(crate) fn is_open(statement: &Statement, verdict: &Verdict, context: &Context) -> bool {
+    let turns_on_missing = match verdict {
         Verdict::Matched => true,
         Verdict::Condition { saw, .. } => saw.is_none(),
         // A variable in the pattern may have been what did not fit.
         Verdict::Resource { wanted, .. } => wanted.contains("${"),
         Verdict::Principal { .. } => false,
     };
-    turns_on_missing && statement.cause.statement.keys().any(|key: &Key| key.find(context).is_none())
+    turns_on_missing && statement.keys().any(|key| key.find(context).is_none())
 }
 
 #[cfg(test)]

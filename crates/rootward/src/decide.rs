@@ -7,8 +7,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use rootward_insight::{Asked, Document, Input, ask};
-use rootward_policy::{Cause, Change, Decision, Explanation, Verdict};
+use rootward_insight::{Asked, Document, Input, ask, told};
+use rootward_policy::{Decision, Explanation};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -157,55 +157,11 @@ fn json(asked: &Asked<'_>, decision: &Decision<'_>, explanation: Option<&Explana
         "id": asked.question.id,
         "decision": decision.outcome.to_string(),
         "layer": decision.layer.name(),
-        "statement": decision.cause.as_ref().map(statement),
+        "statement": decision.cause.as_ref().map(told::statement),
         "expected": asked.question.expected.map(|expected| expected.to_string()),
-        "explanation": explanation.map(explanation_json),
+        "explanation": explanation.map(told::explanation),
         "unreadable": explanation.map(|_| asked.unreadable().map(unreadable_json).collect::<Value>()),
     })
-}
-
-fn statement(cause: &Cause<'_>) -> Value {
-    let start = cause.place().start;
-    json!({"policy": cause.policy, "source": cause.source.to_string(), "index": cause.index, "sid": cause.sid(),
-           "line": start.line, "column": start.column})
-}
-
-fn explanation_json(explanation: &Explanation<'_>) -> Value {
-    let layers = explanation.layers.iter().map(|trace| {
-        let statements = trace.statements.iter().map(|traced| {
-            json!({"statement": statement(&traced.cause), "effect": format!("{:?}", traced.effect),
-                   "verdict": verdict(&traced.verdict)})
-        });
-        json!({"layer": trace.layer.name(), "level": trace.level, "statements": statements.collect::<Value>(),
-               "others": trace.others})
-    });
-    json!({"text": explanation.to_string(), "layers": layers.collect::<Value>(), "missingKeys": explanation.missing_keys,
-           "changes": explanation.changes.iter().map(change).collect::<Value>()})
-}
-
-fn verdict(verdict: &Verdict) -> Value {
-    match verdict {
-        Verdict::Condition { operator, key, wanted, saw } => {
-            json!({"failed": "condition", "operator": operator, "key": key, "wanted": wanted, "saw": saw})
-        }
-        Verdict::Matched => json!("matched"),
-        Verdict::Principal { wanted } => json!({"failed": "principal", "wanted": wanted}),
-        Verdict::Resource { wanted, not } => json!({"failed": "resource", "wanted": wanted, "not": not}),
-    }
-}
-
-fn change(change: &Change<'_>) -> Value {
-    let text = change.to_string();
-    match change {
-        Change::Add { layer, level, statement } => {
-            let statement = serde_json::from_str::<Value>(statement).unwrap_or_default();
-            json!({"add": statement, "layer": layer.name(), "level": level, "text": text})
-        }
-        Change::Except { layer, level, cause, .. } => {
-            json!({"except": statement(cause), "layer": layer.name(), "level": level, "text": text})
-        }
-        _ => json!({ "text": text }),
-    }
 }
 
 fn unreadable_json(document: &Document) -> Value {
