@@ -42,8 +42,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "api", "audit", "auth", "managed", "names", "pipeline", "policy", "services", "sigv4", "state",
-            "store", "wire",
+            "api", "audit", "auth", "insight", "managed", "names", "pipeline", "policy", "services", "sigv4",
+            "state", "store", "wire",
         ],
     ),
     (

@@ -128,7 +128,7 @@ pub fn authorize(
     session_keys(&mut context, principal);
     let gathered = Gathered::of(state, principal);
     let resource = check.trust.map(trust_policy);
-    let decision = gathered.with_policies(resource, |policies| {
+    let denial = gathered.with_policies(resource, |policies| {
         let request = Request {
             principal: &caller,
             action: check.action,
@@ -144,7 +144,7 @@ pub fn authorize(
             Some(decision.denial_message(&names.arn, check.action, Some(shown)))
         }
     });
-    decision.map_or(Ok(()), |message| Err(Denied::access(message)))
+    denial.map_or(Ok(()), |message| Err(Denied::access(message)))
 }
 
 /// A question that no request asks: may this principal do this to that, if they asked now?
@@ -166,7 +166,7 @@ pub struct Question<'a> {
 ///
 /// Of the condition keys those are filled that follow from the principal, the time and the resource's owner; what the rest
 /// of a request would say (its source address, its session) is absent unless `context` has it. `context` wins over all.
-/// `run` is handed the explanation. `None`: the principal's account does not exist.
+/// `run` is handed the explanation, which names a role and no session of it. `None`: the principal's account does not exist.
 pub fn explain<R>(
     world: &World,
     principal: &Principal,
@@ -194,8 +194,14 @@ pub fn explain<R>(
         context: &context,
     };
     let gathered = Gathered::of(state, principal);
-    let resource = question.trust.map(trust_policy);
-    Some(gathered.with_policies(resource, |policies| run(&rootward_policy::explain(&request, policies))))
+    let explained = gathered.with_policies(question.trust.map(trust_policy), |policies| {
+        let mut explanation = rootward_policy::explain(&request, policies);
+        if principal.is_role_session() {
+            explanation.principal.clone_from(&names.role_arn);
+        }
+        run(&explanation)
+    });
+    Some(explained)
 }
 
 fn trust_policy(trust: &Document) -> ResourcePolicy<'_> {

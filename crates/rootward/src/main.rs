@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 the answer is "no", 2 the call was wrong, 3 it could not be done.
 
 mod account;
+mod can;
 mod decide;
 mod operations;
 mod root;
@@ -43,6 +44,9 @@ enum Sub {
     /// Read and prove the audit trail.
     #[command(subcommand)]
     Trail(trail::Trail),
+    // What these two have to say is beside their arguments.
+    Can(can::Can),
+    WhoCan(can::WhoCan),
     /// Decide cases: policies and a request in, `allowed`, `explicitDeny` or `implicitDeny` out.
     Decide(decide::Decide),
     /// Find what is wrong with policies, with file, line and column, like a compiler.
@@ -86,6 +90,8 @@ fn main() -> ExitCode {
         Sub::Account(args) => account::run(args),
         Sub::Root(args) => root::run(args),
         Sub::Trail(args) => trail::run(args),
+        Sub::Can(args) => can::run(args),
+        Sub::WhoCan(args) => can::run_who(args),
         Sub::Decide(args) => decide::run(&args),
         Sub::Validate(args) => validate::run(&args),
         Sub::Operations(args) => operations::run(&args),

@@ -8,6 +8,7 @@ mod metrics;
 mod node;
 pub mod operator;
 mod outbox;
+pub mod questions;
 mod serve;
 mod source;
 mod tls;

@@ -13,7 +13,7 @@ use rootward_audit::{
 use rootward_auth::authn::{Authenticator, Authority};
 use rootward_auth::password::Password;
 use rootward_auth::session::Tokens;
-use rootward_names::{AccountId, Partition, Random, Time};
+use rootward_names::{AccountId, Arn, Partition, Random, Time};
 use rootward_pipeline::{OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
 use rootward_services::accounts::{self, AccountError, OpenAccount};
 use rootward_state::{ATTEMPTS_MAX, CommitError, Db, OpenError, Opened, Txn};
@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use crate::Location;
 use crate::operator::OperatorError;
 use crate::outbox::{Moved, Mover};
+use crate::questions::{self, Place, Question};
 use crate::source::{Draw, Source};
 
 /// How long the feed may take to hand a committed record on.
@@ -32,6 +33,8 @@ const FEED_TIME: Duration = Duration::from_millis(50);
 const FLUSH_TIME_MAX: Duration = Duration::from_secs(10);
 /// How many of the oldest records are looked at: a log begins with the opening of the first account, or with attempts at it.
 const FIRST_RECORDS: usize = 100;
+/// The host commands on record that change nothing.
+const READING: [&str; 2] = ["Can", "WhoCan"];
 /// Where records of host commands say they come from.
 const HOST: &str = "operator socket";
 
@@ -249,6 +252,62 @@ impl Node {
         Ok(json!({ "AccountId": account.to_string(), "AccessKey": access_key(&key) }))
     }
 
+    /// Whether a principal may do something, for a host command.
+    pub(crate) fn can(
+        &self,
+        principal: &str,
+        account: Option<AccountId>,
+        question: &Question,
+    ) -> Result<Value, OperatorError> {
+        let (world, now) = (self.db.snapshot(), self.source.now());
+        let answer = questions::can(&world, principal, account, question, now, &mut self.draw());
+        // The account that the principal turned out to be of.
+        let found =
+            answer.as_ref().ok().and_then(|answer| Arn::parse(answer.get("principal")?.as_str()?).ok());
+        let account = account.map(|id| id.to_string()).or_else(|| found.map(|arn| arn.account.to_owned()));
+        let parameters = json!({ "principal": principal, "accountId": account, "action": question.action,
+            "resource": question.resource });
+        self.record_read("Can", &parameters, answer)
+    }
+
+    /// Who may do something, for a host command. The first portion is on record, for all of them.
+    pub(crate) fn who_can(
+        &self,
+        account: Option<AccountId>,
+        question: &Question,
+        after: Option<&Place>,
+    ) -> Result<Value, OperatorError> {
+        let (world, now) = (self.db.snapshot(), self.source.now());
+        let answer = questions::who_can(&world, account, question, after, now, &mut self.draw());
+        if after.is_some() {
+            return answer;
+        }
+        let parameters = json!({ "accountId": account.map(|id| id.to_string()), "action": question.action,
+            "resource": question.resource });
+        self.record_read("WhoCan", &parameters, answer)
+    }
+
+    /// Records a command that changes nothing, whether or not it could be answered.
+    fn record_read(
+        &self,
+        name: &str,
+        parameters: &Value,
+        answer: Result<Value, OperatorError>,
+    ) -> Result<Value, OperatorError> {
+        if let Err(error) = &answer {
+            self.record_refused(name, parameters, error);
+            return answer;
+        }
+        let entry =
+            self.host_entry(name, parameters, account_of(parameters), Ok(&Value::Null), self.source.now());
+        if self.writer.try_send(Lane::Plain, entry).is_err() {
+            return Err(OperatorError::Failed(
+                "the question cannot be recorded, and so is not answered".into(),
+            ));
+        }
+        answer
+    }
+
     /// Commits what `change` does, with its record, as host commands do: again when it loses a race.
     fn host_write<R>(
         &self,
@@ -278,7 +337,7 @@ impl Node {
     }
 
     fn record_refused(&self, name: &str, parameters: &Value, error: &OperatorError) {
-        let account = parameters.get("accountId").and_then(Value::as_str).and_then(|id| id.parse().ok());
+        let account = account_of(parameters);
         let message = error.to_string();
         let code = if error.is_callers_fault() { "OperatorCommandRefused" } else { "OperatorCommandFailed" };
         let failure = Failure { code, message: &message };
@@ -308,6 +367,7 @@ impl Node {
             response: response.as_deref(),
             event_type: EventType::AwsServiceEvent,
             recipient: account,
+            read_only: READING.contains(&name),
             ..Record::new(id, now, call, UserIdentity::Service { name: "rootward host command" })
         })
     }
@@ -354,6 +414,11 @@ impl Node {
     fn draw(&self) -> Draw<'_> {
         Draw(&self.source)
     }
+}
+
+/// In whose trail a command is recorded: the account it names.
+fn account_of(parameters: &Value) -> Option<AccountId> {
+    parameters.get("accountId").and_then(Value::as_str).and_then(|id| id.parse().ok())
 }
 
 /// Proves the log of a folder that no server has open, in place: no node starts on a log that is not whole.
@@ -428,6 +493,11 @@ fn open_key(location: &Location, random: &mut dyn Random) -> Result<Key, StartEr
         key_file.display()
     );
     Ok(key)
+}
+
+/// Refuses a folder that holds no state: questions do not begin one.
+pub(crate) fn require_state(location: &Location) -> Result<(), StartError> {
+    if has_state(location)? { Ok(()) } else { Err(folder_error(location, "ask", &"it holds no state")) }
 }
 
 /// Whether the folder holds a state, be it a damaged one. A log without one proves nothing: only the state knows how far it must reach.

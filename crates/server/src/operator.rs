@@ -18,6 +18,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::Location;
 use crate::node::{self, Node, StartError};
+use crate::questions::{Place, Question};
 
 /// Longest command line, in bytes.
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
@@ -60,6 +61,15 @@ impl std::fmt::Debug for Secret {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Command {
+    /// Whether a principal may do something, and why.
+    Can {
+        /// An ARN of a user, a role or root; or `user/NAME`, `role/NAME`, `root`.
+        principal: String,
+        /// The account of a principal that is no ARN; none if there is but one.
+        account: Option<AccountId>,
+        /// What is asked.
+        question: Question,
+    },
     /// Open an account with its root user, and an administrator if one is named.
     CreateAccount {
         /// 1–50 printable ASCII characters.
@@ -92,6 +102,15 @@ pub enum Command {
     TrailLength,
     /// Prove the audit log.
     VerifyTrail,
+    /// Who may do something; of some thousand principals at most.
+    WhoCan {
+        /// Of this account only.
+        account: Option<AccountId>,
+        /// What is asked.
+        question: Question,
+        /// `next` of the portion before.
+        after: Option<Place>,
+    },
 }
 
 /// Why a host command was not carried out.
@@ -161,6 +180,9 @@ pub fn run(location: &Location, command: Command) -> Result<Value, OperatorError
 fn on_folder(location: &Location, command: Command) -> Result<Value, OperatorError> {
     if let Command::VerifyTrail = command {
         return node::verify_folder(location);
+    }
+    if matches!(command, Command::Can { .. } | Command::WhoCan { .. }) {
+        node::require_state(location)?;
     }
     let node = Node::open(location)?;
     let answer = execute(&node, command);
@@ -251,6 +273,7 @@ fn answer(node: &Node, mut stream: UnixStream) -> std::io::Result<()> {
 
 fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
     match command {
+        Command::Can { principal, account, question } => node.can(&principal, account, &question),
         Command::CreateAccount { name, email, password, admin } => {
             node.create_account(&name, &email, password.expose(), admin.as_deref())
         }
@@ -259,6 +282,7 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
         Command::ReadTrail { after } => node.read_trail(after, READ_RECORDS_MAX),
         Command::TrailLength => Ok(node.trail_length()),
         Command::VerifyTrail => node.verify_trail(),
+        Command::WhoCan { account, question, after } => node.who_can(account, &question, after.as_ref()),
     }
 }
 

@@ -1,0 +1,184 @@
+//! `rootward can` and `rootward who-can`: questions about what is in force.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+use rootward_names::AccountId;
+use rootward_server::operator::{self, Command, OperatorError};
+use rootward_server::questions::Question;
+use serde_json::Value;
+
+use crate::text::printable;
+use crate::{Data, Outcome, failed};
+
+/// Tell whether a principal may do something, and why.
+///
+/// Decides as a request of the principal would be decided now, by the same policies, and prints the decision with every layer and
+/// statement that was looked at. Condition keys that only a request has are absent unless --context gives them.
+///
+/// Exit code: 0 allowed, 1 denied, 2 if the question is none, 3 if it cannot be asked.
+#[derive(Args)]
+pub(crate) struct Can {
+    /// Who: an ARN of a user, a role or root; or user/NAME, role/NAME, root.
+    principal: String,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// List who may do something: users, roles and root users, one a line.
+///
+/// A line has the principal, `allowed` or the keys it depends on, and the statement that allows. Whoever is allowed only with
+/// certain values of condition keys that were not given is listed, too; --context gives some.
+///
+/// Exit code: 0, 1 if nobody may, 2 if the question is none, 3 if it cannot be asked.
+#[derive(Args)]
+pub(crate) struct WhoCan {
+    #[command(flatten)]
+    asked: Asked,
+}
+
+#[derive(Args)]
+struct Asked {
+    /// What: SERVICE:ACTION, without wildcards.
+    action: String,
+    /// On what: an ARN, or * for actions that have no resource.
+    #[arg(default_value = "*")]
+    resource: String,
+    /// Condition keys of the request, such as aws:SourceIp=10.0.0.1, at the end of the line; a key given twice has both values.
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1.., value_parser = pair)]
+    context: Vec<(String, String)>,
+    /// The account, twelve digits; not needed if there is but one, or with an ARN.
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(flatten)]
+    data: Data,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+impl Asked {
+    fn question(&self) -> Question {
+        let mut context: Vec<(String, Vec<String>)> = Vec::new();
+        for (key, value) in &self.context {
+            match context.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(key)) {
+                Some((_, values)) => values.push(value.clone()),
+                None => context.push((key.clone(), vec![value.clone()])),
+            }
+        }
+        Question { action: self.action.clone(), resource: self.resource.clone(), context }
+    }
+}
+
+pub(crate) fn run(Can { principal, asked }: Can) -> Outcome {
+    let command = Command::Can { principal, account: asked.account, question: asked.question() };
+    let answer = match operator::run(&asked.data.location(), command) {
+        Ok(answer) => answer,
+        Err(error) => return failed(&error),
+    };
+    // Whoever does not read on has the exit code.
+    let _ = match asked.format {
+        Format::Json => writeln!(std::io::stdout().lock(), "{answer}"),
+        Format::Text => print(&answer),
+    };
+    if answer.get("allowed").and_then(Value::as_bool) == Some(true) { Outcome::Fine } else { Outcome::No }
+}
+
+fn print(answer: &Value) -> std::io::Result<()> {
+    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    let text = |pointer| answer.pointer(pointer).and_then(Value::as_str).map(printable);
+    if let Some(refusal) = text("/refusal") {
+        let (principal, action) =
+            (text("/principal").unwrap_or_default(), text("/action").unwrap_or_default());
+        return writeln!(
+            out,
+            "{RED}denied{RESET}: {principal} may not perform {action}, whatever policies say: {refusal}"
+        );
+    }
+    let explanation = answer.pointer("/explanation/text").and_then(Value::as_str).unwrap_or_default();
+    for (at, line) in explanation.lines().enumerate() {
+        let line = printable(line);
+        match line.split_once(": ").filter(|_| at == 0) {
+            Some((decision, rest)) => {
+                let colour = if decision == "allowed" { GREEN } else { RED };
+                writeln!(out, "{colour}{decision}{RESET}: {rest}")?;
+            }
+            None => writeln!(out, "{line}")?,
+        }
+    }
+    if text("/outlook").as_deref() == Some("depends") {
+        writeln!(
+            out,
+            "{YELLOW}with other values of these keys the answer may be another; --context gives them{RESET}"
+        )?;
+    }
+    out.flush()
+}
+
+pub(crate) fn run_who(WhoCan { asked }: WhoCan) -> Outcome {
+    match list(&asked) {
+        Ok(true) => Outcome::Fine,
+        Ok(false) => Outcome::No,
+        Err(error) => failed(&error),
+    }
+}
+
+/// In portions, so that neither side ever holds more than one of them. Whether there was anybody.
+fn list(asked: &Asked) -> Result<bool, OperatorError> {
+    let (location, question) = (asked.data.location(), asked.question());
+    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    let (mut any, mut after) = (false, None);
+    loop {
+        let command = Command::WhoCan { account: asked.account, question: question.clone(), after };
+        let portion = operator::run(&location, command)?;
+        for found in portion.get("found").and_then(Value::as_array).into_iter().flatten() {
+            any = true;
+            let written = match asked.format {
+                Format::Json => writeln!(out, "{found}"),
+                Format::Text => writeln!(out, "{}", line(found)),
+            };
+            // Whoever read this has seen enough.
+            if written.is_err() {
+                return Ok(any);
+            }
+        }
+        let next = portion.get("next").cloned().unwrap_or_default();
+        after = serde_json::from_value(next).map_err(|error| OperatorError::Failed(error.to_string()))?;
+        if after.is_none() {
+            return Ok(any);
+        }
+    }
+}
+
+fn line(found: &Value) -> String {
+    let text = |name| found.get(name).and_then(Value::as_str).map(printable).unwrap_or_default();
+    let keys = found.get("missingKeys").and_then(Value::as_array).into_iter().flatten();
+    let keys: Vec<String> = keys.filter_map(Value::as_str).map(printable).collect();
+    let outlook = if keys.is_empty() {
+        format!("{GREEN}allowed{RESET}")
+    } else {
+        format!("{YELLOW}depends on {}{RESET}", keys.join(", "))
+    };
+    format!("{}\t{outlook}\t{}", text("principal"), text("because"))
+}
+
+// Taken out again where no terminal shows them, or `NO_COLOR` is set.
+const GREEN: &str = "\x1b[1;32m";
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[1;33m";
+const RESET: &str = "\x1b[0m";
