@@ -5,10 +5,11 @@
 //! worked out in [`remedy`](crate::remedy). What is shown of documents and requests is cut where it is long, and holds no
 //! control characters.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use rootward_names::same_folded;
+use rootward_names::folded;
 
 use crate::context::{Context, Value};
 use crate::decide::{Attached, Facts, Policies, Request, decide, each_layer, with_query};
@@ -126,15 +127,17 @@ pub fn explain<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Explanatio
 
 impl<'a> Explanation<'a> {
     fn walk(&mut self, query: &Query<'_>, facts: &Facts, policies: &Policies<'a>, request: &Request<'_>) {
+        let mut missing = Missing::default();
         let _all: ControlFlow<()> = each_layer(query, facts, policies, |layer, side, attached| {
             let levels = self.layers.iter().filter(|trace| trace.layer == layer).count();
             let level = matches!(layer, Layer::Scp | Layer::Rcp).then_some(levels);
             let mut trace =
                 LayerTrace { layer, level, policies: attached.len(), statements: Vec::new(), others: 0 };
-            trace.walk(query, side, attached, &mut self.missing_keys);
+            trace.walk(query, side, attached, &mut missing);
             self.layers.push(trace);
             ControlFlow::Continue(())
         });
+        self.missing_keys = missing.names;
         self.outlook = outlook(request, facts, &self.layers);
         if !self.decision.is_allowed() {
             self.changes = remedy(request, facts, &self.layers);
@@ -143,7 +146,7 @@ impl<'a> Explanation<'a> {
 }
 
 impl<'a> LayerTrace<'a> {
-    fn walk(&mut self, query: &Query<'_>, side: Side, attached: &[Attached<'a>], missing: &mut Vec<&'a str>) {
+    fn walk(&mut self, query: &Query<'_>, side: Side, attached: &[Attached<'a>], missing: &mut Missing<'a>) {
         for (policy, attached) in attached.iter().enumerate() {
             for (index, statement) in attached.program.statements.iter().enumerate() {
                 let (verdict, named) = match statement.check(query, side) {
@@ -161,7 +164,7 @@ impl<'a> LayerTrace<'a> {
                         (Verdict::Resource { wanted, not }, Named::No)
                     }
                 };
-                note_missing(statement, query.context, missing);
+                missing.note(statement, query.context);
                 let cause = Cause { policy, source: attached.source, index, statement };
                 let open = is_open(statement, &verdict, query.context);
                 self.statements.push(StatementTrace {
@@ -189,10 +192,20 @@ impl<'a> LayerTrace<'a> {
     }
 }
 
-fn note_missing<'a>(statement: &'a Statement, context: &Context, missing: &mut Vec<&'a str>) {
-    for name in statement.keys().filter(|key| key.find(context).is_none()).map(Key::name) {
-        if !missing.iter().any(|known| same_folded(known, name)) {
-            missing.push(name);
+/// Keys that the request does not have, each once; policies may name many.
+#[derive(Default)]
+struct Missing<'a> {
+    names: Vec<&'a str>,
+    /// The same, their case folded.
+    known: BTreeSet<String>,
+}
+
+impl<'a> Missing<'a> {
+    fn note(&mut self, statement: &'a Statement, context: &Context) {
+        for name in statement.keys().filter(|key| key.find(context).is_none()).map(Key::name) {
+            if self.known.insert(folded(name).collect()) {
+                self.names.push(name);
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::program::Program;
+
 /// A range of bytes of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
@@ -85,6 +87,13 @@ impl<'a> Positions<'a> {
 
     pub(crate) fn place(&mut self, span: Span) -> Place {
         Place { span, start: self.of(span.start), end: self.of(span.end) }
+    }
+}
+
+impl Program {
+    /// How far the statements reach in the document, in bytes: what deciding by it costs at most grows with this.
+    pub fn extent(&self) -> usize {
+        self.statements.iter().map(|statement| statement.place.span.end).max().unwrap_or_default()
     }
 }
 
