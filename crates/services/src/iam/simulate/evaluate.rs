@@ -1,16 +1,16 @@
 //! Evaluating one action of a simulation: a decision for each resource, and what the result shows of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rootward_api::iam as api;
-use rootward_names::{AccountId, Arn, same_folded};
+use rootward_names::{AccountId, Arn};
 use rootward_policy::{
     Attached, Context, Effect, Explanation, Layer, LayerTrace, Outcome, Owner, Place, Policies, Principal,
-    Program, Request, ResourceKind, ResourcePolicy, Source, explain,
+    Program, Request, ResourceKind, ResourcePolicy, Source, Value, explain,
 };
 use rootward_reference::{AWS, Action, ActionResource, ResourceType};
 
-use super::given;
+use super::{given, names};
 
 /// Everything that a simulation decides by.
 pub(super) struct Simulation<'a> {
@@ -49,7 +49,7 @@ struct Evaluated {
 }
 
 /// A statement that determined the decision.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 struct Matched {
     policy: String,
     kind: api::PolicySourceType,
@@ -57,6 +57,20 @@ struct Matched {
 }
 
 impl Simulation<'_> {
+    /// How many actions `work` bytes of policies allow for; none if not one. A statement takes longer where there are many keys
+    /// to look through, and long values to match.
+    pub(super) fn actions_max(&self, work: usize) -> Option<usize> {
+        let levels = self.scps.iter().flatten().flatten();
+        let policies = self.identity.iter().chain(&self.boundary).chain(&self.resource_policy).chain(levels);
+        let bytes: usize = policies.map(|attached| attached.program.extent()).sum();
+        let longest = self.context.iter().map(|(_, value)| length(value)).max().unwrap_or_default();
+        let longer = 1 + self.context.iter().count() / KEYS_AT_ONCE + longest / BYTES_AT_ONCE;
+        let resources: usize =
+            self.resources.iter().map(|resource| longer + resource.len() / BYTES_AT_ONCE).sum();
+        let each = bytes.saturating_add(RESULT_BYTES).saturating_mul(resources);
+        Some(work / each.max(1)).filter(|actions| *actions > 0)
+    }
+
     /// The result of one action.
     pub(super) fn result(&self, action: &str) -> api::EvaluationResult {
         let each: Vec<(&str, Evaluated)> =
@@ -74,8 +88,10 @@ impl Simulation<'_> {
             eval_action_name: action.to_owned(),
             eval_resource_name: Some(self.form(action).to_owned()),
             eval_decision: decision,
-            matched_statements: Some(shown(&distinct(decisive().flat_map(|(_, it)| it.matched.clone())))),
-            missing_context_values: Some(names(each.iter().flat_map(|(_, it)| &it.missing))),
+            matched_statements: Some(shown(&distinct(decisive().flat_map(|(_, it)| &it.matched)))),
+            missing_context_values: Some(names(
+                each.iter().flat_map(|(_, it)| &it.missing).map(String::as_str),
+            )),
             organizations_decision_detail: every(|it| it.by_organizations)
                 .map(|allowed| api::OrganizationsDecisionDetail { allowed_by_organizations: Some(allowed) }),
             permissions_boundary_decision_detail: every(|it| it.by_boundary).map(boundary_detail),
@@ -198,6 +214,21 @@ impl Simulation<'_> {
     }
 }
 
+/// A result takes as long as so many bytes of policies, be they ever so short.
+const RESULT_BYTES: usize = 512;
+/// So many keys are looked through in the time that a statement takes for the rest.
+const KEYS_AT_ONCE: usize = 64;
+/// So many bytes of a value or a resource are matched in that time.
+const BYTES_AT_ONCE: usize = 128;
+
+/// Of a list, of all its values together.
+fn length(value: Value<'_>) -> usize {
+    match value {
+        Value::Many(many) => many.iter().map(|text| text.len() + 1).sum(),
+        Value::Single(text) => text.len(),
+    }
+}
+
 /// Stands for the resource's side where none is simulated: it leaves the decision to the account's own policies, also of keys
 /// and roles, whose own policies would have to say so.
 pub(super) fn own_side(account: AccountId) -> Program {
@@ -278,25 +309,10 @@ fn boundary_detail(allowed: bool) -> api::PermissionsBoundaryDecisionDetail {
     api::PermissionsBoundaryDecisionDetail { allowed_by_permissions_boundary: Some(allowed) }
 }
 
-fn distinct(matched: impl Iterator<Item = Matched>) -> Vec<Matched> {
-    let mut distinct = Vec::new();
-    for one in matched {
-        if !distinct.contains(&one) {
-            distinct.push(one);
-        }
-    }
-    distinct
-}
-
-/// Every name once, ignoring case.
-fn names<T: AsRef<str>>(keys: impl Iterator<Item = T>) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for key in keys {
-        if !names.iter().any(|known| same_folded(known, key.as_ref())) {
-            names.push(key.as_ref().to_owned());
-        }
-    }
-    names
+/// Each once, in order.
+fn distinct<'a>(matched: impl Iterator<Item = &'a Matched>) -> Vec<Matched> {
+    let mut known = BTreeSet::new();
+    matched.filter(|one| known.insert((&*one.policy, one.place.span))).cloned().collect()
 }
 
 fn shown(matched: &[Matched]) -> Vec<api::Statement> {

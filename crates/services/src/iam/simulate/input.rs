@@ -16,7 +16,6 @@ use crate::iam::failures;
 #[derive(Debug)]
 pub(super) struct Documents {
     programs: Vec<Program>,
-    chars: usize,
 }
 
 impl Documents {
@@ -31,16 +30,11 @@ impl Documents {
             Err(problems) => Err(failures::unreadable_input(member, at + 1, problems.aws_message())),
         };
         let programs = list.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { programs, chars: list.iter().map(String::len).sum() })
+        Ok(Self { programs })
     }
 
     pub(super) fn len(&self) -> usize {
         self.programs.len()
-    }
-
-    /// How long they are, all together.
-    pub(super) fn chars(&self) -> usize {
-        self.chars
     }
 
     pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {

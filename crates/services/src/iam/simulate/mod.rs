@@ -21,10 +21,12 @@
 mod evaluate;
 mod input;
 
+use std::collections::BTreeSet;
+
 use rootward_api::iam as api;
 use rootward_auth::gather::{Gathered, attached};
 use rootward_auth::principal::session_arn;
-use rootward_names::{AccountId, same_folded};
+use rootward_names::{AccountId, folded};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
 use rootward_policy::{Attached, Context, PolicyKind, Principal, PrincipalKind, Program, Source};
 use rootward_state::entities::{Group, Role, Tag, User};
@@ -34,7 +36,7 @@ use self::evaluate::{Simulation, own_side};
 use self::input::{Documents, EntityArn, EntityKind, Exclusions, ResourcePolicy};
 use super::owner::Owner;
 use super::page::Ask;
-use super::{failures, quotas, targets};
+use super::{failures, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY,
@@ -43,8 +45,9 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &SIMULATE_PRINCIPAL_POLICY,
 ];
 
-/// Characters of policies that one page looks at, over all its actions and resources: a second's work at worst.
-const WORK_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of policies that one page looks at, over all its actions and resources: both its time and the length of the answer,
+/// which may name every statement for every resource, grow with them.
+const WORK_MAX: usize = 8 * 1024 * 1024;
 
 /// The session in which a role is simulated: there is none, and nothing can depend on its name.
 const SESSION_NAME: &str = "simulation";
@@ -99,15 +102,16 @@ fn get_context_keys_for_principal_policy(
     Ok(context_keys(attached.chain(given.programs())))
 }
 
-/// Every key once, as it is first written.
 fn context_keys<'a>(programs: impl Iterator<Item = &'a Program>) -> api::GetContextKeysForPolicyResponse {
-    let mut names: Vec<String> = Vec::new();
-    for key in programs.flat_map(Program::context_keys) {
-        if !names.iter().any(|known| same_folded(known, key)) {
-            names.push(key.to_owned());
-        }
+    api::GetContextKeysForPolicyResponse {
+        context_key_names: Some(names(programs.flat_map(Program::context_keys))),
     }
-    api::GetContextKeysForPolicyResponse { context_key_names: Some(names) }
+}
+
+/// Every key once, ignoring case, as it is first written.
+fn names<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    keys.filter(|key| known.insert(folded(key).collect::<String>())).map(str::to_owned).collect()
 }
 
 pub(super) static SIMULATE_CUSTOM_POLICY: Declaration<api::SimulateCustomPolicy> = Declaration {
@@ -248,9 +252,6 @@ impl Asked<'_> {
         let mut identity = attached(&gathered.identity);
         identity.extend(given.attached());
         let scp_levels = scps.map(|levels| levels.iter().map(|level| level.attached().collect()).collect());
-        let chars = given.chars() + boundary.chars() + self.resource_policy.map_or(0, str::len);
-        let chars = chars + scps.unwrap_or_default().iter().map(Documents::chars).sum::<usize>();
-        let chars = chars + (gathered.identity.len() + 1) * quotas::POLICY_CHARS;
         let own_side = own_side(caller.account);
         let simulation = Simulation {
             attached: gathered.identity.len(),
@@ -269,11 +270,8 @@ impl Asked<'_> {
             context: &context,
             resources: &resources,
         };
-        let actions_max = WORK_MAX / chars.saturating_mul(resources.len().max(1)).max(1);
-        if actions_max == 0 {
-            return Err(failures::simulation_too_large());
-        }
-        let page = self.page.at_most(actions_max);
+        let page =
+            self.page.at_most(simulation.actions_max(WORK_MAX).ok_or_else(failures::simulation_too_large)?);
         let start = match page.after() {
             None => 0,
             Some(last) => last.parse::<usize>().map_err(|_| failures::invalid_marker())?.saturating_add(1),

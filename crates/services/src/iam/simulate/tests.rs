@@ -379,14 +379,43 @@ fn pages_hold_every_action_once() {
 #[test]
 fn long_policies_over_many_resources_end_a_page_early() {
     let long =
-        policy(&format!(r#"{{"Effect":"Allow","Action":"s3:*","Resource":"*"}}{}"#, " ".repeat(130_000)));
-    let resources: Vec<String> = (0..100).map(|at| format!("arn:aws:s3:::b/{at}")).collect();
-    let resources: Vec<&str> = resources.iter().map(String::as_str).collect();
+        policy(&format!(r#"{}{{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#, " ".repeat(130_000)));
+    let resources = vec![BUCKET; 25];
     let actions = ["s3:A", "s3:B", "s3:C"];
     let page = Bench::new().run(&SIMULATE_CUSTOM_POLICY, custom(&[&long], &actions, &resources)).unwrap();
     assert_eq!((page.evaluation_results.unwrap().len(), page.is_truncated), (2, Some(true)));
-    let many = vec![resources[0]; 400];
-    assert_eq!(refused(custom(&[&long], &actions, &many)), "Too many resources for policies of this length.");
+    let message = "Too many resources for policies of this length.";
+    assert_eq!(refused(custom(&[&long], &actions, &[BUCKET; 65])), message);
+    let actions_100 = vec!["s3:A"; 100];
+    let short =
+        Bench::new().run(&SIMULATE_CUSTOM_POLICY, custom(&[], &actions_100, &[BUCKET; 1_000])).unwrap();
+    assert_eq!((short.evaluation_results.unwrap().len(), short.is_truncated), (16, Some(true)));
+    let string = api::ContextKeyTypeEnum::String;
+    let many_keys = (0..200).map(|at| entry(&format!("aws:Key{at}"), &["1"], string)).collect();
+    assert_eq!(
+        refused(custom(&[&long], &actions, &vec![&*format!("{BUCKET}{}", "x".repeat(1_000)); 25])),
+        message
+    );
+    let long_value = vec![entry("aws:Key", &[&"x".repeat(3_000)], string)];
+    for entries in [many_keys, long_value] {
+        let input = api::SimulateCustomPolicyRequest {
+            context_entries: Some(entries),
+            ..custom(&[&long], &actions, &resources)
+        };
+        assert_eq!(refused(input), message);
+    }
+}
+
+#[test]
+fn many_keys_and_statements_are_told_once() {
+    let keys: String = (0..5_000).map(|at| format!(r#""aws:k{at}":"{at}","#)).collect();
+    let statement = format!(
+        r#"{{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{{"StringNotEquals":{{{keys}"AWS:K1":"x"}}}}}}"#
+    );
+    let text = policy(&[&*statement, &*statement.replace("AWS:K1", "aws:K2")].join(","));
+    let result = only(simulated(custom(&[&text], &["s3:GetObject"], &[BUCKET, BUCKET])));
+    assert_eq!(result.missing_context_values.unwrap().len(), 5_000);
+    assert_eq!(result.matched_statements.unwrap().len(), 2);
 }
 
 #[test]
