@@ -1,8 +1,8 @@
 //! The same world, asked of the engine.
 
 use rootward_policy::{
-    Attached, Context, Policies, Principal, PrincipalKind, Program, Request, ResourceKind, ResourcePolicy,
-    Source,
+    Attached, Context, Outlook, Policies, Principal, PrincipalKind, Program, Request, ResourceKind,
+    ResourcePolicy, Source,
 };
 use serde_json::Value;
 
@@ -10,6 +10,18 @@ use crate::decide::Answer;
 use crate::world::{Caller, CallerKind, World};
 
 pub fn engine(world: &World) -> Answer {
+    ask(world, |request, policies| {
+        let decision = rootward_policy::decide(request, policies);
+        Answer { outcome: decision.outcome, layer: decision.layer }
+    })
+}
+
+/// What the engine says that missing keys leave open.
+pub fn outlook(world: &World) -> Outlook {
+    ask(world, |request, policies| rootward_policy::explain(request, policies).outlook)
+}
+
+fn ask<R>(world: &World, run: impl FnOnce(&Request<'_>, &Policies<'_>) -> R) -> R {
     let identity = programs(&world.identity_policies);
     let boundary = world.boundary.as_ref().map(program);
     let session = world.session_policies.as_deref().map(programs);
@@ -63,8 +75,7 @@ pub fn engine(world: &World) -> Answer {
         resource_account: world.request.resource_account.as_ref().and_then(|account| account.parse().ok()),
         context: &context,
     };
-    let decision = rootward_policy::decide(&request, &policies);
-    Answer { outcome: decision.outcome, layer: decision.layer }
+    run(&request, &policies)
 }
 
 fn kind_of(caller: &Caller) -> PrincipalKind<'_> {

@@ -27,7 +27,7 @@ mod text;
 mod world;
 
 pub use decide::{Answer, decide};
-pub use engine::engine;
+pub use engine::{engine, outlook};
 pub use generate::generate;
 pub use shrink::shrink;
 pub use world::{Asked, Caller, CallerKind, World};

@@ -149,7 +149,8 @@ impl<'a> LayerTrace<'a> {
     fn walk(&mut self, query: &Query<'_>, side: Side, attached: &[Attached<'a>], missing: &mut Missing<'a>) {
         for (policy, attached) in attached.iter().enumerate() {
             for (index, statement) in attached.program.statements.iter().enumerate() {
-                let (verdict, named) = match statement.check(query, side) {
+                let checked = statement.check(query, side);
+                let (verdict, named) = match checked {
                     Ok(named) => (Verdict::Matched, named),
                     Err(Miss::Action) => {
                         self.others += 1;
@@ -166,7 +167,7 @@ impl<'a> LayerTrace<'a> {
                 };
                 missing.note(statement, query.context);
                 let cause = Cause { policy, source: attached.source, index, statement };
-                let open = is_open(statement, &verdict, query.context);
+                let open = is_open(statement, checked.err(), query.context);
                 self.statements.push(StatementTrace {
                     cause,
                     effect: statement.effect,

@@ -5,16 +5,19 @@
 //! key. Decided twice, once with the open statements as favourable as could be and once as unfavourable, the request is
 //! allowed whatever the keys, denied whatever they are, or it depends.
 //!
-//! Guarantee: [`Outlook::Allowed`] and [`Outlook::Denied`] hold whatever values the missing keys take. `Depends` may be too much:
+//! Guarantee, held by a property over the oracle's worlds (`crates/oracle/tests/it/twin.rs`): [`Outlook::Allowed`] and
+//! [`Outlook::Denied`] hold whatever values the missing keys take. `Depends` may be too much:
 //! open statements are taken one by one, though no request may make all of them match, or only some of their conditions may be
 //! about missing keys.
 
+use crate::condition::Condition;
 use crate::context::Context;
 use crate::decide::{Facts, Grants, Request};
 use crate::explain::{LayerTrace, StatementTrace, Verdict};
+use crate::pattern::Key;
 use crate::policy::Effect;
 use crate::principal::Named;
-use crate::program::Statement;
+use crate::program::{Miss, Statement};
 
 /// What missing condition keys leave of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,16 +66,24 @@ fn allowed(request: &Request<'_>, facts: &Facts, layers: &[LayerTrace<'_>], favo
     grants.combine(request.principal, facts).is_ok()
 }
 
-/// Whether a missing key could make a statement with this verdict match, or not match.
-pub(crate) fn is_open(statement: &Statement, verdict: &Verdict, context: &Context) -> bool {
-    let turns_on_missing = match verdict {
-        Verdict::Matched => true,
-        Verdict::Condition { saw, .. } => saw.is_none(),
-        // A variable in the pattern may have been what did not fit.
-        Verdict::Resource { wanted, .. } => wanted.contains("${"),
-        Verdict::Principal { .. } => false,
-    };
-    turns_on_missing && statement.keys().any(|key| key.find(context).is_none())
+/// Whether a missing key could make a statement match that missed like this, or not match.
+pub(crate) fn is_open(statement: &Statement, miss: Option<Miss>, context: &Context) -> bool {
+    let is_missing = |key: &Key| key.find(context).is_none();
+    match miss {
+        None => statement.keys().any(is_missing),
+        Some(Miss::Condition(at)) => statement.conditions.get(at).is_some_and(|it| keys(it).any(is_missing)),
+        // A variable may have been what did not fit. Those of resources come first.
+        Some(Miss::Resource) => {
+            let others = statement.conditions.iter().flat_map(keys).count();
+            let count = statement.keys().count() - others;
+            statement.keys().take(count).any(is_missing)
+        }
+        Some(Miss::Action | Miss::Principal) => false,
+    }
+}
+
+fn keys(condition: &Condition) -> impl Iterator<Item = &Key> {
+    std::iter::once(&condition.key).chain(condition.variables())
 }
 
 #[cfg(test)]
@@ -114,6 +125,14 @@ mod tests {
         assert_eq!(outlook_of(DENY_AWAY, &none), Outlook::Denied);
         let own = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/${aws:PrincipalTag/k}"}"#;
         assert_eq!(outlook_of(own, &none), Outlook::Depends);
+        let other = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::c",
+            "Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}"#;
+        assert_eq!(outlook_of(other, &none), Outlook::Denied);
+        let mut team = Context::new();
+        team.text("aws:RequestTag/Team", "red");
+        let variable = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*",
+            "Condition":{"StringEquals":{"aws:RequestTag/Team":"${aws:PrincipalTag/Team}"}}}"#;
+        assert_eq!(outlook_of(variable, &team), Outlook::Depends);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use rootward_oracle::{World, decide, disagreement, generate, shrink};
-use rootward_policy::{Layer, Outcome};
+use rootward_oracle::{World, decide, disagreement, engine, generate, outlook, shrink};
+use rootward_policy::{Layer, Outcome, Outlook};
 
 fn worlds() -> impl Strategy<Value = World> {
     proptest::collection::vec(any::<u8>(), 0..900).prop_map(|bytes| generate(&bytes))
@@ -23,6 +23,34 @@ proptest! {
             let (oracle, engine) = disagreement(&world).unwrap();
             let json = serde_json::to_string_pretty(&world).unwrap();
             prop_assert!(false, "oracle: {oracle:?}\nengine: {engine:?}\n{json}");
+        }
+    }
+}
+
+/// Keys that follow from the caller: those that a request overrides come back when it no longer does.
+const OF_CALLER: [&str; 4] = ["aws:principal", "aws:user", "aws:assumedroot", "aws:via"];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn outlook_without_some_keys_holds_with_all(world in worlds(), dropped in any::<u32>()) {
+        let mut reduced = world.clone();
+        let mut at = 0;
+        reduced.request.context.retain(|key, _| {
+            at += 1;
+            let kept = OF_CALLER.iter().any(|start| key.to_lowercase().starts_with(start));
+            kept || dropped & (1 << (at % 32)) == 0
+        });
+        let (with_all, without) = (engine(&world).outcome == Outcome::Allowed, outlook(&reduced));
+        let holds = match without {
+            Outlook::Allowed => with_all,
+            Outlook::Denied => !with_all,
+            Outlook::Depends => true,
+        };
+        if !holds {
+            let json = serde_json::to_string_pretty(&world).unwrap();
+            prop_assert!(false, "{without:?} without, allowed {with_all} with: {:?} of\n{json}", reduced.request.context);
         }
     }
 }
