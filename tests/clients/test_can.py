@@ -63,6 +63,15 @@ def test_keys_that_only_a_request_has_are_given_or_left_open(account, server):
     assert not answer(server, tags.arn, "sqs:X", "--context", "aws:TagKeys=a", "aws:TagKeys=c", code=1)["allowed"]
 
 
+def test_second_factor_of_a_session_is_not_known_before_there_is_one(account, server):
+    role = account.role(EC2, allow("s3:*", Bool={"aws:MultiFactorAuthPresent": "true"}))
+    user = account.user(allow("s3:*"), deny("s3:*", BoolIfExists={"aws:MultiFactorAuthPresent": "false"}))
+    for arn in (role["Arn"], user.arn):
+        told = answer(server, arn, "s3:GetObject", code=1)
+        assert (told["outlook"], told["missingKeys"]) == ("depends", ["aws:MultiFactorAuthPresent"])
+        assert answer(server, arn, "s3:GetObject", "--context", "aws:MultiFactorAuthPresent=true")["outlook"] == "allowed"
+
+
 def test_boundaries_groups_and_tags_count(account, server):
     fence = account.policy(allow("s3:*"))
     tagged = {"StringEquals": {"aws:PrincipalTag/Team": "red"}}

@@ -125,6 +125,7 @@ pub fn authorize(
     let caller = names.caller(principal);
     context.principal(&caller);
     request_keys(&mut context, facts, check.resource_account);
+    caller_keys(&mut context, principal);
     session_keys(&mut context, principal);
     let gathered = Gathered::of(state, principal);
     let resource = check.trust.map(trust_policy);
@@ -165,7 +166,8 @@ pub struct Question<'a> {
 /// Explains what would be decided if `principal` asked, with the policies a request would be decided by.
 ///
 /// Of the condition keys those are filled that follow from the principal, the time and the resource's owner; what the rest
-/// of a request would say (its source address, its session) is absent unless `context` has it. `context` wins over all.
+/// of a request would say (its source address, the second factor of its session) is absent unless `given` has it. `given` wins
+/// over all.
 /// `run` is handed the explanation, which names a role and no session of it. `None`: the principal's account does not exist.
 pub fn explain<R>(
     world: &World,
@@ -184,7 +186,7 @@ pub fn explain<R>(
         .number("aws:EpochTime", question.now.seconds())
         .bool("aws:ViaAWSService", false)
         .show("aws:ResourceAccount", question.resource_account);
-    session_keys(&mut context, principal);
+    caller_keys(&mut context, principal);
     context.extend(given);
     let request = Request {
         principal: &caller,
@@ -281,8 +283,8 @@ fn cut(value: &str) -> &str {
     value.char_indices().nth(HEADER_CHARS_MAX).and_then(|(end, _)| value.get(..end)).unwrap_or(value)
 }
 
-/// Keys of the session and of the caller's tags; session tags win over the role's own.
-fn session_keys(context: &mut Context, principal: &Principal) {
+/// Keys of the caller's tags and source identity; session tags win over the role's own.
+fn caller_keys(context: &mut Context, principal: &Principal) {
     if let Identity::RoleSession(session) = &principal.identity {
         for tag in &session.role.tags {
             context.text(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
@@ -299,6 +301,10 @@ fn session_keys(context: &mut Context, principal: &Principal) {
             context.text(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
         }
     }
+}
+
+/// Keys of temporary credentials.
+fn session_keys(context: &mut Context, principal: &Principal) {
     if let Credential::Temporary { issued, mfa, .. } = principal.credential {
         context.time("aws:TokenIssueTime", issued).bool("aws:MultiFactorAuthPresent", mfa.is_some());
     }
