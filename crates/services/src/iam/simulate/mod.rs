@@ -47,6 +47,9 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
 
 /// Bytes of policies that one page looks at, over all its actions and resources: both its time and the length of the answer,
 /// which may name every statement for every resource, grow with them.
+///
+/// DIFFERENCE: A simulation of one action over so many resources that a page would look at more than 8 MiB of policies is refused
+/// with `InvalidInput`; AWS publishes no bound.
 const WORK_MAX: usize = 8 * 1024 * 1024;
 
 /// The session in which a role is simulated: there is none, and nothing can depend on its name.
