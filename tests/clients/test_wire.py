@@ -156,6 +156,9 @@ def test_operation_that_is_not_written_yet_says_so(account):
         account.iam.generate_credential_report()
     with refused("NotImplemented", Like(".*GetFederationToken.*")):
         account.sts.get_federation_token(Name="somebody")
+    # Nothing is signed here, so nothing about the signature can be wrong.
+    answer = get(account.server, "/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15")
+    assert (answer.status, answer.code) == (501, "NotImplemented") and "AssumeRoleWithWebIdentity" in answer.message
 
 
 def test_names_that_xml_must_escape_come_back_unchanged(account):

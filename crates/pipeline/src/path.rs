@@ -185,6 +185,9 @@ impl Pipeline {
     }
 
     async fn framed(&self, attempt: &Attempt<'_>, frame: &Frame<'_>) -> Result<Output, Error> {
+        if attempt.operation.anonymous && attempt.handler.is_none() {
+            return Err(not_implemented(attempt.operation));
+        }
         let caller = match self.authenticate(attempt).await {
             Ok(caller) => caller,
             Err(refusal) => return Err(self.refused(attempt, &refusal).await),
