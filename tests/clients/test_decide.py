@@ -39,6 +39,12 @@ def test_every_documented_case_is_decided_as_expected():
     assert err == ""
 
 
+def test_explained_denials_of_the_documentation_read_as_printed():
+    out, _ = decide("--explain", str(CASES.with_name("denials.json")))
+    shown = (ROOT / "docs" / "denials.md").read_text().split("```text\n")[1:]
+    assert "".join(block.split("```")[0] for block in shown) == out
+
+
 def test_case_that_differs_is_told_and_ends_with_1():
     out, err = decide("-", stdin=of(case(expected="implicitDeny"), case(id="T2", expected="allowed")), code=1)
     assert out == "T1\tallowed\nT2\tallowed\n"

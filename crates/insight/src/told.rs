@@ -1,6 +1,6 @@
 //! Decisions and explanations as JSON, for programs.
 
-use rootward_policy::{Cause, Change, Explanation, Verdict};
+use rootward_policy::{Cause, Change, ConditionTrace, Explanation, Verdict};
 use serde_json::{Value, json};
 
 /// The statement that decided, or was looked at: its policy, its number from 0, its `Sid` and place.
@@ -15,7 +15,8 @@ pub fn explanation(explanation: &Explanation<'_>) -> Value {
     let layers = explanation.layers.iter().map(|trace| {
         let statements = trace.statements.iter().map(|traced| {
             json!({"statement": statement(&traced.cause), "effect": format!("{:?}", traced.effect),
-                   "verdict": verdict(&traced.verdict)})
+                   "verdict": verdict(&traced.verdict),
+                   "held": traced.held.iter().map(condition).collect::<Value>()})
         });
         json!({"layer": trace.layer.name(), "level": trace.level, "statements": statements.collect::<Value>(),
                "others": trace.others})
@@ -26,13 +27,18 @@ pub fn explanation(explanation: &Explanation<'_>) -> Value {
 
 fn verdict(verdict: &Verdict) -> Value {
     match verdict {
-        Verdict::Condition { operator, key, wanted, saw } => {
+        Verdict::Condition(ConditionTrace { operator, key, wanted, saw, .. }) => {
             json!({"failed": "condition", "operator": operator, "key": key, "wanted": wanted, "saw": saw})
         }
         Verdict::Matched => json!("matched"),
         Verdict::Principal { wanted } => json!({"failed": "principal", "wanted": wanted}),
         Verdict::Resource { wanted, not } => json!({"failed": "resource", "wanted": wanted, "not": not}),
     }
+}
+
+fn condition(condition: &ConditionTrace) -> Value {
+    let ConditionTrace { operator, key, wanted, saw, .. } = condition;
+    json!({"operator": operator, "key": key, "wanted": wanted, "saw": saw})
 }
 
 fn change(change: &Change<'_>) -> Value {

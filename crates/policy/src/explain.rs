@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 
 use rootward_names::folded;
 
+use crate::condition::Condition;
 use crate::context::{Context, Value};
 use crate::decide::{Attached, Facts, Policies, Request, decide, each_layer, with_query};
 use crate::decision::{Cause, Decision, Layer, Outcome};
@@ -70,6 +71,8 @@ pub struct StatementTrace<'a> {
     pub effect: Effect,
     /// Whether it matched.
     pub verdict: Verdict,
+    /// The conditions of one that matched: all of them held.
+    pub held: Vec<ConditionTrace>,
     /// Whether a key that the request does not have could make it match, or not match.
     pub open: bool,
     /// How closely it names who asks, if it matched.
@@ -80,16 +83,7 @@ pub struct StatementTrace<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// This condition is the first that did not hold.
-    Condition {
-        /// The operator.
-        operator: String,
-        /// The key as written in the policy.
-        key: String,
-        /// The policy's values.
-        wanted: String,
-        /// The request's value; none if the key is absent.
-        saw: Option<String>,
-    },
+    Condition(ConditionTrace),
     /// It matched.
     Matched,
     /// It is about other principals.
@@ -104,6 +98,20 @@ pub enum Verdict {
         /// Whether the statement is about all but these.
         not: bool,
     },
+}
+
+/// A condition, and what the request has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConditionTrace {
+    /// The operator.
+    pub operator: String,
+    /// The key as written in the policy.
+    pub key: String,
+    /// The policy's values.
+    pub wanted: String,
+    /// The request's value; none if the key is absent.
+    pub saw: Option<String>,
 }
 
 /// Decides a request and tells why.
@@ -162,16 +170,21 @@ impl<'a> LayerTrace<'a> {
                     }
                     Err(Miss::Resource) => {
                         let (wanted, not) = statement.shown_resources();
+                        let wanted = wanted + &values_of(statement.resource_variables(), query.context);
                         (Verdict::Resource { wanted, not }, Named::No)
                     }
                 };
                 missing.note(statement, query.context);
                 let cause = Cause { policy, source: attached.source, index, statement };
                 let open = is_open(statement, checked.err(), query.context);
+                let matched = verdict == Verdict::Matched;
+                let held = statement.conditions.iter().filter(|_| matched);
+                let held = held.map(|condition| told(condition, query.context)).collect();
                 self.statements.push(StatementTrace {
                     cause,
                     effect: statement.effect,
                     verdict,
+                    held,
                     open,
                     named,
                 });
@@ -212,25 +225,46 @@ impl<'a> Missing<'a> {
 }
 
 fn failed_condition(statement: &Statement, at: usize, context: &Context) -> Verdict {
-    let Some(condition) = statement.conditions.get(at) else { return Verdict::Matched };
-    Verdict::Condition {
+    let failed = statement.conditions.get(at);
+    failed.map_or(Verdict::Matched, |condition| Verdict::Condition(told(condition, context)))
+}
+
+fn told(condition: &Condition, context: &Context) -> ConditionTrace {
+    ConditionTrace {
         operator: match &condition.operator {
             Ok(operator) => operator.to_string(),
             Err(unknown) => format!("{} (unknown)", printable(unknown, SHOWN_CHARS_MAX)),
         },
         key: printable(condition.key.name(), SHOWN_CHARS_MAX),
-        wanted: printable(&condition.wanted, usize::MAX),
-        saw: condition.key.find(context).map(|value| match value {
-            Value::Single(text) => quoted(text),
-            Value::Many(many) => {
-                let mut shown: Vec<_> = many.iter().take(SHOWN_VALUES_MAX).map(quoted).collect();
-                if many.iter().nth(SHOWN_VALUES_MAX).is_some() {
-                    shown.push("…".to_owned());
-                }
-                format!("[{}]", shown.join(", "))
-            }
-        }),
+        wanted: printable(&condition.wanted, usize::MAX) + &values_of(condition.variables(), context),
+        saw: condition.key.find(context).map(shown),
     }
+}
+
+fn shown(value: Value<'_>) -> String {
+    match value {
+        Value::Single(text) => quoted(text),
+        Value::Many(many) => {
+            let mut shown: Vec<_> = many.iter().take(SHOWN_VALUES_MAX).map(quoted).collect();
+            if many.iter().nth(SHOWN_VALUES_MAX).is_some() {
+                shown.push("…".to_owned());
+            }
+            format!("[{}]", shown.join(", "))
+        }
+    }
+}
+
+/// ` (aws:username is `dana`)`: what stands for the variables of an element in this request.
+fn values_of<'k>(variables: impl Iterator<Item = &'k Key>, context: &Context) -> String {
+    let mut values: Vec<String> = variables
+        .map(|key| {
+            let value = key.find(context).map_or_else(|| "absent".to_owned(), shown);
+            format!("{} is {value}", printable(key.name(), SHOWN_CHARS_MAX))
+        })
+        .collect();
+    values.dedup();
+    values.truncate(SHOWN_VALUES_MAX);
+    if values.is_empty() { String::new() } else { format!(" ({})", values.join(", ")) }
 }
 
 fn quoted(text: &str) -> String {
@@ -303,7 +337,8 @@ impl fmt::Display for LayerTrace<'_> {
         write!(f, "{}{}", self.layer.name(), Level(self.level))?;
         match (self.statements.len(), self.others) {
             (0, 0) => f.write_str(": there is none"),
-            (0, others) => write!(f, ": none of {others} statements is about this action"),
+            (0, 1) => f.write_str(": its one statement is about other actions"),
+            (0, others) => write!(f, ": all {others} statements are about other actions"),
             (1, 0) => f.write_str(": its one statement is about this action"),
             (count, others) => write!(f, ": {count} of {} statements about this action", count + others),
         }
@@ -349,15 +384,21 @@ impl fmt::Display for Told<'_, '_> {
         };
         match verdict {
             Verdict::Matched if *effect == Effect::Allow => return write!(f, "{place} allows it"),
-            Verdict::Matched => return write!(f, "{place} denies it"),
-            Verdict::Condition { .. } | Verdict::Principal { .. } | Verdict::Resource { .. } => {
+            Verdict::Matched => {
+                write!(f, "{place} denies it")?;
+                for (condition, between) in
+                    self.statement.held.iter().zip(std::iter::once(": ").chain(std::iter::repeat("; ")))
+                {
+                    write!(f, "{between}{condition}")?;
+                }
+                return Ok(());
+            }
+            Verdict::Condition(_) | Verdict::Principal { .. } | Verdict::Resource { .. } => {
                 write!(f, "{place} does not {verb} it: ")?;
             }
         }
         match verdict {
-            Verdict::Condition { operator, key, wanted, saw } => {
-                condition(f, operator, key, wanted, saw.as_deref())
-            }
+            Verdict::Condition(condition) => condition.fmt(f),
             Verdict::Matched => Ok(()),
             Verdict::Principal { wanted } => {
                 write!(f, "it is about {wanted}, the caller is `{}`", self.asked.principal)
@@ -370,22 +411,22 @@ impl fmt::Display for Told<'_, '_> {
     }
 }
 
-fn condition(
-    f: &mut fmt::Formatter<'_>,
-    operator: &str,
-    key: &str,
-    wanted: &str,
-    saw: Option<&str>,
-) -> fmt::Result {
-    write!(f, "{operator} on `{key}` wants ")?;
-    match (operator, wanted) {
-        (_, "") => f.write_str("nothing")?,
-        ("Null", "`true`") => f.write_str("it absent")?,
-        ("Null", "`false`") => f.write_str("it present")?,
-        _ => f.write_str(wanted)?,
-    }
-    match saw {
-        Some(saw) => write!(f, ", the request has {saw}"),
-        None => f.write_str(", the request does not have it"),
+/// What the condition wants, and what the request has.
+impl fmt::Display for ConditionTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operator, key, wanted, saw } = self;
+        write!(f, "{operator} on `{key}` wants ")?;
+        match (&**operator, &**wanted) {
+            (_, "") => f.write_str("nothing")?,
+            ("Null", "`true`") => f.write_str("it absent")?,
+            ("Null", "`false`") => f.write_str("it present")?,
+            // `StringNotEquals`, `NotIpAddress` and their like.
+            (negated, _) if negated.contains("Not") => write!(f, "other than {wanted}")?,
+            _ => f.write_str(wanted)?,
+        }
+        match saw {
+            Some(saw) => write!(f, ", the request has {saw}"),
+            None => f.write_str(", the request does not have it"),
+        }
     }
 }

@@ -49,7 +49,7 @@ pub use context::{Context, Many, Value};
 pub use decide::{Attached, Policies, Request, ResourceKind, ResourcePolicy, decide};
 pub use decision::{Cause, Decision, Layer, Outcome, Owner, Source};
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use explain::{Explanation, LayerTrace, StatementTrace, Verdict, explain};
+pub use explain::{ConditionTrace, Explanation, LayerTrace, StatementTrace, Verdict, explain};
 pub use json::{DEPTH_MAX, DOCUMENT_BYTES_MAX};
 pub use outlook::Outlook;
 pub use policy::{

@@ -278,10 +278,14 @@ impl Statement {
         }
     }
 
+    /// The variables in its resources.
+    pub(crate) fn resource_variables(&self) -> impl Iterator<Item = &Key> {
+        self.resources.iter().flat_map(|(_, resources)| resources).flat_map(Resource::variables)
+    }
+
     /// The condition keys and variables it looks at.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
-        let resources =
-            self.resources.iter().flat_map(|(_, resources)| resources).flat_map(Resource::variables);
+        let resources = self.resource_variables();
         let conditions = self.conditions.iter().flat_map(|c| std::iter::once(&c.key).chain(c.variables()));
         resources.chain(conditions)
     }

@@ -7,6 +7,7 @@ use rootward_insight::{Input, ask};
 #[test]
 fn every_case_is_decided_as_documented() {
     run("policy-cases.json", 226);
+    run("denials.json", 10);
 }
 
 #[test]

@@ -28,6 +28,7 @@ fn wrong(file: &str) -> (usize, String) {
 #[test]
 fn every_documented_case_is_decided_as_documented() {
     assert_eq!(wrong("policy-cases.json"), (226, String::new()));
+    assert_eq!(wrong("denials.json"), (10, String::new()));
 }
 
 #[test]
