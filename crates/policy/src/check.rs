@@ -63,7 +63,11 @@ impl<'a> Checker<'a> {
     }
 
     fn characters(&mut self, text: &str) {
-        let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}');
+        // JSON has no other control characters than those allowed here.
+        if text.is_ascii() {
+            return;
+        }
+        let allowed = |c: char| c <= '\u{ff}';
         if let Some((at, c)) = text.char_indices().find(|(_, c)| !allowed(*c)) {
             self.note(Span::new(at, at + c.len_utf8()), Fault::Character(c));
         }

@@ -1,5 +1,7 @@
 //! Documents as text: their length for quotas, and principals replaced with every other byte kept.
 
+use std::ops::Range;
+
 use crate::json::write_string;
 use crate::policy::{Policy, PrincipalType};
 
@@ -29,10 +31,11 @@ impl Policy {
         let mut copied = 0;
         for listed in listed {
             if let Some(new) = replace(&listed.value) {
-                out.push_str(text.get(copied..listed.span.start).unwrap_or_default());
+                let Range { start, end } = listed.span.range();
+                out.push_str(text.get(copied..start).unwrap_or_default());
                 // Writing to a `String` cannot fail.
                 let _ = write_string(&new, &mut out);
-                copied = listed.span.end;
+                copied = end;
             }
         }
         out.push_str(text.get(copied..).unwrap_or_default());

@@ -1,6 +1,6 @@
 //! JSON (RFC 8259) with the place of every value, strict about what a policy must not be vague about.
 //!
-//! Limits: 256 KiB of text, 16 levels of nesting; the tree takes at most some 40 bytes per byte of text. Time is linear
+//! Limits: 256 KiB of text, 16 levels of nesting; the tree takes at most some 40 bytes per byte of text and borrows its texts from it. Time is linear
 //! (sorted look-up for names of large objects). An element that occurs twice in one object is an error: readers that keep
 //! the last one and readers that keep the first would disagree on what a policy grants.
 
@@ -14,30 +14,31 @@ pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
 pub const DEPTH_MAX: usize = 16;
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Node {
+pub(crate) struct Node<'a> {
     pub(crate) span: Span,
-    pub(crate) json: Json,
+    pub(crate) json: Json<'a>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Json {
+pub(crate) enum Json<'a> {
     Bool(bool),
-    List(Vec<Node>),
-    Map(Vec<Member>),
+    List(Vec<Node<'a>>),
+    Map(Vec<Member<'a>>),
     Null,
     /// As written.
-    Number(Box<str>),
-    Text(Box<str>),
+    Number(&'a str),
+    /// Borrowed unless it has escapes.
+    Text(Cow<'a, str>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Member {
+pub(crate) struct Member<'a> {
     pub(crate) span: Span,
-    pub(crate) name: Box<str>,
-    pub(crate) node: Node,
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) node: Node<'a>,
 }
 
-impl Json {
+impl Json<'_> {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Bool(_) => "a boolean",
@@ -59,12 +60,12 @@ pub(crate) struct Malformed {
 
 /// A document's tree, and the elements that occur a second time (kept out of the tree).
 #[derive(Debug)]
-pub(crate) struct Tree {
-    pub(crate) root: Node,
-    pub(crate) repeated: Vec<(Span, Box<str>)>,
+pub(crate) struct Tree<'a> {
+    pub(crate) root: Node<'a>,
+    pub(crate) repeated: Vec<(Span, Cow<'a, str>)>,
 }
 
-pub(crate) fn read(text: &str) -> Result<Tree, Malformed> {
+pub(crate) fn read(text: &str) -> Result<Tree<'_>, Malformed> {
     if text.len() > DOCUMENT_BYTES_MAX {
         let message = format!("the document has {} bytes, more than {DOCUMENT_BYTES_MAX}", text.len());
         return Err(Malformed { span: Span::new(0, 0), message: message.into() });
@@ -82,10 +83,10 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
-    repeated: Vec<(Span, Box<str>)>,
+    repeated: Vec<(Span, Cow<'a, str>)>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -116,7 +117,7 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self) -> Result<Node, Malformed> {
+    fn value(&mut self) -> Result<Node<'a>, Malformed> {
         self.skip_space();
         let start = self.at;
         let json = match self.peek() {
@@ -129,7 +130,10 @@ impl Reader<'_> {
         Ok(Node { span: Span::new(start, self.at), json })
     }
 
-    fn nested(&mut self, inside: fn(&mut Self) -> Result<Json, Malformed>) -> Result<Json, Malformed> {
+    fn nested(
+        &mut self,
+        inside: fn(&mut Self) -> Result<Json<'a>, Malformed>,
+    ) -> Result<Json<'a>, Malformed> {
         if self.depth == DEPTH_MAX {
             return Err(self.fault_here(format!("objects and lists nest more than {DEPTH_MAX} levels deep")));
         }
@@ -140,7 +144,7 @@ impl Reader<'_> {
         json
     }
 
-    fn list(&mut self) -> Result<Json, Malformed> {
+    fn list(&mut self) -> Result<Json<'a>, Malformed> {
         let mut nodes = Vec::new();
         self.skip_space();
         if self.eat(b']') {
@@ -158,7 +162,7 @@ impl Reader<'_> {
         }
     }
 
-    fn map(&mut self) -> Result<Json, Malformed> {
+    fn map(&mut self) -> Result<Json<'a>, Malformed> {
         let mut members = Vec::new();
         self.skip_space();
         if self.eat(b'}') {
@@ -176,7 +180,7 @@ impl Reader<'_> {
         }
     }
 
-    fn member(&mut self) -> Result<Member, Malformed> {
+    fn member(&mut self) -> Result<Member<'a>, Malformed> {
         self.skip_space();
         let start = self.at;
         if self.peek() != Some(b'"') {
@@ -192,7 +196,10 @@ impl Reader<'_> {
     }
 
     /// Moves members whose name came before to `repeated`.
-    fn without_repeated(&mut self, members: Vec<Member>) -> Vec<Member> {
+    fn without_repeated(&mut self, members: Vec<Member<'a>>) -> Vec<Member<'a>> {
+        if members.len() <= FEW && !has_repeated(&members) {
+            return members;
+        }
         let mut order: Vec<usize> = (0..members.len()).collect();
         let name = |at: usize| members.get(at).map(|member| &*member.name);
         order.sort_by_key(|&at| (name(at), at));
@@ -217,7 +224,7 @@ impl Reader<'_> {
         kept
     }
 
-    fn word(&mut self) -> Result<Json, Malformed> {
+    fn word(&mut self) -> Result<Json<'a>, Malformed> {
         for (word, json) in [("true", Json::Bool(true)), ("false", Json::Bool(false)), ("null", Json::Null)] {
             if self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
                 self.at += word.len();
@@ -227,7 +234,7 @@ impl Reader<'_> {
         Err(self.expected("a value"))
     }
 
-    fn number(&mut self) -> Result<Json, Malformed> {
+    fn number(&mut self) -> Result<Json<'a>, Malformed> {
         let start = self.at;
         self.eat(b'-');
         if !self.eat(b'0') && self.digits() == 0 {
@@ -242,7 +249,7 @@ impl Reader<'_> {
                 return Err(self.expected("a digit"));
             }
         }
-        Ok(Json::Number(Span::new(start, self.at).of(self.text).into()))
+        Ok(Json::Number(Span::new(start, self.at).of(self.text)))
     }
 
     fn digits(&mut self) -> usize {
@@ -254,25 +261,34 @@ impl Reader<'_> {
     }
 
     /// Reads from the opening quote to past the closing one.
-    fn string(&mut self) -> Result<Box<str>, Malformed> {
+    fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
         self.at += 1;
-        let mut text = String::new();
+        let first = self.plain();
+        if self.eat(b'"') {
+            return Ok(Cow::Borrowed(first));
+        }
+        let mut text = first.to_owned();
         loop {
-            let start = self.at;
-            while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..=0x1f)) {
-                self.at += 1;
-            }
-            text.push_str(Span::new(start, self.at).of(self.text));
+            text.push_str(self.plain());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(text.into());
+                    return Ok(Cow::Owned(text));
                 }
                 Some(b'\\') => text.push(self.escape()?),
                 Some(_) => return Err(self.fault_here("a control character in a string must be escaped")),
                 None => return Err(self.expected("`\"`")),
             }
         }
+    }
+
+    /// Characters of a string that stand for themselves.
+    fn plain(&mut self) -> &'a str {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len());
+        let start = self.at;
+        self.at += end;
+        self.text.get(start..self.at).unwrap_or_default()
     }
 
     fn escape(&mut self) -> Result<char, Malformed> {
@@ -320,6 +336,20 @@ impl Reader<'_> {
     }
 }
 
+/// Of so few members, each is compared with each: sorting takes longer.
+const FEW: usize = 8;
+
+fn has_repeated(members: &[Member<'_>]) -> bool {
+    let mut rest = members;
+    while let [first, others @ ..] = rest {
+        if others.iter().any(|other| other.name == first.name) {
+            return true;
+        }
+        rest = others;
+    }
+    false
+}
+
 /// Writes `text` as a JSON string, quotes included.
 pub(crate) fn write_string(text: &str, out: &mut impl std::fmt::Write) -> std::fmt::Result {
     out.write_char('"')?;
@@ -344,7 +374,7 @@ mod tests {
         read(text).unwrap_err().message.into_owned()
     }
 
-    fn same(node: &Node, other: &serde_json::Value) -> bool {
+    fn same(node: &Node<'_>, other: &serde_json::Value) -> bool {
         match (&node.json, other) {
             (Json::Null, serde_json::Value::Null) => true,
             (Json::Bool(a), serde_json::Value::Bool(b)) => a == b,

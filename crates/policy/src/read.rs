@@ -1,5 +1,7 @@
 //! Reading a document: JSON elements become a [`Policy`]; every problem on the way is noted, none stops the rest.
 
+use std::borrow::Cow;
+
 use crate::check;
 use crate::diagnostic::{Diagnostics, Fault, Problem};
 use crate::json::{self, Json, Member, Node};
@@ -57,7 +59,7 @@ fn read(text: &str) -> (Option<Policy>, Vec<Problem>) {
         Ok(tree) => {
             let mut reader = Reader { problems: Vec::new(), positions: Positions::new(text) };
             for (span, name) in tree.repeated {
-                reader.note(span, Fault::Repeated(name));
+                reader.note(span, Fault::Repeated(name.into()));
             }
             let policy = reader.policy(tree.root);
             (policy, reader.problems)
@@ -77,11 +79,11 @@ impl Reader<'_> {
         self.problems.push(Problem { span, fault });
     }
 
-    fn mistyped(&mut self, element: &'static str, expected: &'static str, node: &Node) {
+    fn mistyped(&mut self, element: &'static str, expected: &'static str, node: &Node<'_>) {
         self.note(node.span, Fault::Type { element, expected, found: node.json.name() });
     }
 
-    fn policy(&mut self, root: Node) -> Option<Policy> {
+    fn policy(&mut self, root: Node<'_>) -> Option<Policy> {
         let Json::Map(members) = root.json else {
             self.mistyped("policy", "an object", &root);
             return None;
@@ -90,9 +92,9 @@ impl Reader<'_> {
         for Member { span, name, node } in members {
             match &*name {
                 "Version" => version = self.version(node),
-                "Id" => id = self.text("Id", node),
+                "Id" => id = self.text("Id", node).map(Into::into),
                 "Statement" => statements = Some(self.statements(node)),
-                _ => self.note(span, Fault::Unknown(name)),
+                _ => self.note(span, Fault::Unknown(name.into())),
             }
         }
         if statements.is_none() {
@@ -101,7 +103,7 @@ impl Reader<'_> {
         Some(Policy { version, id, statements: statements? })
     }
 
-    fn version(&mut self, node: Node) -> Version {
+    fn version(&mut self, node: Node<'_>) -> Version {
         let span = node.span;
         match self.text("Version", node).as_deref() {
             Some("2012-10-17") => Version::V2012,
@@ -113,7 +115,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&mut self, element: &'static str, node: Node) -> Option<Box<str>> {
+    fn text<'a>(&mut self, element: &'static str, node: Node<'a>) -> Option<Cow<'a, str>> {
         match node.json {
             Json::Text(text) => Some(text),
             _ => {
@@ -123,7 +125,7 @@ impl Reader<'_> {
         }
     }
 
-    fn statements(&mut self, node: Node) -> Vec<Statement> {
+    fn statements(&mut self, node: Node<'_>) -> Vec<Statement> {
         match node.json {
             Json::List(nodes) if nodes.is_empty() => {
                 self.note(node.span, Fault::EmptyStatements);
@@ -134,7 +136,7 @@ impl Reader<'_> {
         }
     }
 
-    fn statement(&mut self, node: Node) -> Option<Statement> {
+    fn statement(&mut self, node: Node<'_>) -> Option<Statement> {
         let Json::Map(members) = node.json else {
             self.mistyped("Statement", "an object or a list of objects", &node);
             return None;
@@ -145,7 +147,7 @@ impl Reader<'_> {
         let mut has_effect = false;
         for Member { span, name, node } in members {
             match &*name {
-                "Sid" => sid = self.text("Sid", node),
+                "Sid" => sid = self.text("Sid", node).map(Into::into),
                 "Effect" => {
                     has_effect = true;
                     effect = self.effect(node);
@@ -163,7 +165,7 @@ impl Reader<'_> {
                     self.keep(&mut resource, read, span, "Resource");
                 }
                 "Condition" => conditions = self.conditions(node),
-                _ => self.note(span, Fault::Unknown(name)),
+                _ => self.note(span, Fault::Unknown(name.into())),
             }
         }
         if !has_effect {
@@ -183,21 +185,21 @@ impl Reader<'_> {
         *slot = read;
     }
 
-    fn effect(&mut self, node: Node) -> Option<Effect> {
+    fn effect(&mut self, node: Node<'_>) -> Option<Effect> {
         let span = node.span;
         let word = self.text("Effect", node)?;
         match &*word {
             "Allow" => return Some(Effect::Allow),
             "Deny" => return Some(Effect::Deny),
             _ if word.eq_ignore_ascii_case("allow") || word.eq_ignore_ascii_case("deny") => {
-                self.note(span, Fault::EffectCase(word));
+                self.note(span, Fault::EffectCase(word.into()));
             }
-            _ => self.note(span, Fault::EffectWord(word)),
+            _ => self.note(span, Fault::EffectWord(word.into())),
         }
         None
     }
 
-    fn listed(&mut self, element: &'static str, not: bool, node: Node) -> Option<Listed> {
+    fn listed(&mut self, element: &'static str, not: bool, node: Node<'_>) -> Option<Listed> {
         let span = node.span;
         let patterns = self.texts(element, "a string or a list of strings", node);
         if patterns.is_empty() {
@@ -206,7 +208,7 @@ impl Reader<'_> {
         Some(Listed { not, span, patterns })
     }
 
-    fn texts(&mut self, element: &'static str, expected: &'static str, node: Node) -> Texts {
+    fn texts(&mut self, element: &'static str, expected: &'static str, node: Node<'_>) -> Texts {
         let nodes = match node.json {
             Json::List(nodes) => nodes,
             json => vec![Node { span: node.span, json }],
@@ -214,19 +216,19 @@ impl Reader<'_> {
         let mut texts = Vec::with_capacity(nodes.len());
         for node in nodes {
             match node.json {
-                Json::Text(value) => texts.push(Spanned { span: node.span, value }),
+                Json::Text(value) => texts.push(Spanned { span: node.span, value: value.into() }),
                 _ => self.mistyped(element, expected, &node),
             }
         }
         texts
     }
 
-    fn principals(&mut self, not: bool, node: Node) -> Principals {
+    fn principals(&mut self, not: bool, node: Node<'_>) -> Principals {
         let span = node.span;
         let mut listed = Vec::new();
         match node.json {
             Json::Text(value) if &*value == "*" => {
-                listed.push(ListedPrincipal { kind: PrincipalType::Aws, span, value });
+                listed.push(ListedPrincipal { kind: PrincipalType::Aws, span, value: value.into() });
             }
             Json::Map(members) => {
                 for Member { span, name, node } in members {
@@ -239,7 +241,7 @@ impl Reader<'_> {
                                 value: t.value,
                             }));
                         }
-                        None => self.note(span, Fault::Unknown(name)),
+                        None => self.note(span, Fault::Unknown(name.into())),
                     }
                 }
             }
@@ -248,7 +250,7 @@ impl Reader<'_> {
         Principals { not, span, listed }
     }
 
-    fn conditions(&mut self, node: Node) -> Vec<ConditionEntry> {
+    fn conditions(&mut self, node: Node<'_>) -> Vec<ConditionEntry> {
         let Json::Map(operators) = node.json else {
             self.mistyped("Condition", "an object", &node);
             return Vec::new();
@@ -261,8 +263,8 @@ impl Reader<'_> {
             };
             for key in keys {
                 entries.push(ConditionEntry {
-                    operator: Spanned { span, value: name.clone() },
-                    key: Spanned { span: key.span, value: key.name },
+                    operator: Spanned { span, value: (&*name).into() },
+                    key: Spanned { span: key.span, value: key.name.into() },
                     values: self.values(key.node),
                 });
             }
@@ -270,7 +272,7 @@ impl Reader<'_> {
         entries
     }
 
-    fn values(&mut self, node: Node) -> Texts {
+    fn values(&mut self, node: Node<'_>) -> Texts {
         let nodes = match node.json {
             Json::List(nodes) => nodes,
             json => vec![Node { span: node.span, json }],
@@ -278,7 +280,8 @@ impl Reader<'_> {
         let mut texts = Vec::with_capacity(nodes.len());
         for Node { span, json } in nodes {
             let value = match json {
-                Json::Text(text) | Json::Number(text) => text,
+                Json::Text(text) => text.into(),
+                Json::Number(text) => text.into(),
                 Json::Bool(value) => if value { "true" } else { "false" }.into(),
                 Json::List(_) | Json::Map(_) | Json::Null => {
                     self.mistyped("Condition", "strings, numbers or booleans", &Node { span, json });

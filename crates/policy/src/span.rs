@@ -1,6 +1,9 @@
 //! Where something stands in a document: bytes, and the line and column a person looks for.
+//!
+//! Documents have at most [`DOCUMENT_BYTES_MAX`](crate::DOCUMENT_BYTES_MAX) bytes, so that 32 bits are plenty.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::program::Program;
 
@@ -8,29 +11,39 @@ use crate::program::Program;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
     /// First byte.
-    pub start: usize,
+    pub start: u32,
     /// One past the last byte.
-    pub end: usize,
+    pub end: u32,
 }
 
 impl Span {
-    pub(crate) const fn new(start: usize, end: usize) -> Self {
-        Self { start, end }
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        Self { start: short(start), end: short(end) }
+    }
+
+    /// The bytes it covers, as an index.
+    pub const fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
     }
 
     /// The text in `document` at this place; empty if the document is another one.
     pub fn of(self, document: &str) -> &str {
-        document.get(self.start..self.end).unwrap_or_default()
+        document.get(self.range()).unwrap_or_default()
     }
+}
+
+/// Beyond the longest document nothing is told apart.
+fn short(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// A line and a column, both from 1; a column is a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// Lines end at a line feed.
-    pub line: usize,
+    pub line: u32,
     /// Characters, not bytes.
-    pub column: usize,
+    pub column: u32,
 }
 
 impl fmt::Display for Position {
@@ -75,26 +88,36 @@ impl<'a> Positions<'a> {
         if offset < self.at {
             *self = Self::new(self.text);
         }
-        for c in self.text.get(self.at..offset).unwrap_or_default().chars() {
-            match c {
-                '\n' => self.position = Position { line: self.position.line + 1, column: 1 },
-                _ => self.position.column += 1,
-            }
+        let passed = self.text.as_bytes().get(self.at..offset).unwrap_or_default();
+        let lines = count(passed, |byte| byte == b'\n');
+        let mut last = passed;
+        if lines > 0 {
+            self.position = Position { line: self.position.line + lines, column: 1 };
+            last = passed.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         }
+        // Every character has one byte that continues none.
+        self.position.column += count(last, |byte| !matches!(byte, 0x80..=0xbf));
         self.at = offset;
         self.position
     }
 
     pub(crate) fn place(&mut self, span: Span) -> Place {
-        Place { span, start: self.of(span.start), end: self.of(span.end) }
+        let Range { start, end } = span.range();
+        Place { span, start: self.of(start), end: self.of(end) }
     }
 }
 
 impl Program {
     /// How far the statements reach in the document, in bytes: what deciding by it costs at most grows with this.
     pub fn extent(&self) -> usize {
-        self.statements.iter().map(|statement| statement.place.span.end).max().unwrap_or_default()
+        self.statements.iter().map(|statement| statement.place.span.range().end).max().unwrap_or_default()
     }
+}
+
+/// In blocks whose count fits a byte, which the compiler counts many bytes at a time.
+fn count(bytes: &[u8], counts: impl Fn(u8) -> bool) -> u32 {
+    let blocks = bytes.chunks(usize::from(u8::MAX));
+    blocks.map(|block| u32::from(block.iter().map(|byte| u8::from(counts(*byte))).sum::<u8>())).sum()
 }
 
 #[cfg(test)]
@@ -106,5 +129,13 @@ mod tests {
         let mut positions = Positions::new("a\né{}");
         assert_eq!(positions.of(4).to_string(), "2:2");
         assert_eq!(positions.of(0).to_string(), "1:1");
+    }
+
+    #[test]
+    fn long_lines_are_counted_to_the_end() {
+        let text = format!("{}\n{}", "é".repeat(1000), "x".repeat(1000));
+        let mut positions = Positions::new(&text);
+        assert_eq!(positions.of(1000).to_string(), "1:501");
+        assert_eq!(positions.of(3001).to_string(), "2:1001");
     }
 }

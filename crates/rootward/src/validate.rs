@@ -126,15 +126,20 @@ fn check(path: &Path, bytes: Vec<u8>, kind: Option<Kind>) -> Checked {
 /// At the first byte that is no text; `text` has a replacement character there, which is three bytes long.
 fn not_utf8(text: &str, valid: usize) -> Finding {
     let before = text.get(..valid).unwrap_or_default();
-    let line = 1 + before.matches('\n').count();
-    let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
+    let line = 1 + short(before.matches('\n').count());
+    let column = 1 + short(before.rsplit('\n').next().unwrap_or_default().chars().count());
     Finding {
         message: "the file is not UTF-8".to_owned(),
         help: "save it as UTF-8 without other encodings in between",
-        span: Span { start: valid, end: valid + 3 },
+        span: Span { start: short(valid), end: short(valid + 3) },
         start: Position { line, column },
         end: Position { line, column: column + 1 },
     }
+}
+
+/// Places in files beyond 4 GiB are not told apart.
+fn short(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl Finding {

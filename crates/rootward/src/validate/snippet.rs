@@ -45,7 +45,7 @@ pub(super) fn render(name: &str, text: &str, finding: &Finding) -> String {
 ///
 /// Of something that goes over several lines, the first is shown.
 fn excerpt(text: &str, finding: &Finding) -> (String, usize, usize) {
-    let start = finding.span.start.min(text.len());
+    let start = finding.span.range().start.min(text.len());
     let (before, rest) = text.split_at_checked(start).unwrap_or((text, ""));
     let meant = finding.span.of(text).lines().next().unwrap_or_default();
     let after = rest.get(meant.len()..).and_then(|after| after.split('\n').next()).unwrap_or_default();
@@ -115,12 +115,13 @@ mod tests {
     use rootward_policy::{Position, Span};
 
     use super::*;
+    use crate::validate::short;
 
     fn shown(text: &str, meant: &str) -> String {
         let start = text.find(meant).unwrap();
-        let (line, column) = (1 + text.split_at(start).0.matches('\n').count(), 1);
-        let place = Position { line, column };
-        let span = Span { start, end: start + meant.len() };
+        let line = 1 + short(text.split_at(start).0.matches('\n').count());
+        let place = Position { line, column: 1 };
+        let span = Span { start: short(start), end: short(start + meant.len()) };
         let finding = Finding { message: "m".to_owned(), help: "h", span, start: place, end: place };
         let (line, before, meant) = excerpt(text, &finding);
         format!("{line}\n{}{}", " ".repeat(before), "^".repeat(meant))
