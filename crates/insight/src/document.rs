@@ -28,7 +28,7 @@ impl Document {
             _ => return Err(value.fault("must be a policy: an object, or a string that holds one")),
         };
         let (program, problems) = match Policy::read_stored(&text) {
-            Ok(policy) => (Program::compile(&policy), None),
+            Ok(policy) => (Program::compile(policy), None),
             Err(problems) => (Program::of_stored(&text), Some(problems)),
         };
         Ok(Self { name: name.unwrap_or_else(|| value.path().to_owned()), text, program, problems })

@@ -71,7 +71,7 @@ pub(crate) struct Condition {
 #[derive(Debug, Clone, PartialEq)]
 enum Test {
     Arn(Box<[ArnTest]>),
-    Binary(Box<[Option<Vec<u8>>]>),
+    Binary(Box<[Option<Box<[u8]>>]>),
     Bool(Box<[Option<Pattern>]>),
     Date(Order, Box<[Option<Instant>]>),
     Ip(Box<[Option<Range>]>),
@@ -85,7 +85,7 @@ enum Test {
 #[derive(Debug, Clone, PartialEq)]
 enum ArnTest {
     Anything,
-    Parts(Box<ArnPattern>),
+    Parts(ArnPattern),
     /// Fewer than six parts, completed by variables.
     Variables(Pattern),
     /// Fewer than six parts: like no ARN.
@@ -95,17 +95,16 @@ enum ArnTest {
 }
 
 impl Condition {
-    pub(crate) fn compile(entry: &ConditionEntry, version: Version) -> Self {
-        let operator = Operator::parse(&entry.operator.value);
+    pub(crate) fn compile(entry: ConditionEntry, version: Version) -> Self {
+        let ConditionEntry { operator, key, values } = entry;
+        let operator = Operator::parse(&operator.value).ok_or(operator.value);
         let variables = version == Version::V2012;
-        let test =
-            operator.map_or(Test::Unknown, |op| Test::compile(op.comparison, &entry.values, variables));
-        Self {
-            key: Key::new(&entry.key.value),
-            operator: operator.ok_or_else(|| entry.operator.value.clone()),
-            wanted: wanted(&entry.values),
-            test,
-        }
+        let wanted = wanted(&values);
+        let test = match &operator {
+            Ok(operator) => Test::compile(operator.comparison, values, variables),
+            Err(_) => Test::Unknown,
+        };
+        Self { key: Key::new(key.value), operator, wanted, test }
     }
 
     pub(crate) fn holds(&self, context: &Context) -> Truth {
@@ -165,19 +164,19 @@ impl Condition {
 }
 
 impl Test {
-    fn compile(comparison: Comparison, values: &[Spanned<Box<str>>], variables: bool) -> Self {
-        let texts = || values.iter().map(|value| &*value.value);
+    fn compile(comparison: Comparison, values: Vec<Spanned<Box<str>>>, variables: bool) -> Self {
+        let texts = values.into_iter().map(|value| value.value);
         match comparison {
-            Comparison::Arn => Self::Arn(texts().map(|text| ArnTest::compile(text, variables)).collect()),
-            Comparison::Binary => Self::Binary(texts().map(base64).collect()),
-            Comparison::Bool => Self::Bool(texts().map(|text| bool_pattern(text, variables)).collect()),
-            Comparison::Date(order) => Self::Date(order, texts().map(instant).collect()),
-            Comparison::Ip => Self::Ip(texts().map(Range::parse).collect()),
-            Comparison::Null => Self::Null(texts().map(bool_of).collect()),
-            Comparison::Numeric(order) => Self::Numeric(order, texts().map(Into::into).collect()),
+            Comparison::Arn => Self::Arn(texts.map(|text| ArnTest::compile(text, variables)).collect()),
+            Comparison::Binary => Self::Binary(texts.map(|text| base64(&text).map(Into::into)).collect()),
+            Comparison::Bool => Self::Bool(texts.map(|text| bool_pattern(text, variables)).collect()),
+            Comparison::Date(order) => Self::Date(order, texts.map(|text| instant(&text)).collect()),
+            Comparison::Ip => Self::Ip(texts.map(|text| Range::parse(&text)).collect()),
+            Comparison::Null => Self::Null(texts.map(|text| bool_of(&text)).collect()),
+            Comparison::Numeric(order) => Self::Numeric(order, texts.collect()),
             Comparison::Text(text) => {
                 let special = Special { variables, wildcards: text == Text::Like };
-                Self::Text(text, texts().map(|value| Pattern::compile(value, special)).collect())
+                Self::Text(text, texts.map(|value| Pattern::compile(value, special)).collect())
             }
         }
     }
@@ -189,7 +188,7 @@ impl Test {
                 Some(arn) => Truth::any(tests.iter().map(|test| test.matches(text, &arn, context))),
                 None => Truth::No,
             },
-            Self::Binary(values) => read_any(base64(text), values, |bytes, value| bytes == value),
+            Self::Binary(values) => read_any(base64(text), values, |bytes, value| **bytes == **value),
             Self::Bool(patterns) => match bool_of(text) {
                 Some(asked) => Truth::any(patterns.iter().map(|p| bool_is(p.as_ref(), asked, context))),
                 None => Truth::Unknown,
@@ -227,13 +226,13 @@ fn read_any<T, V>(read: Option<T>, values: &[Option<V>], holds: impl Fn(&T, &V) 
 }
 
 impl ArnTest {
-    fn compile(text: &str, variables: bool) -> Self {
+    fn compile(text: Box<str>, variables: bool) -> Self {
         let special = Special { variables, wildcards: true };
-        if text == "*" {
+        if &*text == "*" {
             return Self::Anything;
         }
-        if let Some(parts) = six_parts(text, variables) {
-            return Self::Parts(Box::new(ArnPattern::compile(parts, special, special)));
+        if let Some(tail_start) = sixth_part(&text, variables) {
+            return Self::Parts(ArnPattern::compile(text, tail_start, special, special));
         }
         let pattern = Pattern::compile(text, special);
         let has = |wanted: fn(&Piece) -> bool| pattern.pieces().iter().any(wanted);
@@ -260,23 +259,22 @@ impl ArnTest {
     }
 }
 
-/// Splits at the first five colons, those inside `${…}` left alone.
-fn six_parts(text: &str, variables: bool) -> Option<[&str; 6]> {
-    let mut parts = [""; 6];
-    let (mut start, mut filled, mut inside) = (0, 0, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            '{' if variables && text.get(..at).is_some_and(|before| before.ends_with('$')) => inside = true,
-            '}' => inside = false,
-            ':' if !inside && filled < 5 => {
-                *parts.get_mut(filled)? = text.get(start..at)?;
-                (start, filled) = (at + 1, filled + 1);
-            }
+/// Where the sixth part starts, behind the fifth colon; those inside `${…}` do not count.
+fn sixth_part(text: &str, variables: bool) -> Option<usize> {
+    let (mut colons, mut inside, mut before) = (0, false, 0);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' if variables && before == b'$' => inside = true,
+            b'}' => inside = false,
+            b':' if !inside => colons += 1,
             _ => {}
         }
+        if colons == 5 {
+            return Some(at + 1);
+        }
+        before = byte;
     }
-    *parts.last_mut()? = text.get(start..)?;
-    if filled == 5 { Some(parts) } else { None }
+    None
 }
 
 fn bool_of(text: &str) -> Option<bool> {
@@ -287,9 +285,10 @@ fn bool_of(text: &str) -> Option<bool> {
     }
 }
 
-fn bool_pattern(text: &str, variables: bool) -> Option<Pattern> {
+fn bool_pattern(text: Box<str>, variables: bool) -> Option<Pattern> {
+    let is_bool = bool_of(&text).is_some();
     let pattern = Pattern::compile(text, Special { variables, wildcards: false });
-    if bool_of(text).is_some() || !pattern.pieces().is_empty() { Some(pattern) } else { None }
+    if is_bool || !pattern.pieces().is_empty() { Some(pattern) } else { None }
 }
 
 /// A variable without a value is no boolean and not unreadable either: nothing equals it.
@@ -326,7 +325,7 @@ mod tests {
         let spanned = |value: &str| Spanned { span: Span::default(), value: value.into() };
         let entry =
             ConditionEntry { operator: spanned(operator), key: spanned("K"), values: vec![spanned(value)] };
-        Condition::compile(&entry, Version::V2012).holds(context)
+        Condition::compile(entry, Version::V2012).holds(context)
     }
 
     fn with(operator: &str, value: &str, key: &str) -> Truth {

@@ -119,10 +119,9 @@ pub(crate) fn with_query<R>(
 ) -> R {
     let mut buffer = [0; 128];
     let action = lower_case(request.action, &mut buffer);
-    let (service, name) = action.split_once(':').unwrap_or((&action, ""));
+    let service = action.split_once(':').map_or(&*action, |(service, _)| service);
     let query = Query {
         service,
-        name,
         action: &action,
         service_hash: hash(service),
         resource: ArnText::split(request.resource),

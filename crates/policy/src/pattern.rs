@@ -1,5 +1,6 @@
 //! Patterns: texts with wildcards and policy variables, and ARNs of such texts.
 //!
+//! Nearly all patterns are one text, kept as it was read; only those with `?`, variables or escapes are taken to pieces.
 //! `*` is any run of characters, `?` exactly one; matching is anchored at both ends. A variable's value stands for
 //! itself: a `*` in it is no wildcard and a `${` in it is not looked into again.
 //! Time: linear in pattern and text without `?`. A segment between two `*` that has a `?` is searched bit-parallel, 64 of
@@ -21,8 +22,8 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    pub(crate) fn new(name: &str) -> Self {
-        Self { hash: hash(name), name: name.into() }
+    pub(crate) fn new(name: Box<str>) -> Self {
+        Self { hash: hash(&name), name }
     }
 
     /// As written in the policy.
@@ -47,7 +48,7 @@ impl Variable {
     fn parse(inside: &str) -> Self {
         let (key, rest) = inside.split_once(',').map_or((inside, None), |(key, rest)| (key, Some(rest)));
         let quoted = |rest: &str| Some(rest.trim().strip_prefix('\'')?.strip_suffix('\'')?.into());
-        Self { key: Key::new(key.trim()), default: rest.and_then(quoted) }
+        Self { key: Key::new(key.trim().into()), default: rest.and_then(quoted) }
     }
 
     /// Multivalued keys do not resolve, nor does a key that is absent and has no default.
@@ -67,7 +68,7 @@ pub(crate) enum Piece {
     /// `*`
     Run,
     Text(Box<str>),
-    Variable(Variable),
+    Variable(Box<Variable>),
 }
 
 /// As it is written in a policy, but for escapes.
@@ -77,10 +78,10 @@ impl fmt::Display for Piece {
             Self::One => f.write_str("?"),
             Self::Run => f.write_str("*"),
             Self::Text(text) => f.write_str(text),
-            Self::Variable(Variable { key, default: None }) => write!(f, "${{{}}}", key.name),
-            Self::Variable(Variable { key, default: Some(default) }) => {
-                write!(f, "${{{}, '{default}'}}", key.name)
-            }
+            Self::Variable(variable) => match &variable.default {
+                None => write!(f, "${{{}}}", variable.key.name),
+                Some(default) => write!(f, "${{{}, '{default}'}}", variable.key.name),
+            },
         }
     }
 }
@@ -99,10 +100,38 @@ pub(crate) enum Pattern {
     Exactly(Box<str>),
     Pieces(Box<[Piece]>),
     StartsWith(Box<str>),
+    /// Texts with `*` between them, the first of which is at `first`.
+    Texts {
+        first: u32,
+        text: Box<str>,
+    },
 }
 
 impl Pattern {
-    pub(crate) fn compile(text: &str, special: Special) -> Self {
+    pub(crate) fn compile(text: Box<str>, special: Special) -> Self {
+        let mut first = None;
+        for (at, byte) in (0u32..).zip(text.bytes()) {
+            match byte {
+                b'*' if special.wildcards => first = first.or(Some(at)),
+                b'?' if special.wildcards => return Self::of_pieces(&text, special),
+                b'$' if special.variables => return Self::of_pieces(&text, special),
+                _ => {}
+            }
+        }
+        let Some(first) = first else { return Self::Exactly(text) };
+        let stem = text.trim_end_matches('*').len();
+        match first as usize {
+            0 if stem == 0 => Self::Anything,
+            end if end == stem => {
+                let mut start = String::from(text);
+                start.truncate(end);
+                Self::StartsWith(start.into())
+            }
+            _ => Self::Texts { first, text },
+        }
+    }
+
+    fn of_pieces(text: &str, special: Special) -> Self {
         let mut pieces = pieces(text, special);
         match &mut *pieces {
             [] => Self::Exactly("".into()),
@@ -118,6 +147,7 @@ impl Pattern {
             Self::Anything => true,
             Self::Exactly(exactly) => **exactly == *text,
             Self::StartsWith(start) => text.starts_with(&**start),
+            Self::Texts { first, text: texts } => texts_match(texts, *first as usize, text),
             Self::Pieces(pieces) => pieces_match(pieces, text, context),
         }
     }
@@ -134,17 +164,40 @@ impl Pattern {
         match self {
             Self::Exactly(text) => Some(Cow::Borrowed(text)),
             Self::Pieces(pieces) => pieces.iter().map(|p| literal(p, context)).collect(),
-            Self::Anything | Self::StartsWith(_) => None,
+            Self::Anything | Self::StartsWith(_) | Self::Texts { .. } => None,
         }
     }
 
-    pub(crate) fn pieces(&self) -> &[Piece] {
-        if let Self::Pieces(pieces) = self { pieces } else { &[] }
+    /// The text before whatever is special in it.
+    pub(crate) fn literal_start(&self) -> &str {
+        match self {
+            Self::Anything => "",
+            Self::Exactly(text) | Self::StartsWith(text) => text,
+            Self::Texts { first, text } => text.get(..*first as usize).unwrap_or_default(),
+            Self::Pieces(pieces) => match &**pieces {
+                [Piece::Text(text), ..] => text,
+                _ => "",
+            },
+        }
     }
 
-    /// Whether everything it says is one literal text.
-    const fn exact(&self) -> Option<&str> {
-        if let Self::Exactly(text) = self { Some(text) } else { None }
+    pub(crate) fn make_ascii_lowercase(&mut self) {
+        match self {
+            Self::Anything => {}
+            Self::Exactly(text) | Self::StartsWith(text) | Self::Texts { text, .. } => {
+                text.make_ascii_lowercase();
+            }
+            Self::Pieces(pieces) => pieces.iter_mut().for_each(|piece| {
+                if let Piece::Text(text) = piece {
+                    text.make_ascii_lowercase();
+                }
+            }),
+        }
+    }
+
+    /// None of a pattern that has no variables.
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        if let Self::Pieces(pieces) = self { pieces } else { &[] }
     }
 }
 
@@ -152,7 +205,7 @@ impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anything => f.write_str("*"),
-            Self::Exactly(text) => f.write_str(text),
+            Self::Exactly(text) | Self::Texts { text, .. } => f.write_str(text),
             Self::Pieces(pieces) => pieces.iter().try_for_each(|piece| piece.fmt(f)),
             Self::StartsWith(start) => write!(f, "{start}*"),
         }
@@ -176,7 +229,7 @@ fn pieces(text: &str, special: Special) -> Vec<Piece> {
                 "*" | "?" | "$" => plain.push_str(inside),
                 _ => {
                     flush(&mut plain, &mut pieces);
-                    pieces.push(Piece::Variable(Variable::parse(inside)));
+                    pieces.push(Piece::Variable(Box::new(Variable::parse(inside))));
                 }
             }
             continue;
@@ -219,6 +272,26 @@ pub(crate) fn resolves(pieces: &[Piece], context: &Context) -> bool {
     pieces
         .iter()
         .all(|piece| !matches!(piece, Piece::Variable(variable) if variable.resolve(context).is_none()))
+}
+
+/// The first text starts `text`, the last ends it, the others follow one another in between.
+fn texts_match(texts: &str, first: usize, text: &str) -> bool {
+    let Some((first, others)) = texts.split_at_checked(first) else { return false };
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut others = others.split('*');
+    // What is before the `*` at `first`: nothing.
+    let (Some(""), Some(last)) = (others.next(), others.next_back()) else { return false };
+    match rest.strip_suffix(last) {
+        Some(before) => rest = before,
+        None => return false,
+    }
+    others.all(|segment| match rest.find(segment) {
+        Some(at) => {
+            rest = rest.get(at + segment.len()..).unwrap_or_default();
+            true
+        }
+        None => false,
+    })
 }
 
 fn pieces_match(pieces: &[Piece], text: &str, context: &Context) -> bool {
@@ -377,28 +450,25 @@ fn symbols<'a>(piece: &'a Piece, context: &'a Context) -> impl Iterator<Item = O
 /// An ARN of the request, taken apart once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ArnText<'a> {
+    whole: &'a str,
     /// Through the fifth colon.
     head: &'a str,
-    parts: [&'a str; 5],
+    service: &'a str,
     tail: &'a str,
 }
 
 impl<'a> ArnText<'a> {
     pub(crate) fn split(text: &'a str) -> Option<Self> {
-        let mut rest = text;
-        let mut parts = [""; 5];
-        for part in &mut parts {
-            (*part, rest) = rest.split_once(':')?;
-        }
-        if parts.first() != Some(&"arn") {
+        let (head, tail) = split_head(text)?;
+        let mut parts = head.split(':');
+        if parts.next() != Some("arn") {
             return None;
         }
-        Some(Self { head: text.get(..text.len() - rest.len())?, parts, tail: rest })
+        Some(Self { whole: text, head, service: parts.nth(1)?, tail })
     }
 
     pub(crate) const fn service(&self) -> &'a str {
-        let [_, _, service, _, _] = self.parts;
-        service
+        self.service
     }
 
     pub(crate) const fn tail(&self) -> &'a str {
@@ -406,58 +476,61 @@ impl<'a> ArnText<'a> {
     }
 }
 
-/// A pattern of six parts, compared one by one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ArnPattern {
-    head: Head,
-    tail: Pattern,
+/// The first five parts with their colons, and the sixth.
+fn split_head(text: &str) -> Option<(&str, &str)> {
+    let (fifth, _) = text.bytes().enumerate().filter(|(_, byte)| *byte == b':').nth(4)?;
+    text.split_at_checked(fifth + 1)
 }
 
+/// A pattern of six parts: nothing in the first five goes beyond its part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Head {
-    /// All five without wildcards: one comparison.
-    Exactly(Box<str>),
-    Parts(Box<[Pattern; 5]>),
+pub(crate) enum ArnPattern {
+    /// The first five parts, which are matched as one text, and the sixth.
+    ///
+    /// No part can stretch: pattern and ARN have five colons there, and each of the pattern's takes up one of the ARN's.
+    Parts(Box<[Pattern; 2]>),
+    /// Nothing is special in the first five.
+    Whole(Pattern),
 }
 
 impl ArnPattern {
-    /// Compiles exactly six parts; `head` says what is special in the first five, `tail` in the sixth.
-    pub(crate) fn compile(parts: [&str; 6], head: Special, tail: Special) -> Self {
-        let [a, b, c, d, e, last] = parts;
-        let first = [a, b, c, d, e].map(|part| Pattern::compile(part, head));
-        let head = if first.iter().all(|part| part.exact().is_some()) {
-            let texts = first.iter().filter_map(Pattern::exact);
-            Head::Exactly(texts.flat_map(|text| [text, ":"]).collect::<String>().into())
+    /// Compiles a text of six parts, the last of which starts at `tail_start`; `head` says what is special in the first
+    /// five, `tail` in the sixth.
+    pub(crate) fn compile(text: Box<str>, tail_start: usize, head: Special, tail: Special) -> Self {
+        let (first, last) = text.split_at_checked(tail_start).unwrap_or((&text, ""));
+        if first.bytes().any(|byte| matches!(byte, b'*' | b'?' | b'$')) {
+            let (first, last) = (Pattern::compile(first.into(), head), Pattern::compile(last.into(), tail));
+            Self::Parts(Box::new([first, last]))
         } else {
-            Head::Parts(Box::new(first))
-        };
-        Self { head, tail: Pattern::compile(last, tail) }
+            Self::Whole(Pattern::compile(text, tail))
+        }
     }
 
     pub(crate) fn matches(&self, arn: &ArnText<'_>, context: &Context) -> bool {
-        let head = match &self.head {
-            Head::Exactly(head) => **head == *arn.head,
-            Head::Parts(parts) => parts.iter().zip(arn.parts).all(|(part, text)| part.matches(text, context)),
-        };
-        head && self.tail.matches(arn.tail, context)
+        match self {
+            Self::Parts(parts) => {
+                let [head, tail] = &**parts;
+                head.matches(arn.head, context) && tail.matches(arn.tail, context)
+            }
+            Self::Whole(pattern) => pattern.matches(arn.whole, context),
+        }
     }
 
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &Piece> {
-        let head: &[Pattern] = match &self.head {
-            Head::Exactly(_) => &[],
-            Head::Parts(parts) => &**parts,
-        };
-        head.iter().chain([&self.tail]).flat_map(|pattern| pattern.pieces())
+        self.patterns().iter().flat_map(Pattern::pieces)
+    }
+
+    fn patterns(&self) -> &[Pattern] {
+        match self {
+            Self::Parts(parts) => &**parts,
+            Self::Whole(pattern) => std::slice::from_ref(pattern),
+        }
     }
 }
 
 impl fmt::Display for ArnPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.head {
-            Head::Exactly(head) => f.write_str(head)?,
-            Head::Parts(parts) => parts.iter().try_for_each(|part| write!(f, "{part}:"))?,
-        }
-        self.tail.fmt(f)
+        self.patterns().iter().try_for_each(|pattern| pattern.fmt(f))
     }
 }
 
@@ -472,7 +545,7 @@ mod tests {
     fn glob(pattern: &str, text: &str) -> bool {
         let mut context = Context::new();
         context.text("k", "*a").list("many", ["x"]);
-        Pattern::compile(pattern, GLOB).matches(text, &context)
+        Pattern::compile(pattern.into(), GLOB).matches(text, &context)
     }
 
     fn naive(pattern: &[char], text: &[char]) -> bool {
@@ -490,6 +563,16 @@ mod tests {
         fn glob_agrees_with_the_obvious_one(pattern in "[abé?*]{0,9}", text in "[abé]{0,11}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             prop_assert_eq!(glob(&pattern, &text), naive(&chars(&pattern), &chars(&text)));
+        }
+
+        #[test]
+        fn arn_agrees_with_its_parts_one_by_one(pattern in "arn(:[ab*?]{0,3}){5,6}", text in "arn(:[ab]{0,3}){5,6}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            let parts = |text: &str| text.splitn(6, ':').map(chars).collect::<Vec<_>>();
+            let expected = parts(&pattern).iter().zip(parts(&text)).all(|(part, text)| naive(part, &text));
+            let (head, _) = split_head(&pattern).unwrap();
+            let compiled = ArnPattern::compile(pattern.as_str().into(), head.len(), GLOB, GLOB);
+            prop_assert_eq!(compiled.matches(&ArnText::split(&text).unwrap(), &Context::new()), expected);
         }
 
         #[test]
@@ -523,8 +606,7 @@ mod tests {
 
     #[test]
     fn arn_parts_do_not_swallow_colons() {
-        let parts: Vec<_> = "arn:aws:sns:*:111111111111:t".splitn(6, ':').collect();
-        let pattern = ArnPattern::compile(parts.try_into().unwrap(), GLOB, GLOB);
+        let pattern = ArnPattern::compile("arn:aws:sns:*:111111111111:t".into(), 27, GLOB, GLOB);
         let matches = |text| ArnText::split(text).is_some_and(|arn| pattern.matches(&arn, &Context::new()));
         assert!(matches("arn:aws:sns:us-east-1:111111111111:t"));
         assert!(!matches("arn:aws:sns:us-east-1:222222222222:x:111111111111:t"));

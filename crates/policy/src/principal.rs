@@ -251,29 +251,29 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    pub(crate) fn compile(listed: &ListedPrincipal) -> Self {
-        let value = &listed.value;
+    pub(crate) fn compile(listed: ListedPrincipal) -> Self {
+        let value = listed.value;
         match listed.kind {
             PrincipalType::Aws => Self::compile_aws(value),
             PrincipalType::CanonicalUser => Self::Nobody,
-            PrincipalType::Federated => Self::Federated(value.clone()),
-            PrincipalType::Service => Self::Service(value.clone()),
+            PrincipalType::Federated => Self::Federated(value),
+            PrincipalType::Service => Self::Service(value),
         }
     }
 
-    fn compile_aws(value: &str) -> Self {
-        if value == "*" {
+    fn compile_aws(value: Box<str>) -> Self {
+        if &*value == "*" {
             return Self::Everyone;
         }
         if let Ok(account) = value.parse() {
             return Self::Account(account);
         }
-        match rootward_names::Arn::parse(value) {
+        match rootward_names::Arn::parse(&value) {
             Ok(arn) if arn.service == "iam" && arn.resource == "root" => {
                 arn.account.parse().map_or(Self::Nobody, Self::Account)
             }
-            Ok(_) => Self::Arn(value.into()),
-            Err(_) => Self::Id(value.into()),
+            Ok(_) => Self::Arn(value),
+            Err(_) => Self::Id(value),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Programs: policies compiled for deciding. Immutable, `Send` and `Sync`, shared by all threads.
 //!
-//! Actions are lower-cased, ARN patterns taken apart, condition keys hashed. Statements are indexed by the service they
-//! are about, so that a decision looks only at those that could match; the few about any service are always looked at.
+//! The texts of the policy become those of the program: actions in lower case, patterns classified, condition keys hashed.
+//! Statements are indexed by the service they are about, so that a decision looks only at those that could match; the few about any service are always looked at.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::condition::{Condition, Truth};
 use crate::context::{Context, hash};
 use crate::explain::alternatives;
 use crate::pattern::{ArnPattern, ArnText, Key, Pattern, Piece, Special};
-use crate::policy::{Effect, Listed, Policy, Statement as Parsed, Version};
+use crate::policy::{Effect, Policy, Statement as Parsed, Version};
 use crate::principal::{Entry, Named, Principal};
 use crate::span::{Place, Position};
 
@@ -17,8 +17,10 @@ use crate::span::{Place, Position};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Program {
     pub(crate) statements: Box<[Statement]>,
-    /// By hash of the service, ascending: the statements that name it, in order.
-    services: Box<[(u64, Box<[u32]>)]>,
+    /// By hash of the service, ascending: where its statements end in `named`; they begin where those before end.
+    services: Box<[(u64, u32)]>,
+    /// The statements that name a service, in order.
+    named: Box<[u32]>,
     /// The statements about any service, in order.
     any_service: Box<[u32]>,
     readable: bool,
@@ -29,26 +31,14 @@ pub(crate) struct Statement {
     pub(crate) effect: Effect,
     pub(crate) place: Place,
     pub(crate) sid: Option<Box<str>>,
-    principals: Option<(bool, Box<[Entry]>)>,
+    not_principal: bool,
+    principals: Option<Box<[Entry]>>,
     not_action: bool,
-    actions: Box<[Action]>,
-    resources: Option<(bool, Box<[Resource]>)>,
+    /// Over service, colon and name.
+    actions: Box<[Pattern]>,
+    not_resource: bool,
+    resources: Option<Box<[Resource]>>,
     pub(crate) conditions: Box<[Condition]>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Action {
-    Anything,
-    /// Of any service.
-    AnyService(Pattern),
-    Nothing,
-    /// Of one service.
-    Of {
-        service: Box<str>,
-        name: Pattern,
-    },
-    /// A wildcard in the service, where none is allowed: over the whole action.
-    Odd(Pattern),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -57,16 +47,14 @@ enum Resource {
     Everything,
     Nothing,
     /// Fewer than six parts and no wildcard: completed where identities are, inert where resources are.
-    ShortLiteral(ArnPattern),
+    ShortLiteral(Box<ArnPattern>),
 }
 
 /// The request as statements see it.
 pub(crate) struct Query<'a> {
     /// In lower case.
     pub(crate) service: &'a str,
-    /// In lower case.
-    pub(crate) name: &'a str,
-    /// Both, with the colon.
+    /// In lower case, service and name with the colon.
     pub(crate) action: &'a str,
     pub(crate) service_hash: u64,
     /// None for `*` and whatever else is no ARN.
@@ -99,8 +87,9 @@ pub(crate) enum Miss {
 
 impl Program {
     /// Compiles a policy.
-    pub fn compile(policy: &Policy) -> Self {
-        Self::index(policy.statements.iter().map(|s| Statement::compile(s, policy.version)).collect(), true)
+    pub fn compile(policy: Policy) -> Self {
+        let Policy { version, statements, .. } = policy;
+        Self::index(statements.into_iter().map(|s| Statement::compile(s, version)).collect(), true)
     }
 
     /// Compiles a stored document with the rules of [`Policy::read_stored`].
@@ -108,7 +97,7 @@ impl Program {
     /// A document that cannot be read denies everything to whoever it applies to: it may have held a Deny.
     pub fn of_stored(text: &str) -> Self {
         match Policy::read_stored(text) {
-            Ok(policy) => Self::compile(&policy),
+            Ok(policy) => Self::compile(policy),
             Err(_) => Self::index(Box::new([Statement::deny_everything()]), false),
         }
     }
@@ -124,28 +113,37 @@ impl Program {
     }
 
     fn index(statements: Box<[Statement]>, readable: bool) -> Self {
-        let mut named: Vec<(u64, u32)> = Vec::new();
+        let mut pairs: Vec<(u64, u32)> = Vec::with_capacity(statements.len());
         let mut any_service = Vec::new();
         for (at, statement) in (0u32..).zip(&statements) {
             match statement.services() {
-                Some(services) => named.extend(services.into_iter().map(|service| (service, at))),
+                Some(services) => pairs.extend(services.map(|service| (service, at))),
                 None => any_service.push(at),
             }
         }
-        named.sort_unstable();
-        named.dedup();
-        let services = named
-            .chunk_by(|(a, _), (b, _)| a == b)
-            .filter_map(|chunk| Some((chunk.first()?.0, chunk.iter().map(|(_, at)| *at).collect())))
-            .collect();
-        Self { statements, services, any_service: any_service.into(), readable }
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut services: Vec<(u64, u32)> = Vec::new();
+        for (end, (service, _)) in (1u32..).zip(&pairs) {
+            match services.last_mut() {
+                Some((last, ends)) if last == service => *ends = end,
+                _ => services.push((*service, end)),
+            }
+        }
+        let named = pairs.into_iter().map(|(_, at)| at).collect();
+        Self { statements, services: services.into(), named, any_service: any_service.into(), readable }
+    }
+
+    fn named_by(&self, service_hash: u64) -> &[u32] {
+        let Ok(at) = self.services.binary_search_by_key(&service_hash, |(hash, _)| *hash) else { return &[] };
+        let end_of = |at: usize| self.services.get(at).map_or(0, |(_, end)| *end as usize);
+        let begin = at.checked_sub(1).map_or(0, end_of);
+        self.named.get(begin..end_of(at)).unwrap_or_default()
     }
 
     /// The statements that could match, with their positions.
     pub(crate) fn candidates(&self, service_hash: u64) -> impl Iterator<Item = (usize, &Statement)> {
-        let found = self.services.binary_search_by_key(&service_hash, |(hash, _)| *hash);
-        let named = found.ok().and_then(|at| self.services.get(at)).map_or(&[][..], |(_, named)| named);
-        named.iter().chain(&self.any_service).filter_map(|at| {
+        self.named_by(service_hash).iter().chain(&self.any_service).filter_map(|at| {
             let at = *at as usize;
             self.statements.get(at).map(|statement| (at, statement))
         })
@@ -153,23 +151,29 @@ impl Program {
 }
 
 impl Statement {
-    fn compile(parsed: &Parsed, version: Version) -> Self {
+    fn compile(parsed: Parsed, version: Version) -> Self {
         let Parsed { place, sid, effect, principal, action, resource, conditions } = parsed;
         let not_action = action.as_ref().is_some_and(|listed| listed.not);
         // A pattern that means nothing must neither grant nor spare: it widens a Deny and narrows an Allow.
-        let odd_matches = (*effect == Effect::Deny) != not_action;
-        let patterns = action.iter().flat_map(|listed| &listed.patterns);
+        let odd_matches = (effect == Effect::Deny) != not_action;
+        let actions = action.map_or_else(Vec::new, |listed| listed.patterns);
         Self {
-            effect: *effect,
-            place: *place,
-            sid: sid.clone(),
+            effect,
+            place,
+            sid,
+            not_principal: principal.as_ref().is_some_and(|principals| principals.not),
             principals: principal
-                .as_ref()
-                .map(|principals| (principals.not, principals.listed.iter().map(Entry::compile).collect())),
+                .map(|principals| principals.listed.into_iter().map(Entry::compile).collect()),
             not_action,
-            actions: patterns.map(|pattern| Action::compile(&pattern.value, odd_matches)).collect(),
-            resources: resource.as_ref().map(|listed| (listed.not, resources(listed, version))),
-            conditions: conditions.iter().map(|entry| Condition::compile(entry, version)).collect(),
+            actions: actions
+                .into_iter()
+                .filter_map(|pattern| action_pattern(pattern.value, odd_matches))
+                .collect(),
+            not_resource: resource.as_ref().is_some_and(|listed| listed.not),
+            resources: resource.map(|listed| {
+                listed.patterns.into_iter().map(|pattern| Resource::compile(pattern.value, version)).collect()
+            }),
+            conditions: conditions.into_iter().map(|entry| Condition::compile(entry, version)).collect(),
         }
     }
 
@@ -179,28 +183,23 @@ impl Statement {
             effect: Effect::Deny,
             place: Place { span: crate::span::Span::default(), start, end: start },
             sid: None,
-            principals: Some((false, Box::new([Entry::Everyone]))),
+            not_principal: false,
+            principals: Some(Box::new([Entry::Everyone])),
             not_action: false,
-            actions: Box::new([Action::Anything]),
+            actions: Box::new([Pattern::Anything]),
+            not_resource: false,
             resources: None,
             conditions: Box::new([]),
         }
     }
 
     /// Hashes of the services its actions name; none if it may be about any.
-    fn services(&self) -> Option<Vec<u64>> {
-        if self.not_action {
+    fn services(&self) -> Option<impl Iterator<Item = u64>> {
+        let services = || self.actions.iter().map(|action| action.literal_start().split_once(':'));
+        if self.not_action || services().any(|service| service.is_none()) {
             return None;
         }
-        let mut services = Vec::new();
-        for action in &self.actions {
-            match action {
-                Action::Nothing => {}
-                Action::Of { service, .. } => services.push(hash(service)),
-                Action::Anything | Action::AnyService(_) | Action::Odd(_) => return None,
-            }
-        }
-        Some(services)
+        Some(services().flatten().map(|(service, _)| hash(service)))
     }
 
     /// Whether the statement is about this request, and how closely it names who asks.
@@ -231,22 +230,25 @@ impl Statement {
     }
 
     fn is_about_action(&self, query: &Query<'_>) -> bool {
-        self.actions.iter().any(|action| action.matches(query)) != self.not_action
+        let names = |pattern: &Pattern| pattern.matches(query.action, query.context);
+        self.actions.iter().any(names) != self.not_action
     }
 
     fn is_about_resource(&self, query: &Query<'_>, side: Side) -> bool {
         match &self.resources {
-            Some((not, resources)) => resources.iter().any(|resource| resource.matches(query, side)) != *not,
+            Some(resources) => {
+                resources.iter().any(|resource| resource.matches(query, side)) != self.not_resource
+            }
             None => side == Side::Trust || self.effect == Effect::Deny,
         }
     }
 
     fn names(&self, query: &Query<'_>, side: Side) -> Named {
-        let Some((not, entries)) = &self.principals else {
+        let Some(entries) = &self.principals else {
             return if side == Side::Caller { Named::Directly } else { Named::No };
         };
         let closest = || entries.iter().map(|entry| entry.names(query.principal)).max().unwrap_or(Named::No);
-        match (side, not, self.effect) {
+        match (side, self.not_principal, self.effect) {
             // No principal belongs here.
             (Side::Caller, _, Effect::Allow) => Named::No,
             (Side::Caller, _, Effect::Deny) => Named::Directly,
@@ -262,17 +264,16 @@ impl Statement {
 
     /// The resources it lists, for people to read, and whether it is about all but these.
     pub(crate) fn shown_resources(&self) -> (String, bool) {
-        let (not, resources) =
-            self.resources.as_ref().map_or((false, &[][..]), |(not, listed)| (*not, listed));
-        (alternatives(resources.iter().map(Resource::to_string)), not)
+        let resources = self.resources.as_deref().unwrap_or_default();
+        (alternatives(resources.iter().map(Resource::to_string)), self.not_resource)
     }
 
     /// The principals it lists, for people to read.
     pub(crate) fn shown_principals(&self) -> String {
         match &self.principals {
             None => "nobody".to_owned(),
-            Some((not, entries)) => {
-                let but = if *not { "everybody but " } else { "" };
+            Some(entries) => {
+                let but = if self.not_principal { "everybody but " } else { "" };
                 but.to_owned() + &alternatives(entries.iter().map(Entry::to_string))
             }
         }
@@ -280,7 +281,7 @@ impl Statement {
 
     /// The variables in its resources.
     pub(crate) fn resource_variables(&self) -> impl Iterator<Item = &Key> {
-        self.resources.iter().flat_map(|(_, resources)| resources).flat_map(Resource::variables)
+        self.resources.iter().flatten().flat_map(Resource::variables)
     }
 
     /// The condition keys and variables it looks at.
@@ -299,57 +300,40 @@ fn spares(entries: &[Entry], principal: &Principal<'_>) -> bool {
 
 const PLAIN: Special = Special { variables: false, wildcards: true };
 
-impl Action {
-    fn compile(text: &str, odd_matches: bool) -> Self {
-        let text = text.to_ascii_lowercase();
-        let Some((service, name)) = text.split_once(':') else {
-            return match text.as_str() {
-                "*" => Self::Anything,
-                _ if odd_matches && text.contains(['*', '?']) => Self::Odd(Pattern::compile(&text, PLAIN)),
-                _ => Self::Nothing,
-            };
-        };
-        match service {
-            "*" => Self::AnyService(Pattern::compile(name, PLAIN)),
-            _ if !service.contains(['*', '?']) => {
-                Self::Of { service: service.into(), name: Pattern::compile(name, PLAIN) }
-            }
-            _ if odd_matches => Self::Odd(Pattern::compile(&text, PLAIN)),
-            _ => Self::Nothing,
-        }
+/// None of a text that is no action and of which nothing is to be made.
+fn action_pattern(text: Box<str>, odd_matches: bool) -> Option<Pattern> {
+    let meant = match text.split_once(':') {
+        None => &*text == "*" || (odd_matches && text.contains(['*', '?'])),
+        // A wildcard in the service, where none is allowed unless it stands alone.
+        Some((service, _)) => odd_matches || service == "*" || !service.contains(['*', '?']),
+    };
+    if !meant {
+        return None;
     }
-
-    fn matches(&self, query: &Query<'_>) -> bool {
-        match self {
-            Self::Anything => true,
-            Self::AnyService(name) => name.matches(query.name, query.context),
-            Self::Nothing => false,
-            Self::Odd(whole) => whole.matches(query.action, query.context),
-            Self::Of { service, name } => {
-                **service == *query.service && name.matches(query.name, query.context)
-            }
-        }
-    }
-}
-
-fn resources(listed: &Listed, version: Version) -> Box<[Resource]> {
-    listed.patterns.iter().map(|pattern| Resource::compile(&pattern.value, version)).collect()
+    let mut pattern = Pattern::compile(text, PLAIN);
+    pattern.make_ascii_lowercase();
+    Some(pattern)
 }
 
 impl Resource {
-    fn compile(text: &str, version: Version) -> Self {
+    fn compile(mut text: Box<str>, version: Version) -> Self {
         if !text.is_empty() && text.bytes().all(|b| b == b'*') {
             return Self::Everything;
         }
-        let count = text.splitn(6, ':').count();
-        if count < 2 {
-            return Self::Nothing;
-        }
-        let mut given = text.splitn(6, ':');
-        let parts = std::array::from_fn(|_| given.next().unwrap_or("*"));
         let tail = Special { variables: version == Version::V2012, wildcards: true };
-        let pattern = ArnPattern::compile(parts, PLAIN, tail);
-        if count < 6 && !text.contains(['*', '?']) { Self::ShortLiteral(pattern) } else { Self::Arn(pattern) }
+        let mut colons = text.bytes().enumerate().filter(|(_, byte)| *byte == b':').map(|(at, _)| at);
+        match (colons.next(), colons.nth(3)) {
+            (None, _) => Self::Nothing,
+            (Some(_), Some(fifth)) => Self::Arn(ArnPattern::compile(text, fifth + 1, PLAIN, tail)),
+            (Some(_), None) => {
+                let literal = !text.contains(['*', '?']);
+                let missing = 5usize.saturating_sub(text.matches(':').count());
+                text = (text.into_string() + &":*".repeat(missing)).into();
+                let tail_start = text.len() - 1;
+                let pattern = ArnPattern::compile(text, tail_start, PLAIN, tail);
+                if literal { Self::ShortLiteral(Box::new(pattern)) } else { Self::Arn(pattern) }
+            }
+        }
     }
 
     fn matches(&self, query: &Query<'_>, side: Side) -> bool {
@@ -365,7 +349,8 @@ impl Resource {
 
     fn variables(&self) -> impl Iterator<Item = &Key> {
         let pattern = match self {
-            Self::Arn(pattern) | Self::ShortLiteral(pattern) => Some(pattern),
+            Self::Arn(pattern) => Some(pattern),
+            Self::ShortLiteral(pattern) => Some(&**pattern),
             Self::Everything | Self::Nothing => None,
         };
         pattern.into_iter().flat_map(ArnPattern::pieces).filter_map(|piece| match piece {
@@ -378,7 +363,8 @@ impl Resource {
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Arn(pattern) | Self::ShortLiteral(pattern) => pattern.fmt(f),
+            Self::Arn(pattern) => pattern.fmt(f),
+            Self::ShortLiteral(pattern) => pattern.fmt(f),
             Self::Everything => f.write_str("*"),
             Self::Nothing => f.write_str("nothing that is an ARN"),
         }
@@ -404,6 +390,20 @@ mod tests {
         assert_eq!(positions("s3"), [0, 1]);
         assert_eq!(positions("ec2"), [2, 1]);
         assert_eq!(positions("iam"), [1]);
+    }
+
+    #[test]
+    fn action_is_matched_as_one_text() {
+        let matches = |pattern: &str, action: &str| {
+            let pattern = action_pattern(pattern.into(), false).unwrap();
+            pattern.matches(action, &Context::new())
+        };
+        assert!(matches("S3:Get*", "s3:getobject") && matches("*:Get*", "s3:getobject"));
+        assert!(!matches("s3:*", "s3") && !matches("s3:*", "s3x:getobject"));
+        for odd in ["s3", "s*", "s?:get", "**"] {
+            assert_eq!(action_pattern(odd.into(), false), None);
+        }
+        assert!(action_pattern("s?:get".into(), true).unwrap().matches("s3:get", &Context::new()));
     }
 
     #[test]
