@@ -13,8 +13,9 @@ use std::ops::ControlFlow;
 
 use rootward_names::AccountId;
 
-use crate::context::{Context, hash};
+use crate::context::Context;
 use crate::decision::{Cause, Decision, Layer, Outcome, Source};
+use crate::index::Sought;
 use crate::pattern::ArnText;
 use crate::policy::Effect;
 use crate::principal::{Named, Principal, PrincipalKind};
@@ -123,7 +124,7 @@ pub(crate) fn with_query<R>(
     let query = Query {
         service,
         action: &action,
-        service_hash: hash(service),
+        sought: Sought::new(&action, service),
         resource: ArnText::split(request.resource),
         principal: request.principal,
         context: request.context,
@@ -359,9 +360,10 @@ fn scan<'a>(
 ) -> Result<Option<(Named, Cause<'a>)>, Cause<'a>> {
     let mut best: Option<(Named, Cause<'a>)> = None;
     for (policy, attached) in attached.iter().enumerate() {
+        let Some(candidates) = attached.program.candidates(query) else { continue };
         let cause =
             |index, statement: &'a Statement| Cause { policy, source: attached.source, index, statement };
-        for (index, statement) in attached.program.candidates(query.service_hash) {
+        for (index, statement) in candidates {
             let closest = best.map_or(Named::No, |(named, _)| named);
             match statement.effect {
                 Effect::Allow if closest == Named::Directly => {}

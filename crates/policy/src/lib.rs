@@ -33,6 +33,7 @@ mod decision;
 mod diagnostic;
 mod edit;
 mod explain;
+mod index;
 mod json;
 mod operator;
 mod outlook;

@@ -168,6 +168,11 @@ impl Pattern {
         }
     }
 
+    /// Its text if nothing in it is special.
+    pub(crate) const fn exact(&self) -> Option<&str> {
+        if let Self::Exactly(text) = self { Some(text) } else { None }
+    }
+
     /// The text before whatever is special in it.
     pub(crate) fn literal_start(&self) -> &str {
         match self {

@@ -1,13 +1,14 @@
 //! Programs: policies compiled for deciding. Immutable, `Send` and `Sync`, shared by all threads.
 //!
 //! The texts of the policy become those of the program: actions in lower case, patterns classified, condition keys hashed.
-//! Statements are indexed by the service they are about, so that a decision looks only at those that could match; the few about any service are always looked at.
+//! An index finds the statements that could match; see [`Index`].
 
 use std::fmt;
 
 use crate::condition::{Condition, Truth};
-use crate::context::{Context, hash};
+use crate::context::Context;
 use crate::explain::alternatives;
+use crate::index::{Index, Sought};
 use crate::pattern::{ArnPattern, ArnText, Key, Pattern, Piece, Special};
 use crate::policy::{Effect, Policy, Statement as Parsed, Version};
 use crate::principal::{Entry, Named, Principal};
@@ -17,12 +18,7 @@ use crate::span::{Place, Position};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Program {
     pub(crate) statements: Box<[Statement]>,
-    /// By hash of the service, ascending: where its statements end in `named`; they begin where those before end.
-    services: Box<[(u64, u32)]>,
-    /// The statements that name a service, in order.
-    named: Box<[u32]>,
-    /// The statements about any service, in order.
-    any_service: Box<[u32]>,
+    index: Index,
     readable: bool,
 }
 
@@ -56,7 +52,7 @@ pub(crate) struct Query<'a> {
     pub(crate) service: &'a str,
     /// In lower case, service and name with the colon.
     pub(crate) action: &'a str,
-    pub(crate) service_hash: u64,
+    pub(crate) sought: Sought,
     /// None for `*` and whatever else is no ARN.
     pub(crate) resource: Option<ArnText<'a>>,
     pub(crate) principal: &'a Principal<'a>,
@@ -113,40 +109,14 @@ impl Program {
     }
 
     fn index(statements: Box<[Statement]>, readable: bool) -> Self {
-        let mut pairs: Vec<(u64, u32)> = Vec::with_capacity(statements.len());
-        let mut any_service = Vec::new();
-        for (at, statement) in (0u32..).zip(&statements) {
-            match statement.services() {
-                Some(services) => pairs.extend(services.map(|service| (service, at))),
-                None => any_service.push(at),
-            }
-        }
-        pairs.sort_unstable();
-        pairs.dedup();
-        let mut services: Vec<(u64, u32)> = Vec::new();
-        for (end, (service, _)) in (1u32..).zip(&pairs) {
-            match services.last_mut() {
-                Some((last, ends)) if last == service => *ends = end,
-                _ => services.push((*service, end)),
-            }
-        }
-        let named = pairs.into_iter().map(|(_, at)| at).collect();
-        Self { statements, services: services.into(), named, any_service: any_service.into(), readable }
+        let index = Index::of(statements.iter().map(Statement::named_actions));
+        Self { statements, index, readable }
     }
 
-    fn named_by(&self, service_hash: u64) -> &[u32] {
-        let Ok(at) = self.services.binary_search_by_key(&service_hash, |(hash, _)| *hash) else { return &[] };
-        let end_of = |at: usize| self.services.get(at).map_or(0, |(_, end)| *end as usize);
-        let begin = at.checked_sub(1).map_or(0, end_of);
-        self.named.get(begin..end_of(at)).unwrap_or_default()
-    }
-
-    /// The statements that could match, with their positions.
-    pub(crate) fn candidates(&self, service_hash: u64) -> impl Iterator<Item = (usize, &Statement)> {
-        self.named_by(service_hash).iter().chain(&self.any_service).filter_map(|at| {
-            let at = *at as usize;
-            self.statements.get(at).map(|statement| (at, statement))
-        })
+    /// The statements that could match, with their positions; one may come twice. None if none could.
+    pub(crate) fn candidates(&self, query: &Query<'_>) -> Option<impl Iterator<Item = (usize, &Statement)>> {
+        let found = self.index.candidates(&query.sought)?;
+        Some(found.filter_map(|at| Some((at as usize, self.statements.get(at as usize)?))))
     }
 }
 
@@ -193,13 +163,9 @@ impl Statement {
         }
     }
 
-    /// Hashes of the services its actions name; none if it may be about any.
-    fn services(&self) -> Option<impl Iterator<Item = u64>> {
-        let services = || self.actions.iter().map(|action| action.literal_start().split_once(':'));
-        if self.not_action || services().any(|service| service.is_none()) {
-            return None;
-        }
-        Some(services().flatten().map(|(service, _)| hash(service)))
+    /// The actions it is about; none if about all but these.
+    fn named_actions(&self) -> Option<&[Pattern]> {
+        (!self.not_action).then_some(&*self.actions)
     }
 
     /// Whether the statement is about this request, and how closely it names who asks.
@@ -377,19 +343,6 @@ mod tests {
 
     fn program(statement: &str) -> Program {
         Program::of_stored(&format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#))
-    }
-
-    #[test]
-    fn candidates_are_those_of_the_service_and_of_any() {
-        let program = program(
-            r#"[{"Effect":"Allow","Action":["S3:Get*","sqs:*"],"Resource":"*"},
-                {"Effect":"Deny","NotAction":"iam:*","Resource":"*"},
-                {"Effect":"Allow","Action":"ec2:*","Resource":"*"}]"#,
-        );
-        let positions = |service| program.candidates(hash(service)).map(|(at, _)| at).collect::<Vec<_>>();
-        assert_eq!(positions("s3"), [0, 1]);
-        assert_eq!(positions("ec2"), [2, 1]);
-        assert_eq!(positions("iam"), [1]);
     }
 
     #[test]

@@ -1,0 +1,242 @@
+//! Which statements of a program could be about an action, found without looking at the others.
+//!
+//! Under each service stand its statements; where they are many, a statement that names actions in full stands under each of
+//! these. What is looked for is hashed once for all programs; most of those that have nothing are passed over after a look at
+//! two filters. Hashes that collide cost a look at a statement, nothing else.
+
+use std::num::NonZeroU32;
+
+use crate::pattern::Pattern;
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Index {
+    /// Services that are named.
+    services: Filter,
+    /// Actions that are named in full, and services of which more are named.
+    actions: Filter,
+    /// By service, ascending: where its entries end; they begin where those before end.
+    ends: Box<[(NonZeroU32, u32)]>,
+    /// Within a service by action, ascending, then by statement.
+    entries: Box<[Entry]>,
+    /// Statements about any service, in order.
+    others: Box<[u32]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    /// None is about all of the service's.
+    action: Option<NonZeroU32>,
+    statement: u32,
+}
+
+/// An action, in lower case, as it is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sought {
+    service: Hash,
+    action: Hash,
+    service_bits: Filter,
+    action_bits: Filter,
+}
+
+impl Sought {
+    pub(crate) fn new(action: &str, service: &str) -> Self {
+        let (service, action) = (Hash::of(service), Hash::of(action));
+        Self { service, action, service_bits: Filter::of(service), action_bits: Filter::of(action) }
+    }
+}
+
+impl Index {
+    /// Of the actions of each statement; none for a statement that is about all but these.
+    pub(crate) fn of<'a>(statements: impl ExactSizeIterator<Item = Option<&'a [Pattern]>>) -> Self {
+        let (mut named, mut others) = (Vec::with_capacity(statements.len()), Vec::new());
+        for (statement, patterns) in (0u32..).zip(statements) {
+            let before = named.len();
+            let of_services = patterns.is_some_and(|patterns| {
+                patterns.iter().all(|pattern| {
+                    let Some((service, _)) = pattern.literal_start().split_once(':') else { return false };
+                    named.push((Hash::of(service), pattern.exact().map(Hash::of), statement));
+                    true
+                })
+            });
+            if !of_services {
+                named.truncate(before);
+                others.push(statement);
+            }
+        }
+        let mut index = Self { others: others.into(), ..Self::default() };
+        index.fill(named);
+        index
+    }
+
+    fn fill(&mut self, mut named: Vec<(Hash, Option<Hash>, u32)>) {
+        named.sort_unstable_by_key(|(service, ..)| *service);
+        let (mut ends, mut entries) = (Vec::new(), Vec::with_capacity(named.len()));
+        // By the keys that are looked for: services whose keys collide stand together.
+        for of_service in named.chunk_by_mut(|(a, ..), (b, ..)| a.key() == b.key()) {
+            let Some((service, ..)) = of_service.first().copied() else { continue };
+            if of_service.len() <= FEW {
+                of_service.iter_mut().for_each(|(_, action, _)| *action = None);
+            }
+            of_service.sort_unstable_by_key(|(_, action, statement)| (*action, *statement));
+            let begin = entries.len();
+            for (service, action, statement) in &*of_service {
+                self.services.add(Filter::of(*service));
+                self.actions.add(Filter::of(action.unwrap_or(*service)));
+                let entry = Entry { action: action.map(Hash::key), statement: *statement };
+                if entries.get(begin..).and_then(<[Entry]>::last) != Some(&entry) {
+                    entries.push(entry);
+                }
+            }
+            ends.push((service.key(), u32::try_from(entries.len()).unwrap_or(u32::MAX)));
+        }
+        (self.ends, self.entries) = (ends.into(), entries.into());
+    }
+
+    /// The statements that could be about the action, by position: those about services, then those about any. One that names
+    /// an action twice may come twice. None if there are none, as far as can be said without searching.
+    pub(crate) fn candidates(&self, sought: &Sought) -> Option<impl Iterator<Item = u32>> {
+        let (all, named) = match self.may_name(sought) {
+            true => self.named(sought),
+            false if self.others.is_empty() => return None,
+            false => (&[][..], &[][..]),
+        };
+        Some(all.iter().chain(named).map(|entry| entry.statement).chain(self.others.iter().copied()))
+    }
+
+    const fn may_name(&self, sought: &Sought) -> bool {
+        self.services.has(sought.service_bits)
+            && (self.actions.has(sought.service_bits) || self.actions.has(sought.action_bits))
+    }
+
+    /// Entries for all actions of the service, and those for the action.
+    fn named(&self, sought: &Sought) -> (&[Entry], &[Entry]) {
+        let entries = self.of_service(sought.service);
+        if entries.last().is_none_or(|entry| entry.action.is_none()) {
+            return (entries, &[]);
+        }
+        let (all, named) = entries.split_at(entries.partition_point(|entry| entry.action.is_none()));
+        let action = Some(sought.action.key());
+        let named = named.split_at(named.partition_point(|entry| entry.action < action)).1;
+        (all, named.split_at(named.partition_point(|entry| entry.action == action)).0)
+    }
+
+    fn of_service(&self, service: Hash) -> &[Entry] {
+        let Ok(at) = self.ends.binary_search_by_key(&service.key(), |(service, _)| *service) else {
+            return &[];
+        };
+        let end_of = |at: usize| self.ends.get(at).map_or(0, |(_, end)| *end as usize);
+        self.entries.get(at.checked_sub(1).map_or(0, end_of)..end_of(at)).unwrap_or_default()
+    }
+}
+
+/// So few entries of a service are all looked at.
+const FEW: usize = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Hash(u64);
+
+impl Hash {
+    /// Eight bytes at a time: each decision hashes its action.
+    fn of(text: &str) -> Self {
+        let (words, rest) = text.as_bytes().as_chunks();
+        let last = match text.as_bytes().last_chunk() {
+            Some(last) => u64::from_le_bytes(*last),
+            None => rest.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)),
+        };
+        let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain([last]);
+        let hash =
+            words.fold(text.len() as u64, |hash, word| (hash.rotate_left(23) ^ word).wrapping_mul(ODD));
+        Self(hash ^ (hash >> 32))
+    }
+
+    /// In the same order.
+    const fn key(self) -> NonZeroU32 {
+        NonZeroU32::MIN.saturating_add((self.0 >> 32) as u32)
+    }
+}
+
+/// The golden ratio: its bits have no pattern.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A set of hashes that may seem to have more than it has: each sets two bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Filter(u128);
+
+impl Filter {
+    const fn of(hash: Hash) -> Self {
+        Self((1 << (hash.0 & 127)) | (1 << ((hash.0 >> 7) & 127)))
+    }
+
+    fn add(&mut self, bits: Self) {
+        self.0 |= bits.0;
+    }
+
+    const fn has(self, bits: Self) -> bool {
+        self.0 & bits.0 == bits.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::Special;
+
+    fn candidates(statements: &[Option<&[&str]>], service: &str, action: &str) -> Vec<u32> {
+        let special = Special { variables: false, wildcards: true };
+        let pattern = |text: &&str| Pattern::compile((*text).into(), special);
+        let patterns: Vec<Option<Vec<Pattern>>> =
+            statements.iter().map(|actions| actions.map(|a| a.iter().map(pattern).collect())).collect();
+        let index = Index::of(patterns.iter().map(Option::as_deref));
+        index.candidates(&Sought::new(action, service)).into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn candidates_are_those_of_the_action_the_service_and_any() {
+        let statements: [Option<&[&str]>; 5] = [
+            Some(&["s3:get*", "sqs:*"]),
+            None,
+            Some(&["ec2:run", "s3:put"]),
+            Some(&["*:get"]),
+            Some(&["ec2:run", "ec2:stop", "ec2:run"]),
+        ];
+        assert_eq!(candidates(&statements, "s3", "s3:getobject"), [0, 2, 1, 3]);
+        assert_eq!(candidates(&statements, "s3", "s3:put"), [0, 2, 1, 3]);
+        assert_eq!(candidates(&statements, "ec2", "ec2:run"), [2, 4, 1, 3]);
+        assert_eq!(candidates(&statements, "iam", "iam:get"), [1, 3]);
+        assert_eq!(candidates(&[], "iam", "iam:get"), [0; 0]);
+    }
+
+    #[test]
+    fn many_statements_of_a_service_are_searched() {
+        let names: Vec<String> = (0..100).map(|n| format!("s3:action{}", n % 50)).collect();
+        let actions: Vec<[&str; 1]> = names.iter().map(|name| [&**name]).chain([["s3:*"]]).collect();
+        let statements: Vec<Option<&[&str]>> = actions.iter().map(|actions| Some(&actions[..])).collect();
+        assert_eq!(candidates(&statements, "s3", "s3:action7"), [100, 7, 57]);
+        assert_eq!(candidates(&statements, "s3", "s3:action50"), [100]);
+        assert_eq!(candidates(&statements, "sqs", "sqs:action7"), [0; 0]);
+    }
+
+    #[test]
+    fn services_whose_keys_collide_are_both_found() {
+        let (a, b) = (Hash(7 << 32), Hash((7 << 32) | 1));
+        let mut index = Index::default();
+        index.fill(
+            (0..20).flat_map(|n| [(a, Some(Hash(n << 40)), 0), (b, Some(Hash((n << 40) | 1)), 1)]).collect(),
+        );
+        let sought = |service, action| Sought {
+            service,
+            action,
+            service_bits: Filter::of(service),
+            action_bits: Filter::of(action),
+        };
+        for (at, service, low) in [(0, a, 0), (1, b, 1)] {
+            let found: Vec<_> = index.candidates(&sought(service, Hash((3 << 40) | low))).unwrap().collect();
+            assert!(found.contains(&at), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn statement_about_any_service_stands_nowhere_else() {
+        assert_eq!(candidates(&[Some(&["s3:put", "*"])], "s3", "s3:put"), [0]);
+    }
+}
