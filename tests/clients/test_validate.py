@@ -124,3 +124,17 @@ def test_colours_are_for_terminals_only():
         ["script", "-qec", f"NO_COLOR=1 bash -c \"{script}\"", "/dev/null"], capture_output=True, timeout=TIMEOUT
     )
     assert b"error" in plain.stdout and b"\x1b[" not in plain.stdout
+
+
+def test_reference_warns_and_changes_no_exit_code(tmp_path):
+    file = tmp_path / "policy.json"
+    file.write_text(policy({"Effect": "Allow", "Action": "s3:GetObjct", "Resource": "*"}))
+    out, _ = validate("--type", "identity", str(file))
+    assert out.startswith("warning: service `s3` has no action `GetObjct`\n") and "= help: did you mean `s3:GetObject`?\n" in out
+    out, _ = validate("--format", "json", str(file))
+    [finding] = json.loads(out)["findings"]
+    assert (finding["level"], finding["line"]) == ("warning", 1)
+    out, _ = validate("--format", "sarif", str(file))
+    [run] = json.loads(out)["runs"]
+    [result] = run["results"]
+    assert result["level"] == "warning" and run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]

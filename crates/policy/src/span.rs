@@ -30,6 +30,11 @@ impl Span {
     pub fn of(self, document: &str) -> &str {
         document.get(self.range()).unwrap_or_default()
     }
+
+    /// With lines and columns; takes time in how far into `document` it is.
+    pub fn place(self, document: &str) -> Place {
+        Positions::new(document).place(self)
+    }
 }
 
 /// Beyond the longest document nothing is told apart.

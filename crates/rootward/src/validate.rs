@@ -1,8 +1,10 @@
 //! `rootward validate`: what is wrong with policies, and where.
 
+mod reference;
 mod sarif;
 mod snippet;
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +17,10 @@ use crate::text;
 
 /// Find what is wrong with policies, with file, line and column, like a compiler.
 ///
-/// Exit code: 0, 1 if there is a finding, 2 if an argument is wrong, 3 if a file cannot be read.
+/// Warnings and notes come from AWS's Service Authorization Reference, which is older than the services: AWS may well accept
+/// what it does not know, so they change no exit code.
+///
+/// Exit code: 0, 1 if there is an error, 2 if an argument is wrong, 3 if a file cannot be read.
 #[derive(Args)]
 pub(crate) struct Validate {
     /// Files that hold one policy each; `-` reads standard input.
@@ -72,11 +77,34 @@ struct Checked {
 }
 
 struct Finding {
+    level: Level,
     message: String,
-    help: &'static str,
+    help: Cow<'static, str>,
     span: Span,
     start: Position,
     end: Position,
+}
+
+/// How sure it is that something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// AWS does not accept the policy.
+    Error,
+    /// Nothing known is meant.
+    Warning,
+    /// Nothing is known.
+    Note,
+}
+
+impl Level {
+    /// As compilers and SARIF name it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
 }
 
 pub(crate) fn run(args: &Validate) -> Outcome {
@@ -96,7 +124,8 @@ pub(crate) fn run(args: &Validate) -> Outcome {
         Format::Sarif => print_lines([sarif::log(&all)]),
         Format::Text => print_text(&all),
     };
-    match all.iter().any(|checked| !checked.findings.is_empty()) {
+    let mut findings = all.iter().flat_map(|checked| &checked.findings);
+    match findings.any(|finding| finding.level == Level::Error) {
         _ if unread => Outcome::Impossible("not every file could be read".to_owned()),
         true => Outcome::No,
         false => Outcome::Fine,
@@ -116,10 +145,13 @@ fn check(path: &Path, bytes: Vec<u8>, kind: Option<Kind>) -> Checked {
         }
     };
     let kind = kind.unwrap_or_else(|| Kind::guess(&text));
-    let findings = match Policy::parse(&text, kind.policy_kind()) {
-        Ok(_) => Vec::new(),
-        Err(problems) => problems.iter().map(Finding::of).collect(),
+    let (policy, mut findings) = match Policy::parse(&text, kind.policy_kind()) {
+        Ok(policy) => (Some(policy), Vec::new()),
+        Err(problems) => (Policy::read_stored(&text).ok(), problems.iter().map(Finding::of).collect()),
     };
+    let remarks = policy.iter().flat_map(reference::remarks);
+    findings.extend(remarks.map(|remark| Finding::of_remark(remark, &text)));
+    findings.sort_by_key(|finding| finding.span.start);
     Checked { name, path, text, kind, assumed, findings }
 }
 
@@ -129,8 +161,9 @@ fn not_utf8(text: &str, valid: usize) -> Finding {
     let line = 1 + short(before.matches('\n').count());
     let column = 1 + short(before.rsplit('\n').next().unwrap_or_default().chars().count());
     Finding {
+        level: Level::Error,
         message: "the file is not UTF-8".to_owned(),
-        help: "save it as UTF-8 without other encodings in between",
+        help: "save it as UTF-8 without other encodings in between".into(),
         span: Span { start: short(valid), end: short(valid + 3) },
         start: Position { line, column },
         end: Position { line, column: column + 1 },
@@ -146,12 +179,19 @@ impl Finding {
     fn of(diagnostic: &Diagnostic) -> Self {
         let place = diagnostic.place;
         Self {
+            level: Level::Error,
             message: diagnostic.message.clone(),
-            help: diagnostic.help,
+            help: diagnostic.help.into(),
             span: place.span,
             start: place.start,
             end: place.end,
         }
+    }
+
+    fn of_remark(remark: reference::Remark, text: &str) -> Self {
+        let reference::Remark { level, span, message, help } = remark;
+        let place = span.place(text);
+        Self { level, message, help, span, start: place.start, end: place.end }
     }
 }
 
@@ -213,8 +253,8 @@ fn print_text(all: &[Checked]) -> std::io::Result<()> {
 
 fn print_json(all: &[Checked]) -> std::io::Result<()> {
     print_lines(all.iter().map(|Checked { path, kind, assumed, findings, .. }| {
-        let findings = findings.iter().map(|Finding { message, help, start, end, .. }| {
-            json!({"message": message, "help": help, "line": start.line, "column": start.column,
+        let findings = findings.iter().map(|Finding { level, message, help, start, end, .. }| {
+            json!({"level": level.name(), "message": message, "help": help, "line": start.line, "column": start.column,
                    "endLine": end.line, "endColumn": end.column})
         });
         json!({"file": path.to_string_lossy(), "type": kind.name(), "assumed": assumed,

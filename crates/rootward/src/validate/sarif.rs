@@ -5,10 +5,12 @@ use std::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{Checked, Finding};
+use super::{Checked, Finding, Level};
 
-/// The one rule: as AWS answers whoever tries to save such a document.
-const RULE: &str = "MalformedPolicyDocument";
+/// As AWS answers whoever tries to save such a document.
+const MALFORMED: &str = "MalformedPolicyDocument";
+/// What the reference has to say about one that can be saved.
+const REFERENCE: &str = "ServiceAuthorizationReference";
 
 /// What a path may hold in a URI as it is (RFC 3986, section 3.3).
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -24,7 +26,10 @@ pub(super) fn log(all: &[Checked]) -> Value {
             "tool": {"driver": {
                 "name": "rootward",
                 "version": env!("CARGO_PKG_VERSION"),
-                "rules": [{"id": RULE, "shortDescription": {"text": "The policy would not be accepted."}}],
+                "rules": [
+                    {"id": MALFORMED, "shortDescription": {"text": "The policy would not be accepted."}},
+                    {"id": REFERENCE, "shortDescription": {"text": "The policy says what the reference does not know."}},
+                ],
             }},
             "columnKind": "unicodeCodePoints",
             "results": results.collect::<Value>(),
@@ -33,11 +38,12 @@ pub(super) fn log(all: &[Checked]) -> Value {
 }
 
 fn result(checked: &Checked, finding: &Finding) -> Value {
-    let Finding { message, help, start, end, .. } = finding;
+    let Finding { level, message, help, start, end, .. } = finding;
+    let (rule, index) = if *level == Level::Error { (MALFORMED, 0) } else { (REFERENCE, 1) };
     json!({
-        "ruleId": RULE,
-        "ruleIndex": 0,
-        "level": "error",
+        "ruleId": rule,
+        "ruleIndex": index,
+        "level": level.name(),
         "message": {"text": format!("{message}; {help}")},
         "locations": [{"physicalLocation": {
             "artifactLocation": {"uri": uri(&checked.path)},

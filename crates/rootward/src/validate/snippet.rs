@@ -7,10 +7,11 @@ use std::fmt::Write;
 
 use unicode_width::UnicodeWidthChar;
 
-use super::Finding;
+use super::{Finding, Level};
 
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[1;33m";
 const BLUE: &str = "\x1b[1;34m";
 const RESET: &str = "\x1b[0m";
 
@@ -22,7 +23,8 @@ const TAB_WIDTH: usize = 4;
 
 /// Ends with an empty line.
 pub(super) fn render(name: &str, text: &str, finding: &Finding) -> String {
-    let Finding { message, help, start, .. } = finding;
+    let Finding { level, message, help, start, .. } = finding;
+    let (level, colour) = (level.name(), colour(*level));
     let number = start.line.to_string();
     let gutter = " ".repeat(number.len());
     let (line, before, meant) = excerpt(text, finding);
@@ -31,14 +33,22 @@ pub(super) fn render(name: &str, text: &str, finding: &Finding) -> String {
     // Writing to a `String` cannot fail.
     let _ = write!(
         shown,
-        "{RED}error{RESET}{BOLD}: {message}{RESET}\n\
+        "{colour}{level}{RESET}{BOLD}: {message}{RESET}\n\
          {gutter}{BLUE}-->{RESET} {name}:{start}\n\
          {gutter} {BLUE}|{RESET}\n\
          {BLUE}{number} |{RESET} {line}\n\
-         {gutter} {BLUE}|{RESET} {spaces}{RED}{carets}{RESET}\n\
+         {gutter} {BLUE}|{RESET} {spaces}{colour}{carets}{RESET}\n\
          {gutter} {BLUE}= {RESET}{BOLD}help{RESET}: {help}\n"
     );
     shown
+}
+
+const fn colour(level: Level) -> &'static str {
+    match level {
+        Level::Error => RED,
+        Level::Warning => YELLOW,
+        Level::Note => BLUE,
+    }
 }
 
 /// The part of the line that is shown, the width of what stands before what is meant, and the width of that, at least 1.
@@ -122,7 +132,14 @@ mod tests {
         let line = 1 + short(text.split_at(start).0.matches('\n').count());
         let place = Position { line, column: 1 };
         let span = Span { start: short(start), end: short(start + meant.len()) };
-        let finding = Finding { message: "m".to_owned(), help: "h", span, start: place, end: place };
+        let finding = Finding {
+            level: Level::Error,
+            message: "m".to_owned(),
+            help: "h".into(),
+            span,
+            start: place,
+            end: place,
+        };
         let (line, before, meant) = excerpt(text, &finding);
         format!("{line}\n{}{}", " ".repeat(before), "^".repeat(meant))
     }
@@ -163,7 +180,14 @@ mod tests {
     fn end_of_the_text_has_a_place() {
         let place = Position { line: 1, column: 2 };
         let span = Span { start: 1, end: 1 };
-        let finding = Finding { message: "m".to_owned(), help: "h", span, start: place, end: place };
+        let finding = Finding {
+            level: Level::Error,
+            message: "m".to_owned(),
+            help: "h".into(),
+            span,
+            start: place,
+            end: place,
+        };
         let text = anstream::adapter::strip_str(&render("f", "{", &finding)).to_string();
         assert_eq!(text, "error: m\n --> f:1:2\n  |\n1 | {\n  |  ^\n  = help: h\n");
     }
