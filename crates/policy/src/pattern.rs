@@ -281,22 +281,21 @@ pub(crate) fn resolves(pieces: &[Piece], context: &Context) -> bool {
 
 /// The first text starts `text`, the last ends it, the others follow one another in between.
 fn texts_match(texts: &str, first: usize, text: &str) -> bool {
-    let Some((first, others)) = texts.split_at_checked(first) else { return false };
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut others = others.split('*');
-    // What is before the `*` at `first`: nothing.
-    let (Some(""), Some(last)) = (others.next(), others.next_back()) else { return false };
-    match rest.strip_suffix(last) {
-        Some(before) => rest = before,
-        None => return false,
-    }
-    others.all(|segment| match rest.find(segment) {
-        Some(at) => {
-            rest = rest.get(at + segment.len()..).unwrap_or_default();
-            true
-        }
-        None => false,
-    })
+    let Some((start, others)) = texts.split_at_checked(first) else { return false };
+    let Some(rest) = text.strip_prefix(start) else { return false };
+    // Mostly the `*` at `first` is the only one; `split` and its like take longer than all the rest.
+    let Some(last) = others.bytes().rposition(|byte| byte == b'*') else { return rest.is_empty() };
+    let end = others.get(last + 1..).unwrap_or_default();
+    let Some(mut rest) = rest.strip_suffix(end) else { return false };
+    let between = others.get(1..last).unwrap_or_default();
+    last == 0
+        || between.split('*').all(|segment| match rest.find(segment) {
+            Some(at) => {
+                rest = rest.get(at + segment.len()..).unwrap_or_default();
+                true
+            }
+            None => false,
+        })
 }
 
 fn pieces_match(pieces: &[Piece], text: &str, context: &Context) -> bool {
