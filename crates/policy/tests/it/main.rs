@@ -6,5 +6,6 @@ mod denials;
 mod diagnostics;
 mod evaluation;
 mod hostile;
+mod many;
 mod remedy;
 mod world;
