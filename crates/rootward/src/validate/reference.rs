@@ -25,12 +25,8 @@ pub(super) struct Remark {
 pub(super) fn remarks(policy: &Policy) -> Vec<Remark> {
     let mut reader = Reader { remarks: Vec::new() };
     for statement in &policy.statements {
-        if reader.remarks.len() >= REMARKS_MAX {
-            break;
-        }
         reader.statement(statement);
     }
-    reader.remarks.truncate(REMARKS_MAX);
     reader.remarks
 }
 
@@ -41,6 +37,11 @@ struct Reader {
 }
 
 impl Reader {
+    /// Nothing more is looked for: names take time to be found in vain.
+    const fn is_full(&self) -> bool {
+        self.remarks.len() >= REMARKS_MAX
+    }
+
     fn warn(&mut self, span: Span, message: String, help: impl Into<Cow<'static, str>>) {
         self.remarks.push(Remark { level: Level::Warning, span, message, help: help.into() });
     }
@@ -62,6 +63,9 @@ impl Reader {
     fn actions(&mut self, listed: &Listed) -> bool {
         let mut known = true;
         for pattern in &listed.patterns {
+            if self.is_full() {
+                return false;
+            }
             let Some((prefix, name)) = pattern.value.split_once(':') else {
                 known = false;
                 continue;
@@ -102,7 +106,7 @@ impl Reader {
         let Some(listed) = statement.resource.as_ref().filter(|listed| !listed.not) else { return };
         let types = types(actions);
         for pattern in listed.patterns.iter().filter(|pattern| !pattern.value.bytes().all(|b| b == b'*')) {
-            if !types.iter().any(|kind| kind.overlaps(&pattern.value)) {
+            if !self.is_full() && !types.iter().any(|kind| kind.overlaps(&pattern.value)) {
                 let message = format!("no action here is about a resource like `{}`", shown(&pattern.value));
                 self.warn(pattern.span, message, formats(&types));
             }
@@ -110,6 +114,9 @@ impl Reader {
     }
 
     fn key(&mut self, entry: &ConditionEntry, actions: &[Action<'static>]) {
+        if self.is_full() {
+            return;
+        }
         let name = &*entry.key.value;
         let Some(key) = AWS.condition_key(name) else { return self.unknown_key(entry.key.span, name) };
         if !actions.is_empty() && !actions.iter().any(|action| action.accepts_key(name)) {
@@ -120,7 +127,7 @@ impl Reader {
                 "a condition on a key that is never there does not do what it says",
             );
         }
-        if let Some(help) = misfit(&entry.operator.value, key, name) {
+        if let Some(help) = misfit(&entry.operator.value, key, name).filter(|_| !self.is_full()) {
             let message = format!("`{}` does not fit key `{}`", shown(&entry.operator.value), shown(name));
             self.warn(entry.operator.span, message, help);
         }
