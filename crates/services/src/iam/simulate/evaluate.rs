@@ -316,7 +316,7 @@ fn distinct<'a>(matched: impl Iterator<Item = &'a Matched>) -> Vec<Matched> {
 }
 
 fn shown(matched: &[Matched]) -> Vec<api::Statement> {
-    let number = |number: usize| Some(i32::try_from(number).unwrap_or(i32::MAX));
+    let number = |number: u32| Some(i32::try_from(number).unwrap_or(i32::MAX));
     let statement = |Matched { policy, kind, place }: &Matched| api::Statement {
         source_policy_id: Some(policy.clone()),
         source_policy_type: Some(*kind),

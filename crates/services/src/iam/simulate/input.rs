@@ -26,7 +26,7 @@ impl Documents {
     /// `InvalidInput`, with the document's place in the list.
     pub(super) fn read(member: &str, list: &[String], kind: PolicyKind) -> Result<Self, Failure> {
         let read = |(at, text): (usize, &String)| match Policy::parse(text, kind) {
-            Ok(policy) => Ok(Program::compile(&policy)),
+            Ok(policy) => Ok(Program::compile(policy)),
             Err(problems) => Err(failures::unreadable_input(member, at + 1, problems.aws_message())),
         };
         let programs = list.iter().enumerate().map(read).collect::<Result<_, _>>()?;
@@ -60,7 +60,7 @@ impl ResourcePolicy {
     pub(super) fn read(text: &str) -> Result<Self, Failure> {
         let mut policy = Policy::parse(text, PolicyKind::Resource)
             .map_err(|problems| failures::unreadable_input("resourcePolicy", 1, problems.aws_message()))?;
-        let program = Program::compile(&policy);
+        let program = Program::compile(policy.clone());
         for statement in &mut policy.statements {
             statement.effect = Effect::Allow;
             statement.principal = None;
@@ -70,7 +70,7 @@ impl ResourcePolicy {
                 action.patterns.iter_mut().for_each(|pattern| pattern.value = "*".into());
             }
         }
-        Ok(Self { program, reach: Program::compile(&policy) })
+        Ok(Self { program, reach: Program::compile(policy) })
     }
 
     /// Whether each resource could have this policy: some statement is about it. `*` could be any.
