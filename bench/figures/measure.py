@@ -141,16 +141,18 @@ def durable(bench: Bench) -> list[Row]:
     """CreateUser, on disk before it is answered, against the commits a second of the database alone on the same disk."""
     backend, one, many = [], [], []
     with bench.node(bench.data("durable")) as server:
-        for _ in range(3):
+        # What a flush takes changes from one second to the next: each round compares its own two.
+        for _ in range(7):
             backend.append(bench.commit_rate())
             one.append(bench.create_and_delete_users(server, 4_000, 1, seconds=3))
             server.settle()
             many.append(bench.create_and_delete_users(server, 4_000, 64))
             server.settle()
     alone, shared, floor = middle(one, "per_second"), middle(many, "per_second"), median(backend)
+    share = median(100 * report["per_second"] / rate for report, rate in zip(one, backend))
     return [
         stated("durable", "the database alone, 1 client", f"{number(floor)} /s", all=backend),
-        at_least("durable", "CreateUser, 1 client, share of that", 50, "%", 100 * alone / floor, reports=one),
+        at_least("durable", "CreateUser, 1 client, share of that", 50, "%", share, reports=one),
         stated("durable", "CreateUser, 1 client", f"{number(alone)} /s, p99 {number(middle(one, 'p99_us'))} µs"),
         at_least("durable", "CreateUser, 64 clients, against 1 client", 4, "×", shared / alone, reports=many),
         stated("durable", "CreateUser, 64 clients", f"{number(shared)} /s, p99 {number(middle(many, 'p99_us'))} µs"),
