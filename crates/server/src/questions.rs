@@ -4,7 +4,7 @@
 //! for actions of STS on a role that is kept here the role's trust policy. Policies of other resources are not kept here. What a
 //! request would say of itself (its address, its session's tags) is unknown; an answer that turns on it says so.
 //!
-//! Time: linear in the principals that are asked about; [`who_can`] asks about [`PRINCIPALS_MAX`] at a time.
+//! Time: linear in the principals that are asked about; `who_can` asks about a bounded number of them at a time.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct Question {
     pub context: Vec<(String, Vec<String>)>,
 }
 
-/// Where a portion of [`who_can`] ended: behind this principal.
+/// Where a portion of `who_can` ended: behind this principal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     account: AccountId,
