@@ -174,8 +174,31 @@ def test_folder_is_asked_while_no_server_runs(tmp_path):
 
 
 def test_folder_that_is_not_there_is_not_made(tmp_path):
-    for arguments in (("can", "root", "s3:GetObject"), ("who-can", "s3:GetObject")):
+    for arguments in (("can", "root", "s3:GetObject"), ("who-can", "s3:GetObject"), ("trail", "tail"), ("trail", "verify")):
         done = subprocess.run([BINARY, *arguments, "--data", tmp_path / "none"], capture_output=True, text=True, timeout=TIMEOUT)
         assert (done.returncode, done.stdout) == (3, "")
         assert "holds no state" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_slips_of_the_pen_are_noted_and_answered(account, server):
+    user = account.user(allow("iam:*"))
+    for asked, note in (
+        (["iam:ListUser"], "service `iam` has no action `ListUser`; did you mean `iam:ListUsers`?"),
+        (["foo:Bar"], "service `foo` is not in the reference"),
+        (["iam:DeleteUser"], "`iam:DeleteUser` is about resources; "),
+        (["iam:DeleteUser", "arn:aws:s3:::bucket"], "`iam:DeleteUser` is not about a resource like `arn:aws:s3:::bucket`; "),
+        (["iam:ListUsers", "--context", "Colour=red"], "condition key `Colour` is not in the reference"),
+    ):
+        done = subprocess.run(
+            [BINARY, "can", user.arn, *asked, "--data", server.data], capture_output=True, text=True, timeout=TIMEOUT)
+        assert done.stdout and done.stderr.startswith(f"note: {note}"), done
+    done = subprocess.run([BINARY, "can", user.arn, "iam:ListUsers", "--data", server.data], capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.stderr == ""
+
+
+def test_trust_is_told_by_arn(account, server):
+    user, other = account.user(allow("sts:AssumeRole")), account.user()
+    role = account.role({"AWS": other.arn})
+    told = can(server, user.arn, "sts:AssumeRole", role["Arn"], code=1)
+    assert f"it is about `{other.arn}`, the caller is `{user.arn}`" in told

@@ -40,7 +40,7 @@ def test_finding_is_shown_with_its_line(tmp_path):
 def test_type_is_told_when_it_is_assumed(document, kind):
     out, err = validate("-", stdin=document.encode())
     assert out == ""
-    assert err == f"note: standard input: checked as type {kind}; --type says otherwise\n"
+    assert err == f"note: standard input: checked as type {kind}; give --type for another\n"
     assert validate("-", "--type", kind, stdin=document.encode()) == ("", "")
 
 

@@ -9,6 +9,7 @@ use rootward_server::questions::Question;
 use serde_json::Value;
 
 use crate::text::printable;
+use crate::validate::reference::notes;
 use crate::{Data, Outcome, failed};
 
 /// Tell whether a principal may do something, and why.
@@ -41,9 +42,8 @@ pub(crate) struct WhoCan {
 struct Asked {
     /// What: SERVICE:ACTION, without wildcards.
     action: String,
-    /// On what: an ARN, or * for actions that have no resource.
-    #[arg(default_value = "*")]
-    resource: String,
+    /// On what: an ARN; * if there is none, as for actions that have no resource.
+    resource: Option<String>,
     /// Condition keys of the request, such as aws:SourceIp=10.0.0.1, at the end of the line; a key given twice has both values.
     #[arg(long, value_name = "KEY=VALUE", num_args = 1.., value_parser = pair)]
     context: Vec<(String, String)>,
@@ -81,11 +81,21 @@ impl Asked {
                 None => context.push((key.clone(), vec![value.clone()])),
             }
         }
-        Question { action: self.action.clone(), resource: self.resource.clone(), context }
+        let resource = self.resource.clone().unwrap_or_else(|| "*".to_owned());
+        Question { action: self.action.clone(), resource, context }
+    }
+
+    /// Says on standard error what is odd about the question; it is answered all the same.
+    fn remark(&self) {
+        let keys = self.context.iter().map(|(key, _)| &**key);
+        for note in notes(&self.action, self.resource.as_deref(), keys) {
+            eprintln!("note: {note}");
+        }
     }
 }
 
 pub(crate) fn run(Can { principal, asked }: Can) -> Outcome {
+    asked.remark();
     let command = Command::Can { principal, account: asked.account, question: asked.question() };
     let answer = match operator::run(&asked.data.location(), command) {
         Ok(answer) => answer,
@@ -131,6 +141,7 @@ fn print(answer: &Value) -> std::io::Result<()> {
 }
 
 pub(crate) fn run_who(WhoCan { asked }: WhoCan) -> Outcome {
+    asked.remark();
     match list(&asked) {
         Ok(true) => Outcome::Fine,
         Ok(false) => Outcome::No,

@@ -1,6 +1,6 @@
 //! `rootward validate`: what is wrong with policies, and where.
 
-mod reference;
+pub(crate) mod reference;
 mod sarif;
 mod snippet;
 
@@ -239,7 +239,7 @@ fn is_for_trust(action: &str) -> bool {
 
 fn print_text(all: &[Checked]) -> std::io::Result<()> {
     for checked in all.iter().filter(|checked| checked.assumed) {
-        eprintln!("note: {}: checked as type {}; --type says otherwise", checked.name, checked.kind.name());
+        eprintln!("note: {}: checked as type {}; give --type for another", checked.name, checked.kind.name());
     }
     // Drops colours where nobody sees them, or wants them.
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());

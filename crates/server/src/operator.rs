@@ -151,6 +151,20 @@ impl OperatorError {
     }
 }
 
+impl Command {
+    const fn only_reads(&self) -> bool {
+        match self {
+            Self::Can { .. }
+            | Self::ReadTrail { .. }
+            | Self::TailTrail { .. }
+            | Self::TrailLength
+            | Self::VerifyTrail
+            | Self::WhoCan { .. } => true,
+            Self::CreateAccount { .. } | Self::CreateRootAccessKey { .. } => false,
+        }
+    }
+}
+
 /// The answer on the socket.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -178,11 +192,11 @@ pub fn run(location: &Location, command: Command) -> Result<Value, OperatorError
 }
 
 fn on_folder(location: &Location, command: Command) -> Result<Value, OperatorError> {
+    if command.only_reads() {
+        node::require_state(location)?;
+    }
     if let Command::VerifyTrail = command {
         return node::verify_folder(location);
-    }
-    if matches!(command, Command::Can { .. } | Command::WhoCan { .. }) {
-        node::require_state(location)?;
     }
     let node = Node::open(location)?;
     let answer = execute(&node, command);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rootward_auth::{Credential, Identity, Principal, RoleSession, authz};
 use rootward_insight::told;
-use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Arn, Partition, Random, Time};
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Arn, Partition, Random, Time, UniqueId};
 use rootward_policy::{Context, Effect, Explanation, Layer, Outcome, Outlook};
 use rootward_state::entities::{AccountStatus, InstanceProfile, ManagedPolicy, Named, Role, Tag, User};
 use rootward_state::{AccountState, NameKey, World};
@@ -81,7 +81,13 @@ pub(crate) fn can(
             "outlook": outlook(refusal.map_or(explanation.outlook, |_| Outlook::Denied)),
             "missingKeys": explanation.missing_keys,
             "refusal": refusal,
-            "explanation": refusal.is_none().then(|| told::explanation(explanation)),
+            "explanation": refusal.is_none().then(|| {
+                let mut told = told::explanation(explanation);
+                if let Some(Value::String(text)) = told.get_mut("text") {
+                    *text = with_arns(world, principal.partition, text);
+                }
+                told
+            }),
         })
     })
 }
@@ -214,6 +220,22 @@ fn ask<R>(
     let context = question.context(&resource_tags(world, partition, resource));
     authz::explain(world, principal, &asked, &context, |explanation| run(explanation, refusal.as_deref()))
         .ok_or_else(|| OperatorError::Failed("the account is gone".into()))
+}
+
+/// The text with an ARN for each quoted id of a user or role that exists: trust policies keep ids, which nobody knows by heart.
+fn with_arns(world: &World, partition: Partition, text: &str) -> String {
+    let of = |state: &AccountState, id: UniqueId| {
+        let account = state.account().id;
+        let user = || state.by_id::<User>(id).map(|user| user.arn(partition, account));
+        state.by_id::<Role>(id).map(|role| role.arn(partition, account)).or_else(user)
+    };
+    let named = |quoted: &str| {
+        let id = quoted.parse().ok()?;
+        world.accounts().find_map(|state| of(state, id))
+    };
+    let parts: Vec<String> =
+        text.split('`').map(|part| named(part).unwrap_or_else(|| part.to_owned())).collect();
+    parts.join("`")
 }
 
 /// Nobody of a suspended account is let in.

@@ -83,8 +83,7 @@ impl Reader {
     }
 
     fn unknown_service(&mut self, span: Span, prefix: &str) {
-        let help = nearest(prefix, AWS.services().map(Service::prefix)).map_or(OLD.into(), meant);
-        let message = format!("service `{}` is not in the reference", shown(prefix));
+        let (message, help) = unknown_service(prefix);
         self.remarks.push(Remark { level: Level::Note, span, message, help });
     }
 
@@ -95,9 +94,8 @@ impl Reader {
         if has_wildcard(name) {
             self.warn(span, format!("no action of `{service}` matches `{}`", shown(pattern)), OLD);
         } else {
-            let near = nearest(name, service.actions().map(Action::name));
-            let help = near.map_or(OLD.into(), |near| meant(&format!("{service}:{near}")));
-            self.warn(span, format!("service `{service}` has no action `{}`", shown(name)), help);
+            let (message, help) = unknown_action(service, name);
+            self.warn(span, message, help);
         }
         false
     }
@@ -152,6 +150,53 @@ fn is_named_by_customer(name: &str) -> bool {
 }
 
 const OLD: &str = "check the spelling, unless it is newer than the reference";
+
+fn unknown_service(prefix: &str) -> (String, Cow<'static, str>) {
+    let help = nearest(prefix, AWS.services().map(Service::prefix)).map_or(OLD.into(), meant);
+    (format!("service `{}` is not in the reference", shown(prefix)), help)
+}
+
+fn unknown_action(service: Service<'static>, name: &str) -> (String, Cow<'static, str>) {
+    let near = nearest(name, service.actions().map(Action::name));
+    let help = near.map_or(OLD.into(), |near| meant(&format!("{service}:{near}")));
+    (format!("service `{service}` has no action `{}`", shown(name)), help)
+}
+
+/// What the reference has to say to a question about an action, on a resource or on none, with these condition keys: a
+/// question with a slip of the pen is answered like any other.
+pub(crate) fn notes<'k>(
+    action: &str,
+    resource: Option<&str>,
+    keys: impl Iterator<Item = &'k str>,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    let (prefix, name) = action.split_once(':').unwrap_or((action, ""));
+    let known = match AWS.service(prefix) {
+        None => Err(unknown_service(prefix)),
+        Some(service) => service.action(name).ok_or_else(|| unknown_action(service, name)),
+    };
+    match known {
+        Err((message, help)) => notes.push(format!("{message}; {help}")),
+        Ok(known) => {
+            let types = types(&[known]);
+            let of_the_form = formats(&types);
+            match resource {
+                _ if types.is_empty() => {}
+                None => notes.push(format!(
+                    "`{action}` is about resources; {of_the_form}; without one, the question is about `*`"
+                )),
+                Some(resource) if resource == "*" || types.iter().any(|kind| kind.fits(resource)) => {}
+                Some(resource) => notes.push(format!(
+                    "`{action}` is not about a resource like `{}`; {of_the_form}",
+                    shown(resource)
+                )),
+            }
+        }
+    }
+    let unknown = keys.filter(|key| AWS.condition_key(key).is_none());
+    notes.extend(unknown.map(|key| format!("condition key `{}` is not in the reference; {OLD}", shown(key))));
+    notes
+}
 
 fn meant(name: &str) -> Cow<'static, str> {
     format!("did you mean `{name}`?").into()
