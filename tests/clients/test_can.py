@@ -202,3 +202,14 @@ def test_trust_is_told_by_arn(account, server):
     role = account.role({"AWS": other.arn})
     told = can(server, user.arn, "sts:AssumeRole", role["Arn"], code=1)
     assert f"it is about `{other.arn}`, the caller is `{user.arn}`" in told
+
+
+def test_session_and_nobody_are_told_so(account, server):
+    role = account.role(EC2)
+    session = role["Arn"].replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/one"
+    for asked, code, told in (
+        (["can", session, "s3:GetObject", "*"], 2, "is a session: ask about its role or user"),
+        (["who-can", "sts:AssumeRole", role["Arn"]], 1, "nobody may"),
+    ):
+        done = subprocess.run([BINARY, *asked, "--data", server.data], capture_output=True, text=True, timeout=TIMEOUT)
+        assert done.returncode == code and told in done.stderr, done

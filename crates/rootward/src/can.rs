@@ -144,7 +144,10 @@ pub(crate) fn run_who(WhoCan { asked }: WhoCan) -> Outcome {
     asked.remark();
     match list(&asked) {
         Ok(true) => Outcome::Fine,
-        Ok(false) => Outcome::No,
+        Ok(false) => {
+            eprintln!("nobody may");
+            Outcome::No
+        }
         Err(error) => failed(&error),
     }
 }

@@ -282,6 +282,11 @@ fn find(
             }
             (Some(said), arn.resource)
         }
+        Ok(arn) if arn.service == "sts" => {
+            return Err(refused(format!(
+                "`{text}` is a session: ask about its role or user, such as role/NAME"
+            )));
+        }
         Ok(_) => return Err(not_a_principal(text)),
         Err(_) => (account, text),
     };
