@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rootward_audit::{Backlogged, Entry, EventId, Head, Lane, Writer};
 use rootward_state::{Db, OutboxId, OutboxRow, RowKey};
@@ -146,12 +146,15 @@ struct Worker {
 impl Worker {
     fn run(&self) {
         // What comes after the last look does so after everything that writes has stopped: nothing.
-        let mut stopping = false;
+        let (mut stopping, mut swept) = (false, Instant::now());
         while !stopping {
             stopping = self.inbox.is_stopping();
-            let rows = self.inbox.take();
-            rows.iter().for_each(|row| self.move_row(row));
-            while self.sweep(if rows.is_empty() { 1 } else { SWEEP_ROWS_MAX }) {}
+            self.inbox.take().iter().for_each(|row| self.move_row(row));
+            // Also where rows never stop coming, be they ever so few at a time.
+            let least = if swept.elapsed() >= SWEEP_TIME_MAX { 1 } else { SWEEP_ROWS_MAX };
+            while self.sweep(least) {
+                swept = Instant::now();
+            }
         }
         if let Err(error) = self.writer.flush(FLUSH_TIME_MAX) {
             tracing::warn!(%error, "audit records stay in the outbox until the next start");
