@@ -7,7 +7,8 @@
 //! INVARIANT: a revision is shown to nobody before the backend has said it is durable, and sinks see every revision
 //! once and in order. The history ends with the last one they saw.
 //!
-//! INVARIANT: only the thread that `Waiting::at_work` names locks the [`State`], so nobody ever waits for that lock.
+//! INVARIANT: only the thread that `Waiting::at_work` names locks the [`State`], and the store's own when it ends, so nobody
+//! ever waits for that lock.
 //!
 //! When the backend cannot make a group durable, every commit of the group is refused, those with a conflict too:
 //! the row they lost against may be one that was never written.
