@@ -7,8 +7,8 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_state::entities::{
-    AccessKey, Account, AccountStatus, Document, Grants, Group, InlinePolicy, InstanceProfile, KeyOwner,
-    ManagedPolicy, PolicyRef, PolicyVersion, Role, RootUser, Tag, Usage, User,
+    AccessKey, Account, AccountStatus, CredentialOwner, Document, Grants, Group, InlinePolicy,
+    InstanceProfile, ManagedPolicy, PolicyRef, PolicyVersion, Role, RootUser, Tag, Usage, User,
 };
 use rootward_state::{AccountState, Db, RowKey, Stored, Tabled, Txn, World};
 use rootward_store::{Commit, Memory, Store, Write};
@@ -183,7 +183,7 @@ fn small_account() -> Rows {
             access_keys: vec![key],
         },
     );
-    let owner = KeyOwner::User(user);
+    let owner = CredentialOwner::User(user);
     txn.put(
         RowKey::AccessKey(key),
         AccessKey {

@@ -14,7 +14,7 @@ use quick_cache::sync::Cache;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Time};
 use rootward_sigv4::{Claim, Code, Parts, Refusal, Scope, SecretKey, SigningKey};
 use rootward_state::World;
-use rootward_state::entities::{AccessKey, AccountStatus, KeyOwner, Role, User};
+use rootward_state::entities::{AccessKey, AccountStatus, CredentialOwner, Role, User};
 use rootward_store::vault::Vault;
 
 use crate::session::{Holder, SecretAccessKey, Session, Tokens};
@@ -226,8 +226,8 @@ impl Authenticator {
         let state = world.account(id.account()?)?;
         let key = state.access_key(id).filter(|key| key.active)?;
         let identity = match key.owner {
-            KeyOwner::Root => Identity::Root,
-            KeyOwner::User(user) => Identity::User(Arc::clone(state.by_id::<User>(user)?)),
+            CredentialOwner::Root => Identity::Root,
+            CredentialOwner::User(user) => Identity::User(Arc::clone(state.by_id::<User>(user)?)),
         };
         Some(Signer {
             account: key.account,

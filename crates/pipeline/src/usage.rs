@@ -82,7 +82,7 @@ mod tests {
 
     use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Random};
     use rootward_state::Db;
-    use rootward_state::entities::{AccessKey, Account, AccountStatus, KeyOwner, RootUser};
+    use rootward_state::entities::{AccessKey, Account, AccountStatus, CredentialOwner, RootUser};
     use rootward_store::Memory;
 
     use super::*;
@@ -116,7 +116,7 @@ mod tests {
             partition: Partition::Aws,
             id: key,
             account: id,
-            owner: KeyOwner::Root,
+            owner: CredentialOwner::Root,
             active: true,
             created,
             secret: Box::new([]),

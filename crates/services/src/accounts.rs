@@ -13,7 +13,7 @@ use rootward_auth::principal::root_arn;
 use rootward_auth::session::SecretAccessKey;
 use rootward_names::{AccessKeyId, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_state::entities::{
-    Account, AccountStatus, Grants, KeyOwner, Named, PasswordHash, PolicyRef, RootUser, User,
+    Account, AccountStatus, CredentialOwner, Grants, Named, PasswordHash, PolicyRef, RootUser, User,
 };
 use rootward_state::{NameKey, RowKey, Txn};
 use rootward_store::vault::Vault;
@@ -190,7 +190,7 @@ fn open_admin(
         return Err(AccountError::AdminName(name.into()));
     }
     let id = UniqueId::random(EntityKind::User, random);
-    let Issued { row, secret } = issue(account, partition, KeyOwner::User(id), now, random, vault);
+    let Issued { row, secret } = issue(account, partition, CredentialOwner::User(id), now, random, vault);
     let user = User {
         id,
         name: name.into(),
@@ -228,7 +228,8 @@ pub fn create_root_access_key(
     if row.root.access_keys.len() >= ACCESS_KEYS_PER_USER {
         return Err(AccountError::TooManyKeys(account));
     }
-    let Issued { row: key, secret } = issue(account, row.partition, KeyOwner::Root, now, random, vault);
+    let Issued { row: key, secret } =
+        issue(account, row.partition, CredentialOwner::Root, now, random, vault);
     let id = key.id;
     row.root.access_keys.push(id);
     txn.put(RowKey::Account(account), row);
@@ -345,7 +346,7 @@ mod tests {
         assert_eq!(user.grants.attached, [PolicyRef::Aws(ADMINISTRATOR.into())]);
         assert!(rootward_managed::get(ADMINISTRATOR).is_some());
         let row = state.access_key(admin.key.id).unwrap();
-        assert_eq!((row.owner, &user.access_keys), (KeyOwner::User(user.id), &vec![row.id]));
+        assert_eq!((row.owner, &user.access_keys), (CredentialOwner::User(user.id), &vec![row.id]));
         assert_eq!(bench.open_secret(row), admin.key.secret.expose());
     }
 
@@ -411,7 +412,7 @@ mod tests {
             })
         };
         let key = create(bench.account()).unwrap();
-        assert_eq!(bench.state().access_key(key.id).unwrap().owner, KeyOwner::Root);
+        assert_eq!(bench.state().access_key(key.id).unwrap().owner, CredentialOwner::Root);
         create(bench.account()).unwrap();
         assert_eq!(create(bench.account()).unwrap_err(), AccountError::TooManyKeys(bench.account()));
         let other = "999988887777".parse().unwrap();

@@ -6,7 +6,7 @@ use rootward_auth::session::{Holder, TOKEN_BYTES_MAX};
 use rootward_auth::{Credential, Identity};
 use rootward_names::{AccessKeyId, AccessKeyKind, Partition};
 use rootward_state::RowKey;
-use rootward_state::entities::{AccountStatus, KeyOwner, Role, User};
+use rootward_state::entities::{AccountStatus, CredentialOwner, Role, User};
 
 use crate::bench::{ACCOUNT, Bench, ELSEWHERE, NOW, Signer, account, refusal, signed};
 
@@ -31,12 +31,12 @@ fn assert_invalid(bench: &Bench, signer: &Signer) {
 fn key_of_a_user_is_the_user_and_a_key_of_the_root_is_the_root() {
     let mut bench = issued();
     let ann = bench.user("ann", |_| {});
-    let key = bench.key(KeyOwner::User(ann.id), true);
+    let key = bench.key(CredentialOwner::User(ann.id), true);
     let who = bench.send(&key).unwrap();
     assert_eq!(who.principal.arn(), "arn:aws:iam::111122223333:user/ann");
     assert_eq!((who.principal.access_key_id(), &*who.region), (key.key.clone(), "us-east-1"));
     assert_eq!(who.principal.credential, Credential::LongTerm(key.key.parse().unwrap()));
-    let root = bench.key(KeyOwner::Root, true);
+    let root = bench.key(CredentialOwner::Root, true);
     assert_eq!(bench.send(&root).unwrap().principal.arn(), "arn:aws:iam::111122223333:root");
 }
 
@@ -72,7 +72,7 @@ impl rootward_names::Random for Zeros {
 fn inactive_key_is_invalid_and_active_again_it_holds() {
     let mut bench = issued();
     let ann = bench.user("ann", |_| {});
-    let key = bench.key(KeyOwner::User(ann.id), false);
+    let key = bench.key(CredentialOwner::User(ann.id), false);
     assert_invalid(&bench, &key);
     let id: AccessKeyId = key.key.parse().unwrap();
     bench.write(|txn| {
@@ -87,7 +87,8 @@ fn inactive_key_is_invalid_and_active_again_it_holds() {
 fn key_is_invalid_once_it_or_its_owner_is_deleted() {
     let mut bench = issued();
     let (ann, bob) = (bench.user("ann", |_| {}), bench.user("bob", |_| {}));
-    let (of_ann, of_bob) = (bench.key(KeyOwner::User(ann.id), true), bench.key(KeyOwner::User(bob.id), true));
+    let (of_ann, of_bob) =
+        (bench.key(CredentialOwner::User(ann.id), true), bench.key(CredentialOwner::User(bob.id), true));
     assert!(bench.send(&of_ann).is_ok() && bench.send(&of_bob).is_ok());
     bench.write(|txn| {
         txn.delete(RowKey::AccessKey(of_ann.key.parse().unwrap()));
@@ -103,7 +104,7 @@ fn key_is_invalid_once_it_or_its_owner_is_deleted() {
 #[test]
 fn wrong_secret_is_a_mismatch_also_after_the_right_one_was_used() {
     let mut bench = issued();
-    let key = bench.key(KeyOwner::Root, true);
+    let key = bench.key(CredentialOwner::Root, true);
     let wrong = Signer { secret: "wrong".into(), ..key.clone() };
     for _ in 0..2 {
         assert_eq!(bench.refusal(&wrong).0, "SignatureDoesNotMatch");
@@ -114,7 +115,7 @@ fn wrong_secret_is_a_mismatch_also_after_the_right_one_was_used() {
 #[test]
 fn secret_of_another_key_is_a_mismatch_and_one_sealed_for_another_row_does_not_open() {
     let mut bench = issued();
-    let (one, other) = (bench.key(KeyOwner::Root, true), bench.key(KeyOwner::Root, true));
+    let (one, other) = (bench.key(CredentialOwner::Root, true), bench.key(CredentialOwner::Root, true));
     assert_eq!(
         bench.refusal(&Signer { secret: other.secret.clone(), ..one.clone() }).0,
         "SignatureDoesNotMatch"
@@ -131,12 +132,12 @@ fn secret_of_another_key_is_a_mismatch_and_one_sealed_for_another_row_does_not_o
 #[test]
 fn key_whose_row_was_replaced_takes_the_new_secret_only() {
     let mut bench = issued();
-    let key = bench.key(KeyOwner::Root, true);
+    let key = bench.key(CredentialOwner::Root, true);
     assert!(bench.send(&key).is_ok());
     let ann = bench.user("ann", |_| {});
     bench.write(|txn| {
         let mut row = (*txn.access_key(key.key.parse().unwrap()).unwrap()).clone();
-        row.owner = KeyOwner::User(ann.id);
+        row.owner = CredentialOwner::User(ann.id);
         txn.put(RowKey::AccessKey(row.id), row);
     });
     // The derived key that was kept belongs to the old row; the owner is the new one's.
@@ -204,7 +205,7 @@ fn session_expires_at_its_end() {
 fn key_and_token_that_do_not_belong_together_are_invalid() {
     let mut bench = issued();
     let (one, other) = (bench.session(Holder::Root, |_| {}), bench.session(Holder::Root, |_| {}));
-    let long_term = bench.key(KeyOwner::Root, true);
+    let long_term = bench.key(CredentialOwner::Root, true);
     for signer in [
         Signer { token: other.token.clone(), ..one.clone() },
         Signer { token: None, ..one.clone() },
@@ -242,7 +243,7 @@ fn session_of_an_account_that_is_not_there_is_invalid() {
 #[test]
 fn suspended_account_refuses_keys_and_sessions_before_it_looks_at_signatures() {
     let mut bench = issued();
-    let (key, session) = (bench.key(KeyOwner::Root, true), bench.session(Holder::Root, |_| {}));
+    let (key, session) = (bench.key(CredentialOwner::Root, true), bench.session(Holder::Root, |_| {}));
     bench.open_account(ACCOUNT, AccountStatus::Suspended);
     for signer in [&key, &session, &Signer { secret: "wrong".into(), ..key.clone() }] {
         assert_eq!(bench.refusal(signer).0, "OptInRequired");
@@ -254,7 +255,7 @@ fn suspended_account_refuses_keys_and_sessions_before_it_looks_at_signatures() {
 #[test]
 fn late_and_early_signatures_are_refused() {
     let mut bench = issued();
-    let key = bench.key(KeyOwner::Root, true);
+    let key = bench.key(CredentialOwner::Root, true);
     let headers = signed(&key, "us-east-1", NOW);
     assert!(bench.authenticate(&headers, NOW.plus_seconds(900)).is_ok());
     for seconds in [901, -901] {
@@ -266,7 +267,7 @@ fn late_and_early_signatures_are_refused() {
 #[test]
 fn any_region_is_taken_and_a_text_that_is_none_is_not() {
     let mut bench = issued();
-    let key = bench.key(KeyOwner::Root, true);
+    let key = bench.key(CredentialOwner::Root, true);
     for region in ["us-east-1", "eu-central-2", "local", "cn-north-1"] {
         let who = bench.authenticate(&signed(&key, region, NOW), NOW).unwrap();
         // The partition is the account's, whatever region is asked for.
@@ -311,7 +312,7 @@ fn sandbox_follows_the_region_into_its_partition() {
 fn sandbox_knows_an_issued_key_in_the_partition_it_was_made_in() {
     let mut bench = Bench::new(Authority::Sandbox);
     let ann = bench.user("ann", |_| {});
-    let key = bench.key(KeyOwner::User(ann.id), true);
+    let key = bench.key(CredentialOwner::User(ann.id), true);
     let (here, there) = (
         bench.session(Holder::User(ann.id), |_| {}),
         bench.session(Holder::User(ann.id), |claims| claims.partition = Partition::AwsCn),
@@ -335,7 +336,7 @@ fn sandbox_verifies_keys_that_it_issued_live_inactive_or_deleted() {
     let mut bench = Bench::new(Authority::Sandbox);
     let ann = bench.user("ann", |_| {});
     let (live, inactive) =
-        (bench.key(KeyOwner::User(ann.id), true), bench.key(KeyOwner::User(ann.id), false));
+        (bench.key(CredentialOwner::User(ann.id), true), bench.key(CredentialOwner::User(ann.id), false));
     assert_eq!(bench.send(&live).unwrap().principal.arn(), "arn:aws:iam::111122223333:user/ann");
     assert_eq!(bench.refusal(&Signer { secret: "wrong".into(), ..live.clone() }).0, "SignatureDoesNotMatch");
     assert_invalid(&bench, &inactive);

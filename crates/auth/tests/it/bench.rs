@@ -13,7 +13,7 @@ use rootward_auth::{Credential, Identity, Principal, RoleSession};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_sigv4::Parts;
 use rootward_state::entities::{
-    AccessKey, Account, AccountStatus, Document, Grants, Group, InlinePolicy, KeyOwner, ManagedPolicy,
+    AccessKey, Account, AccountStatus, CredentialOwner, Document, Grants, Group, InlinePolicy, ManagedPolicy,
     PolicyRef, PolicyVersion, Role, RootUser, Tag, User,
 };
 use rootward_state::{Db, RowKey, Txn, World};
@@ -170,7 +170,7 @@ impl Bench {
     }
 
     /// A long-term key.
-    pub(crate) fn key(&mut self, owner: KeyOwner, active: bool) -> Signer {
+    pub(crate) fn key(&mut self, owner: CredentialOwner, active: bool) -> Signer {
         let id = AccessKeyId::random(AccessKeyKind::LongTerm, account(), &mut self.random);
         let secret = SecretAccessKey::random(&mut self.random);
         let sealed = seal_secret(&self.vault, id, &secret, &mut self.random);

@@ -13,7 +13,7 @@ use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Random, T
 use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Scope, Target, always,
 };
-use rootward_state::entities::{AccessKey, Account, KeyOwner, User};
+use rootward_state::entities::{AccessKey, Account, CredentialOwner, User};
 use rootward_state::{RowKey, Txn};
 use rootward_store::vault::Vault;
 use rootward_wire::{Empty, Sensitive};
@@ -42,7 +42,7 @@ pub(crate) struct Issued {
 pub(crate) fn issue(
     account: AccountId,
     partition: Partition,
-    owner: KeyOwner,
+    owner: CredentialOwner,
     now: Time,
     random: &mut dyn Random,
     vault: &Vault,
@@ -55,10 +55,10 @@ pub(crate) fn issue(
 }
 
 impl Whom {
-    fn owner(&self) -> KeyOwner {
+    fn owner(&self) -> CredentialOwner {
         match self {
-            Self::Root(_) => KeyOwner::Root,
-            Self::User(user) => KeyOwner::User(user.id),
+            Self::Root(_) => CredentialOwner::Root,
+            Self::User(user) => CredentialOwner::User(user.id),
         }
     }
 
@@ -235,8 +235,8 @@ fn owner_target(scope: &Scope<'_>, id: &str) -> Target {
     let state = scope.world.account(scope.ctx.account());
     let key = id.parse().ok().and_then(|id| state?.access_key(id));
     let user = key.and_then(|key| match key.owner {
-        KeyOwner::Root => None,
-        KeyOwner::User(id) => state?.by_id::<User>(id),
+        CredentialOwner::Root => None,
+        CredentialOwner::User(id) => state?.by_id::<User>(id),
     });
     match user {
         Some(user) => Target { shown: Some(format!("access key {id}")), ..targets::user(scope, &user.name) },
@@ -254,11 +254,11 @@ fn get_access_key_last_used(
     let key = key.ok_or_else(|| failures::no_such_access_key(&input.access_key_id))?;
     let user = match key.owner {
         // Known to the root user only, as in every other operation.
-        KeyOwner::Root if !ctx.principal.is_root() => {
+        CredentialOwner::Root if !ctx.principal.is_root() => {
             return Err(failures::no_such_access_key(&input.access_key_id));
         }
-        KeyOwner::Root => None,
-        KeyOwner::User(id) => state.by_id::<User>(id).map(|user| user.name.to_string()),
+        CredentialOwner::Root => None,
+        CredentialOwner::User(id) => state.by_id::<User>(id).map(|user| user.name.to_string()),
     };
     let usage = state.key_usage(key.id);
     let text = |field: Option<&str>| field.unwrap_or("N/A").to_owned();

@@ -305,9 +305,9 @@ pub struct InstanceProfile {
     pub role: Option<UniqueId>,
 }
 
-/// Whose an access key is.
+/// Whose a credential is: an access key, a second factor, a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KeyOwner {
+pub enum CredentialOwner {
     /// The account's root user.
     Root,
     /// A user, by id.
@@ -322,7 +322,7 @@ pub struct AccessKey {
     /// The account that the id carries.
     pub account: AccountId,
     /// Whose it is.
-    pub owner: KeyOwner,
+    pub owner: CredentialOwner,
     /// Whether requests signed with it are taken.
     pub active: bool,
     /// When it was made.
