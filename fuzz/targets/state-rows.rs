@@ -5,10 +5,14 @@ use std::sync::{Arc, LazyLock};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
+use rootward_names::{
+    AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId,
+};
 use rootward_state::entities::{
-    AccessKey, Account, AccountStatus, CredentialOwner, Document, Grants, Group, InlinePolicy,
-    InstanceProfile, ManagedPolicy, PolicyRef, PolicyVersion, Role, RootUser, Tag, Usage, User,
+    AccessKey, Account, AccountStatus, Bound, CredentialOwner, Decision, Document, Factor, Grants, Group,
+    InlinePolicy, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, PasswordHash, PasswordPolicy,
+    PolicyRef, PolicyVersion, Purpose, Role, RootAccess, RootGuard, RootUser, Seal, SessionKind,
+    SignInSession, SignedIn, Tag, Totp, Usage, User,
 };
 use rootward_state::{AccountState, Db, RowKey, Stored, Tabled, Txn, World};
 use rootward_store::{Commit, Memory, Store, Write};
@@ -52,7 +56,8 @@ impl Edit<'_> {
         match self {
             Self::Add(key, value) => rows.push((key.to_vec(), value.to_vec())),
             Self::AddEntity(kind, name, value) => {
-                let kind = ['g', 'i', 'p', 'r', 'u'][usize::from(kind % 5)];
+                let kinds = ["g", "i", "p", "r", "u", "access", "login", "mfa", "own", "session"];
+                let kind = kinds[usize::from(*kind) % kinds.len()];
                 rows.push((format!("{ACCOUNT}/{kind}/{name}").into_bytes(), [&[1], *value].concat()));
             }
             Self::Copy(from, to) => {
@@ -196,11 +201,88 @@ fn small_account() -> Rows {
             secret: [0; 8].into(),
         },
     );
+    sign_in_rows(&mut txn, id, user, created);
     let usage = Usage { time: created, service: "iam".into(), region: "us-east-1".into() };
     txn.put(RowKey::KeyUsage(key), usage.clone());
     txn.put(RowKey::RoleUsage(id, role), usage);
     Db::open(Arc::clone(&store) as Arc<dyn Store>).expect("opens").db.commit_wait(txn).expect("commits");
     rows(&*store)
+}
+
+fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time) {
+    let (owner, hash) = (CredentialOwner::User(user), PasswordHash::new("$argon2id$"));
+    let handle = Handle::random(&mut Sevens);
+    txn.put(
+        RowKey::LoginProfile(account, user),
+        LoginProfile {
+            created,
+            password: hash.clone(),
+            set: created,
+            used: Some(created),
+            reset_required: true,
+            previous: vec![hash],
+        },
+    );
+    let totp = Totp { hardware: false, seed: [0; 8].into(), drift: -1, last_step: Some(9) };
+    txn.put(
+        RowKey::MfaDevice(account, "mfa/u".into()),
+        MfaDevice {
+            id: "mfa/u".into(),
+            created,
+            tags: Vec::new(),
+            bound: Some(Bound { owner, at: created }),
+            factor: Factor::Totp(totp),
+        },
+    );
+    txn.put(
+        RowKey::PasswordPolicy(account),
+        PasswordPolicy {
+            length_min: 8,
+            symbols: true,
+            numbers: true,
+            uppercase: false,
+            lowercase: false,
+            users_may_change: true,
+            age_days_max: Some(90),
+            reuse_prevention: None,
+            hard_expiry: false,
+        },
+    );
+    let decision = Decision { user, at: created, approved: true };
+    txn.put(
+        RowKey::RootAccess(account, handle),
+        RootAccess {
+            purpose: Purpose::Unseal(5),
+            reason: "drill".into(),
+            digest: [1; 32],
+            source_ip: "127.0.0.1".into(),
+            requested: created,
+            expires: created,
+            decisions: vec![decision],
+            used: None,
+        },
+    );
+    let seal = Seal::Open { since: created, until: created, reason: "drill".into() };
+    txn.put(
+        RowKey::RootGuard(account),
+        RootGuard { seal, approvals_required: 1, approvers: vec![user], ..RootGuard::new() },
+    );
+    txn.put(
+        RowKey::Session(account, handle),
+        SignInSession {
+            holder: SignedIn::User(user),
+            kind: SessionKind::Console,
+            digest: [2; 32],
+            created,
+            used: created,
+            expires: created,
+            mfa: Some(created),
+            source_ip: "127.0.0.1".into(),
+            user_agent: "browser".into(),
+            reason: None,
+            role: None,
+        },
+    );
 }
 
 struct Sevens;
@@ -235,6 +317,21 @@ fn rewritten(world: &Arc<World>) -> Rows {
         put_all::<ManagedPolicy>(&mut txn, id, state);
         put_all::<Role>(&mut txn, id, state);
         put_all::<User>(&mut txn, id, state);
+        for (device, row) in state.mfa_devices().iter() {
+            txn.put::<MfaDevice>(RowKey::MfaDevice(id, device.clone()), Arc::clone(row));
+            assert!(
+                row.owner().is_none_or(|owner| state.mfa_devices_of(owner).any(|found| found.id == row.id))
+            );
+        }
+        for (handle, row) in state.root_accesses().iter() {
+            txn.put::<RootAccess>(RowKey::RootAccess(id, *handle), Arc::clone(row));
+        }
+        for (handle, row) in state.sessions().iter() {
+            txn.put::<SignInSession>(RowKey::Session(id, *handle), Arc::clone(row));
+        }
+        if let Some(policy) = state.password_policy() {
+            txn.put::<PasswordPolicy>(RowKey::PasswordPolicy(id), Arc::clone(policy));
+        }
     }
     db.commit_wait(txn).expect("what is read can be written");
     rows(&*store)

@@ -4,6 +4,7 @@
 mod account;
 mod arn;
 mod fold;
+mod handle;
 mod id;
 mod partition;
 mod random;
@@ -12,6 +13,7 @@ mod time;
 pub use account::{AccountId, InvalidAccountId};
 pub use arn::{Arn, InvalidArn};
 pub use fold::{TagKey, folded, same_folded};
+pub use handle::Handle;
 pub use id::{AccessKeyId, AccessKeyKind, EntityKind, InvalidId, UniqueId};
 pub use partition::Partition;
 pub use random::Random;

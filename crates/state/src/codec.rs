@@ -10,7 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::RowKey;
-use crate::entities::{AccessKey, Account, Group, InstanceProfile, ManagedPolicy, Named, Role, Usage, User};
+use crate::entities::{
+    AccessKey, Account, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Named,
+    PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
+};
 
 const FORMAT: u8 = 1;
 
@@ -31,12 +34,18 @@ pub(crate) enum Row {
     Account(Arc<Account>),
     Group(Arc<Group>),
     InstanceProfile(Arc<InstanceProfile>),
+    LoginProfile(Arc<LoginProfile>),
+    MfaDevice(Arc<MfaDevice>),
     /// Which account has taken an e-mail address or alias.
     Owner(AccountId),
+    PasswordPolicy(Arc<PasswordPolicy>),
     Policy(Arc<ManagedPolicy>),
     /// Bytes that others read: an audit record on its way to the log, the head of the log.
     Raw(Arc<[u8]>),
     Role(Arc<Role>),
+    RootAccess(Arc<RootAccess>),
+    RootGuard(Arc<RootGuard>),
+    Session(Arc<SignInSession>),
     Usage(Arc<Usage>),
     User(Arc<User>),
 }
@@ -49,10 +58,16 @@ impl Row {
             Self::Account(row) => encode(&**row),
             Self::Group(row) => encode(&**row),
             Self::InstanceProfile(row) => encode(&**row),
+            Self::LoginProfile(row) => encode(&**row),
+            Self::MfaDevice(row) => encode(&**row),
+            Self::PasswordPolicy(row) => encode(&**row),
             Self::Raw(bytes) => Arc::clone(bytes),
             Self::Owner(account) => encode(account),
             Self::Policy(row) => encode(&**row),
             Self::Role(row) => encode(&**row),
+            Self::RootAccess(row) => encode(&**row),
+            Self::RootGuard(row) => encode(&**row),
+            Self::Session(row) => encode(&**row),
             Self::Usage(row) => encode(&**row),
             Self::User(row) => encode(&**row),
         }
@@ -75,6 +90,12 @@ impl Row {
             RowKey::Entity(_, EntityKind::Role, _) => decode_entity(bytes).map(Self::Role),
             RowKey::Entity(_, EntityKind::User, _) => decode_entity(bytes).map(Self::User),
             RowKey::KeyUsage(_) | RowKey::RoleUsage(..) => decode(bytes).map(Self::Usage),
+            RowKey::LoginProfile(..) => decode(bytes).map(Self::LoginProfile),
+            RowKey::MfaDevice(_, id) => decode_device(id, bytes).map(Self::MfaDevice),
+            RowKey::PasswordPolicy(_) => decode(bytes).map(Self::PasswordPolicy),
+            RowKey::RootAccess(..) => decode(bytes).map(Self::RootAccess),
+            RowKey::RootGuard(_) => decode(bytes).map(Self::RootGuard),
+            RowKey::Session(..) => decode(bytes).map(Self::Session),
             RowKey::Outbox(_) | RowKey::TrailHead => return Ok(Self::Raw(bytes.into())),
         };
         row.map_err(corrupt)
@@ -91,6 +112,12 @@ fn encode<T: Serialize>(row: &T) -> Arc<[u8]> {
 fn decode_entity<T: DeserializeOwned + Named>(bytes: &[u8]) -> Result<Arc<T>, &'static str> {
     let row: Arc<T> = decode(bytes)?;
     if row.id().kind() == T::KIND { Ok(row) } else { Err("its id is one of another kind of entity") }
+}
+
+/// A device under its own id: the index by owner leads to ids.
+fn decode_device(id: &str, bytes: &[u8]) -> Result<Arc<MfaDevice>, &'static str> {
+    let row: Arc<MfaDevice> = decode(bytes)?;
+    if *row.id == *id { Ok(row) } else { Err("its id is another's") }
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Arc<T>, &'static str> {

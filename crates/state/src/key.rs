@@ -1,12 +1,12 @@
 //! Row keys: what a row is called in the World and in the store.
 //!
-//! Shape in the store: `a/ACCOUNT` and `a/ACCOUNT/KIND/NAME` for an account and what belongs to it, `g/…` for what is one
-//! over all accounts, `k/KEY` for access keys, `l/…` for last uses, `o/…` for the audit outbox. Key order is name order, so
+//! Shape in the store: `a/ACCOUNT` and `a/ACCOUNT/KIND/NAME` for an account and what belongs to it (kinds of one letter are
+//! entities, words are what they and the account sign in with), `g/…` for what is one over all accounts, `k/KEY` for access keys, `l/…` for last uses, `o/…` for the audit outbox. Key order is name order, so
 //! listings page in the order people expect.
 
 use std::fmt;
 
-use rootward_names::{AccessKeyId, AccountId, EntityKind, UniqueId};
+use rootward_names::{AccessKeyId, AccountId, EntityKind, Handle, UniqueId};
 
 /// A name as it is compared: entity names are unique ignoring case but kept as written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,10 +42,22 @@ pub enum RowKey {
     Entity(AccountId, EntityKind, NameKey),
     /// When and where an access key was last used.
     KeyUsage(AccessKeyId),
+    /// A user's password.
+    LoginProfile(AccountId, UniqueId),
+    /// A second factor, by its id in the account.
+    MfaDevice(AccountId, Box<str>),
     /// An audit record that has committed with its write and not yet reached the log.
     Outbox(OutboxId),
+    /// An account's rule for passwords.
+    PasswordPolicy(AccountId),
     /// When and where a role was last used.
     RoleUsage(AccountId, UniqueId),
+    /// A request to use an account's root user.
+    RootAccess(AccountId, Handle),
+    /// How an account's root user is guarded.
+    RootGuard(AccountId),
+    /// A session that began with a sign-in.
+    Session(AccountId, Handle),
     /// How far the audit log is known to reach: what proves later that its end was not cut off.
     TrailHead,
 }
@@ -86,11 +98,17 @@ impl fmt::Display for RowKey {
                 write!(f, "a/{account}/{}/{}", kind_letter(*kind), name.as_str())
             }
             Self::KeyUsage(id) => write!(f, "l/k/{id}"),
+            Self::LoginProfile(account, user) => write!(f, "a/{account}/login/{user}"),
+            Self::MfaDevice(account, id) => write!(f, "a/{account}/mfa/{id}"),
             Self::Outbox(id) => {
                 f.write_str("o/")?;
                 id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
+            Self::PasswordPolicy(account) => write!(f, "a/{account}/own/password-policy"),
             Self::RoleUsage(account, id) => write!(f, "l/r/{account}/{id}"),
+            Self::RootAccess(account, id) => write!(f, "a/{account}/access/{id}"),
+            Self::RootGuard(account) => write!(f, "a/{account}/own/root-guard"),
+            Self::Session(account, id) => write!(f, "a/{account}/session/{id}"),
             Self::TrailHead => f.write_str("g/trail/head"),
         }
     }
@@ -115,10 +133,7 @@ impl RowKey {
         Some(match first {
             "a" => match rest.split_once('/') {
                 None => Self::Account(rest.parse().ok()?),
-                Some((account, entity)) => {
-                    let (kind, name) = entity.split_once('/')?;
-                    Self::Entity(account.parse().ok()?, kind_of_letter(kind)?, NameKey::new(name))
-                }
+                Some((account, part)) => Self::read_part(account.parse().ok()?, part)?,
             },
             "g" => match rest.split_once('/')? {
                 ("alias", alias) => Self::Alias(alias.into()),
@@ -137,6 +152,19 @@ impl RowKey {
             },
             "o" => Self::Outbox(read_hex(rest)?),
             _ => return None,
+        })
+    }
+
+    /// What belongs to an account: an entity, or what is of one of them or of the account itself.
+    fn read_part(account: AccountId, text: &str) -> Option<Self> {
+        Some(match text.split_once('/')? {
+            ("access", id) => Self::RootAccess(account, id.parse().ok()?),
+            ("login", user) => Self::LoginProfile(account, user.parse().ok()?),
+            ("mfa", id) => Self::MfaDevice(account, id.into()),
+            ("own", "password-policy") => Self::PasswordPolicy(account),
+            ("own", "root-guard") => Self::RootGuard(account),
+            ("session", id) => Self::Session(account, id.parse().ok()?),
+            (kind, name) => Self::Entity(account, kind_of_letter(kind)?, NameKey::new(name)),
         })
     }
 }
@@ -163,7 +191,16 @@ mod tests {
 
     fn key() -> impl Strategy<Value = RowKey> {
         let account = (0u64..1_000_000_000_000).prop_map(|n| AccountId::from_number(n).unwrap());
+        let handle = "[0-9a-f]{32}".prop_map(|text| text.parse::<Handle>().unwrap());
+        let user: UniqueId = "AIDAQPONMLKJIHGFEDCBA".parse().unwrap();
         prop_oneof![
+            account.clone().prop_map(move |a| RowKey::LoginProfile(a, user)),
+            (account.clone(), "[\\w&&[:ascii:]+=,.@/-]{9,256}")
+                .prop_map(|(a, id)| RowKey::MfaDevice(a, id.into())),
+            account.clone().prop_map(RowKey::PasswordPolicy),
+            account.clone().prop_map(RowKey::RootGuard),
+            (account.clone(), handle.clone()).prop_map(|(a, id)| RowKey::RootAccess(a, id)),
+            (account.clone(), handle).prop_map(|(a, id)| RowKey::Session(a, id)),
             account.clone().prop_map(RowKey::Account),
             "[a-z0-9-]{3,20}".prop_map(|a| RowKey::Alias(a.into())),
             "[a-z.]{1,9}@[a-z.]{1,9}".prop_map(|e| RowKey::Email(NameKey::new(&e))),

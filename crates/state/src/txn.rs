@@ -7,7 +7,10 @@ use rootward_names::{AccessKeyId, AccountId};
 use rootward_store::{Commit, Guard, Revision, Write};
 
 use crate::codec::Row;
-use crate::entities::{AccessKey, Account, Group, InstanceProfile, ManagedPolicy, Role, Usage, User};
+use crate::entities::{
+    AccessKey, Account, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, PasswordPolicy, Role,
+    RootAccess, RootGuard, SignInSession, Usage, User,
+};
 use crate::world::Tabled;
 use crate::{AccountState, Entry, NameKey, OutboxId, RowKey, World};
 
@@ -77,8 +80,32 @@ stored! {
     };
     Group as Group: |world, key| find_entity(world, key);
     InstanceProfile as InstanceProfile: |world, key| find_entity(world, key);
+    LoginProfile as LoginProfile: |world, key| match key {
+        RowKey::LoginProfile(account, user) => state(world, Some(*account))?.login_profiles.entry(user),
+        _ => None,
+    };
     ManagedPolicy as Policy: |world, key| find_entity(world, key);
+    MfaDevice as MfaDevice: |world, key| match key {
+        RowKey::MfaDevice(account, id) => state(world, Some(*account))?.mfa_devices.entry(id),
+        _ => None,
+    };
+    PasswordPolicy as PasswordPolicy: |world, key| match key {
+        RowKey::PasswordPolicy(account) => state(world, Some(*account))?.password_policy.as_ref(),
+        _ => None,
+    };
     Role as Role: |world, key| find_entity(world, key);
+    RootAccess as RootAccess: |world, key| match key {
+        RowKey::RootAccess(account, id) => state(world, Some(*account))?.root_accesses.entry(id),
+        _ => None,
+    };
+    RootGuard as RootGuard: |world, key| match key {
+        RowKey::RootGuard(account) => state(world, Some(*account))?.root_guard.as_ref(),
+        _ => None,
+    };
+    SignInSession as Session: |world, key| match key {
+        RowKey::Session(account, id) => state(world, Some(*account))?.sessions.entry(id),
+        _ => None,
+    };
     Usage as Usage: |world, key| match key {
         RowKey::KeyUsage(id) => state(world, id.account())?.usage.entry(key),
         RowKey::RoleUsage(account, _) => state(world, Some(*account))?.usage.entry(key),

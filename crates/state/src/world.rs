@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use rootward_names::{AccessKeyId, AccountId, Arn, EntityKind, Partition, UniqueId};
+use rootward_names::{AccessKeyId, AccountId, Arn, EntityKind, Handle, Partition, UniqueId};
 use rootward_store::{Change, Revision};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use crate::codec::{CorruptRow, Row};
 use crate::entities::{
-    AccessKey, Account, Group, InstanceProfile, ManagedPolicy, Named, PolicyRef, Role, Usage, User,
+    AccessKey, Account, CredentialOwner, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice,
+    Named, PasswordPolicy, PolicyRef, Role, RootAccess, RootGuard, SignInSession, Usage, User,
 };
 use crate::{Entry, NameKey, RowKey, Table};
 
@@ -30,12 +31,19 @@ pub struct AccountState {
     pub(crate) access_keys: Table<AccessKeyId, AccessKey>,
     pub(crate) groups: Table<NameKey, Group>,
     pub(crate) instance_profiles: Table<NameKey, InstanceProfile>,
+    pub(crate) login_profiles: Table<UniqueId, LoginProfile>,
+    pub(crate) mfa_devices: Table<Box<str>, MfaDevice>,
+    pub(crate) password_policy: Option<Entry<PasswordPolicy>>,
     pub(crate) policies: Table<NameKey, ManagedPolicy>,
     pub(crate) roles: Table<NameKey, Role>,
+    pub(crate) root_accesses: Table<Handle, RootAccess>,
+    pub(crate) root_guard: Option<Entry<RootGuard>>,
+    pub(crate) sessions: Table<Handle, SignInSession>,
     pub(crate) users: Table<NameKey, User>,
     pub(crate) usage: Table<RowKey, Usage>,
     names: RedBlackTreeMapSync<UniqueId, NameKey>,
     referrers: RedBlackTreeMapSync<Link, RedBlackTreeSetSync<UniqueId>>,
+    factors: RedBlackTreeSetSync<(CredentialOwner, Box<str>)>,
 }
 
 /// A reference from one entity to another, by what it means.
@@ -113,12 +121,19 @@ impl AccountState {
             access_keys: Table::default(),
             groups: Table::default(),
             instance_profiles: Table::default(),
+            login_profiles: Table::default(),
+            mfa_devices: Table::default(),
+            password_policy: None,
             policies: Table::default(),
             roles: Table::default(),
+            root_accesses: Table::default(),
+            root_guard: None,
+            sessions: Table::default(),
             users: Table::default(),
             usage: Table::default(),
             names: RedBlackTreeMapSync::new_sync(),
             referrers: RedBlackTreeMapSync::new_sync(),
+            factors: RedBlackTreeSetSync::new_sync(),
         }
     }
 
@@ -156,6 +171,48 @@ impl AccountState {
     /// The access key with this id.
     pub fn access_key(&self, id: AccessKeyId) -> Option<&Arc<AccessKey>> {
         self.access_keys.get(&id)
+    }
+
+    /// The password of a user.
+    pub fn login_profile(&self, user: UniqueId) -> Option<&Arc<LoginProfile>> {
+        self.login_profiles.get(&user)
+    }
+
+    /// The second factor with this id.
+    pub fn mfa_device(&self, id: &str) -> Option<&Arc<MfaDevice>> {
+        self.mfa_devices.get(&id.into())
+    }
+
+    /// All second factors, by id.
+    pub fn mfa_devices(&self) -> &Table<Box<str>, MfaDevice> {
+        &self.mfa_devices
+    }
+
+    /// The second factors that are bound to somebody, by id.
+    pub fn mfa_devices_of(&self, owner: CredentialOwner) -> impl Iterator<Item = &Arc<MfaDevice>> {
+        let from: (CredentialOwner, Box<str>) = (owner, "".into());
+        let bound = self.factors.range(from..).take_while(move |(of, _)| *of == owner);
+        bound.filter_map(|(_, id)| self.mfa_devices.get(id))
+    }
+
+    /// The account's rule for passwords of its users, if it has one of its own.
+    pub fn password_policy(&self) -> Option<&Arc<PasswordPolicy>> {
+        self.password_policy.as_ref().map(|entry| &entry.row)
+    }
+
+    /// The requests to use the root user.
+    pub fn root_accesses(&self) -> &Table<Handle, RootAccess> {
+        &self.root_accesses
+    }
+
+    /// How the root user is guarded.
+    pub fn root_guard(&self) -> &RootGuard {
+        self.root_guard.as_ref().map_or(&GUARD, |entry| &entry.row)
+    }
+
+    /// The sessions that began with a sign-in, those that have expired included.
+    pub fn sessions(&self) -> &Table<Handle, SignInSession> {
+        &self.sessions
     }
 
     /// When an access key was last used, as far as it has been written down.
@@ -296,6 +353,27 @@ impl AccountState {
                 self.usage.insert(key, Entry { revision, row });
             }
             (key @ (RowKey::KeyUsage(_) | RowKey::RoleUsage(..)), _) => self.usage.remove(&key),
+            (RowKey::LoginProfile(_, user), Some(Row::LoginProfile(row))) => {
+                self.login_profiles.insert(user, Entry { revision, row });
+            }
+            (RowKey::LoginProfile(_, user), _) => self.login_profiles.remove(&user),
+            (RowKey::MfaDevice(_, id), row) => self.apply_device(id, row, revision),
+            (RowKey::PasswordPolicy(_), Some(Row::PasswordPolicy(row))) => {
+                self.password_policy = Some(Entry { revision, row });
+            }
+            (RowKey::PasswordPolicy(_), _) => self.password_policy = None,
+            (RowKey::RootAccess(_, id), Some(Row::RootAccess(row))) => {
+                self.root_accesses.insert(id, Entry { revision, row });
+            }
+            (RowKey::RootAccess(_, id), _) => self.root_accesses.remove(&id),
+            (RowKey::RootGuard(_), Some(Row::RootGuard(row))) => {
+                self.root_guard = Some(Entry { revision, row });
+            }
+            (RowKey::RootGuard(_), _) => self.root_guard = None,
+            (RowKey::Session(_, id), Some(Row::Session(row))) => {
+                self.sessions.insert(id, Entry { revision, row });
+            }
+            (RowKey::Session(_, id), _) => self.sessions.remove(&id),
             (
                 RowKey::Account(_)
                 | RowKey::Alias(_)
@@ -304,6 +382,20 @@ impl AccountState {
                 | RowKey::TrailHead,
                 _,
             ) => {}
+        }
+    }
+
+    fn apply_device(&mut self, id: Box<str>, row: Option<Row>, revision: Revision) {
+        if let Some(owner) = self.mfa_devices.get(&id).and_then(|old| old.owner()) {
+            self.factors.remove_mut(&(owner, id.clone()));
+        }
+        if let Some(Row::MfaDevice(row)) = row {
+            if let Some(owner) = row.owner() {
+                self.factors.insert_mut((owner, id.clone()));
+            }
+            self.mfa_devices.insert(id, Entry { revision, row });
+        } else {
+            self.mfa_devices.remove(&id);
         }
     }
 
@@ -325,11 +417,22 @@ impl AccountState {
     }
 }
 
+/// How a root user is guarded about whom nothing else was said.
+static GUARD: RootGuard = RootGuard::new();
+
 /// Whose row a key names: an account's, or everybody's.
 fn account_of(key: &RowKey) -> Option<AccountId> {
     match key {
         RowKey::AccessKey(id) | RowKey::KeyUsage(id) => id.account(),
-        RowKey::Account(id) | RowKey::Entity(id, ..) | RowKey::RoleUsage(id, _) => Some(*id),
+        RowKey::Account(id)
+        | RowKey::Entity(id, ..)
+        | RowKey::LoginProfile(id, _)
+        | RowKey::MfaDevice(id, _)
+        | RowKey::PasswordPolicy(id)
+        | RowKey::RoleUsage(id, _)
+        | RowKey::RootAccess(id, _)
+        | RowKey::RootGuard(id)
+        | RowKey::Session(id, _) => Some(*id),
         RowKey::Alias(_) | RowKey::Email(_) | RowKey::Outbox(_) | RowKey::TrailHead => None,
     }
 }

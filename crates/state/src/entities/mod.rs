@@ -4,13 +4,20 @@
 //! other row too (attaching a customer policy rewrites the policy's row, so that deleting it at the same time
 //! loses the race). Names are kept as written; keys fold them.
 //!
-//! INVARIANT: nothing here holds a readable secret. Passwords are hashes; secret access keys are sealed.
+//! INVARIANT: nothing here holds a readable secret. Passwords are hashes; secret access keys and seeds are sealed.
+
+mod sign_in;
 
 use std::sync::{Arc, OnceLock};
 
 use rootward_names::{AccessKeyId, AccountId, EntityKind, Partition, Time, UniqueId};
 use rootward_policy::Program;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use sign_in::{
+    Bound, Decision, Factor, LoginProfile, MfaDevice, Passkey, PasswordPolicy, Purpose, RootAccess,
+    RootGuard, Seal, SessionKind, SignInSession, SignedIn, Totp,
+};
 
 /// Whether an account may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -306,7 +313,7 @@ pub struct InstanceProfile {
 }
 
 /// Whose a credential is: an access key, a second factor, a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CredentialOwner {
     /// The account's root user.
     Root,

@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
-use rootward_names::{AccountId, EntityKind, Partition, Random, Time, UniqueId};
-use rootward_state::entities::{Account, AccountStatus, Grants, Group, Named, PolicyRef, RootUser, User};
+use rootward_names::{AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId};
+use rootward_state::entities::{
+    Account, AccountStatus, Bound, CredentialOwner, Factor, Grants, Group, MfaDevice, Named, PasswordPolicy,
+    PolicyRef, RootGuard, RootUser, Seal, SessionKind, SignInSession, SignedIn, Totp, User,
+};
 use rootward_state::{CommitError, Db, Opened, RowKey, Txn};
 use rootward_store::{Memory, Store};
 
@@ -243,4 +246,96 @@ fn entity_under_the_id_of_another_kind_is_refused_by_name() {
     assert!(db.fault().is_some());
     let error = Db::open(store).err().unwrap().to_string();
     assert!(error.contains("a/123456789012/u/ann") && error.contains("another kind"), "{error}");
+}
+
+fn device(name: &str, owner: Option<CredentialOwner>) -> MfaDevice {
+    MfaDevice {
+        id: format!("mfa/{name}").into(),
+        created: Time::from_seconds(1),
+        tags: vec![],
+        bound: owner.map(|owner| Bound { owner, at: Time::from_seconds(2) }),
+        factor: Factor::Totp(Totp { hardware: false, seed: [7; 8].into(), drift: 0, last_step: None }),
+    }
+}
+
+fn put_device(db: &Db, device: MfaDevice) {
+    let mut txn = db.begin();
+    txn.put(RowKey::MfaDevice(account_id(), device.id.clone()), device);
+    db.commit_wait(txn).unwrap();
+}
+
+fn devices_of(db: &Db, owner: CredentialOwner) -> Vec<String> {
+    let world = db.snapshot();
+    let state = world.account(account_id()).unwrap();
+    state.mfa_devices_of(owner).map(|device| device.id.to_string()).collect()
+}
+
+#[test]
+fn second_factors_are_found_by_whom_they_are_bound_to() {
+    let (store, db) = open();
+    let (ann, root) = (CredentialOwner::User(id(EntityKind::User, 1)), CredentialOwner::Root);
+    put_device(&db, device("b", Some(ann)));
+    put_device(&db, device("a", Some(ann)));
+    put_device(&db, device("r", Some(root)));
+    put_device(&db, device("free", None));
+    for db in [&db, &Db::open(Arc::clone(&store)).unwrap().db] {
+        assert_eq!(devices_of(db, ann), ["mfa/a", "mfa/b"]);
+        assert_eq!(devices_of(db, root), ["mfa/r"]);
+    }
+    put_device(&db, device("a", None));
+    put_device(&db, device("b", Some(root)));
+    assert_eq!(devices_of(&db, ann), [""; 0]);
+    assert_eq!(devices_of(&db, root), ["mfa/b", "mfa/r"]);
+    let mut txn = db.begin();
+    txn.delete(RowKey::MfaDevice(account_id(), "mfa/b".into()));
+    db.commit_wait(txn).unwrap();
+    assert_eq!(devices_of(&db, root), ["mfa/r"]);
+    assert_eq!(db.snapshot().account(account_id()).unwrap().mfa_devices().len(), 3);
+}
+
+#[test]
+fn rows_of_signing_in_read_back_and_are_guarded() {
+    let (store, db) = open();
+    let (account, user) = (account_id(), id(EntityKind::User, 1));
+    let handle = Handle::random(&mut Counter(9));
+    let session = SignInSession {
+        holder: SignedIn::User(user),
+        kind: SessionKind::Console,
+        digest: [1; 32],
+        created: Time::from_seconds(1),
+        used: Time::from_seconds(1),
+        expires: Time::from_seconds(9),
+        mfa: None,
+        source_ip: "127.0.0.1".into(),
+        user_agent: "test".into(),
+        reason: None,
+        role: None,
+    };
+    let guard = RootGuard { approvals_required: 2, approvers: vec![user], ..RootGuard::new() };
+    let mut txn = db.begin();
+    txn.put(RowKey::Session(account, handle), session);
+    txn.put(RowKey::RootGuard(account), guard.clone());
+    db.commit_wait(txn).unwrap();
+    let (mut first, mut second) = (db.begin(), db.begin());
+    for txn in [&mut first, &mut second] {
+        assert!(txn.get::<SignInSession>(RowKey::Session(account, handle)).is_some());
+        assert!(txn.get::<PasswordPolicy>(RowKey::PasswordPolicy(account)).is_none());
+        txn.delete(RowKey::Session(account, handle));
+    }
+    db.commit_wait(first).unwrap();
+    assert!(matches!(db.commit_wait(second), Err(CommitError::Conflict)));
+    let again = Db::open(store).unwrap().db.snapshot();
+    let state = again.account(account).unwrap();
+    assert_eq!((state.root_guard(), state.sessions().len()), (&guard, 0));
+}
+
+#[test]
+fn root_user_is_sealed_unless_the_seal_is_open_now() {
+    let at = Time::from_seconds;
+    let open = Seal::Open { since: at(10), until: at(20), reason: "drill".into() };
+    let guard = |seal| RootGuard { seal, ..RootGuard::new() };
+    assert!(RootGuard::new().is_sealed(at(1)) && !guard(Seal::Never).is_sealed(at(1)));
+    // A clock that was set back before the seal was broken opens nothing.
+    let sealed = [9, 10, 19, 20].map(|second| guard(open.clone()).is_sealed(at(second)));
+    assert_eq!(sealed, [true, false, false, true]);
 }

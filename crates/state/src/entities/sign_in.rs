@@ -1,0 +1,302 @@
+//! What people sign in with, and what a sign-in leaves behind: passwords, second factors, sessions, and how a root user is
+//! guarded.
+//!
+//! None of these is an entity of its own: each belongs to a user or to the account, under that one's id. They are rows apart
+//! because they change with every sign-in, and because nobody who reads a user's row for a decision needs a password's hash.
+
+use rootward_names::{AccountId, Partition, Time, UniqueId};
+use serde::{Deserialize, Serialize};
+
+use super::{CredentialOwner, PasswordHash, Tag};
+
+/// The rule for passwords of an account's users. It never applies to the root user.
+///
+/// Source: IAM API Reference, `UpdateAccountPasswordPolicy`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordPolicy {
+    /// 6–128 characters.
+    pub length_min: u8,
+    /// At least one symbol.
+    pub symbols: bool,
+    /// At least one digit.
+    pub numbers: bool,
+    /// At least one upper-case letter.
+    pub uppercase: bool,
+    /// At least one lower-case letter.
+    pub lowercase: bool,
+    /// Every user may change their own password, whatever their policies say.
+    pub users_may_change: bool,
+    /// 1–1,095 days; `None`: passwords do not expire.
+    pub age_days_max: Option<u16>,
+    /// 1–24 passwords that may not be used again; `None`: any may.
+    pub reuse_prevention: Option<u8>,
+    /// Who let their password expire cannot set a new one by themselves.
+    pub hard_expiry: bool,
+}
+
+/// A user's password.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoginProfile {
+    /// When the user first had one.
+    pub created: Time,
+    /// The one in force.
+    pub password: PasswordHash,
+    /// When it was set.
+    pub set: Time,
+    /// When it was last used to sign in.
+    pub used: Option<Time>,
+    /// The next sign-in asks for a new one.
+    pub reset_required: bool,
+    /// The ones before, newest first: as many as any policy can forbid to use again.
+    pub previous: Vec<PasswordHash>,
+}
+
+/// A second factor, of whoever it is bound to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MfaDevice {
+    /// What follows the account in its ARN (`mfa/path/name`, `u2f/user/ann/key-ABC`), or the serial number of a hardware
+    /// token, which has no ARN.
+    pub id: Box<str>,
+    /// When it was made.
+    pub created: Time,
+    /// In the order they were set.
+    pub tags: Vec<Tag>,
+    /// Whose it is and since when; `None`: not bound yet.
+    pub bound: Option<Bound>,
+    /// What it is.
+    pub factor: Factor,
+}
+
+/// Whose a second factor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Whose.
+    pub owner: CredentialOwner,
+    /// Since when.
+    pub at: Time,
+}
+
+/// How a second factor proves itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Factor {
+    /// A FIDO2 security key or passkey.
+    Passkey(Passkey),
+    /// Codes by time.
+    Totp(Totp),
+}
+
+/// A device that shows codes by time (RFC 6238).
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Totp {
+    /// A token of plastic, whose seed was imported; else an app.
+    pub hardware: bool,
+    /// The seed, sealed with the key file; bound to the device's id.
+    pub seed: Box<[u8]>,
+    /// By how many steps of 30 seconds its clock is ahead of ours.
+    pub drift: i32,
+    /// The step of the newest code that was taken: no older one is taken again.
+    pub last_step: Option<u64>,
+}
+
+/// A credential of the Web Authentication API.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Passkey {
+    /// The credential's id.
+    pub credential_id: Box<[u8]>,
+    /// Its public key and counter, as the library that verifies it writes them.
+    pub credential: Box<str>,
+}
+
+impl std::fmt::Debug for Totp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { hardware, drift, last_step, .. } = self;
+        write!(f, "Totp {{ hardware: {hardware}, drift: {drift}, last_step: {last_step:?}, … }}")
+    }
+}
+
+impl std::fmt::Debug for Passkey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passkey(…)")
+    }
+}
+
+impl MfaDevice {
+    /// Its serial number, as APIs show it.
+    pub fn serial_number(&self, partition: Partition, account: AccountId) -> String {
+        // Only what has an ARN has a type in front of its name; serial numbers of tokens are kept out of those.
+        if Self::has_arn(&self.id) {
+            format!("arn:{partition}:iam::{account}:{}", self.id)
+        } else {
+            self.id.to_string()
+        }
+    }
+
+    /// Whether a device with this id has an ARN.
+    pub fn has_arn(id: &str) -> bool {
+        id.starts_with("mfa/") || id.starts_with("u2f/")
+    }
+
+    /// Whose it is, once it is bound.
+    pub fn owner(&self) -> Option<CredentialOwner> {
+        self.bound.map(|bound| bound.owner)
+    }
+}
+
+/// Who a session of a sign-in is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SignedIn {
+    /// Somebody who came with temporary credentials: the session token, which nobody but we can read.
+    Federated(Box<str>),
+    /// The root user.
+    Root,
+    /// A user.
+    User(UniqueId),
+}
+
+/// Where a session of a sign-in is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SessionKind {
+    /// On the command line, by credentials that the browser was asked for.
+    CommandLine,
+    /// In a browser.
+    Console,
+}
+
+/// A session that began with a sign-in. It is over when it expires or when its row is gone, whichever is first.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SignInSession {
+    /// Who.
+    pub holder: SignedIn,
+    /// Where.
+    pub kind: SessionKind,
+    /// SHA-256 of the secret that its cookie or refresh token carries.
+    pub digest: [u8; 32],
+    /// When it began.
+    pub created: Time,
+    /// When it was last used, to some minutes.
+    pub used: Time,
+    /// When it ends.
+    pub expires: Time,
+    /// When a second factor was shown, if one was.
+    pub mfa: Option<Time>,
+    /// Where it began.
+    pub source_ip: Box<str>,
+    /// With what, as the browser says.
+    pub user_agent: Box<str>,
+    /// Why the root user was needed.
+    pub reason: Option<Box<str>>,
+    /// The session token of the role that was switched to.
+    pub role: Option<Box<str>>,
+}
+
+impl std::fmt::Debug for SignInSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { holder, kind, created, expires, .. } = self;
+        write!(f, "SignInSession {{ {holder:?}, {kind:?}, {created:?}..{expires:?}, … }}")
+    }
+}
+
+/// How an account's root user is guarded. An account without this row has the default: sealed, nobody to be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootGuard {
+    /// Whether the root user is sealed.
+    pub seal: Seal,
+    /// Longest session of the root user while it is sealed, in minutes: 5–60.
+    pub session_minutes: u8,
+    /// How many of `approvers` must agree before the root user is used or unsealed; 0: nobody is asked.
+    pub approvals_required: u8,
+    /// The users who are asked.
+    pub approvers: Vec<UniqueId>,
+    /// When the root user first signed in without a second factor: how long that may go on counts from here.
+    pub mfa_missing_since: Option<Time>,
+}
+
+impl Default for RootGuard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RootGuard {
+    /// What holds for an account without this row.
+    pub const fn new() -> Self {
+        Self {
+            seal: Seal::Closed,
+            session_minutes: 60,
+            approvals_required: 0,
+            approvers: Vec::new(),
+            mfa_missing_since: None,
+        }
+    }
+
+    /// Whether the root user is sealed at this time.
+    pub fn is_sealed(&self, now: Time) -> bool {
+        match &self.seal {
+            Seal::Closed => true,
+            Seal::Never => false,
+            // A clock that was set back does not prolong it.
+            Seal::Open { since, until, .. } => now < *since || *until <= now,
+        }
+    }
+}
+
+/// The seal on a root user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seal {
+    /// In force.
+    Closed,
+    /// There is none: accounts of a sandbox.
+    Never,
+    /// Broken for a while; it closes by itself.
+    Open {
+        /// When it was broken.
+        since: Time,
+        /// When it closes.
+        until: Time,
+        /// Why.
+        reason: Box<str>,
+    },
+}
+
+/// A request to use a root user, which others must agree to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RootAccess {
+    /// What for.
+    pub purpose: Purpose,
+    /// Why.
+    pub reason: Box<str>,
+    /// SHA-256 of the secret that the browser which asked holds.
+    pub digest: [u8; 32],
+    /// From where.
+    pub source_ip: Box<str>,
+    /// When.
+    pub requested: Time,
+    /// Until when it can be decided and used.
+    pub expires: Time,
+    /// Who said what, each once.
+    pub decisions: Vec<Decision>,
+    /// When it was used.
+    pub used: Option<Time>,
+}
+
+/// What a root user is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// To change who must agree, and how long sessions last.
+    ChangeGuard,
+    /// To sign in.
+    SignIn,
+    /// To break the seal, for some minutes.
+    Unseal(u8),
+}
+
+/// What one approver said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Who.
+    pub user: UniqueId,
+    /// When.
+    pub at: Time,
+    /// Yes or no.
+    pub approved: bool,
+}
