@@ -272,6 +272,7 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
         SignInSession {
             holder: SignedIn::User(user),
             kind: SessionKind::Console,
+            key: AccessKeyId::random(AccessKeyKind::Temporary, account, &mut Sevens),
             digest: [2; 32],
             created,
             used: created,

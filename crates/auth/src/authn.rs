@@ -14,11 +14,11 @@ use quick_cache::sync::Cache;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Time};
 use rootward_sigv4::{Claim, Code, Parts, Refusal, Scope, SecretKey, SigningKey};
 use rootward_state::World;
-use rootward_state::entities::{AccessKey, AccountStatus, CredentialOwner, Role, User};
+use rootward_state::entities::{AccessKey, AccountStatus, CredentialOwner, Role, SessionKind, User};
 use rootward_store::vault::Vault;
 
-use crate::session::{Holder, SecretAccessKey, Session, Tokens};
-use crate::{Credential, Identity, Principal, RoleSession};
+use crate::session::{Claims, Holder, SecretAccessKey, Session, Tokens};
+use crate::{Credential, FederatedUser, Identity, Principal, RoleSession, SignIn};
 
 /// Who decides what a key is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,7 +212,7 @@ impl Authenticator {
             (AccessKeyKind::Temporary, Some(token)) => {
                 let session = self.tokens.open(token).ok().filter(|session| session.claims.key == key);
                 let session = session.ok_or(Unauthenticated::InvalidKey)?;
-                if session.claims.expires <= now {
+                if session.claims.expires <= now || is_signed_out(world, &session, now) {
                     return Err(Unauthenticated::Expired);
                 }
                 temporary(world, session)
@@ -274,10 +274,29 @@ struct Signer {
     proof: Proof,
 }
 
+/// Whether these credentials are of a sign-in whose session is over.
+fn is_signed_out(world: &World, session: &Session, now: Time) -> bool {
+    let Some(id) = session.claims.sign_in else { return false };
+    let row = world.account(session.claims.account).and_then(|state| state.sessions().get(&id));
+    row.is_none_or(|row| row.expires <= now)
+}
+
 fn temporary(world: &World, session: Arc<Session>) -> Option<Signer> {
     let claims = &session.claims;
     let state = world.account(claims.account)?;
     let identity = match &claims.holder {
+        Holder::FederatedUser { by, name } => {
+            let by = match by {
+                Some(id) => Some(Arc::clone(state.by_id::<User>(*id)?)),
+                None => None,
+            };
+            Identity::FederatedUser(Box::new(FederatedUser {
+                by,
+                name: name.clone(),
+                tags: claims.tags.clone(),
+                policies: Arc::clone(&session.policies),
+            }))
+        }
         Holder::Root => Identity::Root,
         Holder::User(id) => Identity::User(Arc::clone(state.by_id::<User>(*id)?)),
         Holder::Role { id, session_name } => Identity::RoleSession(Box::new(RoleSession {
@@ -289,7 +308,9 @@ fn temporary(world: &World, session: Arc<Session>) -> Option<Signer> {
             policies: Arc::clone(&session.policies),
         })),
     };
-    let credential = Credential::Temporary { key: claims.key, issued: claims.issued, mfa: claims.mfa };
+    let &Claims { key, issued, mfa, sign_in, .. } = claims;
+    let sign_in = sign_in.map(|session| SignIn { session, kind: SessionKind::CommandLine });
+    let credential = Credential::Temporary { key, issued, mfa, sign_in };
     let (id, account, partition) = (claims.key, claims.account, claims.partition);
     Some(Signer { id, account, partition, identity, credential, proof: Proof::Token(session) })
 }

@@ -11,6 +11,7 @@ use rootward_state::World;
 use rootward_state::entities::{Document, Named};
 
 use crate::gather::Gathered;
+use crate::principal::root_arn;
 use crate::{Credential, Identity, Principal};
 
 /// One authorization: may this principal do this to that?
@@ -69,11 +70,11 @@ pub enum Callers {
     Anyone,
     /// Long-term ones.
     LongTerm,
-    /// All but the root user's.
+    /// All but the root user's and federated users'.
     NotRoot,
     /// All but those of a user's or root user's session.
     NotUserSession,
-    /// All; those of a user's or root user's session with a second factor only.
+    /// All but those of a federated user; those of a user's or root user's session with a second factor only.
     SecondFactor,
 }
 
@@ -90,8 +91,14 @@ impl Callers {
             Self::NotRoot if principal.is_root() => {
                 Err(Denied::access("Roles may not be assumed by root accounts."))
             }
+            Self::NotRoot if matches!(principal.identity, Identity::FederatedUser(_)) => Err(Denied::access(
+                format!("Cannot call {operation} with the credentials of a federated user"),
+            )),
             Self::NotUserSession if principal.is_user_session() => Err(invalid_token()),
             Self::SecondFactor if principal.is_user_session() && principal.mfa().is_none() => {
+                Err(invalid_token())
+            }
+            Self::NotUserSession | Self::SecondFactor if principal.is_federated_by_api() => {
                 Err(invalid_token())
             }
             Self::Anyone | Self::LongTerm | Self::NotRoot | Self::NotUserSession | Self::SecondFactor => {
@@ -126,7 +133,7 @@ pub fn authorize(
     context.principal(&caller);
     request_keys(&mut context, facts, check.resource_account);
     caller_keys(&mut context, principal);
-    session_keys(&mut context, principal);
+    session_keys(&mut context, principal, facts.now);
     let gathered = Gathered::of(state, principal);
     let resource = check.trust.map(trust_policy);
     let denial = gathered.with_policies(resource, |policies| {
@@ -199,7 +206,7 @@ pub fn explain<R>(
     let explained = gathered.with_policies(question.trust.map(trust_policy), |policies| {
         let mut explanation = rootward_policy::explain(&request, policies);
         if principal.is_role_session() {
-            explanation.principal.clone_from(&names.role_arn);
+            explanation.principal.clone_from(&names.behind);
         }
         run(&explanation)
     });
@@ -216,28 +223,38 @@ fn trust_policy(trust: &Document) -> ResourcePolicy<'_> {
 /// The texts that the engine borrows.
 struct Names {
     arn: String,
+    /// Of the user, of the role, or of the user who vouches for a federated one.
     id: String,
-    role_arn: String,
+    /// ARN of the role, or of whoever vouches for a federated user.
+    behind: String,
 }
 
 impl Names {
     fn of(principal: &Principal) -> Self {
-        let (id, role_arn) = match &principal.identity {
+        let (account, partition) = (principal.account, principal.partition);
+        let (id, behind) = match &principal.identity {
+            Identity::FederatedUser(federated) => match &federated.by {
+                Some(user) => (user.id.to_string(), user.arn(partition, account)),
+                None => (String::new(), root_arn(partition, account)),
+            },
             Identity::Root => (String::new(), String::new()),
             Identity::RoleSession(session) => {
-                (session.role.id.to_string(), session.role.arn(principal.partition, principal.account))
+                (session.role.id.to_string(), session.role.arn(partition, account))
             }
             Identity::User(user) => (user.id.to_string(), String::new()),
         };
-        Self { arn: principal.arn(), id, role_arn }
+        Self { arn: principal.arn(), id, behind }
     }
 
     fn caller(&self, principal: &Principal) -> Caller<'_> {
         let kind = match &principal.identity {
+            Identity::FederatedUser(_) => {
+                PrincipalKind::FederatedUser { arn: &self.arn, user_arn: &self.behind, user_id: &self.id }
+            }
             Identity::Root => PrincipalKind::Root { arn: &self.arn },
             Identity::RoleSession(_) => PrincipalKind::RoleSession {
                 session_arn: &self.arn,
-                role_arn: &self.role_arn,
+                role_arn: &self.behind,
                 role_id: &self.id,
             },
             Identity::User(_) => PrincipalKind::User { arn: &self.arn, id: &self.id },
@@ -296,6 +313,11 @@ fn caller_keys(context: &mut Context, principal: &Principal) {
             context.text("aws:SourceIdentity", source_identity);
         }
     }
+    if let Identity::FederatedUser(federated) = &principal.identity {
+        for (key, value) in &federated.tags {
+            context.text(&format!("aws:PrincipalTag/{key}"), value);
+        }
+    }
     if let Identity::User(user) = &principal.identity {
         for tag in &user.tags {
             context.text(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
@@ -304,9 +326,12 @@ fn caller_keys(context: &mut Context, principal: &Principal) {
 }
 
 /// Keys of temporary credentials.
-fn session_keys(context: &mut Context, principal: &Principal) {
+fn session_keys(context: &mut Context, principal: &Principal, now: Time) {
     if let Credential::Temporary { issued, mfa, .. } = principal.credential {
         context.time("aws:TokenIssueTime", issued).bool("aws:MultiFactorAuthPresent", mfa.is_some());
+        if let Some(mfa) = mfa {
+            context.number("aws:MultiFactorAuthAge", now.seconds() - mfa.seconds());
+        }
     }
 }
 

@@ -20,6 +20,13 @@ use crate::{Identity, Principal};
 /// Denies everything, as every document does that cannot be read.
 static UNREADABLE: LazyLock<Program> = LazyLock::new(|| Program::of_stored(""));
 
+/// What a root user may do, for the sessions that it makes: those start from it and are cut by their session policies.
+static EVERYTHING: LazyLock<Program> = LazyLock::new(|| {
+    Program::of_stored(
+        r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#,
+    )
+});
+
 /// The policies that apply, with what the engine borrows of them.
 #[derive(Debug, Default)]
 pub struct Gathered<'a> {
@@ -52,6 +59,13 @@ impl<'a> Gathered<'a> {
     pub fn of(state: &'a AccountState, principal: &'a Principal) -> Self {
         let partition = principal.partition;
         match &principal.identity {
+            Identity::FederatedUser(federated) => {
+                let maker = match &federated.by {
+                    Some(user) => Self::of_user(state, partition, user),
+                    None => Self { identity: vec![unnamed(&EVERYTHING)], ..Self::default() },
+                };
+                Self { session: session_policies(state, partition, &federated.policies), ..maker }
+            }
             Identity::Root => Self::default(),
             Identity::User(user) => Self::of_user(state, partition, user),
             Identity::RoleSession(session) => Self {
@@ -185,5 +199,9 @@ fn session_policies<'a>(
 }
 
 fn unreadable<'a>() -> Found<'a> {
-    Found { program: &UNREADABLE, from: Origin::Unnamed }
+    unnamed(&UNREADABLE)
+}
+
+fn unnamed(program: &Program) -> Found<'_> {
+    Found { program, from: Origin::Unnamed }
 }

@@ -20,4 +20,4 @@ pub mod password;
 pub mod principal;
 pub mod session;
 
-pub use principal::{Credential, Identity, Principal, RoleSession};
+pub use principal::{Credential, FederatedUser, Identity, Principal, RoleSession, SignIn};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rootward_names::{AccessKeyId, AccountId, Partition, Time};
-use rootward_state::entities::{Named, Role, User};
+use rootward_names::{AccessKeyId, AccountId, Handle, Partition, Time};
+use rootward_state::entities::{Named, Role, SessionKind, User};
 
 use crate::session::SessionPolicies;
 
@@ -23,12 +23,27 @@ pub struct Principal {
 /// Who a principal is in their account, as it stands in the snapshot of the request.
 #[derive(Debug, Clone)]
 pub enum Identity {
+    /// A session that a user or the root user made for somebody they vouch for.
+    FederatedUser(Box<FederatedUser>),
     /// The root user.
     Root,
     /// A session of a role.
     RoleSession(Box<RoleSession>),
     /// An IAM user, by key or by session.
     User(Arc<User>),
+}
+
+/// A session of a federated user: made by `GetFederationToken`.
+#[derive(Debug, Clone)]
+pub struct FederatedUser {
+    /// The user who made it; `None`: the root user.
+    pub by: Option<Arc<User>>,
+    /// The name given to it.
+    pub name: Box<str>,
+    /// Session tags, key and value.
+    pub tags: Vec<(Box<str>, Box<str>)>,
+    /// What it may do, of what its maker may: nothing without one.
+    pub policies: Arc<SessionPolicies>,
 }
 
 /// A session of a role: made by `AssumeRole`.
@@ -63,7 +78,18 @@ pub enum Credential {
         issued: Time,
         /// When multi-factor authentication took place, if it did.
         mfa: Option<Time>,
+        /// The session of the sign-in that they are part of; none for those that an API handed out.
+        sign_in: Option<SignIn>,
     },
+}
+
+/// The session of a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignIn {
+    /// Its id.
+    pub session: Handle,
+    /// Where it is used.
+    pub kind: SessionKind,
 }
 
 /// The ARN of an account's root user.
@@ -76,11 +102,17 @@ pub fn session_arn(partition: Partition, account: AccountId, role_name: &str, se
     format!("arn:{partition}:sts::{account}:assumed-role/{role_name}/{session_name}")
 }
 
+/// The ARN of a federated user.
+pub fn federated_arn(partition: Partition, account: AccountId, name: &str) -> String {
+    format!("arn:{partition}:sts::{account}:federated-user/{name}")
+}
+
 impl Principal {
     /// The ARN in denial messages, audit records and `GetCallerIdentity`.
     pub fn arn(&self) -> String {
         let Self { account, partition, .. } = self;
         match &self.identity {
+            Identity::FederatedUser(user) => federated_arn(*partition, *account, &user.name),
             Identity::Root => root_arn(*partition, *account),
             Identity::RoleSession(session) => {
                 session_arn(*partition, *account, &session.role.name, &session.name)
@@ -92,6 +124,7 @@ impl Principal {
     /// `aws:userid`: the unique id, with the session name behind a role's.
     pub fn user_id(&self) -> String {
         match &self.identity {
+            Identity::FederatedUser(user) => format!("{}:{}", self.account, user.name),
             Identity::Root => self.account.to_string(),
             Identity::RoleSession(session) => format!("{}:{}", session.role.id, session.name),
             Identity::User(user) => user.id.to_string(),
@@ -129,7 +162,21 @@ impl Principal {
 
     /// Whether this is a session of the root user or of a user, made by `GetSessionToken`.
     pub fn is_user_session(&self) -> bool {
-        matches!(self.credential, Credential::Temporary { .. }) && !self.is_role_session()
+        let by_api = matches!(self.credential, Credential::Temporary { sign_in: None, .. });
+        by_api && matches!(self.identity, Identity::Root | Identity::User(_))
+    }
+
+    /// Whether this is a federated user, by an API and not at the console.
+    pub fn is_federated_by_api(&self) -> bool {
+        matches!(self.identity, Identity::FederatedUser(_)) && self.sign_in().is_none()
+    }
+
+    /// The session of a sign-in that this principal acts in.
+    pub fn sign_in(&self) -> Option<SignIn> {
+        match self.credential {
+            Credential::Temporary { sign_in, .. } => sign_in,
+            Credential::Foreign(_) | Credential::LongTerm(_) => None,
+        }
     }
 
     /// Whether this is a session of a role.

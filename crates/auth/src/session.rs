@@ -4,7 +4,7 @@
 //! open a token without a look-up; nobody else can read, change or make one. The secret access key is inside, so
 //! nothing is stored when a session begins. What a token says is *who* the session is of; *what* that principal may do
 //! is read from the state at each request, so deleting the user or role ends all its sessions at once, and a
-//! policy on `aws:TokenIssueTime` ends the older ones.
+//! policy on `aws:TokenIssueTime` ends the older ones. Credentials that a sign-in gave die with its session.
 //!
 //! Opened tokens are kept in a bounded cache, because their session policies are compiled once and decryption is paid once.
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use quick_cache::sync::Cache;
-use rootward_names::{AccessKeyId, AccountId, Partition, Random, Time, UniqueId};
+use rootward_names::{AccessKeyId, AccountId, Handle, Partition, Random, Time, UniqueId};
 use rootward_state::entities::Document;
 use rootward_store::vault::Vault;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub const TOKEN_BYTES_MAX: usize = 32 * 1024;
 const CACHED_MAX: usize = 1_000;
 
 /// Separates tokens from everything else that is sealed, and versions their form.
-const CONTEXT: &[u8] = b"session token 2";
+const CONTEXT: &[u8] = b"session token 3";
 
 /// A secret access key as it is shown once to its owner and then sealed: 40 characters.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -72,6 +72,13 @@ impl std::fmt::Debug for SecretAccessKey {
 /// Whose session it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Holder {
+    /// A federated user's, from `GetFederationToken`.
+    FederatedUser {
+        /// The user who asked for it; `None`: the root user.
+        by: Option<UniqueId>,
+        /// The name given to it.
+        name: Box<str>,
+    },
     /// A role's.
     Role {
         /// `AROA…`
@@ -79,9 +86,9 @@ pub enum Holder {
         /// The name given to the session.
         session_name: Box<str>,
     },
-    /// The root user's, from `GetSessionToken`.
+    /// The root user's, from `GetSessionToken` or a sign-in.
     Root,
-    /// A user's, from `GetSessionToken`.
+    /// A user's, from `GetSessionToken` or a sign-in.
     User(UniqueId),
 }
 
@@ -104,6 +111,8 @@ pub struct Claims {
     pub expires: Time,
     /// When multi-factor authentication took place, if it did.
     pub mfa: Option<Time>,
+    /// The session of a sign-in without which these credentials are worth nothing.
+    pub sign_in: Option<Handle>,
     /// Session tags.
     pub tags: Vec<(Box<str>, Box<str>)>,
     /// Keys of the session tags that pass on to sessions made from this one.

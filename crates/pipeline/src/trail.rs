@@ -11,9 +11,10 @@ use rootward_audit::{
     Backlogged, Call, Entry, EventId, Failure, Issuer, IssuerKind, Lane, Record, Resource, Session,
     TlsDetails, UserIdentity, Writer,
 };
+use rootward_auth::principal::root_arn;
 use rootward_auth::{Credential, Identity, Principal};
 use rootward_names::{AccountId, Arn, Random, Time};
-use rootward_state::entities::Named;
+use rootward_state::entities::{Named, SessionKind};
 use rootward_state::{Txn, World};
 use rootward_wire::{Error, OperationSchema, Secrets, Structure};
 use serde_json::value::RawValue;
@@ -172,10 +173,9 @@ impl Event<'_> {
             Caller::Known(principal) => {
                 let (arn, user_id, key) = (principal.arn(), principal.user_id(), principal.access_key_id());
                 let alias = world.account(principal.account).and_then(|state| state.account().alias.clone());
-                let role_arn = role_arn(principal);
-                let names = Names { arn: &arn, user_id: &user_id, key: &key, role: &role_arn };
-                let role_id = role_id(principal);
-                let identity = identity(principal, &names, &role_id, alias.as_deref());
+                let (behind, behind_id) = behind(principal);
+                let names = Names { arn: &arn, user_id: &user_id, key: &key, behind: &behind };
+                let identity = identity(principal, &names, &behind_id, alias.as_deref());
                 self.finish(id, identity, ended, principal.account, shared)
             }
         }
@@ -193,6 +193,15 @@ impl Event<'_> {
                 let identity = UserIdentity::Unknown { account: Some(of), access_key: Some(key) };
                 self.finish(id, identity, ended, account, Some(shared))
             }
+        }
+    }
+
+    fn is_from_console(&self) -> bool {
+        match self.caller {
+            Caller::Known(principal) => {
+                principal.sign_in().is_some_and(|sign_in| sign_in.kind == SessionKind::Console)
+            }
+            Caller::Unknown(..) => false,
         }
     }
 
@@ -227,6 +236,7 @@ impl Event<'_> {
             resources: &resources,
             recipient: Some(recipient),
             shared_id,
+            from_console: self.is_from_console(),
             tls: self.tls.map(|TlsFacts { version, cipher }| TlsDetails {
                 version,
                 cipher,
@@ -242,18 +252,32 @@ struct Names<'a> {
     arn: &'a str,
     user_id: &'a str,
     key: &'a str,
-    role: &'a str,
+    /// ARN of the role, or of whoever vouches for a federated user.
+    behind: &'a str,
 }
 
 fn identity<'a>(
     principal: &'a Principal,
     names: &Names<'a>,
-    role_id: &'a str,
+    behind_id: &'a str,
     alias: Option<&'a str>,
 ) -> UserIdentity<'a> {
     let (account, arn, access_key) = (principal.account, names.arn, Some(names.key));
     let session = session(principal);
+    let issuer =
+        |kind, user_name| Issuer { kind, principal_id: behind_id, arn: names.behind, account, user_name };
     match &principal.identity {
+        Identity::FederatedUser(federated) => UserIdentity::FederatedUser {
+            principal_id: names.user_id,
+            arn,
+            account,
+            access_key,
+            issuer: match &federated.by {
+                Some(user) => issuer(IssuerKind::User, Some(&*user.name)),
+                None => issuer(IssuerKind::Root, None),
+            },
+            session: session.unwrap_or(Session::new(Time::default())),
+        },
         Identity::Root => UserIdentity::Root { arn, account, access_key, alias, session },
         Identity::User(user) => UserIdentity::User {
             principal_id: names.user_id,
@@ -268,13 +292,7 @@ fn identity<'a>(
             arn,
             account,
             access_key,
-            issuer: Issuer {
-                kind: IssuerKind::Role,
-                principal_id: role_id,
-                arn: names.role,
-                account,
-                user_name: Some(&role.role.name),
-            },
+            issuer: issuer(IssuerKind::Role, Some(&*role.role.name)),
             session: session.unwrap_or(Session::new(Time::default())),
         },
     }
@@ -284,21 +302,20 @@ fn session(principal: &Principal) -> Option<Session<'_>> {
     let Credential::Temporary { issued, mfa, .. } = principal.credential else { return None };
     let source_identity = match &principal.identity {
         Identity::RoleSession(session) => session.source_identity.as_deref(),
-        Identity::Root | Identity::User(_) => None,
+        Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => None,
     };
     Some(Session { mfa: mfa.is_some(), source_identity, ..Session::new(issued) })
 }
 
-fn role_arn(principal: &Principal) -> String {
+/// ARN and unique id of the role, or of whoever vouches for a federated user.
+fn behind(principal: &Principal) -> (String, String) {
+    let (account, partition) = (principal.account, principal.partition);
     match &principal.identity {
-        Identity::RoleSession(session) => session.role.arn(principal.partition, principal.account),
-        Identity::Root | Identity::User(_) => String::new(),
-    }
-}
-
-fn role_id(principal: &Principal) -> String {
-    match &principal.identity {
-        Identity::RoleSession(session) => session.role.id.to_string(),
-        Identity::Root | Identity::User(_) => String::new(),
+        Identity::FederatedUser(federated) => match &federated.by {
+            Some(user) => (user.arn(partition, account), user.id.to_string()),
+            None => (root_arn(partition, account), account.to_string()),
+        },
+        Identity::RoleSession(session) => (session.role.arn(partition, account), session.role.id.to_string()),
+        Identity::Root | Identity::User(_) => (String::new(), String::new()),
     }
 }

@@ -335,7 +335,7 @@ fn principal(state: &AccountState, identity: Identity, now: Time, random: &mut d
     let account = state.account();
     let credential = if matches!(identity, Identity::RoleSession(_)) {
         let key = AccessKeyId::random(AccessKeyKind::Temporary, account.id, random);
-        Credential::Temporary { key, issued: now, mfa: None }
+        Credential::Temporary { key, issued: now, mfa: None, sign_in: None }
     } else {
         Credential::LongTerm(AccessKeyId::random(AccessKeyKind::LongTerm, account.id, random))
     };
@@ -357,7 +357,7 @@ fn session(role: Arc<Role>) -> Identity {
 fn principal_arn(principal: &Principal) -> String {
     match &principal.identity {
         Identity::RoleSession(session) => session.role.arn(principal.partition, principal.account),
-        Identity::Root | Identity::User(_) => principal.arn(),
+        Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => principal.arn(),
     }
 }
 

@@ -231,7 +231,8 @@ impl Bench {
     /// From now on the same caller calls with temporary credentials.
     pub(crate) fn call_with_temporary(&self, mfa: Option<Time>) {
         let key = AccessKeyId::random(AccessKeyKind::Temporary, self.account, &mut *self.random.borrow_mut());
-        self.caller.borrow_mut().credential = Credential::Temporary { key, issued: self.now, mfa };
+        self.caller.borrow_mut().credential =
+            Credential::Temporary { key, issued: self.now, mfa, sign_in: None };
     }
 
     /// What a session token says.

@@ -3,10 +3,10 @@
 use http::HeaderMap;
 use rootward_auth::authn::{Authority, Unauthenticated};
 use rootward_auth::session::{Holder, TOKEN_BYTES_MAX};
-use rootward_auth::{Credential, Identity};
+use rootward_auth::{Credential, Identity, SignIn};
 use rootward_names::{AccessKeyId, AccessKeyKind, Partition};
 use rootward_state::RowKey;
-use rootward_state::entities::{AccountStatus, CredentialOwner, Role, User};
+use rootward_state::entities::{AccountStatus, CredentialOwner, Role, SessionKind, SignedIn, User};
 
 use crate::bench::{ACCOUNT, Bench, ELSEWHERE, NOW, Signer, account, refusal, signed};
 
@@ -160,7 +160,7 @@ fn session_of_a_role_a_user_and_the_root_are_theirs() {
     assert_eq!(who.arn(), "arn:aws:sts::111122223333:assumed-role/app/s1");
     assert_eq!(who.user_id(), format!("{}:s1", role.id));
     let key = session.key.parse().unwrap();
-    assert_eq!(who.credential, Credential::Temporary { key, issued: NOW, mfa: Some(NOW) });
+    assert_eq!(who.credential, Credential::Temporary { key, issued: NOW, mfa: Some(NOW), sign_in: None });
     let Identity::RoleSession(facts) = who.identity else { panic!("a role session") };
     assert_eq!(facts.tags, [("team".into(), "blue".into())]);
     assert_eq!((&*facts.transitive, facts.source_identity.as_deref()), (&["team".into()][..], Some("ann")));
@@ -187,6 +187,38 @@ fn session_ends_with_its_role_or_user() {
     assert_invalid(&bench, &of_user);
     bench.role("app", |_| {});
     assert_invalid(&bench, &of_role);
+}
+
+#[test]
+fn credentials_of_a_sign_in_end_with_its_session() {
+    let mut bench = issued();
+    let ann = bench.user("ann", |_| {});
+    let id = bench.sign_in(SignedIn::User(ann.id), NOW.plus_seconds(1_800));
+    let credentials = bench.session(Holder::User(ann.id), |claims| claims.sign_in = Some(id));
+    let who = bench.send(&credentials).unwrap().principal;
+    assert_eq!(who.sign_in(), Some(SignIn { session: id, kind: SessionKind::CommandLine }));
+    assert!(!who.is_user_session());
+    let expired = |result| assert_eq!(refusal(result).0, "ExpiredToken");
+    expired(bench.send_at(&credentials, NOW.plus_seconds(1_800)));
+    bench.write(|txn| txn.delete(RowKey::Session(account(), id)));
+    expired(bench.send(&credentials));
+}
+
+#[test]
+fn federated_user_ends_with_the_user_who_vouches_for_it() {
+    let mut bench = issued();
+    let ann = bench.user("ann", |_| {});
+    let holder = |by| Holder::FederatedUser { by, name: "bob".into() };
+    let (of_ann, of_root) =
+        (bench.session(holder(Some(ann.id)), |_| {}), bench.session(holder(None), |_| {}));
+    for signer in [&of_ann, &of_root] {
+        let who = bench.send(signer).unwrap().principal;
+        assert_eq!(who.arn(), "arn:aws:sts::111122223333:federated-user/bob");
+        assert_eq!(who.user_id(), "111122223333:bob");
+    }
+    bench.write(|txn| txn.delete_entity::<User>(account(), "ann"));
+    assert_invalid(&bench, &of_ann);
+    assert!(bench.send(&of_root).is_ok());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rootward_auth::authn::Authority;
 use rootward_auth::authz::{Callers, Check, RequestFacts, authorize, is_managed_policy};
 use rootward_auth::session::SessionPolicies;
-use rootward_auth::{Credential, Identity, Principal};
+use rootward_auth::{Credential, FederatedUser, Identity, Principal};
 use rootward_names::Partition;
 use rootward_policy::Context;
 use rootward_state::entities::{Document, Grants, Group, ManagedPolicy, PolicyRef};
@@ -325,9 +325,53 @@ fn keys_of_the_session_are_there_with_temporary_credentials() {
         for (mfa, wanted) in [(None, without), (Some(NOW), with_mfa)] {
             let mut session = role_session(&role, |session| session.source_identity = Some("ann".into()));
             let key = "ASIAY34FZKBOKMUTVV7A".parse().unwrap();
-            session.credential = Credential::Temporary { key, issued: NOW, mfa };
+            session.credential = Credential::Temporary { key, issued: NOW, mfa, sign_in: None };
             assert_eq!(denial(&bench, &session).is_none(), wanted, "{condition} {mfa:?}");
         }
+    }
+}
+
+#[test]
+fn age_of_the_second_factor_is_told_in_seconds_and_only_with_one() {
+    let mut bench = bench();
+    for (condition, at_once, later, without) in [
+        (r#""NumericLessThan": {"aws:MultiFactorAuthAge": "60"}"#, true, false, false),
+        (r#""NumericEquals": {"aws:MultiFactorAuthAge": "300"}"#, false, true, false),
+        (r#""Null": {"aws:MultiFactorAuthAge": "true"}"#, false, false, true),
+    ] {
+        let mut ann = user(&mut bench, allow_if(condition));
+        let key = "ASIAY34FZKBOKMUTVV7A".parse().unwrap();
+        for (mfa, now, wanted) in
+            [(Some(NOW), NOW, at_once), (Some(NOW), NOW.plus_seconds(300), later), (None, NOW, without)]
+        {
+            ann.credential = Credential::Temporary { key, issued: NOW, mfa, sign_in: None };
+            let facts = RequestFacts { now, ..facts() };
+            let allowed = authorize(&bench.world(), &ann, &facts, &check(), Context::new()).is_ok();
+            assert_eq!(allowed, wanted, "{condition} {mfa:?} {now:?}");
+        }
+    }
+}
+
+#[test]
+fn federated_user_may_do_what_both_its_maker_and_its_session_policy_allow() {
+    let mut bench = bench();
+    let ann = bench.user("ann", |user| user.grants = inline(ALLOW));
+    let bob = bench.user("bob", |_| {});
+    let allowing = SessionPolicies { inline: Some(document(ALLOW)), managed: Vec::new() };
+    for (by, policies, allowed) in [
+        (Some(&ann), &allowing, true),
+        (Some(&ann), &SessionPolicies::default(), false),
+        (Some(&bob), &allowing, false),
+        (None, &allowing, true),
+        (None, &SessionPolicies::default(), false),
+    ] {
+        let who = principal(Identity::FederatedUser(Box::new(FederatedUser {
+            by: by.cloned(),
+            name: "guest".into(),
+            tags: Vec::new(),
+            policies: Arc::new(policies.clone()),
+        })));
+        assert_eq!(denial(&bench, &who).is_none(), allowed, "{by:?} {policies:?}");
     }
 }
 
@@ -374,7 +418,7 @@ fn what_a_kind_of_credential_is_good_for() {
     let role = bench.role("app", |_| {});
     let key = "ASIAY34FZKBOKMUTVV7A".parse().unwrap();
     let temporary = |mut principal: Principal, mfa| {
-        principal.credential = Credential::Temporary { key, issued: NOW, mfa };
+        principal.credential = Credential::Temporary { key, issued: NOW, mfa, sign_in: None };
         principal
     };
     let user = principal(ann.clone());

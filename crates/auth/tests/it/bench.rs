@@ -10,11 +10,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use rootward_auth::authn::{Authenticated, Authenticator, Authority, Now, Unauthenticated, seal_secret};
 use rootward_auth::session::{Claims, Holder, SecretAccessKey, Tokens};
 use rootward_auth::{Credential, Identity, Principal, RoleSession};
-use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
+use rootward_names::{
+    AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId,
+};
 use rootward_sigv4::Parts;
 use rootward_state::entities::{
     AccessKey, Account, AccountStatus, CredentialOwner, Document, Grants, Group, InlinePolicy, ManagedPolicy,
-    PolicyRef, PolicyVersion, Role, RootUser, Tag, User,
+    PolicyRef, PolicyVersion, Role, RootUser, SessionKind, SignInSession, SignedIn, Tag, User,
 };
 use rootward_state::{Db, RowKey, Txn, World};
 use rootward_store::Memory;
@@ -181,6 +183,27 @@ impl Bench {
         Signer { key: id.to_string(), secret: secret.expose().into(), token: None }
     }
 
+    /// A session of a sign-in.
+    pub(crate) fn sign_in(&mut self, holder: SignedIn, expires: Time) -> Handle {
+        let id = Handle::random(&mut self.random);
+        let row = SignInSession {
+            holder,
+            kind: SessionKind::CommandLine,
+            key: "ASIAY34FZKBOKMUTVV7A".parse().unwrap(),
+            digest: [0; 32],
+            created: NOW,
+            used: NOW,
+            expires,
+            mfa: None,
+            source_ip: "127.0.0.1".into(),
+            user_agent: "test".into(),
+            reason: None,
+            role: None,
+        };
+        self.write(|txn| txn.put(RowKey::Session(account(), id), row));
+        id
+    }
+
     /// A session of an hour.
     pub(crate) fn session(&mut self, holder: Holder, change: impl FnOnce(&mut Claims)) -> Signer {
         let mut claims = Claims {
@@ -192,6 +215,7 @@ impl Bench {
             issued: NOW,
             expires: NOW.plus_seconds(3_600),
             mfa: None,
+            sign_in: None,
             tags: Vec::new(),
             transitive: Vec::new(),
             source_identity: None,

@@ -42,7 +42,7 @@ pub(crate) fn whom(ctx: &OpContext<'_>, txn: &mut Txn, name: Option<&str>) -> Re
             let name = now.map_or_else(|| caller.name.clone(), |user| user.name.clone());
             user(ctx, txn, &name).map(Whom::User)
         }
-        (None, Identity::RoleSession(_)) => Err(failures::user_name_needed()),
+        (None, Identity::FederatedUser(_) | Identity::RoleSession(_)) => Err(failures::user_name_needed()),
     }
 }
 

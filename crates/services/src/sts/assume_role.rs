@@ -69,7 +69,7 @@ const KEYS: &[Key<api::AssumeRoleRequest>] = &[
 fn passes_tags_on(scope: &Scope<'_>) -> bool {
     match &scope.ctx.principal.identity {
         Identity::RoleSession(session) => !session.transitive.is_empty(),
-        Identity::Root | Identity::User(_) => false,
+        Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => false,
     }
 }
 
@@ -77,7 +77,7 @@ fn passes_tags_on(scope: &Scope<'_>) -> bool {
 fn source_identity_of(scope: &Scope<'_>, input: &api::AssumeRoleRequest) -> Option<String> {
     let inherited = match &scope.ctx.principal.identity {
         Identity::RoleSession(session) => session.source_identity.as_deref(),
-        Identity::Root | Identity::User(_) => None,
+        Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => None,
     };
     input.source_identity.as_deref().or(inherited).map(str::to_owned)
 }
@@ -117,7 +117,7 @@ fn assume_role(
         .ok_or_else(|| Failure::access_denied(authz::assume_role_denied(ctx.principal, &input.role_arn)))?;
     let caller = match &ctx.principal.identity {
         Identity::RoleSession(session) => Some(&**session),
-        Identity::Root | Identity::User(_) => None,
+        Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => None,
     };
     // Credentials from GetSessionToken count as a link of the chain too.
     let is_session = ctx.principal.issued().is_some();
@@ -133,6 +133,7 @@ fn assume_role(
         issued: ctx.now,
         expires: ctx.now.plus_seconds(seconds.into()),
         mfa: ctx.principal.mfa(),
+        sign_in: None,
         tags,
         transitive,
         source_identity: source_identity(input, caller)?,

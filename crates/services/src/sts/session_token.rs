@@ -33,7 +33,7 @@ fn get_session_token(
     let (holder, seconds) = match &ctx.principal.identity {
         Identity::Root => (Holder::Root, requested.unwrap_or(ROOT_SECONDS_MAX).min(ROOT_SECONDS_MAX)),
         Identity::User(user) => (Holder::User(user.id), requested.unwrap_or(USER_SECONDS_DEFAULT)),
-        Identity::RoleSession(_) => {
+        Identity::FederatedUser(_) | Identity::RoleSession(_) => {
             return Err(Failure::internal("a session was let through to GetSessionToken"));
         }
     };
@@ -46,6 +46,7 @@ fn get_session_token(
         issued: ctx.now,
         expires: ctx.now.plus_seconds(seconds),
         mfa: None,
+        sign_in: None,
         tags: Vec::new(),
         transitive: Vec::new(),
         source_identity: None,

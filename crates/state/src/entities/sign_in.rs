@@ -4,7 +4,7 @@
 //! None of these is an entity of its own: each belongs to a user or to the account, under that one's id. They are rows apart
 //! because they change with every sign-in, and because nobody who reads a user's row for a decision needs a password's hash.
 
-use rootward_names::{AccountId, Partition, Time, UniqueId};
+use rootward_names::{AccessKeyId, AccountId, Partition, Time, UniqueId};
 use serde::{Deserialize, Serialize};
 
 use super::{CredentialOwner, PasswordHash, Tag};
@@ -169,6 +169,8 @@ pub struct SignInSession {
     pub holder: SignedIn,
     /// Where.
     pub kind: SessionKind,
+    /// The access key id that its calls are recorded with: `ASIA…`
+    pub key: AccessKeyId,
     /// SHA-256 of the secret that its cookie or refresh token carries.
     pub digest: [u8; 32],
     /// When it began.

@@ -301,6 +301,7 @@ fn rows_of_signing_in_read_back_and_are_guarded() {
     let session = SignInSession {
         holder: SignedIn::User(user),
         kind: SessionKind::Console,
+        key: "ASIAY34FZKBOKMUTVV7A".parse().unwrap(),
         digest: [1; 32],
         created: Time::from_seconds(1),
         used: Time::from_seconds(1),
