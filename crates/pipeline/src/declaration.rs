@@ -31,7 +31,7 @@ pub type Run<O> =
 /// Whether an operation can change state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Answers from a snapshot with credentials: changes nothing, and what it issued is on record.
+    /// Answers with credentials, and what it issued is on record. Writes nothing but that the code of a second factor was used.
     Issue,
     /// Answers from a snapshot.
     Read,

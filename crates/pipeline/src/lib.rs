@@ -19,7 +19,7 @@ pub use context::OpContext;
 pub use declaration::{Declaration, Effect, Key, Rule, Run, Scope, Target, always};
 pub use failure::Failure;
 pub use handler::{Allowed, Call, Handler, Output};
-pub use path::{Answered, OpenAccount, Origin, Pipeline, Setup, Source};
+pub use path::{Answered, Inside, OpenAccount, Origin, Pipeline, Setup, Source};
 pub use rootward_auth::authz::Callers;
 pub use trail::{TlsFacts, Trail};
 pub use usage::UsageTracker;

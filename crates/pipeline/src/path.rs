@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERER, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode};
+use rootward_auth::Principal;
 use rootward_auth::authn::{Authenticated, Authenticator, Now, Unauthenticated};
 use rootward_auth::authz::{self, RequestFacts};
 use rootward_auth::session::Tokens;
@@ -17,7 +18,8 @@ use rootward_sigv4::Parts;
 use rootward_state::{ATTEMPTS_MAX, CommitError, Db, Txn};
 use rootward_store::vault::Vault;
 use rootward_wire::{
-    CommonError, Error, Frame, HttpRequest, OperationSchema, Protocol, Record, ServiceSchema, Value,
+    CommonError, Error, Frame, HttpRequest, Operation, OperationSchema, Protocol, Record, ServiceSchema,
+    Shape, Value,
 };
 use serde_json::value::RawValue;
 
@@ -99,9 +101,22 @@ pub struct Answered {
     pub error: Option<String>,
 }
 
-/// One request on its way.
+/// Who calls from inside: a session of the console, which has authenticated its user and needs no signature.
+pub struct Inside<'a> {
+    /// The user of the session.
+    pub principal: &'a Principal,
+    /// The region that the call is for.
+    pub region: &'a str,
+    /// Where the browser is.
+    pub origin: Origin,
+    /// `Host`, as the browser sent it.
+    pub host: Option<&'a str>,
+    /// `User-Agent`, as the browser sent it.
+    pub user_agent: Option<&'a str>,
+}
+
+/// One call on its way.
 struct Attempt<'r> {
-    request: &'r Request<Bytes>,
     origin: Origin,
     id: &'r str,
     now: Time,
@@ -110,7 +125,6 @@ struct Attempt<'r> {
     user_agent: Option<Cow<'r, str>>,
     operation: &'static OperationSchema,
     handler: Option<&'static dyn Handler>,
-    /// What is not implemented changes nothing.
     read_only: bool,
 }
 
@@ -148,11 +162,39 @@ impl Pipeline {
             Ok(frame) => {
                 let operation = frame.operation;
                 let attempt = self.attempt(request, origin, &id, operation);
-                let result = self.framed(&attempt, &frame).await;
+                let result = self.framed(&attempt, request, &frame).await;
                 self.encode(&id, Some(operation), frame.protocol, result)
             }
             Err(error) => self.encode(&id, None, http_request(request).protocol(), Err(error)),
         }
+    }
+
+    /// Carries out one call from inside, like every other call but for the signature: the same checks, the same
+    /// authorization, the same record.
+    ///
+    /// # Errors
+    /// What a client would be answered.
+    pub async fn call<O: Operation>(
+        &self,
+        caller: &Inside<'_>,
+        input: &O::Input,
+    ) -> Result<O::Output, Error> {
+        let id = self.request_id();
+        let (operation, handler) = (O::DESCRIPTION, self.handlers.get(&key(O::DESCRIPTION)).copied());
+        let attempt = Attempt {
+            origin: caller.origin,
+            id: &id,
+            now: self.setup.source.now(),
+            host: caller.host.map(Cow::Borrowed),
+            referer: None,
+            user_agent: caller.user_agent.map(Cow::Borrowed),
+            operation,
+            handler,
+            read_only: is_read_only(handler),
+        };
+        let caller = Authenticated { principal: caller.principal.clone(), region: caller.region.into() };
+        let output = self.authenticated(&attempt, &caller, Record::copy(input).map_err(Error::from)).await?;
+        Ok(O::Output::from_value(Some(Value::Structure(Record::copy(&*output)?)))?)
     }
 
     fn attempt<'r>(
@@ -163,10 +205,8 @@ impl Pipeline {
         operation: &'static OperationSchema,
     ) -> Attempt<'r> {
         let handler = self.handlers.get(&key(operation)).copied();
-        let read_only = handler.is_none_or(|handler| handler.effect() != Effect::Write);
         let headers = request.headers();
         Attempt {
-            request,
             origin,
             id,
             now: self.setup.source.now(),
@@ -175,7 +215,7 @@ impl Pipeline {
             user_agent: lossy(headers, &USER_AGENT),
             operation,
             handler,
-            read_only,
+            read_only: is_read_only(handler),
         }
     }
 
@@ -184,17 +224,29 @@ impl Pipeline {
         self.encode(&self.request_id(), None, Protocol::Query, Err(error))
     }
 
-    async fn framed(&self, attempt: &Attempt<'_>, frame: &Frame<'_>) -> Result<Output, Error> {
+    async fn framed(
+        &self,
+        attempt: &Attempt<'_>,
+        request: &Request<Bytes>,
+        frame: &Frame<'_>,
+    ) -> Result<Output, Error> {
         if attempt.operation.anonymous && attempt.handler.is_none() {
             return Err(not_implemented(attempt.operation));
         }
-        let caller = match self.authenticate(attempt).await {
-            Ok(caller) => caller,
-            Err(refusal) => return Err(self.refused(attempt, &refusal).await),
-        };
-        let Authenticated { principal, region } = &caller;
+        match self.authenticate(attempt, request).await {
+            Ok(caller) => self.authenticated(attempt, &caller, frame.record()).await,
+            Err(refusal) => Err(self.refused(attempt, request, &refusal).await),
+        }
+    }
+
+    async fn authenticated(
+        &self,
+        attempt: &Attempt<'_>,
+        caller: &Authenticated,
+        input: Result<Record, Error>,
+    ) -> Result<Output, Error> {
+        let Authenticated { principal, region } = caller;
         self.usage.note(principal, attempt.now, attempt.operation.service.name, region);
-        let input = frame.record();
         // What cannot be recorded is not done: a record never lacks its parameters without anybody hearing of it.
         let shown = input.as_ref().map_or(Ok(None), |record| trail::shown(record));
         let (parameters, recordable) = match shown {
@@ -205,7 +257,7 @@ impl Pipeline {
         let valid =
             recordable.and(input).and_then(|record| rootward_wire::validate(&record).map(|()| record));
         let result = match valid {
-            Ok(input) => self.decoded(attempt, &caller, input, event).await,
+            Ok(input) => self.decoded(attempt, caller, input, event).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &result {
@@ -215,27 +267,35 @@ impl Pipeline {
         result
     }
 
-    async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Authenticated, Unauthenticated> {
-        match self.authenticate_once(attempt) {
-            Ok(caller) if caller.principal.is_foreign() && attempt.may_come_from_page() => {
+    async fn authenticate(
+        &self,
+        attempt: &Attempt<'_>,
+        request: &Request<Bytes>,
+    ) -> Result<Authenticated, Unauthenticated> {
+        match self.authenticate_once(attempt, request) {
+            Ok(caller) if caller.principal.is_foreign() && attempt.may_come_from_page(request) => {
                 Err(Unauthenticated::WebPage)
             }
-            Err(Unauthenticated::SandboxAccount(_)) if attempt.may_come_from_page() => {
+            Err(Unauthenticated::SandboxAccount(_)) if attempt.may_come_from_page(request) => {
                 Err(Unauthenticated::WebPage)
             }
             Err(Unauthenticated::SandboxAccount(account)) => {
                 self.open_account(account).await;
-                self.authenticate_once(attempt)
+                self.authenticate_once(attempt, request)
             }
             result => result,
         }
     }
 
-    fn authenticate_once(&self, attempt: &Attempt<'_>) -> Result<Authenticated, Unauthenticated> {
+    fn authenticate_once(
+        &self,
+        attempt: &Attempt<'_>,
+        request: &Request<Bytes>,
+    ) -> Result<Authenticated, Unauthenticated> {
         let world = self.setup.db.snapshot();
         let now = Now { signing: self.setup.source.machine_now(), sessions: attempt.now };
-        let (parts, body) = (attempt.parts(), attempt.request.body());
-        self.setup.authenticator.authenticate(&world, &parts, body, attempt.operation.service.name, now)
+        let service = attempt.operation.service.name;
+        self.setup.authenticator.authenticate(&world, &parts(request), request.body(), service, now)
     }
 
     /// Two first requests of one account may race here; the loser finds it open.
@@ -248,9 +308,14 @@ impl Pipeline {
     }
 
     /// A refused claim is on record where its key says whose account was tried.
-    async fn refused(&self, attempt: &Attempt<'_>, refusal: &Unauthenticated) -> Error {
+    async fn refused(
+        &self,
+        attempt: &Attempt<'_>,
+        request: &Request<Bytes>,
+        refusal: &Unauthenticated,
+    ) -> Error {
         let (code, status, message) = refusal.answer();
-        let credential = rootward_sigv4::stated_credential(&attempt.parts()).unwrap_or_default();
+        let credential = rootward_sigv4::stated_credential(&parts(request)).unwrap_or_default();
         let key = credential.split('/').next().unwrap_or_default();
         let account = key.parse().ok().and_then(AccessKeyId::account);
         let account = account.filter(|id| self.setup.db.snapshot().account(*id).is_some());
@@ -277,27 +342,29 @@ impl Pipeline {
         let call = handler.call(Value::Structure(input))?;
         handler.callers().check(&caller.principal, operation.name).map_err(Failure::from)?;
         match handler.effect() {
-            effect @ (Effect::Issue | Effect::Read) => {
+            Effect::Read => {
                 let ran = self.run(attempt, caller, &*call)?;
                 // It would answer success and write nothing.
                 if !ran.txn.is_read_only() {
                     return Err(Error::internal("an operation that is declared as reading has written"));
                 }
-                let issued = effect == Effect::Issue;
-                let response = if issued { trail::shown(&*ran.output)? } else { None };
-                let ended = Ended::Succeeded { response: response.as_deref(), touched: &ran.touched };
+                let ended = Ended::Succeeded { response: None, touched: &ran.touched };
                 self.record(&event, &ended, ran.other).await?;
                 Ok(ran.output)
             }
-            Effect::Write => self.write(attempt, caller, &*call, event).await,
+            effect @ (Effect::Issue | Effect::Write) => {
+                self.write(attempt, caller, effect, &*call, event).await
+            }
         }
     }
 
-    /// Runs and commits together with the record, again as long as the commit loses races.
+    /// Runs and commits together with the record, again as long as the commit loses races. What was issued without a write
+    /// is only recorded.
     async fn write(
         &self,
         attempt: &Attempt<'_>,
         caller: &Authenticated,
+        effect: Effect,
         call: &dyn Call,
         event: Event<'_>,
     ) -> Result<Output, Error> {
@@ -305,9 +372,13 @@ impl Pipeline {
             return Err(unrecordable());
         }
         for _ in 0..ATTEMPTS_MAX {
-            let Ran { output, mut txn, touched, .. } = self.run(attempt, caller, call)?;
+            let Ran { output, mut txn, touched, other } = self.run(attempt, caller, call)?;
             let response = trail::shown(&*output)?;
             let ended = Ended::Succeeded { response: response.as_deref(), touched: &touched };
+            if effect == Effect::Issue && txn.is_read_only() {
+                self.record(&event, &ended, other).await?;
+                return Ok(output);
+            }
             self.setup.trail.put(&mut txn, &event, &ended, &mut self.draw());
             match self.commit(txn).await {
                 Ok(()) => return Ok(output),
@@ -455,21 +526,27 @@ impl Budget {
     }
 }
 
-impl Attempt<'_> {
-    fn parts(&self) -> Parts<'_> {
-        let (method, uri) = (self.request.method(), self.request.uri());
-        Parts {
-            method: method.as_str(),
-            path: uri.path(),
-            query: uri.query().unwrap_or_default(),
-            authority: uri.authority().map(http::uri::Authority::as_str),
-            headers: self.request.headers(),
-        }
+/// What of a request is signed besides its body.
+fn parts(request: &Request<Bytes>) -> Parts<'_> {
+    let uri = request.uri();
+    Parts {
+        method: request.method().as_str(),
+        path: uri.path(),
+        query: uri.query().unwrap_or_default(),
+        authority: uri.authority().map(http::uri::Authority::as_str),
+        headers: request.headers(),
     }
+}
 
-    fn may_come_from_page(&self) -> bool {
+/// What is not implemented changes nothing.
+fn is_read_only(handler: Option<&dyn Handler>) -> bool {
+    handler.is_none_or(|handler| handler.effect() != Effect::Write)
+}
+
+impl Attempt<'_> {
+    fn may_come_from_page(&self, request: &Request<Bytes>) -> bool {
         let effect = self.handler.map_or(Effect::Read, Handler::effect);
-        browser::may_come_from_page(self.request.method(), self.request.headers(), effect)
+        browser::may_come_from_page(request.method(), request.headers(), effect)
     }
 
     fn facts<'a>(&'a self, caller: &'a Authenticated) -> RequestFacts<'a> {

@@ -138,6 +138,44 @@ impl Record {
             _ => Err(Mismatch),
         }
     }
+
+    /// The members of a typed structure as a decoder would have given them: what is called from inside is checked like
+    /// everything else.
+    ///
+    /// # Errors
+    /// [`Mismatch`] when the structure does not fit its schema, which is our bug.
+    pub fn copy(structure: &dyn Structure) -> Result<Self, Mismatch> {
+        let schema = structure.schema();
+        let members = schema.members().iter().enumerate();
+        let fields = members.map(|(index, member)| {
+            structure.field(index).map(|value| copied(member.shape, value)).transpose()
+        });
+        Ok(Self { schema, fields: fields.collect::<Result<_, _>>()? })
+    }
+}
+
+fn copied(schema: &Schema, value: Ref<'_>) -> Result<Value, Mismatch> {
+    Ok(match (value, &schema.kind) {
+        (Ref::Blob(bytes), _) => Value::blob(schema, bytes.to_vec()),
+        (Ref::Boolean(flag), _) => Value::Boolean(flag),
+        (Ref::Double(number), _) => Value::Double(number),
+        (Ref::Integer(number), _) => Value::Integer(number),
+        (Ref::List(items), Kind::List(list)) => {
+            let members = (0..items.count()).map(|index| items.item(index));
+            let copies = members.map(|item| item.map(|item| copied(list.member, item)).transpose());
+            Value::List(copies.collect::<Result<_, _>>()?)
+        }
+        (Ref::Map(entries), Kind::Map(map)) => {
+            let mut copies = Vec::new();
+            entries.each(&mut |key, value| copies.push((key.to_owned(), copied(map.value, value))));
+            let copies = copies.into_iter().map(|(key, value)| Ok((key, Some(value?))));
+            Value::Map(copies.collect::<Result<_, _>>()?)
+        }
+        (Ref::String(text), _) => Value::text(schema, text.to_owned()),
+        (Ref::Structure(structure), _) => Value::Structure(Record::copy(structure)?),
+        (Ref::Timestamp(time), _) => Value::Timestamp(time),
+        (Ref::List(_) | Ref::Map(_), _) => return Err(Mismatch),
+    })
 }
 
 impl PartialEq for Record {

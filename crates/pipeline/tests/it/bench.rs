@@ -9,14 +9,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use rootward_audit::{Filter, Limits, Log, Seal, Writer};
+use rootward_auth::Principal;
 use rootward_auth::authn::{Authenticator, Authority};
 use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Partition, Random, Time};
-use rootward_pipeline::{Answered, Handler, Origin, Pipeline, Setup, Source, Trail};
+use rootward_pipeline::{Answered, Handler, Inside, Origin, Pipeline, Setup, Source, Trail};
 use rootward_state::entities::{Account, AccountStatus, RootUser};
 use rootward_state::{Db, RowKey, World};
 use rootward_store::vault::{Key, Vault};
 use rootward_store::{Commit, CommitError, Done, Memory, Revision, Sink, Store, StoreError, Visit, WatchId};
+use rootward_wire::{Error, Operation};
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 /// A key that was not issued here: the sandbox's account by its root user.
@@ -167,6 +169,23 @@ impl Bench {
     /// Calls IAM as the root user; the error's code.
     pub(crate) fn call(&self, action: &str, parameters: &str) -> Option<String> {
         self.send(Some(FOREIGN), &iam(action, parameters)).error
+    }
+
+    /// Calls from inside, as the console does.
+    pub(crate) fn inside<O: Operation>(
+        &self,
+        principal: &Principal,
+        input: &O::Input,
+    ) -> Result<O::Output, Error> {
+        let caller = Inside {
+            principal,
+            region: "us-east-1",
+            origin: Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: None },
+            host: Some("example.com"),
+            user_agent: Some("browser"),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(self.pipeline.call::<O>(&caller, input))
     }
 
     /// The newest records that did not come through the outbox, oldest first.
