@@ -41,7 +41,7 @@ fuzz_target!(|input: Input<'_>| {
     let (id, time) = (EventId::from_bytes(input.id), Time::from_seconds(input.seconds.into()));
     let record = Record {
         user_agent: Some(c),
-        failure: input.failure.map(|code| Failure { code, message: a }),
+        failure: input.failure.map(|code| Failure { code: Some(code), message: a }),
         request,
         response: request,
         additional: request,
@@ -77,6 +77,7 @@ fn identity<'a>(input: &Input<'a>, account: AccountId) -> UserIdentity<'a> {
         3 => UserIdentity::FederatedUser { principal_id, arn, account, access_key, issuer, session },
         4 => UserIdentity::Account { principal_id, account },
         5 => UserIdentity::Service { name: input.c },
+        6 => UserIdentity::HiddenUser { account },
         _ => UserIdentity::Unknown { account: Some(account), access_key },
     }
 }

@@ -33,10 +33,12 @@ fn encode_whole(record: &Record<'_>) -> String {
     object.text("awsRegion", record.call.region);
     object.text("sourceIPAddress", record.call.source_ip);
     object.text_if("userAgent", record.user_agent);
-    object.text_if("errorCode", record.failure.map(|failure| failure.code));
+    object.text_if("errorCode", record.failure.and_then(|failure| failure.code));
     object.text_if("errorMessage", record.failure.map(|failure| failure.message));
     object.raw_or_null("requestParameters", record.request);
-    object.raw_or_null("responseElements", if record.failure.is_none() { record.response } else { None });
+    // A sign-in that failed, which has no code, says so in its elements.
+    let has_code = record.failure.is_some_and(|failure| failure.code.is_some());
+    object.raw_or_null("responseElements", if has_code { None } else { record.response });
     if let Some(additional) = within(record.additional, ADDITIONAL_BYTES_MAX) {
         object.raw("additionalEventData", additional);
     }
@@ -85,6 +87,11 @@ fn identity(object: &mut Object, identity: &UserIdentity<'_>) {
             object.display("accountId", account);
             object.text_if("accessKeyId", access_key);
             session_context(object, Some(&issuer), Some(&session));
+        }
+        UserIdentity::HiddenUser { account } => {
+            object.display("accountId", account);
+            object.text("accessKeyId", "");
+            object.text("userName", HIDDEN_NAME);
         }
         UserIdentity::Account { principal_id, account } => {
             object.text("principalId", principal_id);
@@ -304,6 +311,8 @@ const fn is_plain(byte: u8) -> bool {
 }
 
 const VERSION: &str = "1.11";
+/// What stands in place of a name that is not shown.
+pub(crate) const HIDDEN_NAME: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 /// The longest string in a record, in bytes of its JSON: longer ones are cut.
 pub const TEXT_BYTES_MAX: usize = 1_024;
 const ARN_BYTES_MAX: usize = 2_048;
@@ -403,7 +412,10 @@ mod tests {
     fn user_is_denied() {
         let response = raw("{}");
         let record = Record {
-            failure: Some(Failure { code: "AccessDenied", message: "User: \"anna\" is not authorized" }),
+            failure: Some(Failure {
+                code: Some("AccessDenied"),
+                message: "User: \"anna\" is not authorized",
+            }),
             response: Some(&response),
             ..Record::new(id(), time(), CALL, user())
         };
@@ -464,6 +476,27 @@ mod tests {
                 r#""recipientAccountId":"000123456789","eventCategory":"Management"}"#,
             )
         );
+    }
+
+    #[test]
+    fn sign_in_that_failed_has_elements_and_no_code_and_hides_what_was_no_name() {
+        let response = RawValue::from_string(r#"{"ConsoleLogin":"Failure"}"#.into()).unwrap();
+        let identity = UserIdentity::HiddenUser { account: account() };
+        let failure = Failure { code: None, message: "No username found in supplied account" };
+        let record = Record {
+            failure: Some(failure),
+            response: Some(&response),
+            event_type: EventType::AwsConsoleSignIn,
+            ..Record::new(id(), Time::from_seconds(0), CALL, identity)
+        };
+        let shown: Value = serde_json::from_str(&encode(&record)).unwrap();
+        assert_eq!(
+            shown["userIdentity"],
+            json!({ "type": "IAMUser", "accountId": account().to_string(), "accessKeyId": "", "userName": HIDDEN_NAME })
+        );
+        assert_eq!(shown["errorMessage"], "No username found in supplied account");
+        assert_eq!(shown["responseElements"], json!({ "ConsoleLogin": "Failure" }));
+        assert_eq!((shown.get("errorCode"), &shown["eventType"]), (None, &json!("AwsConsoleSignIn")));
     }
 
     #[test]
@@ -529,7 +562,7 @@ mod tests {
             let resources = [Resource { arn: message, account: None, kind: Some(agent) }; 2];
             let record = Record {
                 user_agent: Some(agent),
-                failure: Some(Failure { code, message }),
+                failure: Some(Failure { code: Some(code), message }),
                 resources: &resources,
                 ..Record::new(
                     id(),

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use rootward_names::{AccountId, Time};
 use serde::Deserialize;
 
-use crate::encode::{TEXT_BYTES_MAX, cut, encode};
+use crate::encode::{HIDDEN_NAME, TEXT_BYTES_MAX, cut, encode};
 use crate::record::UserIdentity;
 use crate::{EventId, Record};
 
@@ -49,7 +49,7 @@ impl Entry {
             Some(cut(record.call.source)),
             user_name(identity),
             access_key(identity).map(cut),
-            record.failure.map(|failure| cut(failure.code)),
+            record.failure.and_then(|failure| failure.code).map(cut),
         ];
         // The record shows whole seconds.
         let time = Time::from_seconds(record.time.seconds());
@@ -180,6 +180,7 @@ impl fmt::Debug for Entry {
 
 fn user_name<'a>(identity: &UserIdentity<'a>) -> Option<&'a str> {
     match *identity {
+        UserIdentity::HiddenUser { .. } => Some(HIDDEN_NAME),
         UserIdentity::Root { .. } => Some("root"),
         UserIdentity::User { name, .. } => Some(cut(name, TEXT_BYTES_MAX)),
         UserIdentity::AssumedRole { principal_id, .. } | UserIdentity::FederatedUser { principal_id, .. } => {
@@ -200,6 +201,7 @@ fn access_key<'a>(identity: &UserIdentity<'a>) -> Option<&'a str> {
         | UserIdentity::AssumedRole { access_key, .. }
         | UserIdentity::FederatedUser { access_key, .. }
         | UserIdentity::Unknown { access_key, .. } => access_key,
+        UserIdentity::HiddenUser { .. } => Some(""),
         UserIdentity::Account { .. } | UserIdentity::Service { .. } => None,
     }
 }
@@ -292,6 +294,7 @@ mod tests {
             },
             3 => UserIdentity::Account { principal_id: text, account },
             4 => UserIdentity::Service { name: text },
+            5 => UserIdentity::HiddenUser { account },
             _ => UserIdentity::Unknown { account: None, access_key: key },
         }
     }
@@ -299,7 +302,7 @@ mod tests {
     proptest! {
         #[test]
         fn entry_of_a_record_and_of_its_json_are_the_same(
-            kind in 0u8..6,
+            kind in 0u8..7,
             id: [u8; 16],
             millis in 0i64..4_000_000_000_000,
             read_only: bool,
@@ -311,7 +314,7 @@ mod tests {
             let id = EventId::from_bytes(id);
             let record = Record {
                 read_only,
-                failure: code.as_deref().map(|code| Failure { code, message: &name }),
+                failure: code.as_deref().map(|code| Failure { code: Some(code), message: &name }),
                 ..Record::new(id, Time::from_millis(millis), call, identity(kind, &name, key.as_deref()))
             };
             let entry = Entry::new(&record);

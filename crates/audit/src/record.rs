@@ -27,7 +27,8 @@ pub struct Record<'a> {
     pub failure: Option<Failure<'a>>,
     /// `requestParameters`, with nothing secret in it. `null` when absent or above 100 KB.
     pub request: Option<&'a RawValue>,
-    /// `responseElements`, with nothing secret in it. `null` when absent, above 100 KB or after a failure.
+    /// `responseElements`, with nothing secret in it. `null` when absent, above 100 KB or after a failure
+    /// with a code.
     pub response: Option<&'a RawValue>,
     /// `additionalEventData`. Left out above 28 KB.
     pub additional: Option<&'a RawValue>,
@@ -96,8 +97,8 @@ pub struct Call<'a> {
 /// Why a call failed: the code and the message of the answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Failure<'a> {
-    /// `errorCode`.
-    pub code: &'a str,
+    /// `errorCode`; sign-ins that fail have none.
+    pub code: Option<&'a str>,
     /// `errorMessage`.
     pub message: &'a str,
 }
@@ -163,6 +164,11 @@ pub enum UserIdentity<'a> {
         /// The session.
         session: Session<'a>,
     },
+    /// `IAMUser` who does not exist: what was typed in place of a name may be a password, and is not on record.
+    HiddenUser {
+        /// The account where the name was looked for.
+        account: AccountId,
+    },
     /// `AWSAccount`: a caller of another account, as the owner of the resource sees them.
     Account {
         /// The caller's unique id.
@@ -189,7 +195,7 @@ impl UserIdentity<'_> {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Root { .. } => "Root",
-            Self::User { .. } => "IAMUser",
+            Self::HiddenUser { .. } | Self::User { .. } => "IAMUser",
             Self::AssumedRole { .. } => "AssumedRole",
             Self::FederatedUser { .. } => "FederatedUser",
             Self::Account { .. } => "AWSAccount",
@@ -205,7 +211,8 @@ impl UserIdentity<'_> {
             | Self::User { account, .. }
             | Self::AssumedRole { account, .. }
             | Self::FederatedUser { account, .. }
-            | Self::Account { account, .. } => Some(account),
+            | Self::Account { account, .. }
+            | Self::HiddenUser { account } => Some(account),
             Self::Service { .. } => None,
             Self::Unknown { account, .. } => account,
         }

@@ -222,7 +222,9 @@ impl Event<'_> {
             source_ip: &source_ip,
         };
         let (failure, response, touched) = match *ended {
-            Ended::Failed { code, message } => (Some(Failure { code, message }), None, [].as_slice()),
+            Ended::Failed { code, message } => {
+                (Some(Failure { code: Some(code), message }), None, [].as_slice())
+            }
             Ended::Succeeded { response, touched } => (None, response, touched),
         };
         let resources: Vec<_> = touched.iter().map(Touched::shown).collect();

@@ -340,7 +340,7 @@ impl Node {
         let account = account_of(parameters);
         let message = error.to_string();
         let code = if error.is_callers_fault() { "OperatorCommandRefused" } else { "OperatorCommandFailed" };
-        let failure = Failure { code, message: &message };
+        let failure = Failure { code: Some(code), message: &message };
         let entry = self.host_entry(name, parameters, account, Err(failure), self.source.now());
         if self.writer.try_send(Lane::Plain, entry).is_err() {
             tracing::warn!("a host command that did not succeed could not be recorded");

@@ -62,7 +62,7 @@ impl Fact {
         let id = EventId::from_bytes((millis << 80 | u128::from(self.id.1)).to_be_bytes());
         let time = Time::from_seconds(START + self.time);
         Entry::new(&Record {
-            failure: self.failure.then_some(Failure { code: "AccessDenied", message: "no" }),
+            failure: self.failure.then_some(Failure { code: Some("AccessDenied"), message: "no" }),
             read_only: self.read_only,
             recipient: account,
             ..Record::new(id, time, call, identity)

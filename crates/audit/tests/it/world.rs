@@ -84,7 +84,7 @@ pub(crate) fn entry(n: u64) -> Entry {
     let time = start().plus_seconds(i64::try_from(n / 2).unwrap());
     Entry::new(&Record {
         read_only: !n.is_multiple_of(5),
-        failure: (n.is_multiple_of(7)).then_some(Failure { code: "AccessDenied", message: "no" }),
+        failure: (n.is_multiple_of(7)).then_some(Failure { code: Some("AccessDenied"), message: "no" }),
         ..Record::new(id(n), time, call, identity)
     })
 }
