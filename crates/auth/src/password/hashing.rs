@@ -59,7 +59,7 @@ impl Hasher {
     pub fn permit(&self) -> Result<Permit<'_>, Busy> {
         let mut queue = self.lock();
         let free = self.running_max - queue.running;
-        if queue.next - queue.turn >= (self.waiting_max + free) as u64 {
+        if queue.next - queue.turn >= self.waiting_max.saturating_add(free) as u64 {
             return Err(Busy);
         }
         let ticket = queue.next;
