@@ -9,7 +9,7 @@
 //! - [`session`] are the self-contained tokens of temporary credentials: sealed, so that any node can open one
 //!   without a look-up and nobody else can read or make one.
 //! - [`password`]: which ones people may have, how they are kept and checked.
-//! - [`totp`]: the codes of MFA devices.
+//! - [`totp`]: the codes of MFA devices; [`qr`] shows their seeds to a phone.
 //! - [`gather`] finds the policies that apply to a principal.
 //! - [`authz`] asks the policy engine.
 #![warn(missing_docs)]
@@ -19,6 +19,7 @@ pub mod authz;
 pub mod gather;
 pub mod password;
 pub mod principal;
+pub mod qr;
 pub mod session;
 pub mod totp;
 
