@@ -8,7 +8,8 @@
 //!   a deleted user's key or session is worth nothing.
 //! - [`session`] are the self-contained tokens of temporary credentials: sealed, so that any node can open one
 //!   without a look-up and nobody else can read or make one.
-//! - [`password`]: which ones a root user may have, and how they are kept.
+//! - [`password`]: which ones people may have, how they are kept and checked.
+//! - [`totp`]: the codes of MFA devices; [`qr`] shows their seeds to a phone.
 //! - [`gather`] finds the policies that apply to a principal.
 //! - [`authz`] asks the policy engine.
 #![warn(missing_docs)]
@@ -18,6 +19,8 @@ pub mod authz;
 pub mod gather;
 pub mod password;
 pub mod principal;
+pub mod qr;
 pub mod session;
+pub mod totp;
 
 pub use principal::{Credential, FederatedUser, Identity, Principal, RoleSession, SignIn};
