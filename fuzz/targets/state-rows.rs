@@ -11,7 +11,7 @@ use rootward_names::{
 use rootward_state::entities::{
     AccessKey, Account, AccountStatus, Bound, CredentialOwner, Decision, Document, Factor, Grants, Group,
     InlinePolicy, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, PasswordHash, PasswordPolicy,
-    PolicyRef, PolicyVersion, Purpose, Role, RootAccess, RootGuard, RootUser, Seal, SessionKind,
+    PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, RootUser, Seal, SessionKind,
     SignInSession, SignedIn, Tag, Totp, Usage, User,
 };
 use rootward_state::{AccountState, Db, RowKey, Stored, Tabled, Txn, World};
@@ -223,7 +223,8 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
             previous: vec![hash],
         },
     );
-    let totp = Totp { hardware: false, seed: [0; 8].into(), drift: -1, last_step: Some(9) };
+    let totp =
+        Totp { hardware: false, seed: [0; 8].into(), position: Some(Position { offset: -1, last_step: 9 }) };
     txn.put(
         RowKey::MfaDevice(account, "mfa/u".into()),
         MfaDevice {
@@ -236,17 +237,7 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
     );
     txn.put(
         RowKey::PasswordPolicy(account),
-        PasswordPolicy {
-            length_min: 8,
-            symbols: true,
-            numbers: true,
-            uppercase: false,
-            lowercase: false,
-            users_may_change: true,
-            age_days_max: Some(90),
-            reuse_prevention: None,
-            hard_expiry: false,
-        },
+        PasswordPolicy { max_age_days: Some(90), ..PasswordPolicy::default() },
     );
     let decision = Decision { user, at: created, approved: true };
     txn.put(

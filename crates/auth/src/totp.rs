@@ -21,7 +21,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rootward_names::{Random, Time};
-use serde::{Deserialize, Serialize};
+use rootward_state::entities::Position;
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 use zeroize::Zeroizing;
 
@@ -31,15 +31,6 @@ pub const SEARCHED_STEPS: i64 = 20;
 /// What a device and we both know: 20–64 bytes. Held in memory only while it is used; wiped when dropped.
 #[derive(Clone)]
 pub struct Seed(Totp);
-
-/// Where a device's clock stands and how far its codes are used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// How many steps the device's clock is before ours; negative if it is behind.
-    pub offset: i64,
-    /// The last step, by the device's clock, of which a code was taken.
-    pub last_step: i64,
-}
 
 /// A seed that is too short, too long, or neither hexadecimal nor base32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use rootward_auth::Principal;
+use rootward_auth::password::{Busy, Hasher, Permit};
 use rootward_auth::session::Tokens;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_state::entities::Named;
@@ -11,11 +12,25 @@ use rootward_state::{AccountState, Txn};
 use rootward_store::vault::Vault;
 
 use crate::Failure;
+use crate::path::may_block;
+
+/// What seals, issues and hashes.
+#[derive(Clone, Copy)]
+pub struct Tools<'r> {
+    /// Seals what must be recovered later.
+    pub vault: &'r Vault,
+    /// Issues session tokens.
+    pub tokens: &'r Tokens,
+    /// Hands out places to hash passwords.
+    pub hasher: &'r Hasher,
+}
 
 /// The circumstances of one call. Operations read no clock and no randomness but these.
 pub struct OpContext<'r> {
     /// When the request arrived.
     pub now: Time,
+    /// The same by the machine's clock: what codes by time are held against. Differs in a seeded sandbox only.
+    pub machine_now: Time,
     /// Who calls.
     pub principal: &'r Principal,
     /// The region of the credential scope.
@@ -24,20 +39,21 @@ pub struct OpContext<'r> {
     pub vault: &'r Vault,
     /// Issues session tokens.
     pub tokens: &'r Tokens,
+    pub(crate) hasher: &'r Hasher,
     pub(crate) random: RefCell<&'r mut dyn Random>,
 }
 
 impl<'r> OpContext<'r> {
-    /// The circumstances of one call.
+    /// The circumstances of one call, at `now` by every clock.
     pub fn new(
         now: Time,
         principal: &'r Principal,
         region: &'r str,
-        vault: &'r Vault,
-        tokens: &'r Tokens,
+        tools: &Tools<'r>,
         random: &'r mut dyn Random,
     ) -> Self {
-        Self { now, principal, region, vault, tokens, random: RefCell::new(random) }
+        let Tools { vault, tokens, hasher } = *tools;
+        Self { now, machine_now: now, principal, region, vault, tokens, hasher, random: RefCell::new(random) }
     }
 
     /// The caller's account.
@@ -72,6 +88,18 @@ impl<'r> OpContext<'r> {
     /// A fresh access key id in the caller's account.
     pub fn access_key_id(&self, kind: AccessKeyKind, account: AccountId) -> AccessKeyId {
         self.with_random(|random| AccessKeyId::random(kind, account, random))
+    }
+
+    /// Runs hashes of passwords, when a place is free for them; holds up no other request meanwhile.
+    ///
+    /// # Errors
+    /// `Throttling` when too many wait already.
+    pub fn hashing<R>(&self, hash: impl FnOnce(&Permit<'_>, &mut dyn Random) -> R) -> Result<R, Failure> {
+        let run = || {
+            let permit = self.hasher.permit().map_err(|Busy| Failure::throttled())?;
+            Ok(self.with_random(|random| hash(&permit, random)))
+        };
+        if may_block() { tokio::task::block_in_place(run) } else { run() }
     }
 
     /// Lends the random source.

@@ -42,6 +42,11 @@ impl Failure {
         Self::new(CommonError::AccessDenied.schema(), message)
     }
 
+    /// `Throttling`, 400: too much at once.
+    pub fn throttled() -> Self {
+        Self::new(CommonError::Throttling.schema(), "Rate exceeded")
+    }
+
     /// `InternalFailure`, 500: our bug, or our data broken. The cause goes to the server's log, nothing to the caller.
     pub fn internal(cause: impl Into<Cow<'static, str>>) -> Self {
         let Error { message, cause, .. } = Error::internal(cause);

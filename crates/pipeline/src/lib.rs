@@ -15,7 +15,7 @@ mod trail;
 mod usage;
 
 pub use browser::is_marked_by_browser;
-pub use context::OpContext;
+pub use context::{OpContext, Tools};
 pub use declaration::{Declaration, Effect, Key, Rule, Run, Scope, Target, always};
 pub use failure::Failure;
 pub use handler::{Allowed, Call, Handler, Output};

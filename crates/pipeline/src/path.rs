@@ -12,6 +12,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use rootward_auth::Principal;
 use rootward_auth::authn::{Authenticated, Authenticator, Now, Unauthenticated};
 use rootward_auth::authz::{self, RequestFacts};
+use rootward_auth::password::Hasher;
 use rootward_auth::session::Tokens;
 use rootward_names::{AccessKeyId, AccountId, Partition, Random, Time};
 use rootward_sigv4::Parts;
@@ -66,6 +67,8 @@ pub struct Setup {
     pub tokens: Arc<Tokens>,
     /// Who seals secrets.
     pub vault: Arc<Vault>,
+    /// Who hashes passwords, a few at a time.
+    pub hasher: Arc<Hasher>,
     /// Where records go.
     pub trail: Trail,
     /// Time and randomness.
@@ -400,10 +403,12 @@ impl Pipeline {
         let mut random = self.draw();
         let ctx = OpContext {
             now: attempt.now,
+            machine_now: self.setup.source.machine_now(),
             principal: &caller.principal,
             region: &caller.region,
             vault: &self.setup.vault,
             tokens: &self.setup.tokens,
+            hasher: &self.setup.hasher,
             random: RefCell::new(&mut random),
         };
         let facts = attempt.facts(caller);
@@ -623,7 +628,7 @@ fn response(answer: Option<rootward_wire::Response>, id: &str) -> Response<Bytes
 }
 
 /// Whether the executor has other threads for other tasks while this one blocks.
-fn may_block() -> bool {
+pub(crate) fn may_block() -> bool {
     use tokio::runtime::{Handle, RuntimeFlavor};
     Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }

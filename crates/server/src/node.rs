@@ -1,6 +1,7 @@
 //! A node: store, state, audit log and the path of requests, opened together and closed together.
 
 use std::fs::DirBuilder;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,7 @@ use rootward_audit::{
     UserIdentity, Writer,
 };
 use rootward_auth::authn::{Authenticator, Authority};
-use rootward_auth::password::Password;
+use rootward_auth::password::{Hasher, Password};
 use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Arn, Partition, Random, Time};
 use rootward_pipeline::{OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
@@ -35,6 +36,8 @@ const FLUSH_TIME_MAX: Duration = Duration::from_secs(10);
 const FIRST_RECORDS: usize = 100;
 /// The host commands on record that change nothing.
 const READING: [&str; 2] = ["Can", "WhoCan"];
+/// How many may wait for a password's hash: a second's worth. Who comes later is told to try again.
+const HASHES_WAITING_MAX: usize = 32;
 /// Where records of host commands say they come from.
 const HOST: &str = "operator socket";
 
@@ -141,6 +144,7 @@ impl Node {
             authenticator: Authenticator::new(Arc::clone(&vault), Arc::clone(&tokens), authority),
             tokens,
             vault: Arc::clone(&vault),
+            hasher: Arc::new(hasher()),
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
             open_account: open_on_use(Arc::clone(&source), Arc::clone(&vault)),
@@ -414,6 +418,13 @@ impl Node {
     fn draw(&self) -> Draw<'_> {
         Draw(&self.source)
     }
+}
+
+/// Passwords are hashed by half of the processors at most: signing in, however often it is tried, leaves the other half to
+/// signed requests.
+fn hasher() -> Hasher {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    Hasher::new(NonZeroUsize::new(processors / 2).unwrap_or(NonZeroUsize::MIN), HASHES_WAITING_MAX)
 }
 
 /// In whose trail a command is recorded: the account it names.

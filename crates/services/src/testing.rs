@@ -1,12 +1,14 @@
 //! Operations under test: an account on the memory store, a clock that stands still and a seeded random source.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use rootward_auth::password::Hasher;
 use rootward_auth::session::{Claims, SessionPolicies, Tokens};
 use rootward_auth::{Credential, Identity, Principal, RoleSession};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
-use rootward_pipeline::{Declaration, Effect, Failure, OpContext, Scope, Target};
+use rootward_pipeline::{Declaration, Effect, Failure, OpContext, Scope, Target, Tools};
 use rootward_state::entities::{AccessKey, Document, Grants, Role, User};
 use rootward_state::{AccountState, CommitError, Db, Tabled, Txn};
 use rootward_store::Memory;
@@ -32,10 +34,11 @@ pub(crate) struct Bench {
     account: AccountId,
     caller: RefCell<Principal>,
     db: Arc<Db>,
-    now: Time,
+    now: Cell<Time>,
     random: RefCell<Seeded>,
     tokens: Tokens,
     vault: Arc<Vault>,
+    hasher: Hasher,
 }
 
 impl Bench {
@@ -59,7 +62,12 @@ impl Bench {
         db.commit_wait(txn).unwrap();
         let caller = RefCell::new(principal(account, Identity::Root));
         let tokens = Tokens::new(Arc::clone(&vault));
-        Self { account, caller, db, now, random: RefCell::new(random), tokens, vault }
+        let (now, random) = (Cell::new(now), RefCell::new(random));
+        Self { account, caller, db, now, random, tokens, vault, hasher: Hasher::new(NonZeroUsize::MIN, 0) }
+    }
+
+    fn tools(&self) -> Tools<'_> {
+        Tools { vault: &self.vault, tokens: &self.tokens, hasher: &self.hasher }
     }
 
     /// The account's id.
@@ -69,7 +77,12 @@ impl Bench {
 
     /// When every call arrives.
     pub(crate) fn now(&self) -> Time {
-        self.now
+        self.now.get()
+    }
+
+    /// From now on calls arrive later, or earlier.
+    pub(crate) fn pass_seconds(&self, seconds: i64) {
+        self.now.set(self.now().plus_seconds(seconds));
     }
 
     /// A transaction on the state as it stands.
@@ -113,7 +126,7 @@ impl Bench {
     ) -> Result<(O::Output, Txn), Failure> {
         let mut txn = self.db.begin();
         let (caller, mut random) = (self.caller.borrow(), self.random.borrow_mut());
-        let ctx = OpContext::new(self.now, &caller, "us-east-1", &self.vault, &self.tokens, &mut *random);
+        let ctx = OpContext::new(self.now.get(), &caller, "us-east-1", &self.tools(), &mut *random);
         declaration.callers.check(&caller, O::DESCRIPTION.name)?;
         let output = (declaration.run)(&ctx, &mut txn, input)?;
         Ok((output, txn))
@@ -133,7 +146,7 @@ impl Bench {
     ) -> Vec<(&'static str, Target)> {
         let world = self.db.snapshot();
         let (caller, mut random) = (self.caller.borrow(), self.random.borrow_mut());
-        let ctx = OpContext::new(self.now, &caller, "us-east-1", &self.vault, &self.tokens, &mut *random);
+        let ctx = OpContext::new(self.now.get(), &caller, "us-east-1", &self.tools(), &mut *random);
         let scope = Scope { ctx: &ctx, world: &world };
         let needed = declaration.rules.iter().filter(|rule| (rule.when)(&scope, input));
         needed.map(|rule| (rule.action, (rule.target)(&scope, input))).collect()
@@ -152,7 +165,7 @@ impl Bench {
         write: impl FnOnce(&mut Txn, Time, &mut dyn Random, &Vault) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut txn = self.db.begin();
-        let output = write(&mut txn, self.now, &mut *self.random.borrow_mut(), &self.vault)?;
+        let output = write(&mut txn, self.now(), &mut *self.random.borrow_mut(), &self.vault)?;
         self.db.commit_wait(txn).unwrap();
         Ok(output)
     }
@@ -170,7 +183,7 @@ impl Bench {
             id,
             name: name.into(),
             path: "/".into(),
-            created: self.now,
+            created: self.now(),
             tags: Vec::new(),
             grants: Grants::default(),
             boundary: None,
@@ -187,7 +200,7 @@ impl Bench {
             id: UniqueId::random(EntityKind::Role, &mut *self.random.borrow_mut()),
             name: name.into(),
             path: "/".into(),
-            created: self.now,
+            created: self.now(),
             description: None,
             trust: Document::new(
                 r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
@@ -232,7 +245,7 @@ impl Bench {
     pub(crate) fn call_with_temporary(&self, mfa: Option<Time>) {
         let key = AccessKeyId::random(AccessKeyKind::Temporary, self.account, &mut *self.random.borrow_mut());
         self.caller.borrow_mut().credential =
-            Credential::Temporary { key, issued: self.now, mfa, sign_in: None };
+            Credential::Temporary { key, issued: self.now(), mfa, sign_in: None };
     }
 
     /// What a session token says.

@@ -3,13 +3,15 @@
 use rootward_names::Random;
 use zeroize::Zeroizing;
 
-use super::{LENGTH_MAX, Password, Policy};
+use rootward_state::entities::PasswordPolicy;
+
+use super::{LENGTH_MAX, Password};
 
 /// Makes a password that meets every rule: that for root users, that for users, and the policy, if there is one.
 ///
 /// 24 characters, or as many as the policy asks for if those are more, with every kind among them: 130 bits and more.
 /// Letters and digits that look alike are left out, as are symbols that shells and spreadsheets take for their own.
-pub fn generate(policy: Option<&Policy>, random: &mut dyn Random) -> Password {
+pub fn generate(policy: Option<&PasswordPolicy>, random: &mut dyn Random) -> Password {
     let length = policy.map_or(LENGTH, |policy| LENGTH.max(policy.minimum_length.into())).min(LENGTH_MAX);
     // One of each kind first, so that none can be missing and nothing need be drawn twice; then the order is drawn.
     let mut drawn = Zeroizing::new(Vec::with_capacity(length));
@@ -71,13 +73,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn generated_password_meets_every_rule(seed: u64, minimum_length in 6u8..=128) {
-            let policy = Policy {
+            let policy = PasswordPolicy {
                 minimum_length,
                 require_symbols: true,
                 require_numbers: true,
                 require_uppercase: true,
                 require_lowercase: true,
-                ..Policy::default()
+                ..PasswordPolicy::default()
             };
             for policy in [None, Some(&policy)] {
                 let password = generate(policy, &mut Mixed(seed));

@@ -4,7 +4,7 @@
 //! typed ─▶ Password ─▶ check_root, check_user ─▶ Permit::hash ─▶ PasswordHash ─▶ Permit::verify at sign-in
 //! ```
 //!
-//! - [`check_root`] and [`check_user`] are the rules, [`Policy`] is what an account may set of them.
+//! - [`check_root`] and [`check_user`] are the rules, [`PasswordPolicy`](rootward_state::entities::PasswordPolicy) is what an account may set of them.
 //! - [`Hasher`] bounds how many hashes run at once; a [`Permit`] of it hashes and verifies.
 //! - [`generate`] makes a password that meets the rules.
 //!
@@ -20,7 +20,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use generated::generate;
 pub use hashing::{Busy, Hasher, Permit, Verified, hash};
-pub use rules::{LENGTH_MAX, Policy, Unacceptable, check_root, check_user};
+pub use rules::{LENGTH_MAX, Unacceptable, check_root, check_user};
 
 /// A password in the clear, for as long as it takes to hash it.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]

@@ -16,59 +16,10 @@
 
 use std::borrow::Cow;
 
-use rootward_names::Time;
-use serde::{Deserialize, Serialize};
+use rootward_state::entities::PasswordPolicy;
 
 use super::Password;
 use super::strength::{self, Strength};
-
-/// An account's password policy. The default is what fields mean that `UpdateAccountPasswordPolicy` leaves out; an
-/// account without a policy follows another rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {
-    /// 6–128 characters.
-    pub minimum_length: u8,
-    /// At least one of `! @ # $ % ^ & * ( ) _ + - = [ ] { } | '`.
-    pub require_symbols: bool,
-    /// At least one digit.
-    pub require_numbers: bool,
-    /// At least one of A–Z.
-    pub require_uppercase: bool,
-    /// At least one of a–z.
-    pub require_lowercase: bool,
-    /// Users may change their own password without any policy attached to them.
-    pub allow_users_to_change: bool,
-    /// 1–1095 days after which a password expires.
-    pub max_age_days: Option<u16>,
-    /// How many of the last passwords cannot be had again: 1–24.
-    pub reuse_prevention: Option<u8>,
-    /// Who lets a password expire cannot set a new one at sign-in: an administrator must.
-    pub hard_expiry: bool,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            minimum_length: 6,
-            require_symbols: false,
-            require_numbers: false,
-            require_uppercase: false,
-            require_lowercase: false,
-            allow_users_to_change: false,
-            max_age_days: None,
-            reuse_prevention: None,
-            hard_expiry: false,
-        }
-    }
-}
-
-impl Policy {
-    /// When a password expires that was set at `set`, if it does. A policy counts at once, also for passwords older
-    /// than it.
-    pub fn expires(&self, set: Time) -> Option<Time> {
-        self.max_age_days.map(|days| set.plus_seconds(i64::from(days) * 86_400))
-    }
-}
 
 /// Why a password is not taken: everything that is wrong with it, never the password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,7 +55,7 @@ pub fn check_root(password: &Password, account_name: &str, email: &str) -> Resul
 /// [`Unacceptable`] with every part of the rule that is not met.
 pub fn check_user(
     password: &Password,
-    policy: Option<&Policy>,
+    policy: Option<&PasswordPolicy>,
     user_name: &str,
     account_name: &str,
     email: &str,
@@ -207,13 +158,15 @@ const USER_SYMBOLS: &str = "!@#$%^&*()_+-=[]{}|'";
 
 #[cfg(test)]
 mod tests {
+    use rootward_names::Time;
+
     use super::*;
 
     fn root(text: &str) -> String {
         said(check_root(&Password::new(text), "Example Corp", "root@example.com"))
     }
 
-    fn user(text: &str, policy: Option<&Policy>) -> String {
+    fn user(text: &str, policy: Option<&PasswordPolicy>) -> String {
         said(check_user(&Password::new(text), policy, "ann", "Example Corp", "root@example.com"))
     }
 
@@ -264,20 +217,20 @@ mod tests {
 
     #[test]
     fn user_under_a_policy_needs_what_it_says_and_nothing_else() {
-        let plain = Policy::default();
+        let plain = PasswordPolicy::default();
         for text in ["aaaaaa", "password", "root@example.com"] {
             assert_eq!(user(text, Some(&plain)), "", "{text}");
         }
         assert_eq!(user("aaaaa", Some(&plain)), "the password must have at least 6 characters");
         assert_eq!(user(&"a".repeat(129), Some(&plain)), "the password must have at most 128 characters");
-        let long = Policy { minimum_length: 20, ..Policy::default() };
+        let long = PasswordPolicy { minimum_length: 20, ..PasswordPolicy::default() };
         assert!(user(&"é".repeat(19), Some(&long)).contains("at least 20"));
         assert_eq!(user(&"é".repeat(20), Some(&long)), "");
     }
 
     #[test]
     fn each_kind_that_a_policy_asks_for_must_be_there() {
-        type Ask = fn(&mut Policy);
+        type Ask = fn(&mut PasswordPolicy);
         let kinds: [(Ask, &str, &str); 4] = [
             (
                 |p| p.require_symbols = true,
@@ -289,7 +242,7 @@ mod tests {
             (|p| p.require_lowercase = true, "zÄÄÄÄÄÄ", "a lower-case letter"),
         ];
         for (ask, good, said) in kinds {
-            let mut policy = Policy::default();
+            let mut policy = PasswordPolicy::default();
             ask(&mut policy);
             assert_eq!(user(good, Some(&policy)), "");
             assert_eq!(user("éééééé<>", Some(&policy)), format!("the password must contain {said}"));
@@ -299,7 +252,8 @@ mod tests {
     #[test]
     fn password_expires_so_many_days_after_it_was_set_or_never() {
         let set = Time::parse("2024-02-28T10:00:00Z").unwrap();
-        let expires = |max_age_days| Policy { max_age_days, ..Policy::default() }.expires(set);
+        let expires =
+            |max_age_days| PasswordPolicy { max_age_days, ..PasswordPolicy::default() }.expires(set);
         assert_eq!(expires(None), None);
         assert_eq!(expires(Some(1)), Some(Time::parse("2024-02-29T10:00:00Z").unwrap()));
         assert_eq!(expires(Some(1_095)), Some(Time::parse("2027-02-27T10:00:00Z").unwrap()));

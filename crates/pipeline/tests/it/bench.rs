@@ -2,6 +2,7 @@
 //! needs a signature.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use http::Request;
 use rootward_audit::{Filter, Limits, Log, Seal, Writer};
 use rootward_auth::Principal;
 use rootward_auth::authn::{Authenticator, Authority};
+use rootward_auth::password::Hasher;
 use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Partition, Random, Time};
 use rootward_pipeline::{Answered, Handler, Inside, Origin, Pipeline, Setup, Source, Trail};
@@ -123,6 +125,7 @@ impl Bench {
             authenticator: Authenticator::new(Arc::clone(&vault), Arc::clone(&tokens), Authority::Sandbox),
             tokens,
             vault,
+            hasher: Arc::new(Hasher::new(NonZeroUsize::MIN, 8)),
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&clock) as Arc<dyn Source>,
             open_account: Box::new(|_, _| {}),

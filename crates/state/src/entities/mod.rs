@@ -15,7 +15,7 @@ use rootward_policy::Program;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use sign_in::{
-    Bound, Decision, Factor, LoginProfile, MfaDevice, Passkey, PasswordPolicy, Purpose, RootAccess,
+    Bound, Decision, Factor, LoginProfile, MfaDevice, Passkey, PasswordPolicy, Position, Purpose, RootAccess,
     RootGuard, Seal, SessionKind, SignInSession, SignedIn, Totp,
 };
 

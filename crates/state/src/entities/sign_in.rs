@@ -9,29 +9,54 @@ use serde::{Deserialize, Serialize};
 
 use super::{CredentialOwner, PasswordHash, Tag};
 
-/// The rule for passwords of an account's users. It never applies to the root user.
+/// The rule for passwords of an account's users. It never applies to the root user. The default is what fields mean that
+/// `UpdateAccountPasswordPolicy` leaves out; an account without a policy follows another rule.
 ///
 /// Source: IAM API Reference, `UpdateAccountPasswordPolicy`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordPolicy {
     /// 6–128 characters.
-    pub length_min: u8,
-    /// At least one symbol.
-    pub symbols: bool,
+    pub minimum_length: u8,
+    /// At least one of `! @ # $ % ^ & * ( ) _ + - = [ ] { } | '`.
+    pub require_symbols: bool,
     /// At least one digit.
-    pub numbers: bool,
-    /// At least one upper-case letter.
-    pub uppercase: bool,
-    /// At least one lower-case letter.
-    pub lowercase: bool,
-    /// Every user may change their own password, whatever their policies say.
-    pub users_may_change: bool,
-    /// 1–1,095 days; `None`: passwords do not expire.
-    pub age_days_max: Option<u16>,
-    /// 1–24 passwords that may not be used again; `None`: any may.
+    pub require_numbers: bool,
+    /// At least one of A–Z.
+    pub require_uppercase: bool,
+    /// At least one of a–z.
+    pub require_lowercase: bool,
+    /// Users may change their own password without any policy attached to them.
+    pub allow_users_to_change: bool,
+    /// 1–1095 days after which a password expires.
+    pub max_age_days: Option<u16>,
+    /// How many of the last passwords cannot be had again: 1–24.
     pub reuse_prevention: Option<u8>,
-    /// Who let their password expire cannot set a new one by themselves.
+    /// Who lets a password expire cannot set a new one at sign-in: an administrator must.
     pub hard_expiry: bool,
+}
+
+impl Default for PasswordPolicy {
+    fn default() -> Self {
+        Self {
+            minimum_length: 6,
+            require_symbols: false,
+            require_numbers: false,
+            require_uppercase: false,
+            require_lowercase: false,
+            allow_users_to_change: false,
+            max_age_days: None,
+            reuse_prevention: None,
+            hard_expiry: false,
+        }
+    }
+}
+
+impl PasswordPolicy {
+    /// When a password expires that was set at `set`, if it does. A policy counts at once, also for passwords older
+    /// than it.
+    pub fn expires(&self, set: Time) -> Option<Time> {
+        self.max_age_days.map(|days| set.plus_seconds(i64::from(days) * 86_400))
+    }
 }
 
 /// A user's password.
@@ -92,10 +117,17 @@ pub struct Totp {
     pub hardware: bool,
     /// The seed, sealed with the key file; bound to the device's id.
     pub seed: Box<[u8]>,
-    /// By how many steps of 30 seconds its clock is ahead of ours.
-    pub drift: i32,
-    /// The step of the newest code that was taken: no older one is taken again.
-    pub last_step: Option<u64>,
+    /// Where its clock stands; kept when the device is no longer bound to anybody, so that its codes stay used up.
+    pub position: Option<Position>,
+}
+
+/// Where a device's clock stands and how far its codes are used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// How many steps the device's clock is before ours; negative if it is behind.
+    pub offset: i64,
+    /// The last step, by the device's clock, of which a code was taken.
+    pub last_step: i64,
 }
 
 /// A credential of the Web Authentication API.
@@ -109,8 +141,7 @@ pub struct Passkey {
 
 impl std::fmt::Debug for Totp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { hardware, drift, last_step, .. } = self;
-        write!(f, "Totp {{ hardware: {hardware}, drift: {drift}, last_step: {last_step:?}, … }}")
+        write!(f, "Totp {{ hardware: {}, position: {:?}, … }}", self.hardware, self.position)
     }
 }
 

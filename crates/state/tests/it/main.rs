@@ -254,7 +254,7 @@ fn device(name: &str, owner: Option<CredentialOwner>) -> MfaDevice {
         created: Time::from_seconds(1),
         tags: vec![],
         bound: owner.map(|owner| Bound { owner, at: Time::from_seconds(2) }),
-        factor: Factor::Totp(Totp { hardware: false, seed: [7; 8].into(), drift: 0, last_step: None }),
+        factor: Factor::Totp(Totp { hardware: false, seed: [7; 8].into(), position: None }),
     }
 }
 
