@@ -17,6 +17,7 @@
 pub mod authn;
 pub mod authz;
 pub mod gather;
+pub mod guard;
 pub mod password;
 pub mod principal;
 pub mod qr;
