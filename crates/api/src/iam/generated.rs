@@ -1085,8 +1085,8 @@ structure! {
     pub struct EnableMfaDeviceRequest {
         pub user_name: String,
         pub serial_number: String,
-        pub authentication_code1: String,
-        pub authentication_code2: String,
+        pub authentication_code1: Sensitive,
+        pub authentication_code2: Sensitive,
     }
 }
 
@@ -2562,7 +2562,7 @@ structure! {
     schema::MFA_DEVICE;
     #[derive(Default)]
     pub struct MfaDevice {
-        pub user_name: String,
+        pub user_name: Option<String>,
         pub serial_number: String,
         pub enable_date: Time,
     }
@@ -2965,8 +2965,8 @@ structure! {
     pub struct ResyncMfaDeviceRequest {
         pub user_name: String,
         pub serial_number: String,
-        pub authentication_code1: String,
-        pub authentication_code2: String,
+        pub authentication_code1: Sensitive,
+        pub authentication_code2: Sensitive,
     }
 }
 
@@ -8425,7 +8425,7 @@ pub mod schema {
     pub static MFA_DEVICE: Schema = Schema::new(
         "MFADevice",
         Kind::Structure(&[
-            Member::new("UserName", &USER_NAME_TYPE).required(),
+            Member::new("UserName", &USER_NAME_TYPE),
             Member::new("SerialNumber", &SERIAL_NUMBER_TYPE).required(),
             Member::new("EnableDate", &DATE_TYPE).required(),
         ]),
@@ -9543,7 +9543,8 @@ pub mod schema {
     pub static AUTHENTICATION_CODE_TYPE: Schema = Schema::new(
         "authenticationCodeType",
         Kind::String(Range::new(6, 6), Some(&AUTHENTICATION_CODE_TYPE_PATTERN)),
-    );
+    )
+    .sensitive();
     pub static BOOLEAN_OBJECT_TYPE: Schema = Schema::new("booleanObjectType", Kind::Boolean);
     pub static BOOLEAN_TYPE: Schema = Schema::new("booleanType", Kind::Boolean);
     static CERTIFICATE_BODY_TYPE_PATTERN: Pattern =
@@ -9632,7 +9633,8 @@ pub mod schema {
     static ENTITY_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
     pub static ENTITY_NAME_TYPE: Schema =
         Schema::new("entityNameType", Kind::String(Range::new(1, 128), Some(&ENTITY_NAME_TYPE_PATTERN)));
-    static EXISTING_USER_NAME_TYPE_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_6, 1);
+    static EXISTING_USER_NAME_TYPE_PATTERN: Pattern =
+        Pattern::expression(r"[\w+=,.@-]+", r"[0-9A-Z_a-z+=,.@-]+|AWS ROOT USER", None);
     pub static EXISTING_USER_NAME_TYPE: Schema = Schema::new(
         "existingUserNameType",
         Kind::String(Range::new(1, 128), Some(&EXISTING_USER_NAME_TYPE_PATTERN)),

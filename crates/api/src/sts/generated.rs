@@ -78,7 +78,7 @@ structure! {
         pub transitive_tag_keys: Option<Vec<String>>,
         pub external_id: Option<String>,
         pub serial_number: Option<String>,
-        pub token_code: Option<String>,
+        pub token_code: Option<Sensitive>,
         pub source_identity: Option<String>,
         pub provided_contexts: Option<Vec<ProvidedContext>>,
         pub minimum_session_token_size: Option<i32>,
@@ -310,7 +310,7 @@ structure! {
     pub struct GetSessionTokenRequest {
         pub duration_seconds: Option<i32>,
         pub serial_number: Option<String>,
-        pub token_code: Option<String>,
+        pub token_code: Option<Sensitive>,
         pub minimum_session_token_size: Option<i32>,
     }
 }
@@ -907,7 +907,8 @@ pub mod schema {
         Schema::new("tagValueType", Kind::String(Range::new(0, 256), Some(&TAG_VALUE_TYPE_PATTERN)));
     static TOKEN_CODE_TYPE_PATTERN: Pattern = Pattern::class(r"[\d]*", CLASS_7, 0);
     pub static TOKEN_CODE_TYPE: Schema =
-        Schema::new("tokenCodeType", Kind::String(Range::new(6, 6), Some(&TOKEN_CODE_TYPE_PATTERN)));
+        Schema::new("tokenCodeType", Kind::String(Range::new(6, 6), Some(&TOKEN_CODE_TYPE_PATTERN)))
+            .sensitive();
     pub static TOKEN_TYPE: Schema = Schema::new("tokenType", Kind::String(Range::ANY, None));
     pub static TRADE_IN_TOKEN_TYPE: Schema =
         Schema::new("tradeInTokenType", Kind::String(Range::ANY, None)).sensitive();
