@@ -9,7 +9,8 @@
 //! - [`session`] are the self-contained tokens of temporary credentials: sealed, so that any node can open one
 //!   without a look-up and nobody else can read or make one.
 //! - [`password`]: which ones people may have, how they are kept and checked.
-//! - [`totp`]: the codes of MFA devices; [`qr`] shows their seeds to a phone.
+//! - [`second_factor`]: which device a code is of, and that it is used once; [`totp`]: the codes; [`qr`] shows their seeds
+//!   to a phone.
 //! - [`gather`] finds the policies that apply to a principal.
 //! - [`authz`] asks the policy engine.
 #![warn(missing_docs)]
@@ -21,6 +22,7 @@ pub mod guard;
 pub mod password;
 pub mod principal;
 pub mod qr;
+pub mod second_factor;
 pub mod session;
 pub mod totp;
 

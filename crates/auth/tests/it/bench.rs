@@ -100,6 +100,24 @@ impl Bench {
         self.db.commit_wait(txn).unwrap();
     }
 
+    /// A transaction on the state as it stands.
+    pub(crate) fn begin(&self) -> Txn {
+        self.db.begin()
+    }
+
+    /// Whether a transaction commits; it may have lost a race.
+    pub(crate) fn commits(&self, txn: Txn) -> bool {
+        self.db.commit_wait(txn).is_ok()
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) fn random(&mut self) -> &mut dyn Random {
+        &mut self.random
+    }
+
     pub(crate) fn world(&self) -> Arc<World> {
         self.db.snapshot()
     }

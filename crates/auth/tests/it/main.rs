@@ -5,3 +5,4 @@ mod authn;
 mod authz;
 mod bench;
 mod guard;
+mod second_factor;

@@ -162,6 +162,16 @@ impl MfaDevice {
         }
     }
 
+    /// The id of the device with this serial number, which is what [`Self::serial_number`] writes. `None`: no device of this
+    /// account can have it.
+    pub fn id_of(serial_number: &str, partition: Partition, account: AccountId) -> Option<&str> {
+        match serial_number.strip_prefix(&format!("arn:{partition}:iam::{account}:")) {
+            Some(id) => Self::has_arn(id).then_some(id),
+            None if serial_number.starts_with("arn:") || Self::has_arn(serial_number) => None,
+            None => Some(serial_number),
+        }
+    }
+
     /// Whether a device with this id has an ARN.
     pub fn has_arn(id: &str) -> bool {
         id.starts_with("mfa/") || id.starts_with("u2f/")

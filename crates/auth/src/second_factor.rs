@@ -1,0 +1,128 @@
+//! Second factors that show codes: how their seeds are kept, which device a code is of, and that it is used once.
+//!
+//! ```text
+//! enable, resync:  two codes ─▶ synchronize ─▶ the device as it then stands, for the caller to write
+//! sign-in, STS:     one code ─▶ take ─▶ the device, its new position written in the transaction that the code lets in
+//!     condition:    one code ─▶ check: the same on a snapshot, and nothing is used up
+//! ```
+//!
+//! A code that two requests show at once is taken once: both read the device's row guarded and write it, so that one of the
+//! commits loses, and its request, run again, finds the code used. Whatever is wrong is one refusal: no such device,
+//! somebody else's, one that shows no codes, a wrong code or one used before.
+//!
+//! Left to callers: how often codes may be tried.
+
+use std::sync::Arc;
+
+use rootward_names::{AccountId, Random, Time};
+use rootward_state::entities::{CredentialOwner, Factor, MfaDevice, Position, Totp};
+use rootward_state::{RowKey, Txn, World};
+use rootward_store::vault::Vault;
+
+use crate::totp::Seed;
+
+/// A code that somebody shows.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    /// The account of the owner.
+    pub account: AccountId,
+    /// Whose code it must be.
+    pub owner: CredentialOwner,
+    /// The id of the device that it must be of ([`MfaDevice::id_of`]); `None`: any of the owner's.
+    pub device: Option<&'a str>,
+    /// As typed.
+    pub code: &'a str,
+}
+
+/// No device that it could be of takes the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no second factor of this owner takes this code")]
+pub struct Refused;
+
+/// Whether [`take`] would take the code, in this snapshot. `now` is by the machine's clock.
+///
+/// # Errors
+/// [`Refused`].
+pub fn check(world: &World, shown: &Shown<'_>, vault: &Vault, now: Time) -> Result<(), Refused> {
+    let state = world.account(shown.account).ok_or(Refused)?;
+    let mut devices = state.mfa_devices_of(shown.owner).filter(|device| shown.may_be_of(device));
+    devices.find_map(|device| used(shown, device, vault, now)).map(drop).ok_or(Refused)
+}
+
+/// Uses up a code and returns the device that it is of, as it stands then. `now` is by the machine's clock. The code counts
+/// once the transaction has committed.
+///
+/// # Errors
+/// [`Refused`]; nothing is written then.
+pub fn take(txn: &mut Txn, shown: &Shown<'_>, vault: &Vault, now: Time) -> Result<Arc<MfaDevice>, Refused> {
+    let state = txn.view(shown.account).ok_or(Refused)?;
+    for seen in state.mfa_devices_of(shown.owner).filter(|device| shown.may_be_of(device)) {
+        let key = RowKey::MfaDevice(shown.account, seen.id.clone());
+        // Guarded, and as this transaction has left it: the list is neither.
+        let device = txn.get::<MfaDevice>(key.clone()).filter(|device| device.owner() == Some(shown.owner));
+        if let Some(device) = device.and_then(|device| used(shown, &device, vault, now)) {
+            let device = Arc::new(device);
+            txn.put::<MfaDevice>(key, Arc::clone(&device));
+            return Ok(device);
+        }
+    }
+    Err(Refused)
+}
+
+/// The device of this account with its clock found by two codes in a row: to enable it or to resync it. The first one is
+/// not taken again. `now` is by the machine's clock.
+///
+/// `None`: they are no such codes, or the device shows none.
+pub fn synchronize(
+    account: AccountId,
+    device: &MfaDevice,
+    [first, second]: [&str; 2],
+    vault: &Vault,
+    now: Time,
+) -> Option<MfaDevice> {
+    let Factor::Totp(totp) = &device.factor else { return None };
+    let last_step = totp.position.map(|position| position.last_step);
+    let seed = open_seed(vault, account, &device.id, totp)?;
+    let position = seed.synchronize(first, second, last_step, now)?;
+    Some(moved(device, totp, position))
+}
+
+/// Seals the seed of the device with this id. Bound to account and id: a sealed seed moved to another row does not open.
+pub fn seal_seed(
+    vault: &Vault,
+    account: AccountId,
+    id: &str,
+    seed: &Seed,
+    random: &mut dyn Random,
+) -> Box<[u8]> {
+    vault.seal(&context(account, id), seed.expose(), random).into_boxed_slice()
+}
+
+fn open_seed(vault: &Vault, account: AccountId, id: &str, totp: &Totp) -> Option<Seed> {
+    let plain = vault.open(&context(account, id), &totp.seed).ok()?;
+    Seed::from_bytes(&plain).ok()
+}
+
+/// What is sealed: the row's own key, which no other row has.
+fn context(account: AccountId, id: &str) -> Vec<u8> {
+    RowKey::MfaDevice(account, id.into()).encode()
+}
+
+impl Shown<'_> {
+    fn may_be_of(&self, device: &MfaDevice) -> bool {
+        self.device.is_none_or(|id| *device.id == *id)
+    }
+}
+
+/// The device once it has shown the code; none when it does not take it.
+fn used(shown: &Shown<'_>, device: &MfaDevice, vault: &Vault, now: Time) -> Option<MfaDevice> {
+    let Factor::Totp(totp) = &device.factor else { return None };
+    let seed = open_seed(vault, shown.account, &device.id, totp)?;
+    let position = seed.verify(shown.code, totp.position?, now)?;
+    Some(moved(device, totp, position))
+}
+
+fn moved(device: &MfaDevice, totp: &Totp, position: Position) -> MfaDevice {
+    let totp = Totp { position: Some(position), ..totp.clone() };
+    MfaDevice { factor: Factor::Totp(totp), ..device.clone() }
+}
