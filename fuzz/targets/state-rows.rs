@@ -11,7 +11,7 @@ use rootward_names::{
 use rootward_state::entities::{
     AccessKey, Account, AccountStatus, Bound, CredentialOwner, Decision, Document, Factor, Grants, Group,
     InlinePolicy, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, PasswordHash, PasswordPolicy,
-    PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, RootUser, Seal, SessionKind,
+    PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, Rotated, RootUser, Seal, SessionKind,
     SignInSession, SignedIn, Tag, Totp, Usage, User,
 };
 use rootward_state::{AccountState, Db, RowKey, Stored, Tabled, Txn, World};
@@ -265,13 +265,15 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
             kind: SessionKind::Console,
             key: AccessKeyId::random(AccessKeyKind::Temporary, account, &mut Sevens),
             digest: [2; 32],
+ rotated: Rotated { at: Time::from_seconds(1), previous: None },
             created,
             used: created,
             expires: created,
             mfa: Some(created),
             source_ip: "127.0.0.1".into(),
             user_agent: "browser".into(),
-            reason: None,
+            restricted: false,
+reason: None,
             role: None,
         },
     );

@@ -178,22 +178,11 @@ impl Authenticator {
         if !self.knows(&signer, scoped.claim().scope().region()) {
             return Err(Unauthenticated::InvalidKey);
         }
-        let state = world.account(signer.account).ok_or(Unauthenticated::InvalidKey)?;
-        if state.account().status != AccountStatus::Active {
-            return Err(Unauthenticated::Suspended);
-        }
+        check_active(world, signer.account)?;
         let key = self.signing_key(&signer, scoped.claim().scope()).ok_or(Unauthenticated::InvalidKey)?;
         let verified = scoped.verify(body, &key.key)?;
-        let region = verified.claim().scope().region();
-        Ok(Authenticated {
-            principal: Principal {
-                account: signer.account,
-                partition: signer.partition,
-                identity: signer.identity,
-                credential: signer.credential,
-            },
-            region: region.into(),
-        })
+        let region = verified.claim().scope().region().into();
+        Ok(Authenticated { principal: signer.principal(), region })
     }
 
     /// Whether the partition of this region knows the key. A sandbox is in every partition at once, and ARNs in policies
@@ -272,6 +261,35 @@ struct Signer {
     identity: Identity,
     credential: Credential,
     proof: Proof,
+}
+
+impl Signer {
+    fn principal(self) -> Principal {
+        let Self { account, partition, identity, credential, .. } = self;
+        Principal { account, partition, identity, credential }
+    }
+}
+
+/// Who the holder of temporary credentials is, as the account stands: for sessions of the console that began with such
+/// credentials. Nothing is proved by it; whoever asks has kept the opened token since it was.
+///
+/// # Errors
+/// [`Unauthenticated`]: the credentials are over, or whoever they are of is gone.
+pub fn holder(world: &World, session: Arc<Session>, now: Time) -> Result<Principal, Unauthenticated> {
+    if session.claims.expires <= now || is_signed_out(world, &session, now) {
+        return Err(Unauthenticated::Expired);
+    }
+    let signer = temporary(world, session).ok_or(Unauthenticated::InvalidKey)?;
+    check_active(world, signer.account)?;
+    Ok(signer.principal())
+}
+
+fn check_active(world: &World, account: AccountId) -> Result<(), Unauthenticated> {
+    let state = world.account(account).ok_or(Unauthenticated::InvalidKey)?;
+    match state.account().status {
+        AccountStatus::Active => Ok(()),
+        AccountStatus::Suspended => Err(Unauthenticated::Suspended),
+    }
 }
 
 /// Whether these credentials are of a sign-in whose session is over.

@@ -16,7 +16,7 @@ use rootward_names::{
 use rootward_sigv4::Parts;
 use rootward_state::entities::{
     AccessKey, Account, AccountStatus, CredentialOwner, Document, Grants, Group, InlinePolicy, ManagedPolicy,
-    PolicyRef, PolicyVersion, Role, RootUser, SessionKind, SignInSession, SignedIn, Tag, User,
+    PolicyRef, PolicyVersion, Role, RootUser, Rotated, SessionKind, SignInSession, SignedIn, Tag, User,
 };
 use rootward_state::{Db, RowKey, Txn, World};
 use rootward_store::Memory;
@@ -209,12 +209,14 @@ impl Bench {
             kind: SessionKind::CommandLine,
             key: "ASIAY34FZKBOKMUTVV7A".parse().unwrap(),
             digest: [0; 32],
+            rotated: Rotated { at: Time::from_seconds(1), previous: None },
             created: NOW,
             used: NOW,
             expires,
             mfa: None,
             source_ip: "127.0.0.1".into(),
             user_agent: "test".into(),
+            restricted: false,
             reason: None,
             role: None,
         };

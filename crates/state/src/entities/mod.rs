@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use sign_in::{
     Bound, Decision, Factor, LoginProfile, MfaDevice, Passkey, PasswordPolicy, Position, Purpose, RootAccess,
-    RootGuard, Seal, SessionKind, SignInSession, SignedIn, Totp,
+    RootGuard, Rotated, Seal, SessionKind, SignInSession, SignedIn, Totp,
 };
 
 /// Whether an account may be used.

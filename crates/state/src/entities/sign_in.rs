@@ -214,6 +214,9 @@ pub struct SignInSession {
     pub key: AccessKeyId,
     /// SHA-256 of the secret that its cookie or refresh token carries.
     pub digest: [u8; 32],
+    /// When that secret was made, and the digest of the one before, which is good for a moment longer: a browser has several
+    /// requests under way.
+    pub rotated: Rotated,
     /// When it began.
     pub created: Time,
     /// When it was last used, to some minutes.
@@ -226,10 +229,21 @@ pub struct SignInSession {
     pub source_ip: Box<str>,
     /// With what, as the browser says.
     pub user_agent: Box<str>,
+    /// It is good for nothing but to register a second factor.
+    pub restricted: bool,
     /// Why the root user was needed.
     pub reason: Option<Box<str>>,
     /// The session token of the role that was switched to.
     pub role: Option<Box<str>>,
+}
+
+/// The change of a session's secret.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct Rotated {
+    /// When.
+    pub at: Time,
+    /// SHA-256 of the secret before.
+    pub previous: Option<[u8; 32]>,
 }
 
 impl std::fmt::Debug for SignInSession {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rootward_names::{AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId};
 use rootward_state::entities::{
     Account, AccountStatus, Bound, CredentialOwner, Factor, Grants, Group, MfaDevice, Named, PasswordPolicy,
-    PolicyRef, RootGuard, RootUser, Seal, SessionKind, SignInSession, SignedIn, Totp, User,
+    PolicyRef, RootGuard, RootUser, Rotated, Seal, SessionKind, SignInSession, SignedIn, Totp, User,
 };
 use rootward_state::{CommitError, Db, Opened, RowKey, Txn};
 use rootward_store::{Memory, Store};
@@ -303,12 +303,14 @@ fn rows_of_signing_in_read_back_and_are_guarded() {
         kind: SessionKind::Console,
         key: "ASIAY34FZKBOKMUTVV7A".parse().unwrap(),
         digest: [1; 32],
+        rotated: Rotated { at: Time::from_seconds(1), previous: None },
         created: Time::from_seconds(1),
         used: Time::from_seconds(1),
         expires: Time::from_seconds(9),
         mfa: None,
         source_ip: "127.0.0.1".into(),
         user_agent: "test".into(),
+        restricted: false,
         reason: None,
         role: None,
     };

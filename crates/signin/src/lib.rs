@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+//!
+//! - [`SignInService`] is the steps from the password to the session; [`Next`] says what comes next, [`Refused`] why not.
+//! - [`Live`] is a session in use and says who acts in it.
+//! - [`Browser`] ties the steps to one browser.
+//!
+//! Who guesses is slowed down by source and by name, and nobody is locked out (`lanes`). Nothing is stored while a sign-in is
+//! under way (`step`). Every end of a sign-in is on record (`record`).
+#![warn(missing_docs)]
+
+mod browser;
+mod lanes;
+mod record;
+mod service;
+mod session;
+mod step;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod visitor;
+
+pub use browser::Browser;
+pub use service::{Next, REASON_CHARS_MAX, Refused, Setup, SignInService, Welcome};
+pub use session::Live;
+pub use visitor::{Door, Visitor};

@@ -1,0 +1,816 @@
+//! The steps of signing in.
+//!
+//! ```text
+//! password ─▶ second factor ─▶ new password, if it must be changed ─▶ reason and approvals, for a sealed root user ─▶ session
+//! ```
+//!
+//! After each step the state says what is missing ([`SignInService::advance`]); nothing but that decides what comes next, so no
+//! step can be left out by sending another form. Every step runs on a thread that may block: it hashes, or waits for a commit.
+//!
+//! Who does not exist is treated like who does: the same lane, the same hash, the same answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rootward_audit::{Backlogged, Entry, Lane, Writer};
+use rootward_auth::guard::{self, Verdict};
+use rootward_auth::password::{Hasher, Password, Verified};
+use rootward_auth::second_factor;
+use rootward_auth::session::Tokens;
+use rootward_auth::{Credential, Identity, Principal, SignIn};
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time};
+use rootward_pipeline::Source;
+use rootward_state::entities::{
+    Account, AccountStatus, CredentialOwner, Factor, LoginProfile, MfaDevice, PasswordHash, Purpose,
+    RootAccess, RootGuard, Rotated, SessionKind, SignInSession, SignedIn, User,
+};
+use rootward_state::{ATTEMPTS_MAX, AccountState, CommitError, Db, RowKey, Txn};
+use rootward_store::vault::Vault;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::lanes::{Lanes, Wait};
+use crate::record::{Login, Scene, Whom, root_session_ended};
+use crate::session::{self, Live, Secret};
+use crate::step::{Shown, Step};
+use crate::visitor::{Knock, name_of};
+use crate::{Browser, Door, Visitor};
+
+/// How long a session lasts: twelve hours, as at AWS, but for a sealed root user's.
+const SESSION_SECONDS: i64 = 43_200;
+/// How long others have to decide on a request for root access.
+const REQUEST_SECONDS: i64 = 3_600;
+/// How long a decided or expired request stays to be looked at.
+const REQUEST_KEPT_SECONDS: i64 = 86_400;
+/// A password's last use is kept to five minutes, as AWS does.
+const USED_SECONDS: i64 = 300;
+/// A session's secret is replaced after an hour.
+const ROTATION_SECONDS: i64 = 3_600;
+/// The longest reason, in characters.
+pub const REASON_CHARS_MAX: usize = 256;
+/// How often, and how long apart, a record is handed over while the log does not keep up: two seconds in all.
+const HANDOVERS_MAX: usize = 200;
+const HANDOVER_PAUSE: Duration = Duration::from_millis(10);
+
+/// What signing in is made of.
+pub struct Setup {
+    /// The state.
+    pub db: Arc<Db>,
+    /// Who seals.
+    pub vault: Arc<Vault>,
+    /// Who opens session tokens.
+    pub tokens: Arc<Tokens>,
+    /// Who hashes passwords, a few at a time.
+    pub hasher: Arc<Hasher>,
+    /// Where records go.
+    pub writer: Arc<Writer>,
+    /// Time and randomness.
+    pub source: Arc<dyn Source>,
+    /// How long a root user may sign in without a second factor, in days from the first time on.
+    pub mfa_grace_days: u32,
+}
+
+/// Signs people in.
+pub struct SignInService {
+    setup: Setup,
+    lanes: Lanes,
+}
+
+/// What comes next. A `step` is for the form that goes on.
+#[derive(Debug)]
+pub enum Next {
+    /// Others must agree.
+    Approval {
+        /// For the form that looks again.
+        step: String,
+        /// The request they decide on.
+        request: Handle,
+        /// How many have agreed.
+        approved: usize,
+        /// How many must.
+        required: usize,
+        /// Until when they can.
+        expires: Time,
+    },
+    /// The password must be changed.
+    NewPassword {
+        /// For the form that changes it.
+        step: String,
+        /// Because it has expired; else because an administrator wants it.
+        expired: bool,
+    },
+    /// The root user is sealed: why is it needed?
+    Reason {
+        /// For the form that says so.
+        step: String,
+        /// How many must agree.
+        approvals: u8,
+        /// How long the session will last.
+        minutes: u8,
+    },
+    /// A second factor is to be shown.
+    SecondFactor {
+        /// For the form that shows it.
+        step: String,
+        /// Whether one of them shows codes.
+        codes: bool,
+        /// Whether one of them is a passkey.
+        passkeys: bool,
+    },
+    /// Signed in.
+    Welcome(Welcome),
+}
+
+/// A session that has begun.
+pub struct Welcome {
+    /// The account.
+    pub account: AccountId,
+    /// The value of the session's cookie.
+    pub cookie: String,
+    /// The value of the browser's cookie, which knows the name from now on.
+    pub browser: String,
+    /// When the session ends.
+    pub expires: Time,
+}
+
+impl std::fmt::Debug for Welcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Welcome {{ account: {}, expires: {:?}, … }}", self.account, self.expires)
+    }
+}
+
+/// Why somebody is not signed in. Says nothing about who exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// What the form carried is not good any more.
+    #[error("this sign-in took too long, or began in another browser: begin again")]
+    BeginAgain,
+    /// Too many passwords are being checked.
+    #[error("too many people are signing in at the moment: try again in a few seconds")]
+    Busy,
+    /// The password has expired, and the account's policy leaves it to administrators.
+    #[error("your password has expired: ask an administrator of your account for a new one")]
+    Expired,
+    /// The reason is missing or too long.
+    #[error("say in 1-{REASON_CHARS_MAX} characters why the root user is needed")]
+    NoReason,
+    /// An approver said no.
+    #[error("an approver has rejected the request")]
+    Rejected,
+    /// Not enough approvers agreed in time.
+    #[error("the request was not approved in time: begin again")]
+    RequestExpired,
+    /// Too many wrong guesses.
+    #[error("too many sign-ins that failed: try again in {seconds} seconds")]
+    Slow {
+        /// When to try again.
+        seconds: i64,
+    },
+    /// The account is suspended.
+    #[error("the account is suspended")]
+    Suspended,
+    /// The sign-in cannot be recorded or written.
+    #[error("the sign-in cannot be recorded now, and so is not carried out: try again later")]
+    Unavailable,
+    /// Wrong name or password.
+    #[error("name or password is wrong")]
+    Wrong,
+    /// Wrong code or key.
+    #[error("the code or security key is wrong, or was used already")]
+    WrongFactor,
+}
+
+impl From<Wait> for Refused {
+    fn from(wait: Wait) -> Self {
+        Self::Slow { seconds: wait.seconds }
+    }
+}
+
+/// A password as it is kept.
+struct Kept {
+    hash: PasswordHash,
+    set: Time,
+    reset_required: bool,
+}
+
+/// A transaction of a sign-in under way, with the records that go with it.
+struct Act<'a> {
+    service: &'a SignInService,
+    visitor: &'a Visitor<'a>,
+    txn: Txn,
+    state: Arc<AccountState>,
+    entries: Vec<Entry>,
+    now: Time,
+}
+
+impl SignInService {
+    /// Signing in, made of these parts.
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, lanes: Lanes::new() }
+    }
+
+    /// The browser of a cookie; a new one for a cookie that is none of ours.
+    pub fn browser(&self, cookie: Option<&str>) -> Browser {
+        let known = cookie.and_then(|cookie| Browser::open(&self.setup.vault, cookie));
+        known.unwrap_or_else(|| Browser::new(&mut self.draw()))
+    }
+
+    /// The value of a browser's cookie.
+    pub fn browser_cookie(&self, browser: &Browser) -> String {
+        browser.seal(&self.setup.vault, &mut self.draw())
+    }
+
+    /// First step: name and password.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn password(
+        &self,
+        visitor: &Visitor<'_>,
+        door: &Door<'_>,
+        password: &Password,
+    ) -> Result<Next, Refused> {
+        let world = self.setup.db.snapshot();
+        let knock = Knock::at(&world, door);
+        let state = knock.account.and_then(|id| world.account(id));
+        let kept = state.zip(knock.owner).and_then(|(state, owner)| kept(state, owner));
+        let (guess, clock) = (visitor.browser.lane(knock.name), self.setup.source.machine_now());
+        let guess = self.lanes.enter(visitor.address, knock.name, guess, clock)?;
+        let Ok(permit) = self.setup.hasher.permit() else {
+            guess.was_none();
+            return Err(Refused::Busy);
+        };
+        let verified = permit.verify(password, kept.as_ref().map(|kept| &kept.hash));
+        let (Verified::Matches { outdated }, Some(kept), Some(state), Some(owner)) =
+            (verified, kept, state, knock.owner)
+        else {
+            drop(permit);
+            if let Some(state) = state {
+                self.failed(visitor, state, knock.owner)?;
+            }
+            return Err(Refused::Wrong);
+        };
+        guess.was_right();
+        let rehashed = outdated.then(|| permit.hash(password, &mut self.draw()).ok()).flatten();
+        drop(permit);
+        let account = state.account().id;
+        let began = self.setup.source.now();
+        let browser = visitor.browser.id();
+        let step = Step {
+            account,
+            owner,
+            browser,
+            began,
+            password_set: kept.set,
+            factor: None,
+            reason: None,
+            request: None,
+        };
+        self.act(visitor, account, |act| {
+            if act.state.account().status != AccountStatus::Active {
+                return Err(Refused::Suspended);
+            }
+            if let Some(hash) = &rehashed {
+                act.rehash(owner, &kept.hash, hash);
+            }
+            if let Some(kind) = act.kind_of_factors(owner) {
+                act.record(|scene, random| scene.check_mfa(Whom::Known(owner), kind, random));
+            }
+            act.advance(&step)
+        })
+    }
+
+    /// Second step: a code of any of the user's devices.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn code(&self, visitor: &Visitor<'_>, step: &str, code: &str) -> Result<Next, Refused> {
+        let step = self.step(visitor, step)?;
+        let clock = self.setup.source.machine_now();
+        let guess = self.guess_factor(visitor, &step)?;
+        let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+        let result = self.act(visitor, step.account, |act| {
+            let Step { account, owner, .. } = step;
+            let device =
+                second_factor::answer(&mut act.txn, &self.setup.vault, account, owner, None, &code, clock);
+            let Some(device) = device else { return Err(act.wrong_factor(owner)) };
+            act.advance(&Step {
+                factor: Some(Shown { device: device.id.clone(), at: act.now }),
+                ..step.clone()
+            })
+        });
+        if !matches!(result, Err(Refused::WrongFactor)) {
+            guess.was_right();
+        }
+        result
+    }
+
+    /// After a password was changed that had to be: the new one.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn changed(&self, visitor: &Visitor<'_>, step: &str, password: &Password) -> Result<Next, Refused> {
+        let step = self.step(visitor, step)?;
+        let world = self.setup.db.snapshot();
+        let state = world.account(step.account).ok_or(Refused::BeginAgain)?;
+        let kept = kept(state, step.owner).ok_or(Refused::BeginAgain)?;
+        let permit = self.setup.hasher.permit().map_err(|_| Refused::Busy)?;
+        let verified = permit.verify(password, Some(&kept.hash));
+        drop(permit);
+        if verified == Verified::Differs {
+            return Err(Refused::BeginAgain);
+        }
+        self.act(visitor, step.account, |act| act.advance(&Step { password_set: kept.set, ..step.clone() }))
+    }
+
+    /// Who changes the password that must be changed: good for one call from inside.
+    ///
+    /// # Errors
+    /// [`Refused::BeginAgain`].
+    pub fn who_changes_password(&self, visitor: &Visitor<'_>, step: &str) -> Result<Principal, Refused> {
+        let step = self.step(visitor, step)?;
+        let world = self.setup.db.snapshot();
+        let state = world.account(step.account).ok_or(Refused::BeginAgain)?;
+        let CredentialOwner::User(id) = step.owner else { return Err(Refused::BeginAgain) };
+        let user = state.by_id::<User>(id).ok_or(Refused::BeginAgain)?;
+        let random = &mut self.draw();
+        let sign_in = SignIn { session: Handle::random(random), kind: SessionKind::Console };
+        Ok(Principal {
+            account: step.account,
+            partition: state.account().partition,
+            identity: Identity::User(Arc::clone(user)),
+            credential: Credential::Temporary {
+                key: AccessKeyId::random(AccessKeyKind::Temporary, step.account, random),
+                issued: step.began,
+                mfa: step.factor.as_ref().map(|shown| shown.at),
+                sign_in: Some(sign_in),
+            },
+        })
+    }
+
+    /// Why the sealed root user is needed. Others are asked, if they must agree.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn reason(&self, visitor: &Visitor<'_>, step: &str, reason: &str) -> Result<Next, Refused> {
+        let step = self.step(visitor, step)?;
+        let reason = reason.trim();
+        let is_good =
+            (1..=REASON_CHARS_MAX).contains(&reason.chars().count()) && !reason.chars().any(char::is_control);
+        if !is_good {
+            return Err(Refused::NoReason);
+        }
+        let step = Step { reason: Some(reason.into()), ..step };
+        self.act(visitor, step.account, |act| {
+            let step = act.ask(&step);
+            act.advance(&step)
+        })
+    }
+
+    /// Looks again whether others have agreed.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn look_again(&self, visitor: &Visitor<'_>, step: &str) -> Result<Next, Refused> {
+        let step = self.step(visitor, step)?;
+        self.act(visitor, step.account, |act| act.advance(&step))
+    }
+
+    /// The session of a cookie, if it is not over and comes from where it was given to.
+    pub fn session(&self, visitor: &Visitor<'_>, cookie: &str) -> Option<Live> {
+        let world = self.setup.db.snapshot();
+        session::find(&world, &self.setup.tokens, cookie, visitor, self.setup.source.now())
+    }
+
+    /// Notes that a session is in use; a new cookie when its secret is due to be replaced.
+    pub fn touch(&self, live: &Live) -> Option<String> {
+        let now = self.setup.source.now();
+        let is_due = |since: Time, seconds: i64| now.seconds() - since.seconds() >= seconds;
+        let rotates = is_due(live.row.rotated.at, ROTATION_SECONDS);
+        if !rotates && !is_due(live.row.used, USED_SECONDS) {
+            return None;
+        }
+        let key = RowKey::Session(live.account, live.id);
+        let mut txn = self.setup.db.begin();
+        let row = txn.get::<SignInSession>(key.clone())?;
+        let secret = Secret::random(&mut self.draw());
+        let mut row = SignInSession { used: now, ..SignInSession::clone(&row) };
+        // Of several requests at once one replaces the secret; the others find the row changed.
+        if rotates {
+            row.rotated = Rotated { at: now, previous: Some(row.digest) };
+            row.digest = secret.digest();
+        }
+        txn.put(key, row);
+        let written = self.setup.db.commit_wait(txn).is_ok();
+        (written && rotates).then(|| secret.cookie(live.account, live.id))
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// [`Refused::Unavailable`].
+    pub fn sign_out(&self, visitor: &Visitor<'_>, live: &Live) -> Result<(), Refused> {
+        self.act(visitor, live.account, |act| {
+            let key = RowKey::Session(live.account, live.id);
+            if let Some(row) = act.txn.get::<SignInSession>(key.clone()) {
+                act.txn.delete(key);
+                if row.reason.is_some() {
+                    let parameters = json!({ "sessionId": live.id.to_string(), "reason": "signed out" });
+                    act.record(|scene, random| scene.break_glass("RootSessionEnded", &parameters, random));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Removes sessions and requests that are over, and says of a seal that was broken for a while that it has closed.
+    pub fn sweep(&self) {
+        let (world, now) = (self.setup.db.snapshot(), self.setup.source.now());
+        for state in world.accounts() {
+            let (account, partition) = (state.account().id, state.account().partition);
+            let mut txn = self.setup.db.begin();
+            for (id, row) in state.sessions().iter().filter(|(_, row)| row.expires <= now) {
+                txn.delete(RowKey::Session(account, *id));
+                if row.reason.is_some() {
+                    let entry = root_session_ended(account, partition, *id, "expired", now, &mut self.draw());
+                    txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
+                }
+            }
+            let is_old = |row: &RootAccess| row.expires.plus_seconds(REQUEST_KEPT_SECONDS) <= now;
+            for (id, _) in state.root_accesses().iter().filter(|(_, row)| is_old(row)) {
+                txn.delete(RowKey::RootAccess(account, *id));
+            }
+            if !txn.is_read_only()
+                && let Err(error) = self.setup.db.commit_wait(txn)
+            {
+                tracing::debug!(%account, %error, "sessions that are over were not removed");
+            }
+        }
+    }
+
+    fn step(&self, visitor: &Visitor<'_>, text: &str) -> Result<Step, Refused> {
+        let now = self.setup.source.now();
+        Step::open(&self.setup.vault, text, visitor.browser.id(), now).ok_or(Refused::BeginAgain)
+    }
+
+    /// A place in the lanes for a second factor, which has its own: who knows the password may not try all codes.
+    fn guess_factor(&self, visitor: &Visitor<'_>, step: &Step) -> Result<crate::lanes::Guess, Refused> {
+        let world = self.setup.db.snapshot();
+        let name = world.account(step.account).and_then(|state| name_of(state, step.owner));
+        let name = name.ok_or(Refused::BeginAgain)?;
+        let lane: [u8; 32] =
+            Sha256::new().chain_update(b"second factor").chain_update(name).finalize().into();
+        let browser: [u8; 32] = Sha256::digest(step.browser).into();
+        Ok(self.lanes.enter(visitor.address, lane, Some(browser), self.setup.source.machine_now())?)
+    }
+
+    /// Records a sign-in that failed.
+    fn failed(
+        &self,
+        visitor: &Visitor<'_>,
+        state: &AccountState,
+        owner: Option<CredentialOwner>,
+    ) -> Result<(), Refused> {
+        let scene = Scene { visitor, state, now: self.setup.source.now() };
+        let has_mfa = owner.is_some_and(|owner| state.mfa_devices_of(owner).next().is_some());
+        let whom = owner.map_or(Whom::Nobody, Whom::Known);
+        self.send(scene.console_login(whom, Login::Failed { has_mfa }, &mut self.draw()))
+    }
+
+    /// Runs a step and commits what it writes with its records, again when it loses a race.
+    fn act<'a, R>(
+        &'a self,
+        visitor: &'a Visitor<'a>,
+        account: AccountId,
+        step: impl Fn(&mut Act<'a>) -> Result<R, Refused>,
+    ) -> Result<R, Refused> {
+        for _ in 0..ATTEMPTS_MAX {
+            let txn = self.setup.db.begin();
+            let state = txn.view(account).ok_or(Refused::BeginAgain)?;
+            let now = self.setup.source.now();
+            let mut act = Act { service: self, visitor, txn, state, entries: Vec::new(), now };
+            let result = step(&mut act);
+            let Act { mut txn, entries, .. } = act;
+            if result.is_err() || txn.is_read_only() {
+                entries.into_iter().try_for_each(|entry| self.send(entry))?;
+                return result;
+            }
+            if !self.setup.writer.is_healthy() {
+                return Err(Refused::Unavailable);
+            }
+            for entry in &entries {
+                txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
+            }
+            match self.setup.db.commit_wait(txn) {
+                Ok(_) => return result,
+                Err(CommitError::Conflict) => {}
+                Err(error) => {
+                    tracing::error!(%error, "the store refused a sign-in");
+                    return Err(Refused::Unavailable);
+                }
+            }
+        }
+        Err(Refused::Unavailable)
+    }
+
+    fn send(&self, mut entry: Entry) -> Result<(), Refused> {
+        for _ in 0..HANDOVERS_MAX {
+            match self.setup.writer.try_send(Lane::Plain, entry) {
+                Ok(()) => return Ok(()),
+                Err(Backlogged { entry: back }) => entry = *back,
+            }
+            std::thread::sleep(HANDOVER_PAUSE);
+        }
+        Err(Refused::Unavailable)
+    }
+
+    fn draw(&self) -> Draw<'_> {
+        Draw(&*self.setup.source)
+    }
+}
+
+struct Draw<'a>(&'a dyn Source);
+
+impl Random for Draw<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
+    }
+}
+
+/// The password of somebody of an account, unguarded.
+fn kept(state: &AccountState, owner: CredentialOwner) -> Option<Kept> {
+    match owner {
+        CredentialOwner::Root => of_root(state.account()),
+        CredentialOwner::User(id) => state.login_profile(id).map(|profile| of_user(profile)),
+    }
+}
+
+fn of_root(account: &Account) -> Option<Kept> {
+    let hash = account.root.password.clone()?;
+    Some(Kept { hash, set: account.root.password_set.unwrap_or(account.created), reset_required: false })
+}
+
+fn of_user(profile: &LoginProfile) -> Kept {
+    let LoginProfile { password, set, reset_required, .. } = profile;
+    Kept { hash: password.clone(), set: *set, reset_required: *reset_required }
+}
+
+impl Act<'_> {
+    /// What is missing until the session can begin; the session when nothing is.
+    fn advance(&mut self, step: &Step) -> Result<Next, Refused> {
+        let kept = self.kept(step.owner).filter(|kept| kept.set == step.password_set);
+        let kept = kept.ok_or(Refused::BeginAgain)?;
+        let factors: Vec<_> = self.state.mfa_devices_of(step.owner).cloned().collect();
+        if !factors.is_empty() && step.factor.is_none() {
+            return Ok(Next::SecondFactor {
+                step: self.seal(step),
+                codes: factors.iter().any(|device| matches!(device.factor, Factor::Totp(_))),
+                passkeys: factors.iter().any(|device| matches!(device.factor, Factor::Passkey(_))),
+            });
+        }
+        match step.owner {
+            CredentialOwner::Root => self.advance_root(step, factors.is_empty()),
+            CredentialOwner::User(id) => self.advance_user(step, id, &kept),
+        }
+    }
+
+    fn advance_user(
+        &mut self,
+        step: &Step,
+        id: rootward_names::UniqueId,
+        kept: &Kept,
+    ) -> Result<Next, Refused> {
+        let policy = self.state.password_policy();
+        let expires = policy.and_then(|policy| policy.expires(kept.set));
+        let expired = expires.is_some_and(|expires| expires <= self.now);
+        if expired && policy.is_some_and(|policy| policy.hard_expiry) {
+            return Err(Refused::Expired);
+        }
+        if expired || kept.reset_required {
+            return Ok(Next::NewPassword { step: self.seal(step), expired });
+        }
+        let key = RowKey::LoginProfile(step.account, id);
+        if let Some(profile) = self.txn.get::<LoginProfile>(key.clone())
+            && is_used_before(profile.used, self.now)
+        {
+            self.txn.put(key, LoginProfile { used: Some(self.now), ..LoginProfile::clone(&profile) });
+        }
+        let expires = self.now.plus_seconds(SESSION_SECONDS);
+        Ok(self.begin(step, SignedIn::User(id), expires, false))
+    }
+
+    fn advance_root(&mut self, step: &Step, no_factor: bool) -> Result<Next, Refused> {
+        let key = RowKey::RootGuard(step.account);
+        let guard = self.txn.get::<RootGuard>(key.clone());
+        let guard = guard.map_or_else(RootGuard::new, |guard| RootGuard::clone(&guard));
+        let sealed = guard.is_sealed(self.now);
+        let (approvals, minutes) = (guard.approvals_required, guard.session_minutes);
+        if sealed && step.reason.is_none() {
+            return Ok(Next::Reason { step: self.seal(step), approvals, minutes });
+        }
+        if sealed
+            && approvals > 0
+            && let Some(waiting) = self.use_request(step)?
+        {
+            return Ok(waiting);
+        }
+        // The grace period of a root user without a second factor begins with its first sign-in, and anew if it lost one.
+        let missing_since = no_factor.then(|| guard.mfa_missing_since.unwrap_or(self.now));
+        if missing_since != guard.mfa_missing_since {
+            self.txn.put(key, RootGuard { mfa_missing_since: missing_since, ..guard });
+        }
+        let grace = i64::from(self.service.setup.mfa_grace_days) * 86_400;
+        let restricted = missing_since.is_some_and(|since| since.plus_seconds(grace) <= self.now);
+        self.note_root_use(step.account);
+        let seconds = if sealed { i64::from(minutes) * 60 } else { SESSION_SECONDS };
+        let expires = self.now.plus_seconds(seconds);
+        if sealed {
+            self.announce(step, expires);
+        }
+        Ok(self.begin(step, SignedIn::Root, expires, restricted))
+    }
+
+    /// Uses the request that others have agreed to up; or says that they have not yet.
+    fn use_request(&mut self, step: &Step) -> Result<Option<Next>, Refused> {
+        let (id, secret) = step.request.ok_or(Refused::BeginAgain)?;
+        let key = RowKey::RootAccess(step.account, id);
+        let access = self.txn.get::<RootAccess>(key.clone()).ok_or(Refused::RequestExpired)?;
+        if access.digest != <[u8; 32]>::from(Sha256::digest(secret)) || access.purpose != Purpose::SignIn {
+            return Err(Refused::BeginAgain);
+        }
+        let standing = guard::standing(&self.state, &access, self.now);
+        match standing.verdict {
+            Verdict::Granted => {
+                self.txn.put(key, RootAccess { used: Some(self.now), ..RootAccess::clone(&access) });
+                Ok(None)
+            }
+            Verdict::Pending => Ok(Some(Next::Approval {
+                step: self.seal(step),
+                request: id,
+                approved: standing.approved.len(),
+                required: standing.required,
+                expires: access.expires,
+            })),
+            Verdict::Rejected => Err(Refused::Rejected),
+            Verdict::Expired => Err(Refused::RequestExpired),
+            Verdict::Used => Err(Refused::BeginAgain),
+        }
+    }
+
+    /// Asks those who must agree, if anybody must.
+    fn ask(&mut self, step: &Step) -> Step {
+        let guard = self.state.root_guard();
+        let must_ask =
+            guard.is_sealed(self.now) && guard.approvals_required > 0 && step.owner == CredentialOwner::Root;
+        let no_factor_missing =
+            step.factor.is_some() || self.state.mfa_devices_of(step.owner).next().is_none();
+        if !must_ask || !no_factor_missing {
+            return step.clone();
+        }
+        let random = &mut self.service.draw();
+        let (id, mut secret) = (Handle::random(random), [0; 32]);
+        random.fill(&mut secret);
+        let (reason, expires) =
+            (step.reason.clone().unwrap_or_default(), self.now.plus_seconds(REQUEST_SECONDS));
+        let parameters =
+            json!({ "requestId": id.to_string(), "reason": reason, "expires": expires.to_string() });
+        self.record(|scene, random| scene.break_glass("RootAccessRequested", &parameters, random));
+        let access = RootAccess {
+            purpose: Purpose::SignIn,
+            reason,
+            digest: Sha256::digest(secret).into(),
+            source_ip: self.visitor.address.to_string().into(),
+            requested: self.now,
+            expires,
+            decisions: Vec::new(),
+            used: None,
+        };
+        self.txn.put(RowKey::RootAccess(step.account, id), access);
+        Step { request: Some((id, secret)), ..step.clone() }
+    }
+
+    fn announce(&mut self, step: &Step, expires: Time) {
+        let parameters = json!({
+            "reason": step.reason,
+            "requestId": step.request.map(|(id, _)| id.to_string()),
+            "expires": expires.to_string(),
+        });
+        self.record(|scene, random| scene.break_glass("RootSessionStarted", &parameters, random));
+    }
+
+    fn begin(&mut self, step: &Step, holder: SignedIn, expires: Time, restricted: bool) -> Next {
+        let random = &mut self.service.draw();
+        let (id, secret) = (Handle::random(random), Secret::random(random));
+        let row = SignInSession {
+            holder,
+            kind: SessionKind::Console,
+            key: AccessKeyId::random(AccessKeyKind::Temporary, step.account, random),
+            digest: secret.digest(),
+            rotated: Rotated { at: self.now, previous: None },
+            created: self.now,
+            used: self.now,
+            expires,
+            mfa: step.factor.as_ref().map(|shown| shown.at),
+            source_ip: self.visitor.address.to_string().into(),
+            user_agent: session::agent(self.visitor).into(),
+            restricted,
+            reason: step.reason.clone(),
+            role: None,
+        };
+        self.txn.put(RowKey::Session(step.account, id), row);
+        let shown = step.factor.as_ref().and_then(|shown| self.state.mfa_device(&shown.device));
+        let partition = self.state.account().partition;
+        let serial = shown.map(|device| device.serial_number(partition, step.account));
+        let login = Login::Succeeded { mfa: serial.as_deref() };
+        self.record(|scene, random| scene.console_login(Whom::Known(step.owner), login, random));
+        let browser = self.visitor.browser.clone();
+        let browser = match name_of(&self.state, step.owner) {
+            Some(name) => browser.known_to(name),
+            None => browser,
+        };
+        Next::Welcome(Welcome {
+            account: step.account,
+            cookie: secret.cookie(step.account, id),
+            browser: browser.seal(&self.service.setup.vault, random),
+            expires,
+        })
+    }
+
+    fn wrong_factor(&mut self, owner: CredentialOwner) -> Refused {
+        let login = Login::Failed { has_mfa: true };
+        self.record(|scene, random| scene.console_login(Whom::Known(owner), login, random));
+        Refused::WrongFactor
+    }
+
+    /// The password of who signs in, guarded.
+    fn kept(&mut self, owner: CredentialOwner) -> Option<Kept> {
+        let account = self.state.account().id;
+        match owner {
+            CredentialOwner::Root => of_root(&*self.txn.account(account)?),
+            CredentialOwner::User(id) => {
+                self.state.by_id::<User>(id)?;
+                self.txn
+                    .get::<LoginProfile>(RowKey::LoginProfile(account, id))
+                    .map(|profile| of_user(&profile))
+            }
+        }
+    }
+
+    /// Keeps a password under today's parameters, unless it was changed meanwhile.
+    fn rehash(&mut self, owner: CredentialOwner, old: &PasswordHash, new: &PasswordHash) {
+        let account = self.state.account().id;
+        let is_same = |hash: &PasswordHash| hash.expose() == old.expose();
+        match owner {
+            CredentialOwner::Root => {
+                let Some(row) = self.txn.account(account) else { return };
+                if row.root.password.as_ref().is_some_and(is_same) {
+                    let mut row = Account::clone(&row);
+                    row.root.password = Some(new.clone());
+                    self.txn.put(RowKey::Account(account), row);
+                }
+            }
+            CredentialOwner::User(id) => {
+                let key = RowKey::LoginProfile(account, id);
+                let Some(row) = self.txn.get::<LoginProfile>(key.clone()) else { return };
+                if is_same(&row.password) {
+                    self.txn.put(key, LoginProfile { password: new.clone(), ..LoginProfile::clone(&row) });
+                }
+            }
+        }
+    }
+
+    fn note_root_use(&mut self, account: AccountId) {
+        let Some(row) = self.txn.account(account) else { return };
+        if is_used_before(row.root.password_used, self.now) {
+            let mut row = Account::clone(&row);
+            row.root.password_used = Some(self.now);
+            self.txn.put(RowKey::Account(account), row);
+        }
+    }
+
+    /// What `CheckMfa` calls the second factors of somebody; none if they have none.
+    fn kind_of_factors(&self, owner: CredentialOwner) -> Option<&'static str> {
+        let mut factors = self.state.mfa_devices_of(owner);
+        let first: &MfaDevice = factors.next()?;
+        Some(match (&first.factor, factors.next()) {
+            (_, Some(_)) => "Multiple MFA Devices",
+            (Factor::Passkey(_), None) => "U2F MFA",
+            (Factor::Totp(_), None) => "Virtual MFA",
+        })
+    }
+
+    fn record(&mut self, entry: impl FnOnce(&Scene<'_>, &mut dyn Random) -> Entry) {
+        let scene = Scene { visitor: self.visitor, state: &self.state, now: self.now };
+        let entry = entry(&scene, &mut self.service.draw());
+        self.entries.push(entry);
+    }
+
+    fn seal(&self, step: &Step) -> String {
+        step.seal(&self.service.setup.vault, &mut self.service.draw())
+    }
+}
+
+/// Whether a last use is so old that a new one is worth a write.
+fn is_used_before(used: Option<Time>, now: Time) -> bool {
+    used.is_none_or(|used| now.seconds() - used.seconds() >= USED_SECONDS || now < used)
+}

@@ -1,0 +1,107 @@
+//! Steps: what a sign-in has shown so far, in the browser's hands until it is finished.
+//!
+//! Nothing is stored while a sign-in is under way. Each page carries a sealed step to the next, bound to the browser that
+//! began; it says what was proved and when, and what it says is held against the state again each time: a password that was
+//! changed in between, or a user who is gone, ends it.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use rootward_names::{AccountId, Handle, Random, Time};
+use rootward_state::entities::CredentialOwner;
+use rootward_store::vault::Vault;
+use serde::{Deserialize, Serialize};
+
+/// Separates steps from everything else that is sealed, and versions their form.
+const CONTEXT: &[u8] = b"sign-in step 1";
+/// How long a sign-in may take from the password to its end, in seconds; waiting for approvals does not count.
+pub(crate) const SECONDS_MAX: i64 = 900;
+/// Longer texts are not looked at.
+const TEXT_BYTES_MAX: usize = 4_096;
+
+/// What was shown so far.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Step {
+    /// In which account.
+    pub(crate) account: AccountId,
+    /// Who.
+    pub(crate) owner: CredentialOwner,
+    /// With which browser.
+    pub(crate) browser: [u8; 16],
+    /// When the password was right.
+    pub(crate) began: Time,
+    /// When the password was set that was right.
+    pub(crate) password_set: Time,
+    /// The second factor, if one was shown.
+    pub(crate) factor: Option<Shown>,
+    /// Why the root user is needed.
+    pub(crate) reason: Option<Box<str>>,
+    /// The request that others must agree to, and its secret.
+    pub(crate) request: Option<(Handle, [u8; 32])>,
+}
+
+/// A second factor that was shown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Shown {
+    /// Its id.
+    pub(crate) device: Box<str>,
+    /// When.
+    pub(crate) at: Time,
+}
+
+impl Step {
+    /// The text that the page carries.
+    pub(crate) fn seal(&self, vault: &Vault, random: &mut dyn Random) -> String {
+        // Serializing to memory fails for no field; an empty token would simply never open.
+        let plain = postcard::to_stdvec(self).unwrap_or_default();
+        BASE64_URL_SAFE_NO_PAD.encode(vault.seal_token(CONTEXT, &plain, random))
+    }
+
+    /// Reads the text that the page of `browser` carries; none if it is not ours, another browser's, or too old.
+    pub(crate) fn open(vault: &Vault, text: &str, browser: [u8; 16], now: Time) -> Option<Self> {
+        if text.len() > TEXT_BYTES_MAX {
+            return None;
+        }
+        let sealed = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        let step: Self = postcard::from_bytes(&vault.open_token(CONTEXT, &sealed).ok()?).ok()?;
+        let age = now.seconds() - step.began.seconds();
+        // A request that others decide on ends at its own time. A clock that was set back prolongs nothing.
+        let in_time = step.request.is_some() || (0..SECONDS_MAX).contains(&age);
+        (step.browser == browser && in_time).then_some(step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_store::vault::Key;
+
+    use super::*;
+    use crate::testing::Counter;
+
+    #[test]
+    fn step_is_for_its_browser_and_its_time() {
+        let random = &mut Counter(1);
+        let vault = Vault::new(&Key::random(random));
+        let at = |seconds| Time::from_seconds(1_700_000_000 + seconds);
+        let step = Step {
+            account: "123456789012".parse().unwrap(),
+            owner: CredentialOwner::Root,
+            browser: [1; 16],
+            began: at(0),
+            password_set: at(-1),
+            factor: None,
+            reason: None,
+            request: None,
+        };
+        let text = step.seal(&vault, random);
+        let open = |text: &str, browser, now| Step::open(&vault, text, [browser; 16], now).is_some();
+        assert!(open(&text, 1, at(0)) && open(&text, 1, at(SECONDS_MAX - 1)));
+        assert!(!open(&text, 2, at(0)) && !open(&text, 1, at(SECONDS_MAX)) && !open(&text, 1, at(-1)));
+        for broken in
+            ["", "AAAA", "é", text.strip_prefix(|_: char| true).unwrap(), &"A".repeat(TEXT_BYTES_MAX + 1)]
+        {
+            assert!(!open(broken, 1, at(0)), "{broken}");
+        }
+        let waiting = Step { request: Some((Handle::random(random), [0; 32])), ..step };
+        assert!(open(&waiting.seal(&vault, random), 1, at(10 * SECONDS_MAX)));
+    }
+}
