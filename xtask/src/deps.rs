@@ -39,11 +39,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
+    ("signin", &["audit", "auth", "names", "pipeline", "state", "store"]),
     (
         "server",
         &[
-            "api", "audit", "auth", "insight", "managed", "names", "pipeline", "policy", "services", "sigv4",
-            "state", "store", "wire",
+            "api", "audit", "auth", "insight", "managed", "names", "pipeline", "policy", "services",
+            "signin", "sigv4", "state", "store", "wire",
         ],
     ),
     (

@@ -291,9 +291,9 @@ impl SignInService {
         let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
         let result = self.act(visitor, step.account, |act| {
             let Step { account, owner, .. } = step;
-            let device =
-                second_factor::answer(&mut act.txn, &self.setup.vault, account, owner, None, &code, clock);
-            let Some(device) = device else { return Err(act.wrong_factor(owner)) };
+            let shown = second_factor::Shown { account, owner, device: None, code: &code };
+            let taken = second_factor::take(&mut act.txn, &shown, &self.setup.vault, clock);
+            let Ok(device) = taken else { return Err(act.wrong_factor(owner)) };
             act.advance(&Step {
                 factor: Some(Shown { device: device.id.clone(), at: act.now }),
                 ..step.clone()
