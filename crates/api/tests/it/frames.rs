@@ -87,7 +87,7 @@ fn json_to_a_service_that_does_not_speak_it_is_an_unknown_operation() {
         ..post("{}")
     };
     assert_eq!(refusal(request).0, "UnknownOperationException");
-    assert_eq!(request.protocol(), Protocol::Json);
+    assert_eq!(request.protocol(SERVICES), Protocol::Json);
 }
 
 #[test]
