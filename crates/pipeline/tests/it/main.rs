@@ -3,5 +3,6 @@
 
 mod bench;
 mod ours;
+mod protocols;
 mod refusals;
 mod writes;
