@@ -27,8 +27,8 @@ fn decoded(query: &str, body: &str) -> Result<(&'static str, Record), Error> {
         method: "POST",
         query,
         content_type: Some("application/x-www-form-urlencoded; charset=utf-8"),
-        target: None,
         body: body.as_bytes(),
+        ..HttpRequest::default()
     };
     let frame = Frame::read(request, SERVICES)?;
     Ok((frame.operation.name, frame.input()?))

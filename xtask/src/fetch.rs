@@ -1,4 +1,5 @@
-//! `fetch-models`: takes the service models out of the pinned package and keeps what the generator needs of them.
+//! `fetch-models`: takes the service models out of the pinned package and keeps what the generator needs of them. A model
+//! of our own is left alone.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -22,7 +23,7 @@ pub(crate) fn fetch_models() -> Result<(), String> {
         .arg(folder.path())
         .arg(format!("{PACKAGE}=={VERSION}")))?;
     run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(folder.path()))?;
-    for service in SERVICES {
+    for service in SERVICES.iter().filter(|service| !service.is_ours) {
         let from = format!("{PACKAGE}/data/{}/{}/service-2.json.gz", service.name, service.version);
         let reduced = reduce(&folder.path().join(from))?;
         let to = root().join("models").join(format!("{}.json", service.name));

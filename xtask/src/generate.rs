@@ -1,7 +1,8 @@
 //! `generate`: writes `crates/api/src/<service>/generated.rs` from `models/<service>.json` and `models/overrides/`.
 //!
 //! The output is a list of names: types through the macros of `rootward_wire`, and beside them the descriptors that the
-//! codecs walk. Only shapes that an operation reaches are written. Works offline.
+//! codecs walk. Only shapes that an operation reaches are written, and of exceptions the members besides the message, if
+//! there are any. Works offline.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -44,9 +45,11 @@ pub(crate) fn generate(mode: Mode) -> Result<(), String> {
 pub(crate) fn read_model(service: &Service) -> Result<Model, String> {
     let models = root().join("models");
     let mut model: Model = read_json(&models.join(format!("{}.json", service.name)))?;
-    let overrides: Vec<Override> =
-        read_json(&models.join("overrides").join(format!("{}.json", service.name)))?;
-    model.patch(overrides)?;
+    let overrides = models.join("overrides").join(format!("{}.json", service.name));
+    if overrides.exists() {
+        model.patch(read_json::<Vec<Override>>(&overrides)?)?;
+    }
+    model.reduce_exceptions()?;
     if model.metadata.api_version != service.version {
         return Err(format!("{} has version {}", service.name, model.metadata.api_version));
     }
@@ -104,6 +107,11 @@ impl Generator {
             for target in [&operation.input, &operation.output].into_iter().flatten() {
                 reach(&model, &target.shape, &mut names)?;
             }
+            for error in &operation.errors {
+                if !model.shape(&error.shape)?.members.is_empty() {
+                    reach(&model, &error.shape, &mut names)?;
+                }
+            }
         }
         let reached = model.shapes.iter().map(|(name, _)| name.to_owned());
         let reached = reached.filter(|name| names.contains(name)).collect();
@@ -112,6 +120,7 @@ impl Generator {
 
     fn write(mut self) -> Result<String, String> {
         self.check_names()?;
+        self.check_places()?;
         self.service()?;
         self.errors()?;
         let types = self.types()?;
@@ -142,6 +151,34 @@ impl Generator {
             Some((name, _)) => Err(format!("operation `{name}` has the name of a shape")),
             None => Ok(()),
         }
+    }
+
+    /// Payloads name a member, and the labels of a path are just the members that are in it, whole segments each.
+    fn check_places(&self) -> Result<(), String> {
+        for name in &self.reached {
+            let shape = self.model.shape(name)?;
+            if let Some(payload) =
+                shape.payload.as_deref().filter(|payload| shape.members.get(payload).is_none())
+            {
+                return Err(format!("the payload of `{name}`, `{payload}`, is no member"));
+            }
+        }
+        for (name, operation) in self.model.operations.iter() {
+            let uri = &operation.http.request_uri;
+            let mut labels =
+                labels(uri).ok_or_else(|| format!("the path of `{name}` is not understood: {uri}"))?;
+            let input = operation.input.as_ref().map(|input| self.model.shape(&input.shape)).transpose()?;
+            let members = input.into_iter().flat_map(|shape| shape.members.iter());
+            let in_path = members.filter(|(_, member)| member.location.as_deref() == Some("uri"));
+            let mut expected: Vec<&str> =
+                in_path.map(|(name, member)| member.location_name.as_deref().unwrap_or(name)).collect();
+            labels.sort_unstable();
+            expected.sort_unstable();
+            if labels != expected {
+                return Err(format!("the path of `{name}` has other labels than its input: {uri}"));
+            }
+        }
+        Ok(())
     }
 
     fn service(&mut self) -> Result<(), String> {
@@ -182,9 +219,9 @@ impl Generator {
         let mut names = Vec::new();
         line!(self, "error_codes! {{");
         for (name, shape) in self.model.shapes.iter().filter(|(_, shape)| shape.exception) {
-            // Without a trait, the query protocol sends the shape's name and status 400.
-            let (code, status, sender) = shape.error.as_ref().map_or((name, 400, true), |error| {
-                (error.code.as_str(), error.http_status_code, error.sender_fault)
+            // Without a trait, services send the shape's name and status 400.
+            let (code, status, sender) = shape.error.as_ref().map_or((name, 400, !shape.fault), |error| {
+                (error.code.as_deref().unwrap_or(name), error.http_status_code, error.sender_fault)
             });
             let fault = if sender { "Sender" } else { "Receiver" };
             line!(self, "{} = {code:?}, {status}, {fault};", error_name(name));
@@ -424,7 +461,11 @@ fn enum_type(name: &str, shape: &Shape) -> Result<String, String> {
     let mut taken = BTreeSet::new();
     let mut variants = String::new();
     for value in &shape.values {
-        let variant = variant_name(value);
+        let mut variant = variant_name(value);
+        // `INVALID_REQUEST` and `invalid_request` are two values.
+        if taken.contains(&variant) && !value.contains(char::is_uppercase) {
+            variant.push_str("Lower");
+        }
         if !taken.insert(variant.clone()) {
             return Err(format!("enum `{name}` has two variants `{variant}`"));
         }
@@ -441,8 +482,10 @@ fn member(shape: &Shape, name: &str, member: &Member) -> Result<String, String> 
     if let Some(wire) = member.location_name.as_deref().filter(|wire| *wire != name) {
         out.push_str(&format!(".named({wire:?})"));
     }
-    if let Some(place) = &member.location {
-        out.push_str(&format!(".at({})", location(place)?));
+    match &member.location {
+        Some(place) => out.push_str(&format!(".at({})", location(place)?)),
+        None if shape.payload.as_deref() == Some(name) => out.push_str(".at(Location::Payload)"),
+        None => {}
     }
     if let Some(format) = &member.timestamp_format {
         out.push_str(&format!(".timestamp({})", timestamp(format)?));
@@ -470,15 +513,30 @@ fn description(name: &str, operation: &Operation) -> String {
         errors.map(|error| format!("ErrorCode::{}.schema()", error_name(&error.shape))).collect();
     format!(
         "pub static {}: OperationSchema = OperationSchema {{ name: {name:?}, service: &SERVICE, http: ({:?}, {:?}), \
-         input: &{}, output: &{}, result_wrapper: {wrapper:?}, errors: &[{}], anonymous: {} }};\n",
+         status: {}, input: &{}, output: &{}, result_wrapper: {wrapper:?}, errors: &[{}], anonymous: {} }};\n",
         static_name(name),
         operation.http.method,
         operation.http.request_uri,
+        operation.http.response_code.unwrap_or(200),
         schema(&operation.input),
         schema(&operation.output),
         errors.join(", "),
         operation.authtype.as_deref() == Some("none"),
     )
+}
+
+/// The names of the labels in a path; none if one is only a part of a segment or stands in the parameters.
+fn labels(uri: &str) -> Option<Vec<&str>> {
+    let (path, parameters) = uri.split_once('?').unwrap_or((uri, ""));
+    let mut found = Vec::new();
+    for segment in path.split('/') {
+        match segment.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')) {
+            Some(label) => found.push(label.strip_suffix('+').unwrap_or(label)),
+            None if segment.contains(['{', '}']) => return None,
+            None => {}
+        }
+    }
+    (!parameters.contains(['{', '}'])).then_some(found)
 }
 
 fn range(shape: &Shape) -> String {
@@ -585,4 +643,28 @@ fn table(ranges: &[(char, char)]) -> String {
 
 fn literal(c: char) -> String {
     if c.is_ascii_graphic() { format!("{c:?}") } else { format!("'\\u{{{:x}}}'", u32::from(c)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn label_is_a_whole_segment() {
+        assert_eq!(labels("/a/{Id}/{Key+}?list-type=2").unwrap(), ["Id", "Key"]);
+        assert_eq!(labels("/").unwrap(), [""; 0]);
+        for uri in ["/a{Id}", "/{Id}.json", "/a?x={Id}"] {
+            assert_eq!(labels(uri), None, "{uri}");
+        }
+    }
+
+    #[test]
+    fn values_that_differ_by_case_are_two_variants() {
+        let shape = r#"{"type":"string","enum":["INVALID_REQUEST","invalid_request"]}"#;
+        let code = enum_type("Code", &serde_json::from_str(shape).unwrap()).unwrap();
+        assert!(code.contains("InvalidRequest = \"INVALID_REQUEST\""), "{code}");
+        assert!(code.contains("InvalidRequestLower = \"invalid_request\""), "{code}");
+        let shape = r#"{"type":"string","enum":["a-b","A_b"]}"#;
+        assert!(enum_type("Code", &serde_json::from_str(shape).unwrap()).is_err());
+    }
 }

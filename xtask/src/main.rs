@@ -33,11 +33,46 @@ struct Service {
     event_source: &'static str,
     /// One for all regions of a partition. Source: AWS General Reference, service endpoints.
     is_global: bool,
+    /// The model is our own, written by hand, and not AWS's.
+    is_ours: bool,
 }
 
 const SERVICES: &[Service] = &[
-    Service { name: "iam", version: "2010-05-08", event_source: "iam.amazonaws.com", is_global: true },
-    Service { name: "sts", version: "2011-06-15", event_source: "sts.amazonaws.com", is_global: false },
+    Service {
+        name: "account",
+        version: "2021-02-01",
+        event_source: "account.amazonaws.com",
+        is_global: true,
+        is_ours: false,
+    },
+    Service {
+        name: "iam",
+        version: "2010-05-08",
+        event_source: "iam.amazonaws.com",
+        is_global: true,
+        is_ours: false,
+    },
+    Service {
+        name: "rootward",
+        version: "2026-12-01",
+        event_source: "rootward",
+        is_global: true,
+        is_ours: true,
+    },
+    Service {
+        name: "signin",
+        version: "2023-01-01",
+        event_source: "signin.amazonaws.com",
+        is_global: false,
+        is_ours: false,
+    },
+    Service {
+        name: "sts",
+        version: "2011-06-15",
+        event_source: "sts.amazonaws.com",
+        is_global: false,
+        is_ours: false,
+    },
 ];
 
 const USAGE: &str = "fetch-models | generate [--check] | fetch-managed-policies | managed-policies [--check] \

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One service.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Model {
     /// Package and version it comes from; absent in the public form.
     #[serde(default)]
@@ -20,10 +21,15 @@ pub(crate) struct Model {
     pub(crate) metadata: Metadata,
     pub(crate) operations: Ordered<Operation>,
     pub(crate) shapes: Ordered<Shape>,
+    /// Of the form of the file.
+    #[serde(default, skip_serializing, rename = "version")]
+    _version: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "documentation")]
+    _documentation: IgnoredAny,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Metadata {
     pub(crate) api_version: String,
     pub(crate) endpoint_prefix: String,
@@ -37,6 +43,21 @@ pub(crate) struct Metadata {
     pub(crate) target_prefix: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) xml_namespace: String,
+    #[serde(default, skip_serializing, rename = "auth")]
+    _auth: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "globalEndpoint")]
+    _global_endpoint: IgnoredAny,
+    /// One of `protocols`.
+    #[serde(default, skip_serializing, rename = "protocol")]
+    _protocol: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "serviceAbbreviation")]
+    _service_abbreviation: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "serviceFullName")]
+    _service_full_name: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "signatureVersion")]
+    _signature_version: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "uid")]
+    _uid: IgnoredAny,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,6 +77,15 @@ pub(crate) struct Operation {
     _auth: IgnoredAny,
     #[serde(default, skip_serializing, rename = "documentation")]
     _documentation: IgnoredAny,
+    /// For retries of clients.
+    #[serde(default, skip_serializing, rename = "idempotent")]
+    _idempotent: IgnoredAny,
+    /// What it does is for its declaration to say.
+    #[serde(default, skip_serializing, rename = "readonly")]
+    _readonly: IgnoredAny,
+    /// For clients that look for an endpoint.
+    #[serde(default, skip_serializing, rename = "staticContextParams")]
+    _static_context_params: IgnoredAny,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,6 +93,9 @@ pub(crate) struct Operation {
 pub(crate) struct Http {
     pub(crate) method: String,
     pub(crate) request_uri: String,
+    /// Of success: 200 where the model does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) response_code: Option<u16>,
 }
 
 /// A use of a shape: input, output, error, member of a list, key or value of a map.
@@ -111,12 +144,21 @@ pub(crate) struct Shape {
     pub(crate) exception: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<ErrorTrait>,
+    /// An exception that is not the caller's fault.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) fault: bool,
+    /// The member that is the body in the REST protocols.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) payload: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timestamp_format: Option<String>,
     #[serde(default, skip_serializing, rename = "box")]
     _boxed: IgnoredAny,
     #[serde(default, skip_serializing, rename = "documentation")]
     _documentation: IgnoredAny,
+    /// For retries of clients.
+    #[serde(default, skip_serializing, rename = "retryable")]
+    _retryable: IgnoredAny,
     /// Set by overrides only.
     #[serde(skip)]
     pub(crate) patch: Patch,
@@ -169,7 +211,9 @@ pub(crate) struct Member {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ErrorTrait {
-    pub(crate) code: String,
+    /// The name of the shape where the model does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
     pub(crate) http_status_code: u16,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) sender_fault: bool,
@@ -196,6 +240,9 @@ pub(crate) struct Patch {
     pub(crate) without: Option<String>,
     /// The error trait that the model lacks.
     pub(crate) error: Option<ErrorTrait>,
+    /// Secret, which the model does not say.
+    #[serde(default)]
+    pub(crate) sensitive: bool,
     /// Members that the model calls required and the service leaves out at times.
     #[serde(default)]
     pub(crate) optional: Vec<String>,
@@ -231,6 +278,7 @@ impl Model {
             if let Some(error) = &set.error {
                 shape.error = Some(error.clone());
             }
+            shape.sensitive |= set.sensitive;
             for member in &set.optional {
                 let at = shape.required.iter().position(|required| required == member);
                 let at = at.ok_or_else(|| format!("`{name}` does not require `{member}`"))?;
@@ -248,6 +296,28 @@ impl Model {
         }
         Ok(())
     }
+
+    /// Leaves of each exception the members that it has besides what every error has: the message, and the header with the
+    /// code. Fails for members at other places, which errors have no way to carry.
+    pub(crate) fn reduce_exceptions(&mut self) -> Result<(), String> {
+        for (name, shape) in self.shapes.entries.iter_mut().filter(|(_, shape)| shape.exception) {
+            let is_code = |member: &Member| {
+                member
+                    .location_name
+                    .as_deref()
+                    .is_some_and(|name| name.eq_ignore_ascii_case("x-amzn-errortype"))
+            };
+            let members = std::mem::take(&mut shape.members).entries;
+            let members =
+                members.into_iter().filter(|(member, target)| member != "message" && !is_code(target));
+            shape.members = members.collect();
+            shape.required.retain(|member| shape.members.get(member).is_some());
+            if let Some((member, _)) = shape.members.iter().find(|(_, target)| target.location.is_some()) {
+                return Err(format!("exception `{name}` has `{member}` outside of the body"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A JSON object in its own order. The order of members is that of messages and of elements.
@@ -258,7 +328,7 @@ pub(crate) struct Ordered<T> {
 }
 
 impl<T> Ordered<T> {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
@@ -272,6 +342,14 @@ impl<T> Ordered<T> {
 
     fn get_mut(&mut self, name: &str) -> Option<&mut T> {
         self.index.get(name).and_then(|at| self.entries.get_mut(*at)).map(|(_, value)| value)
+    }
+}
+
+impl<T> FromIterator<(String, T)> for Ordered<T> {
+    fn from_iter<I: IntoIterator<Item = (String, T)>>(entries: I) -> Self {
+        let entries: Vec<(String, T)> = entries.into_iter().collect();
+        let index = entries.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
+        Self { entries, index }
     }
 }
 
@@ -313,5 +391,49 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for InOrder<T> {
             ordered.entries.push((name, value));
         }
         Ok(ordered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(shapes: &str) -> Result<Model, String> {
+        let metadata = r#"{"apiVersion":"1","endpointPrefix":"x","protocols":["rest-json"],"serviceId":"X"}"#;
+        let text = format!(r#"{{"metadata":{metadata},"operations":{{}},"shapes":{shapes}}}"#);
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn trait_that_nobody_read_is_refused() {
+        for shapes in [
+            r#"{"A":{"type":"string","fresh":true}}"#,
+            r#"{"A":{"type":"structure","members":{"B":{"shape":"A","fresh":true}}}}"#,
+            r#"{"A":{"type":"structure","error":{"httpStatusCode":400,"fresh":true}}}"#,
+        ] {
+            assert!(model(shapes).unwrap_err().contains("unknown field `fresh`"), "{shapes}");
+        }
+    }
+
+    #[test]
+    fn exception_keeps_what_not_every_error_has() {
+        let members = r#""message":{"shape":"A"},"reason":{"shape":"A"},"errorType":{"shape":"A","location":"header","locationName":"x-amzn-ErrorType"}"#;
+        let shapes = format!(
+            r#"{{"E":{{"type":"structure","exception":true,"required":["message","reason"],"members":{{{members}}}}}}}"#
+        );
+        let mut model = model(&shapes).unwrap();
+        model.reduce_exceptions().unwrap();
+        let shape = model.shape("E").unwrap();
+        assert_eq!(shape.members.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["reason"]);
+        assert_eq!(shape.required, ["reason"]);
+        assert!(shape.members.get("reason").is_some() && shape.members.get("message").is_none());
+    }
+
+    #[test]
+    fn exception_with_a_member_outside_of_the_body_is_refused() {
+        let member = r#"{"shape":"A","location":"header","locationName":"Retry-After"}"#;
+        let shapes =
+            format!(r#"{{"E":{{"type":"structure","exception":true,"members":{{"wait":{member}}}}}}}"#);
+        assert!(model(&shapes).unwrap().reduce_exceptions().unwrap_err().contains("`wait` outside"));
     }
 }

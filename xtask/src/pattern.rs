@@ -35,7 +35,7 @@ fn repeated_class(hir: &Hir) -> Option<(Vec<(char, char)>, u32)> {
     repetition.max.is_none().then_some((ranges, repetition.min))
 }
 
-/// Spells out what Java and Rust read differently: `\w` and `\d` are ASCII in Java, and `\u` takes four digits.
+/// Spells out what Java and Rust read differently: `\w`, `\d` and `\s` are ASCII in Java, and `\u` takes four digits.
 fn translate(java: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut in_class = false;
@@ -59,6 +59,7 @@ fn escape(chars: &mut std::str::Chars<'_>, in_class: bool, out: &mut String) -> 
     let set = match chars.next().ok_or("a pattern ends in a backslash")? {
         'w' => "0-9A-Z_a-z",
         'd' => "0-9",
+        's' => r" \t\n\x0B\x0C\r",
         'u' => {
             let digits: String = chars.by_ref().take(4).collect();
             write!(out, "\\x{{{digits}}}").map_err(|error| error.to_string())?;
@@ -92,6 +93,7 @@ mod tests {
         assert_eq!(class(r"[\w+=,.@-]+"), ("+.09==@Z__az".to_owned(), 1));
         assert_eq!(class(r"^[a-c]*$"), ("ac".to_owned(), 0));
         assert_eq!(class(r"[\u0020-\u007E]+"), (" ~".to_owned(), 1));
+        assert_eq!(class(r"[\s-]+"), ("\t\r  --".to_owned(), 1));
     }
 
     #[test]

@@ -4,10 +4,14 @@
 //! `ErrorCode`, `SERVICE` and the sorted table `OPERATIONS`. Required members are plain, all others `Option`; this holds
 //! for inputs and outputs. To change something, change `models/` or `models/overrides/` and run `xtask generate`.
 
+pub mod account;
 pub mod iam;
+pub mod rootward;
+pub mod signin;
 pub mod sts;
 
 use rootward_wire::ServiceSchema;
 
 /// Every service, for routing and for tests that go over all of them.
-pub static SERVICES: &[&ServiceSchema] = &[&iam::SERVICE, &sts::SERVICE];
+pub static SERVICES: &[&ServiceSchema] =
+    &[&account::SERVICE, &iam::SERVICE, &rootward::SERVICE, &signin::SERVICE, &sts::SERVICE];

@@ -8,8 +8,8 @@
 //! - `Origin` goes with every request but GET and HEAD, of a page on its own host too, and so of a rebound one.
 //! - `Sec-Fetch-Site` goes with every request to an address that browsers trust, such as this machine's own.
 //!
-//! What is left without a mark is a GET to another host. SDKs and the CLI send calls by POST, so a GET may read, which
-//! presigned addresses are for, and nothing else. No header but these is looked at: a `Referer` is the page's to leave out,
+//! What is left without a mark is a GET to another host. SDKs and the CLI send calls that change something by other
+//! methods, so a GET may read, which presigned addresses are for, and nothing else. No header but these is looked at: a `Referer` is the page's to leave out,
 //! and libraries outside browsers send `Sec-Fetch-Mode`.
 //!
 //! Issued keys need none of this: a page has no secret to sign with.
@@ -27,7 +27,8 @@ pub fn is_marked_by_browser(headers: &HeaderMap) -> bool {
 
 /// Whether a page could have had this sent.
 pub(crate) fn may_come_from_page(method: &Method, headers: &HeaderMap, effect: Effect) -> bool {
-    is_marked_by_browser(headers) || (method != Method::POST && effect != Effect::Read)
+    let may_be_unmarked = matches!(*method, Method::GET | Method::HEAD);
+    is_marked_by_browser(headers) || (may_be_unmarked && effect != Effect::Read)
 }
 
 #[cfg(test)]
@@ -50,10 +51,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_mark_only_post_does_more_than_read() {
+    fn without_a_mark_all_but_get_and_head_does_more_than_read() {
         for effect in [Effect::Issue, Effect::Read, Effect::Write] {
-            assert!(!may(Method::POST, None, effect));
-            assert!(!may(Method::POST, Some(("sec-fetch-mode", "cors")), effect));
+            for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+                assert!(!may(method.clone(), None, effect));
+                assert!(!may(method, Some(("sec-fetch-mode", "cors")), effect));
+            }
         }
         assert!(!may(Method::GET, None, Effect::Read));
         assert!(may(Method::GET, None, Effect::Issue) && may(Method::GET, None, Effect::Write));

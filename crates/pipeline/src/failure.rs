@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use rootward_auth::authz;
-use rootward_wire::{CommonError, Error, ErrorSchema, Fault};
+use rootward_wire::{CommonError, Error, ErrorSchema, Fault, Members, Structure};
 
 /// A refusal or error in the words of the wire: code, status and public message.
 ///
@@ -17,6 +17,8 @@ pub struct Failure {
     pub status: u16,
     /// What the caller reads.
     pub message: String,
+    /// What else the model gives the error, for callers in the JSON protocols.
+    pub members: Members,
     /// What went wrong where it was our fault: for the log, never for the caller.
     pub cause: Option<Cow<'static, str>>,
 }
@@ -29,7 +31,16 @@ impl Failure {
 
     /// A failure whose code no model has, as the service was seen to answer it.
     pub fn unmodelled(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into(), cause: None }
+        Self { code, status, message: message.into(), members: Members::new(), cause: None }
+    }
+
+    /// The same failure with the members of its shape, for example `account::ValidationException`.
+    #[must_use]
+    pub fn with_members(self, shape: &dyn Structure) -> Self {
+        match rootward_wire::members(shape) {
+            Ok(members) => Self { members, ..self },
+            Err(mismatch) => Self::internal(mismatch.to_string()),
+        }
     }
 
     /// `ValidationError`, 400.
@@ -70,8 +81,8 @@ impl std::error::Error for Failure {}
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let fault = if failure.is_sender_fault() { Fault::Sender } else { Fault::Receiver };
-        let Failure { code, status, message, cause } = failure;
-        Self { code: code.into(), status, fault, message, cause }
+        let Failure { code, status, message, members, cause } = failure;
+        Self { code: code.into(), status, fault, message, members, cause }
     }
 }
 

@@ -126,6 +126,7 @@ struct Attempt<'r> {
     host: Option<Cow<'r, str>>,
     referer: Option<Cow<'r, str>>,
     user_agent: Option<Cow<'r, str>>,
+    protocol: Protocol,
     operation: &'static OperationSchema,
     handler: Option<&'static dyn Handler>,
     read_only: bool,
@@ -161,14 +162,17 @@ impl Pipeline {
     /// Answers one request. Everything that can go wrong has an answer.
     pub async fn answer(&self, request: &Request<Bytes>, origin: Origin) -> Answered {
         let id = self.request_id();
-        match Frame::read(http_request(request), self.setup.services) {
+        // At the root, operations name their service themselves.
+        let has_path = request.uri().path() != "/";
+        let credential = has_path.then(|| rootward_sigv4::stated_credential(&parts(request))).flatten();
+        let (request_read, services) = (http_request(request, credential.as_deref()), self.setup.services);
+        match Frame::read(request_read, services) {
             Ok(frame) => {
-                let operation = frame.operation;
-                let attempt = self.attempt(request, origin, &id, operation);
+                let attempt = self.attempt(request, origin, &id, &frame);
                 let result = self.framed(&attempt, request, &frame).await;
-                self.encode(&id, Some(operation), frame.protocol, result)
+                self.encode(&id, Some(frame.operation), frame.protocol, result)
             }
-            Err(error) => self.encode(&id, None, http_request(request).protocol(), Err(error)),
+            Err(error) => self.encode(&id, None, request_read.protocol(services), Err(error)),
         }
     }
 
@@ -191,6 +195,7 @@ impl Pipeline {
             host: caller.host.map(Cow::Borrowed),
             referer: None,
             user_agent: caller.user_agent.map(Cow::Borrowed),
+            protocol: operation.service.protocols.first().copied().unwrap_or(Protocol::Query),
             operation,
             handler,
             read_only: is_read_only(handler),
@@ -205,8 +210,9 @@ impl Pipeline {
         request: &'r Request<Bytes>,
         origin: Origin,
         id: &'r str,
-        operation: &'static OperationSchema,
+        frame: &Frame<'_>,
     ) -> Attempt<'r> {
+        let operation = frame.operation;
         let handler = self.handlers.get(&key(operation)).copied();
         let headers = request.headers();
         Attempt {
@@ -216,6 +222,7 @@ impl Pipeline {
             host: lossy(headers, &HOST),
             referer: lossy(headers, &REFERER),
             user_agent: lossy(headers, &USER_AGENT),
+            protocol: frame.protocol,
             operation,
             handler,
             read_only: is_read_only(handler),
@@ -263,6 +270,8 @@ impl Pipeline {
             Ok(input) => self.decoded(attempt, caller, input, event).await,
             Err(error) => Err(error),
         };
+        // On record under the code that the client reads.
+        let result = result.map_err(|error| error.in_protocol(attempt.protocol));
         if let Err(error) = &result {
             let ended = Ended::Failed { code: &error.code, message: &error.message };
             self.record(&event, &ended, None).await?;
@@ -318,6 +327,7 @@ impl Pipeline {
         refusal: &Unauthenticated,
     ) -> Error {
         let (code, status, message) = refusal.answer();
+        let error = Error::from(Failure::unmodelled(code, status, message)).in_protocol(attempt.protocol);
         let credential = rootward_sigv4::stated_credential(&parts(request)).unwrap_or_default();
         let key = credential.split('/').next().unwrap_or_default();
         let account = key.parse().ok().and_then(AccessKeyId::account);
@@ -325,12 +335,12 @@ impl Pipeline {
         let now = self.setup.source.machine_now();
         if let Some(account) = account.filter(|account| self.refusals.take(*account, now)) {
             let event = attempt.event(Caller::Unknown(account, key), Partition::Aws.global_region(), None);
-            let ended = Ended::Failed { code, message: &refusal.summary() };
+            let ended = Ended::Failed { code: &error.code, message: &refusal.summary() };
             if let Err(unrecordable) = self.record(&event, &ended, None).await {
                 return unrecordable;
             }
         }
-        Failure::unmodelled(code, status, message).into()
+        error
     }
 
     async fn decoded(
@@ -473,12 +483,15 @@ impl Pipeline {
         let (answer, error) = match encoded {
             Ok(answer) => (Some(answer), None),
             Err(error) => {
+                let error = error.in_protocol(protocol);
                 if let Some(cause) = &error.cause {
                     let operation = operation.map(|operation| operation.name);
                     tracing::error!(request_id = id, operation, %cause, "a call failed by our own fault");
                 }
                 let service = operation.map(|operation| operation.service);
-                let service = service.or(self.setup.services.first().copied());
+                let mut speaking =
+                    self.setup.services.iter().filter(|service| service.protocols.contains(&protocol));
+                let service = service.or(speaking.next().copied());
                 let answer = service.map(|service| rootward_wire::failure(service, protocol, &error, id));
                 (answer, Some(error.code.into_owned()))
             }
@@ -528,18 +541,6 @@ impl Budget {
 
     fn unrecorded(&self) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).unrecorded
-    }
-}
-
-/// What of a request is signed besides its body.
-fn parts(request: &Request<Bytes>) -> Parts<'_> {
-    let uri = request.uri();
-    Parts {
-        method: request.method().as_str(),
-        path: uri.path(),
-        query: uri.query().unwrap_or_default(),
-        authority: uri.authority().map(http::uri::Authority::as_str),
-        headers: request.headers(),
     }
 }
 
@@ -601,12 +602,28 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn http_request(request: &Request<Bytes>) -> HttpRequest<'_> {
+/// What of a request is signed besides its body.
+fn parts(request: &Request<Bytes>) -> Parts<'_> {
+    let (method, uri) = (request.method(), request.uri());
+    Parts {
+        method: method.as_str(),
+        path: uri.path(),
+        query: uri.query().unwrap_or_default(),
+        authority: uri.authority().map(http::uri::Authority::as_str),
+        headers: request.headers(),
+    }
+}
+
+/// `credential` is the stated one: what it says of the service holds once the signature does.
+fn http_request<'a>(request: &'a Request<Bytes>, credential: Option<&'a str>) -> HttpRequest<'a> {
     HttpRequest {
         method: request.method().as_str(),
+        path: request.uri().path(),
         query: request.uri().query().unwrap_or_default(),
         content_type: text(request.headers(), &CONTENT_TYPE),
         target: text(request.headers(), &HeaderName::from_static("x-amz-target")),
+        scope: credential.and_then(|credential| credential.split('/').nth(3)),
+        headers: Some(request.headers()),
         body: request.body(),
     }
 }
@@ -617,6 +634,7 @@ fn response(answer: Option<rootward_wire::Response>, id: &str) -> Response<Bytes
         Some(answer) => {
             *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+            response.headers_mut().extend(answer.headers);
             *response.body_mut() = answer.body.into();
         }
         None => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,

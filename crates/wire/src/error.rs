@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{ErrorSchema, Fault};
+use crate::{ErrorSchema, Fault, Mismatch, Protocol, Structure, json};
 
 mod common {
     crate::error_codes! {
@@ -42,9 +42,14 @@ pub struct Error {
     pub fault: Fault,
     /// What the client may know.
     pub message: String,
+    /// What else the model gives the error, for clients of the JSON protocols; `message` is no part of it.
+    pub members: Members,
     /// What went wrong where it was our fault: for the log, never for the client.
     pub cause: Option<Cow<'static, str>>,
 }
+
+/// Members of an error, as JSON.
+pub type Members = serde_json::Map<String, serde_json::Value>;
 
 /// All that a client learns of a fault of ours.
 const UNKNOWN: &str = "The request processing has failed because of an unknown error, exception or failure.";
@@ -53,7 +58,27 @@ impl Error {
     /// An error that a service or [`CommonError`] declares.
     pub fn new(schema: &'static ErrorSchema, message: impl Into<String>) -> Self {
         let ErrorSchema { code, status, fault } = *schema;
-        Self { code: Cow::Borrowed(code), status, fault, message: message.into(), cause: None }
+        let message = message.into();
+        Self { code: Cow::Borrowed(code), status, fault, message, members: Members::new(), cause: None }
+    }
+
+    /// The same error with the members of its shape.
+    ///
+    /// # Errors
+    /// [`Mismatch`] when the structure does not fit its schema, which is our bug.
+    pub fn with_members(self, shape: &dyn Structure) -> Result<Self, Mismatch> {
+        Ok(Self { members: members(shape)?, ..self })
+    }
+
+    /// The same error under the code that `protocol` has for it. The JSON protocols have their own words for what every
+    /// service answers; codes of the models are the same in all.
+    #[must_use]
+    pub fn in_protocol(self, protocol: Protocol) -> Self {
+        let json = matches!(protocol, Protocol::Json | Protocol::RestJson);
+        match JSON_CODES.iter().find(|(code, _)| json && *code == self.code) {
+            Some((_, code)) => Self { code: Cow::Borrowed(code), ..self },
+            None => self,
+        }
     }
 
     /// `InternalFailure`, 500: our bug, or our data broken. The client learns nothing; the log is told `cause`.
@@ -70,8 +95,34 @@ impl Error {
     }
 }
 
-impl From<crate::Mismatch> for Error {
-    fn from(mismatch: crate::Mismatch) -> Self {
+/// The members of an error from the structure of its shape.
+///
+/// # Errors
+/// [`Mismatch`] when the structure does not fit its schema, which is our bug.
+pub fn members(shape: &dyn Structure) -> Result<Members, Mismatch> {
+    serde_json::from_slice(&json::to_json(shape)?).map_err(|_| Mismatch)
+}
+
+/// Codes of the query protocol and what the JSON protocols call them. Source: "Common errors" in the API references of
+/// services of either kind.
+const JSON_CODES: &[(&str, &str)] = &[
+    ("AccessDenied", "AccessDeniedException"),
+    ("ConcurrentModification", "ConcurrentModificationException"),
+    ("ExpiredToken", "ExpiredTokenException"),
+    ("IncompleteSignature", "IncompleteSignatureException"),
+    ("InvalidClientTokenId", "UnrecognizedClientException"),
+    ("LimitExceeded", "LimitExceededException"),
+    ("MalformedInput", "SerializationException"),
+    ("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
+    ("RequestEntityTooLarge", "RequestEntityTooLargeException"),
+    ("RequestTimeout", "RequestTimeoutException"),
+    ("SignatureDoesNotMatch", "InvalidSignatureException"),
+    ("Throttling", "ThrottlingException"),
+    ("ValidationError", "ValidationException"),
+];
+
+impl From<Mismatch> for Error {
+    fn from(mismatch: Mismatch) -> Self {
         Self::internal(mismatch.to_string())
     }
 }
@@ -83,3 +134,22 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_protocols_have_their_own_codes_once() {
+        let code =
+            |code: CommonError, protocol| code.with("").in_protocol(protocol).in_protocol(protocol).code;
+        for protocol in [Protocol::Json, Protocol::RestJson] {
+            assert_eq!(code(CommonError::ValidationError, protocol), "ValidationException");
+            assert_eq!(code(CommonError::AccessDenied, protocol), "AccessDeniedException");
+            assert_eq!(code(CommonError::NotImplemented, protocol), "NotImplemented");
+        }
+        for protocol in [Protocol::Query, Protocol::RestXml] {
+            assert_eq!(code(CommonError::ValidationError, protocol), "ValidationError");
+        }
+    }
+}

@@ -1,17 +1,22 @@
 //! JSON over the same schemas: the bodies of the JSON protocols, and the parameters in audit records.
 //!
 //! Writing is a serde `Serialize` over any [`Structure`], in model order; reading goes by the schema and refuses what has
-//! another type, with the texts of AWS's own `SerializationException`. Nesting is bounded by the JSON parser (128).
+//! another type, with the texts of AWS's own `SerializationException`. Nesting is bounded by the JSON parser (128). A key
+//! that occurs twice in one object is refused: two readers of one signed request must not see two different values.
+
+use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value as Json;
 
 use crate::error::Error;
 use crate::names::camel;
 use crate::{
-    Entries, Items, Kind, Mismatch, Record, Ref, Schema, Structure, TimestampFormat, Value, timestamp,
+    Entries, Items, Kind, Location, Member, Mismatch, Record, Ref, Schema, Structure, TimestampFormat, Value,
+    timestamp,
 };
 
 /// What an audit record shows of sensitive members.
@@ -44,9 +49,22 @@ pub fn to_json(structure: &dyn Structure) -> Result<Vec<u8>, Mismatch> {
     serde_json::to_vec(&View { structure, style: Style::Wire }).map_err(|_| Mismatch)
 }
 
+/// The body of a REST-JSON response: the members that belong nowhere else.
+pub(crate) fn document(structure: &dyn Structure) -> Result<Vec<u8>, Mismatch> {
+    serde_json::to_vec(&View { structure, style: Style::Document }).map_err(|_| Mismatch)
+}
+
+/// The body of a REST-JSON response whose member is the body.
+pub(crate) fn payload(member: &Member, value: Ref<'_>) -> Result<Vec<u8>, Mismatch> {
+    let view = ValueView { schema: member.shape, format: member.timestamp, value, style: Style::Wire };
+    serde_json::to_vec(&view).map_err(|_| Mismatch)
+}
+
 #[derive(Clone, Copy)]
 enum Style {
     Audit(Secrets),
+    /// Of the members in the body alone; below them as on the wire.
+    Document,
     Wire,
 }
 
@@ -64,19 +82,25 @@ struct ValueView<'a> {
 
 impl Serialize for View<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let style = self.style;
+        let below = if let Style::Document = self.style { Style::Wire } else { self.style };
         let mut map = serializer.serialize_map(None)?;
         for (index, member) in self.structure.schema().members().iter().enumerate() {
             let Some(value) = self.structure.field(index) else { continue };
-            let view = ValueView { schema: member.shape, format: member.timestamp, value, style };
-            match style {
+            let view = ValueView { schema: member.shape, format: member.timestamp, value, style: below };
+            match self.style {
                 Style::Audit(Secrets::Omitted) if member.shape.sensitive => {}
                 Style::Audit(_) => map.serialize_entry(&camel(member.name).to_string(), &view)?,
-                Style::Wire => map.serialize_entry(member.wire_name(), &view)?,
+                Style::Document if !is_in_document(member.location) => {}
+                Style::Document | Style::Wire => map.serialize_entry(member.wire_name(), &view)?,
             }
         }
         map.end()
     }
+}
+
+/// Path and query string are for requests; a response has such a member in its body.
+fn is_in_document(location: Location) -> bool {
+    matches!(location, Location::Body | Location::QueryString | Location::Uri)
 }
 
 impl Serialize for ValueView<'_> {
@@ -110,10 +134,8 @@ impl ValueView<'_> {
         let own = if let Kind::Timestamp(format) = kind { *format } else { None };
         match (self.style, self.format.or(own)) {
             (Style::Audit(_), _) => serializer.serialize_str(&timestamp::trail_date(time)),
-            (Style::Wire, None | Some(TimestampFormat::EpochSeconds)) => {
-                serializer.serialize_i64(time.seconds())
-            }
-            (Style::Wire, Some(format)) => serializer.serialize_str(&timestamp::text(time, format)),
+            (_, None | Some(TimestampFormat::EpochSeconds)) => serializer.serialize_i64(time.seconds()),
+            (_, Some(format)) => serializer.serialize_str(&timestamp::text(time, format)),
         }
     }
 }
@@ -150,18 +172,28 @@ fn map<S: Serializer>(
 
 /// Decodes the input `schema` from a JSON body. An empty body is an empty input.
 pub(crate) fn decode(schema: &'static Schema, body: &[u8]) -> Result<Record, Error> {
+    object(body)?.map_or_else(|| Ok(Record::empty(schema)), |object| record(schema, object))
+}
+
+/// The object that is the body; none for an empty one.
+pub(crate) fn object(body: &[u8]) -> Result<Option<Object>, Error> {
     if body.is_empty() {
-        return Ok(Record::empty(schema));
+        return Ok(None);
     }
-    let json: Json = serde_json::from_slice(body)
-        .map_err(|error| Error::serialization(format!("The body is not valid JSON: {error}")))?;
-    match json {
-        Json::Object(object) => record(schema, object),
+    match tree(body)? {
+        Json::Object(object) => Ok(Some(object)),
         _ => Err(Error::serialization("The body is not a JSON object")),
     }
 }
 
-fn record(schema: &'static Schema, mut object: serde_json::Map<String, Json>) -> Result<Record, Error> {
+/// The JSON that is the body.
+pub(crate) fn tree(body: &[u8]) -> Result<Json, Error> {
+    serde_json::from_slice(body)
+        .map(|Strict(json)| json)
+        .map_err(|error| Error::serialization(format!("The body is not valid JSON: {error}")))
+}
+
+fn record(schema: &'static Schema, mut object: Object) -> Result<Record, Error> {
     let fields = schema.members().iter().map(|member| match object.remove(member.wire_name()) {
         Some(json) => value(member.shape, json),
         None => Ok(None),
@@ -169,7 +201,8 @@ fn record(schema: &'static Schema, mut object: serde_json::Map<String, Json>) ->
     Ok(Record { schema, fields: fields.collect::<Result<_, _>>()? })
 }
 
-fn value(schema: &'static Schema, json: Json) -> Result<Option<Value>, Error> {
+/// The value of `json` as `schema` has it; none for `null`.
+pub(crate) fn value(schema: &'static Schema, json: Json) -> Result<Option<Value>, Error> {
     if json.is_null() {
         return Ok(None);
     }
@@ -200,6 +233,73 @@ fn value(schema: &'static Schema, json: Json) -> Result<Option<Value>, Error> {
         (_, json) => return Err(wrong(&json)),
     };
     Ok(Some(value))
+}
+
+pub(crate) type Object = serde_json::Map<String, Json>;
+
+/// JSON in which no object has a key twice.
+struct Strict(Json);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Self)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Json, E> {
+        Ok(Json::Bool(flag))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Json, E> {
+        Ok(number.into())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
+        Ok(number.into())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
+        Ok(number.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(text.into())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Json, E> {
+        Ok(text.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Strict(item)) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Json::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let mut object = Object::new();
+        while let Some((key, Strict(item))) = map.next_entry::<String, Strict>()? {
+            if object.insert(key, item).is_some() {
+                return Err(de::Error::custom("a key occurs twice"));
+            }
+        }
+        Ok(Json::Object(object))
+    }
 }
 
 fn integer(number: &serde_json::Number, min: i64, max: i64) -> Result<i64, Error> {
@@ -243,7 +343,7 @@ fn mismatch(expected: &Kind, found: &Json) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EMPTY, List, Map, Member, Range};
+    use crate::{EMPTY, List, Map, Range};
 
     static TEXT: Schema = Schema::new("Text", Kind::String(Range::ANY, None));
     static SECRET: Schema = Schema::new("Secret", Kind::String(Range::ANY, None)).sensitive();
@@ -311,6 +411,18 @@ mod tests {
     fn broken_or_too_deep_body_is_an_error() {
         assert!(message("{").starts_with("The body is not valid JSON"));
         assert!(message(&(r#"{"inner":"#.repeat(1000))).starts_with("The body is not valid JSON"));
+    }
+
+    #[test]
+    fn key_that_occurs_twice_is_refused_wherever_it_is() {
+        for body in [
+            r#"{"Secret":"a","Secret":"b"}"#,
+            r#"{"Secret":"a","\u0053ecret":"b"}"#,
+            r#"{"Numbers":{"n":1,"n":1}}"#,
+            r#"{"Unknown":[{"a":1,"a":2}]}"#,
+        ] {
+            assert!(message(body).contains("a key occurs twice"), "{body}");
+        }
     }
 
     #[test]

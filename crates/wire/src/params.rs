@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 
 use crate::error::{CommonError, Error};
+use crate::percent::{self, Plus};
 
 /// Most parameters of one request.
 pub const PARAMS_MAX: usize = 10_000;
@@ -124,29 +125,11 @@ pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(128).collect()
 }
 
-/// Decodes `+` and `%XX`. Unlike browsers we refuse a `%` without two hexadecimal digits, as the client then meant
-/// something else than it signed.
+/// The text of a key or value.
 fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
-    let broken =
-        |what: &str| CommonError::MalformedQueryString.with(format!("The query string contains {what}."));
-    if !bytes.iter().any(|byte| matches!(byte, b'+' | b'%')) {
-        return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| broken("text that is not UTF-8"));
-    }
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut rest = bytes.iter().copied();
-    while let Some(byte) = rest.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => escaped(&mut rest).ok_or_else(|| broken("an incomplete escape sequence"))?,
-            _ => byte,
-        });
-    }
-    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| broken("text that is not UTF-8"))
-}
-
-fn escaped(rest: &mut impl Iterator<Item = u8>) -> Option<u8> {
-    let mut digit = || char::from(rest.next()?).to_digit(16);
-    u8::try_from(digit()? * 16 + digit()?).ok()
+    percent::decode(bytes, Plus::Space).map_err(|broken| {
+        CommonError::MalformedQueryString.with(format!("The query string contains {broken}."))
+    })
 }
 
 #[cfg(test)]

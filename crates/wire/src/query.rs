@@ -6,12 +6,9 @@
 //!
 //! DIFFERENCE: the text of `MalformedInput` is ours; AWS publishes only the code.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::error::Error;
 use crate::params::{Node, Params};
-use crate::{Kind, List, Map, Record, Schema, Value, timestamp};
+use crate::{Kind, List, Map, Record, Schema, Value, scalar};
 
 /// Decodes the input `schema` from `params`.
 pub(crate) fn decode(schema: &'static Schema, params: &Params<'_>) -> Result<Record, Error> {
@@ -83,21 +80,6 @@ fn present(node: Node<'_>, name: &str, is_empty: bool) -> Result<bool, Error> {
 }
 
 fn scalar(schema: &Schema, text: &str, name: &str) -> Result<Value, Error> {
-    let wrong = |expected: &str| Error::malformed(format!("The value of {name} is not {expected}."));
-    Ok(match schema.kind {
-        Kind::Blob(_) => {
-            let bytes = STANDARD.decode(text).map_err(|_| wrong("base64"))?;
-            Value::blob(schema, bytes)
-        }
-        Kind::Boolean => match text {
-            "true" => Value::Boolean(true),
-            "false" => Value::Boolean(false),
-            _ => return Err(wrong("a boolean")),
-        },
-        Kind::Double => Value::Double(text.parse().map_err(|_| wrong("a number"))?),
-        Kind::Integer(_) => Value::Integer(text.parse::<i32>().map_err(|_| wrong("an integer"))?.into()),
-        Kind::Long(_) => Value::Integer(text.parse().map_err(|_| wrong("an integer"))?),
-        Kind::Timestamp(_) => Value::Timestamp(timestamp::parse(text).ok_or_else(|| wrong("a timestamp"))?),
-        _ => Value::text(schema, text.to_owned()),
-    })
+    scalar::read(schema, text)
+        .map_err(|expected| Error::malformed(format!("The value of {name} is not {expected}.")))
 }

@@ -1,24 +1,35 @@
 //! Responses: outputs and errors in the form of the protocol that the request came in.
 //!
+//! REST-JSON is in `rest`. JSON: the output, or `__type`, `message` and the error's members.
 //! Query: `<OpResponse xmlns><OpResult>…</OpResult><ResponseMetadata><RequestId>…` and `<ErrorResponse xmlns><Error>…`.
 //! The request id is also in a header, which the server sets on every answer.
 
+use http::HeaderMap;
+
 use crate::error::Error;
 use crate::xml::{element, escape, members, text_element};
-use crate::{Fault, OperationSchema, Protocol, ServiceSchema, Structure, json};
+use crate::{Fault, OperationSchema, Protocol, ServiceSchema, Structure, json, rest};
 
-/// Status, content type and body of an answer.
+/// Status, headers and body of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// The `Content-Type` header.
     pub content_type: &'static str,
+    /// The headers of the operation or error, besides what every answer has.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
 }
 
 const XML: &str = "text/xml";
+
+impl Response {
+    fn new(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
+        Self { status, content_type, headers: HeaderMap::new(), body }
+    }
+}
 
 /// The answer of `operation` with `output`.
 ///
@@ -32,12 +43,11 @@ pub fn success(
 ) -> Result<Response, Error> {
     let service = operation.service;
     match protocol {
-        Protocol::Json | Protocol::RestJson => {
-            Ok(Response { status: 200, content_type: json_type(service), body: json::to_json(output)? })
-        }
+        Protocol::Json => Ok(Response::new(200, json_type(service), json::to_json(output)?)),
+        Protocol::RestJson => rest::success(operation, output),
         Protocol::Query | Protocol::RestXml => {
             let body = query_success(operation, output, request_id);
-            Ok(Response { status: 200, content_type: XML, body: body.into_bytes() })
+            Ok(Response::new(200, XML, body.into_bytes()))
         }
     }
 }
@@ -58,17 +68,17 @@ fn query_success(operation: &OperationSchema, output: &dyn Structure, request_id
 /// The answer that carries `error`, in the protocol of the request and with the namespace of `service`.
 pub fn failure(service: &ServiceSchema, protocol: Protocol, error: &Error, request_id: &str) -> Response {
     match protocol {
-        Protocol::Json | Protocol::RestJson => {
-            let body = serde_json::json!({ "__type": error.code, "message": error.message });
-            Response {
-                status: error.status,
-                content_type: json_type(service),
-                body: body.to_string().into_bytes(),
-            }
+        Protocol::Json => {
+            let mut object = error.members.clone();
+            object.insert("__type".to_owned(), error.code.as_ref().into());
+            object.insert("message".to_owned(), error.message.as_str().into());
+            let body = serde_json::Value::Object(object).to_string();
+            Response::new(error.status, json_type(service), body.into_bytes())
         }
+        Protocol::RestJson => rest::failure(error),
         Protocol::Query | Protocol::RestXml => {
             let body = query_failure(service, error, request_id);
-            Response { status: error.status, content_type: XML, body: body.into_bytes() }
+            Response::new(error.status, XML, body.into_bytes())
         }
     }
 }

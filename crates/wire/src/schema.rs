@@ -294,6 +294,8 @@ pub struct OperationSchema {
     pub service: &'static ServiceSchema,
     /// Method and path template of the REST protocols.
     pub http: (&'static str, &'static str),
+    /// HTTP status of success.
+    pub status: u16,
     /// Shape of the input; without members when there is none.
     pub input: &'static Schema,
     /// Shape of the output; without members when there is none.

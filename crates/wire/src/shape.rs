@@ -20,9 +20,19 @@ pub trait Operation {
 macro_rules! structure {
     ($schema:path; $(#[$meta:meta])* pub struct $name:ident { $(pub $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, PartialEq)]
         pub struct $name {
             $(pub $field: $type,)*
+        }
+
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                // Nothing below a sensitive structure is shown, whatever its own shape says.
+                if $schema.sensitive {
+                    return f.write_str(concat!(stringify!($name), "(..)"));
+                }
+                f.debug_struct(stringify!($name))$(.field(stringify!($field), &self.$field))*.finish()
+            }
         }
 
         impl $crate::Structure for $name {

@@ -7,6 +7,8 @@
 //!
 //! Limit: the first [`ERRORS_MAX`] violations. Source: recorded answers of IAM.
 //! DIFFERENCE: older answers of STS quote the value (`Value 'x' at …`); ours follow the newer form for both.
+//! DIFFERENCE: some services give their `ValidationException` members besides the message (`fieldList`, `error`); what breaks
+//! a constraint is told in the message alone.
 
 use std::fmt::Write;
 

@@ -186,6 +186,9 @@ impl PartialEq for Record {
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.schema.sensitive {
+            return write!(f, "{}(..)", self.schema.name);
+        }
         let mut shown = f.debug_struct(self.schema.name);
         for (member, value) in self.schema.members().iter().zip(&self.fields) {
             if let Some(value) = value {

@@ -1,7 +1,7 @@
 //! From an HTTP request to the operation it calls, or to the error that says why there is none.
 
-use rootward_api::{SERVICES, iam, sts};
-use rootward_wire::{BODY_BYTES_MAX, Error, Frame, HttpRequest, Protocol};
+use rootward_api::{SERVICES, account, iam, rootward, signin, sts};
+use rootward_wire::{BODY_BYTES_MAX, Error, Frame, HttpRequest, OperationSchema, Protocol};
 
 const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=utf-8");
 
@@ -87,7 +87,144 @@ fn json_to_a_service_that_does_not_speak_it_is_an_unknown_operation() {
         ..post("{}")
     };
     assert_eq!(refusal(request).0, "UnknownOperationException");
-    assert_eq!(request.protocol(), Protocol::Json);
+    assert_eq!(request.protocol(SERVICES), Protocol::Json);
+}
+
+fn rest<'a>(path: &'a str, query: &'a str, body: &'a str) -> HttpRequest<'a> {
+    HttpRequest {
+        method: "POST",
+        path,
+        query,
+        content_type: Some("application/json"),
+        body: body.as_bytes(),
+        ..HttpRequest::default()
+    }
+}
+
+#[test]
+fn json_target_finds_the_operation() {
+    let request = HttpRequest {
+        content_type: Some("application/x-amz-json-1.1"),
+        target: Some("Rootward.GetRootProtection"),
+        ..rest("/", "", "{}")
+    };
+    let frame = Frame::read(request, SERVICES).unwrap();
+    assert_eq!((frame.protocol, frame.operation.name), (Protocol::Json, "GetRootProtection"));
+}
+
+#[test]
+fn path_finds_the_operation_of_a_rest_service_whatever_the_content_type_says() {
+    for content_type in [None, Some("application/json"), Some("application/x-amz-json-1.1"), FORM] {
+        let request = HttpRequest { content_type, ..rest("/getAccountInformation", "Action=GetUser", "{}") };
+        let frame = Frame::read(request, SERVICES).unwrap();
+        assert_eq!((frame.protocol, frame.operation.name), (Protocol::RestJson, "GetAccountInformation"));
+        assert_eq!(request.protocol(SERVICES), Protocol::RestJson);
+    }
+}
+
+#[test]
+fn parameters_of_the_template_tell_operations_of_one_path_apart() {
+    for (query, name) in [
+        ("", "CreateOAuth2Token"),
+        ("x=1&x-amz-token-request-type=other", "CreateOAuth2Token"),
+        ("x-amz-token-request-type=bearer", "CreateBearerToken"),
+        ("X-Amz-Signature=a&x-amz-client-auth-method=iam", "CreateOAuth2TokenWithIAM"),
+        ("x-amz-oauth-token-method=token-exchange", "CreateOAuth2TokenWithTokenExchange"),
+    ] {
+        assert_eq!(read(rest("/v1/token", query, "{}")), Ok(name));
+    }
+}
+
+#[test]
+fn path_that_nobody_knows_is_an_unknown_operation() {
+    for (method, path) in [
+        ("POST", "/nothing"),
+        ("POST", "/getAccountInformation/"),
+        ("POST", "//getAccountInformation"),
+        ("POST", "/x/../getAccountInformation"),
+        ("GET", "/getAccountInformation"),
+        ("DELETE", "/nothing"),
+        ("GET", "/nothing"),
+    ] {
+        let request = HttpRequest { method, ..rest(path, "", "") };
+        assert_eq!(refusal(request), ("UnknownOperationException".into(), 404, String::new()), "{path}");
+        assert_eq!(request.protocol(SERVICES), Protocol::RestJson);
+    }
+}
+
+#[test]
+fn query_and_json_are_taken_on_any_path_that_is_nobodys() {
+    assert_eq!(read(HttpRequest { path: "/x", ..post("Action=GetUser&Version=2010-05-08") }), Ok("GetUser"));
+    let query = "Version=2011-06-15&Action=GetCallerIdentity";
+    assert_eq!(read(HttpRequest { method: "GET", ..rest("/x", query, "") }), Ok("GetCallerIdentity"));
+    let json = HttpRequest {
+        content_type: Some("application/x-amz-json-1.1"),
+        target: Some("Rootward.CloseAccount"),
+        ..rest("/x", "", "")
+    };
+    assert_eq!(read(json), Ok("CloseAccount"));
+}
+
+#[test]
+fn signing_scope_decides_between_services_that_share_a_path() {
+    static OTHER_OPERATION: OperationSchema = OperationSchema {
+        name: "Other",
+        service: &OTHER,
+        http: ("POST", "/getAccountInformation"),
+        status: 200,
+        input: &rootward_wire::EMPTY,
+        output: &rootward_wire::EMPTY,
+        result_wrapper: None,
+        errors: &[],
+        anonymous: false,
+    };
+    static OTHER: rootward_wire::ServiceSchema = rootward_wire::ServiceSchema {
+        name: "other",
+        operations: &[&OTHER_OPERATION],
+        errors: &[],
+        ..account::SERVICE
+    };
+    let name = |scope| {
+        let request = HttpRequest { scope, ..rest("/getAccountInformation", "", "{}") };
+        Frame::read(request, &[&account::SERVICE, &OTHER]).unwrap().operation.name
+    };
+    assert_eq!(name(Some("other")), "Other");
+    assert_eq!(name(Some("account")), "GetAccountInformation");
+    assert_eq!((name(None), name(Some("iam"))), ("GetAccountInformation", "GetAccountInformation"));
+}
+
+#[test]
+fn payload_structure_is_the_body() {
+    let body = r#"{"clientId":"arn:aws:signin:::devtools/same-device","grantType":"refresh_token","refreshToken":"r"}"#;
+    let input = Frame::read(rest("/v1/token", "", body), SERVICES)
+        .unwrap()
+        .decode::<signin::CreateOAuth2Token>()
+        .unwrap();
+    assert_eq!(input.token_input.grant_type, "refresh_token");
+    assert_eq!(input.token_input.refresh_token.unwrap().expose(), "r");
+    let error = Frame::read(rest("/v1/token", "", "{}"), SERVICES).unwrap().input().unwrap_err();
+    assert!(error.message.contains("Value at 'tokenInput.clientId' failed"), "{error}");
+}
+
+#[test]
+fn broken_constraint_of_a_rest_service_is_a_validation_exception() {
+    let error =
+        Frame::read(rest("/getRegionOptStatus", "", r#"{"AccountId":"1"}"#), SERVICES).unwrap().input();
+    let error = error.unwrap_err();
+    assert_eq!((error.code.as_ref(), error.status), ("ValidationException", 400));
+    assert_eq!(
+        error.message,
+        r"2 validation errors detected: Value at 'accountId' failed to satisfy constraint: Member must satisfy regular expression pattern: \d{12}; Value at 'regionName' failed to satisfy constraint: Member must not be null"
+    );
+}
+
+#[test]
+fn body_of_a_rest_service_that_is_no_json_object_is_a_serialization_exception() {
+    for body in ["{", "[]", "null", r#"{"AccountId":1}"#, r#"{"RegionName":"a","RegionName":"b"}"#, "a=b"] {
+        let error =
+            Frame::read(rest("/getRegionOptStatus", "", body), SERVICES).unwrap().input().unwrap_err();
+        assert_eq!((error.code.as_ref(), error.status), ("SerializationException", 400), "{body}");
+    }
 }
 
 #[test]
@@ -116,7 +253,12 @@ fn anonymous_operations_are_those_that_carry_their_own_proof() {
         .map(|operation| operation.name)
         .collect();
     assert_eq!(anonymous, ["AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"]);
-    assert!(iam::OPERATIONS.iter().all(|operation| !operation.anonymous));
+    let signin = signin::OPERATIONS.iter().filter(|operation| operation.anonymous);
+    let signin: Vec<_> = signin.map(|operation| operation.name).collect();
+    assert_eq!(signin, ["CreateOAuth2Token", "CreateOAuth2TokenWithTokenExchange"]);
+    for operations in [account::OPERATIONS, iam::OPERATIONS, rootward::OPERATIONS] {
+        assert!(operations.iter().all(|operation| !operation.anonymous));
+    }
 }
 
 #[test]
@@ -127,6 +269,9 @@ fn operations_are_sorted_and_found() {
             assert!(std::ptr::eq(service.operation(operation.name).unwrap(), *operation));
         }
     }
+    assert_eq!(account::OPERATIONS.len(), 18);
     assert_eq!(iam::OPERATIONS.len(), 180);
+    assert_eq!(rootward::OPERATIONS.len(), 21);
+    assert_eq!(signin::OPERATIONS.len(), 13);
     assert_eq!(sts::OPERATIONS.len(), 11);
 }

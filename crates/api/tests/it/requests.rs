@@ -1,9 +1,9 @@
 //! Requests to typed inputs and to the messages that AWS answers with.
 
 use rootward_api::{SERVICES, iam, sts};
-use rootward_wire::{Error, Frame, HttpRequest, Kind, Schema, Sensitive};
+use rootward_wire::{Error, Frame, HttpRequest, Kind, Record, Schema, Sensitive};
 
-use crate::values::escape;
+use crate::values::{Sent, escape};
 
 fn post(body: &str) -> HttpRequest<'_> {
     HttpRequest { method: "POST", body: body.as_bytes(), ..HttpRequest::default() }
@@ -260,8 +260,8 @@ fn input_of_another_operation_is_our_error_and_not_a_panic() {
 fn every_operation_names_each_required_member_of_an_empty_request() {
     for service in SERVICES {
         for operation in service.operations {
-            let body = format!("Action={}&Version={}", operation.name, service.version);
-            let answer = Frame::read(post(&body), &[service]).unwrap().input();
+            let sent = Sent::new(operation, &Record::empty(operation.input));
+            let answer = Frame::read(sent.request(), &[service]).unwrap().input();
             let required = operation.input.members().iter().filter(|member| member.required);
             let names: Vec<_> = required.map(|member| member.name).collect();
             let Err(error) = answer else {

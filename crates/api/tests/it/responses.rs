@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rootward_api::{iam, sts};
+use rootward_api::{account, iam, rootward, signin, sts};
 use rootward_names::Time;
 use rootward_wire::{
     CommonError, Empty, Operation, Protocol, Secrets, Sensitive, SensitiveBlob, Structure, audit_json,
@@ -157,4 +157,122 @@ fn audit_record_lowers_the_first_letter_only() {
     let input =
         iam::UploadSshPublicKeyRequest { user_name: "a".to_owned(), ssh_public_key_body: "b".to_owned() };
     assert_eq!(audit_json(&input, Secrets::Omitted).unwrap(), r#"{"userName":"a","sSHPublicKeyBody":"b"}"#);
+}
+
+fn rest<O: Operation>(output: &dyn Structure) -> String {
+    let response = success(O::DESCRIPTION, Protocol::RestJson, output, "id").unwrap();
+    assert_eq!((response.status, response.content_type), (200, "application/json"));
+    assert!(response.headers.is_empty());
+    String::from_utf8(response.body).unwrap()
+}
+
+#[test]
+fn rest_output_is_the_body_with_timestamps_as_the_model_says() {
+    let output = account::GetAccountInformationResponse {
+        account_id: Some("123456789012".to_owned()),
+        account_name: Some(Sensitive::new("Example")),
+        account_created_date: Some(Time::from_seconds(1_704_067_200)),
+        account_state: Some(account::AccountState::Active),
+    };
+    assert_eq!(
+        rest::<account::GetAccountInformation>(&output),
+        r#"{"AccountId":"123456789012","AccountName":"Example","AccountCreatedDate":"2024-01-01T00:00:00Z","AccountState":"ACTIVE"}"#
+    );
+    let output = account::GetPrimaryEmailUpdateStatusResponse {
+        status: account::PrimaryEmailUpdateStatus::Pending,
+        updated_at: Some(Time::from_seconds(1_704_067_200)),
+    };
+    let text = rest::<account::GetPrimaryEmailUpdateStatus>(&output);
+    assert_eq!(text, r#"{"Status":"PENDING","UpdatedAt":1704067200}"#);
+}
+
+#[test]
+fn rest_operation_without_output_has_no_body_and_one_with_an_empty_output_has_an_object() {
+    assert_eq!(rest::<account::DeleteAlternateContact>(&Empty), "");
+    let none = account::GetAlternateContactResponse { alternate_contact: None };
+    assert_eq!(rest::<account::GetAlternateContact>(&none), "{}");
+}
+
+fn token() -> signin::CreateOAuth2TokenResponse {
+    signin::CreateOAuth2TokenResponse {
+        token_output: signin::CreateOAuth2TokenResponseBody {
+            access_token: signin::AccessToken {
+                access_key_id: "ASIA".to_owned(),
+                secret_access_key: "geheim".to_owned(),
+                session_token: "geheimer".to_owned(),
+            },
+            token_type: "aws_sigv4".to_owned(),
+            expires_in: 900,
+            refresh_token: Sensitive::new("r"),
+            id_token: None,
+        },
+    }
+}
+
+#[test]
+fn rest_payload_is_the_body() {
+    assert_eq!(
+        rest::<signin::CreateOAuth2Token>(&token()),
+        r#"{"accessToken":{"accessKeyId":"ASIA","secretAccessKey":"geheim","sessionToken":"geheimer"},"tokenType":"aws_sigv4","expiresIn":900,"refreshToken":"r"}"#
+    );
+}
+
+#[test]
+fn nothing_of_a_sensitive_structure_is_shown() {
+    let debug = format!("{:?}", token());
+    assert!(debug.contains("AccessToken(..)") && !debug.contains("geheim"), "{debug}");
+    let audit = audit_json(&token(), Secrets::Omitted).unwrap();
+    assert_eq!(audit, r#"{"tokenOutput":{"tokenType":"aws_sigv4","expiresIn":900}}"#);
+}
+
+#[test]
+fn rest_error_has_its_code_in_a_header_and_its_members_in_the_body() {
+    let fields = account::ValidationException {
+        reason: Some(account::ValidationExceptionReason::InvalidRegionOptTarget),
+        field_list: None,
+    };
+    let error = account::ErrorCode::Validation.with("no").with_members(&fields).unwrap();
+    let response = failure(&account::SERVICE, Protocol::RestJson, &error, "id");
+    assert_eq!((response.status, response.content_type), (400, "application/json"));
+    assert_eq!(response.headers.get("x-amzn-errortype").unwrap(), "ValidationException");
+    assert_eq!(
+        String::from_utf8(response.body).unwrap(),
+        r#"{"message":"no","reason":"invalidRegionOptTarget"}"#
+    );
+    let fault = signin::InternalServerException { error: signin::OAuth2ErrorCode::ServerError };
+    let error = signin::ErrorCode::InternalServer.with("we").with_members(&fault).unwrap();
+    let response = failure(&signin::SERVICE, Protocol::RestJson, &error, "id");
+    assert_eq!(response.status, 500);
+    assert_eq!(String::from_utf8(response.body).unwrap(), r#"{"error":"server_error","message":"we"}"#);
+}
+
+#[test]
+fn json_error_has_the_members_of_its_shape_too() {
+    let fields = account::ValidationException { reason: None, field_list: Some(Vec::new()) };
+    let error = rootward::ErrorCode::Validation.with("no").with_members(&fields).unwrap();
+    let response = failure(&rootward::SERVICE, Protocol::Json, &error, "id");
+    assert_eq!(
+        String::from_utf8(response.body).unwrap(),
+        r#"{"__type":"ValidationException","fieldList":[],"message":"no"}"#
+    );
+}
+
+#[test]
+fn codes_and_statuses_of_errors_are_those_of_the_models() {
+    let of = |service: &rootward_wire::ServiceSchema| {
+        service.errors.iter().map(|error| (error.code, error.status)).collect::<Vec<_>>()
+    };
+    assert!(of(&account::SERVICE).contains(&("ResourceUnavailableException", 424)));
+    assert!(of(&signin::SERVICE).contains(&("ServiceQuotaExceededException", 402)));
+    // Without a trait.
+    assert!(of(&signin::SERVICE).contains(&("AccessDeniedException", 400)));
+    assert_eq!(
+        of(&rootward::SERVICE),
+        [
+            ("ConflictException", 409),
+            ("LimitExceededException", 409),
+            ("ResourceNotFoundException", 404),
+            ("ValidationException", 400)
+        ]
+    );
 }

@@ -1,7 +1,10 @@
-//! Random values of a schema, and the parameters that a client makes of a value.
+//! Random values of a schema, and the request that a client makes of a value.
 
 use rootward_names::Time;
-use rootward_wire::{Kind, Record, Ref, Schema, Sensitive, SensitiveBlob, Structure, Value};
+use rootward_wire::{
+    HttpRequest, Kind, Location, OperationSchema, Protocol, Record, Ref, Schema, Sensitive, SensitiveBlob,
+    Structure, Value, to_json,
+};
 
 /// A stream of numbers that ends in zeros.
 pub(crate) struct Source<'a>(pub(crate) std::slice::Iter<'a, u8>);
@@ -59,6 +62,64 @@ pub(crate) fn record(schema: &'static Schema, source: &mut Source<'_>) -> Record
         wanted.then(|| value(member.shape, source)).flatten()
     });
     Record { schema, fields: fields.collect() }
+}
+
+/// What a client sends.
+pub(crate) struct Sent {
+    method: &'static str,
+    path: &'static str,
+    query: &'static str,
+    content_type: &'static str,
+    target: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Sent {
+    /// A call of `operation` with `input`, in the protocol that its service prefers.
+    pub(crate) fn new(operation: &OperationSchema, input: &Record) -> Self {
+        let service = operation.service;
+        let (path, query) = operation.http.1.split_once('?').unwrap_or((operation.http.1, ""));
+        let (content_type, target, body) = match service.protocols[0] {
+            Protocol::Json => {
+                let target = format!("{}.{}", service.target_prefix.unwrap(), operation.name);
+                ("application/x-amz-json-1.1", Some(target), to_json(input).unwrap())
+            }
+            Protocol::Query => {
+                let body = form(operation.name, service.version, input);
+                ("application/x-www-form-urlencoded", None, body.into_bytes())
+            }
+            Protocol::RestJson => ("application/json", None, rest_body(input)),
+            Protocol::RestXml => panic!("no service speaks it"),
+        };
+        Self { method: operation.http.0, path, query, content_type, target, body }
+    }
+
+    pub(crate) fn request(&self) -> HttpRequest<'_> {
+        HttpRequest {
+            method: self.method,
+            path: self.path,
+            query: self.query,
+            content_type: Some(self.content_type),
+            target: self.target.as_deref(),
+            body: &self.body,
+            ..HttpRequest::default()
+        }
+    }
+}
+
+/// The body of a service whose members are all in the body, or are the body.
+fn rest_body(input: &Record) -> Vec<u8> {
+    let members = input.schema.members();
+    match members.iter().position(|member| member.location == Location::Payload) {
+        Some(at) => match &input.fields[at] {
+            Some(Value::Structure(record)) => to_json(record).unwrap(),
+            _ => Vec::new(),
+        },
+        None => {
+            assert!(members.iter().all(|member| member.location == Location::Body));
+            to_json(input).unwrap()
+        }
+    }
 }
 
 /// The form body that a client sends for `record`.

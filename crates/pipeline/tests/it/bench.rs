@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
+use http::request::Builder;
 use rootward_audit::{Filter, Limits, Log, Seal, Writer};
 use rootward_auth::Principal;
 use rootward_auth::authn::{Authenticator, Authority};
@@ -151,19 +152,25 @@ impl Bench {
         self.clock.seconds.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Sends a request of this key, or an unsigned one.
+    /// Sends a query of this key, or an unsigned one.
     pub(crate) fn send(&self, key: Option<&str>, query: &str) -> Answered {
         // Not by GET: what a web page could have sent changes nothing with a key that was not issued.
-        let mut request = Request::post("/").header("content-type", "application/x-www-form-urlencoded");
+        let request = Request::post("/").header("content-type", "application/x-www-form-urlencoded");
+        self.send_to("iam", key, request, query)
+    }
+
+    /// Sends a request to this service.
+    pub(crate) fn send_to(&self, service: &str, key: Option<&str>, request: Builder, body: &str) -> Answered {
+        let mut request = request;
         if let Some(key) = key {
             let claim = format!(
-                "AWS4-HMAC-SHA256 Credential={key}/20231114/eu-west-1/iam/aws4_request, SignedHeaders=host;x-amz-date, Signature={}",
+                "AWS4-HMAC-SHA256 Credential={key}/20231114/eu-west-1/{service}/aws4_request, SignedHeaders=host;x-amz-date, Signature={}",
                 "0".repeat(64)
             );
             request = request.header("authorization", claim).header("x-amz-date", "20231114T221320Z");
         }
         let request =
-            request.header("host", "example.com").body(Bytes::copy_from_slice(query.as_bytes())).unwrap();
+            request.header("host", "example.com").body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
         let origin = Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: None };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(self.pipeline.answer(&request, origin))

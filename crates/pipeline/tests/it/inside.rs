@@ -27,7 +27,7 @@ static GET_SESSION_TOKEN: Declaration<sts::GetSessionToken> = Declaration {
     rules: &[],
     run: |ctx, txn, input| {
         if let Some(code) = &input.token_code {
-            txn.put_owner(RowKey::Alias(code.as_str().into()), ctx.account());
+            txn.put_owner(RowKey::Alias(code.expose().into()), ctx.account());
         }
         Ok(sts::GetSessionTokenResponse::default())
     },
@@ -77,7 +77,7 @@ fn issued_credentials_are_committed_where_they_used_something_up_and_recorded_an
         let input = sts::GetSessionTokenRequest {
             duration_seconds: None,
             serial_number: None,
-            token_code: code.map(Into::into),
+            token_code: code.map(|code| code.to_owned().into()),
             minimum_session_token_size: None,
         };
         bench.inside::<sts::GetSessionToken>(&console(), &input).map(drop)

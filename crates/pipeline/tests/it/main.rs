@@ -4,5 +4,6 @@
 mod bench;
 mod inside;
 mod ours;
+mod protocols;
 mod refusals;
 mod writes;

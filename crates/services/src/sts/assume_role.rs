@@ -407,7 +407,7 @@ mod tests {
         assert_eq!(assume(&bench, |_| {}).unwrap().1.mfa, Some(bench.now()));
         let message = "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code. ";
         assert_eq!(refusal(&bench, |input| input.serial_number = Some("arn:x".into())), message);
-        assert_eq!(refusal(&bench, |input| input.token_code = Some("123456".into())), message);
+        assert_eq!(refusal(&bench, |input| input.token_code = Some("123456".to_owned().into())), message);
     }
 
     #[test]

@@ -139,7 +139,7 @@ mod tests {
         let serial = Some("arn:aws:iam::111122223333:mfa/ann".to_owned());
         for input in [
             api::GetSessionTokenRequest { serial_number: serial, ..request(None) },
-            api::GetSessionTokenRequest { token_code: Some("123456".into()), ..request(None) },
+            api::GetSessionTokenRequest { token_code: Some("123456".to_owned().into()), ..request(None) },
         ] {
             assert_eq!(
                 bench.run(&GET_SESSION_TOKEN, input).unwrap_err().to_string(),

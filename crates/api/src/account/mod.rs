@@ -1,0 +1,5 @@
+//! Account Management.
+
+mod generated;
+
+pub use generated::*;

@@ -1,0 +1,5 @@
+//! Sign-In.
+
+mod generated;
+
+pub use generated::*;
