@@ -249,9 +249,6 @@ pub(crate) struct Patch {
     /// Members that the model calls optional and that mean nothing when absent.
     #[serde(default)]
     pub(crate) required: Vec<String>,
-    /// A secret that the model does not mark as one.
-    #[serde(default)]
-    pub(crate) sensitive: bool,
     /// Values that the service answers and the enum lacks.
     #[serde(default)]
     pub(crate) values: Vec<String>,
@@ -285,7 +282,6 @@ impl Model {
                 shape.required.remove(at);
             }
             shape.values.extend(set.values.iter().cloned());
-            shape.sensitive |= set.sensitive;
             for member in &set.required {
                 if shape.required.contains(member) {
                     return Err(format!("`{name}` requires `{member}` already"));
