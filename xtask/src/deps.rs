@@ -40,11 +40,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("signin", &["audit", "auth", "names", "pipeline", "state", "store"]),
+    ("console", &["api", "auth", "names", "pipeline", "signin", "state", "store", "wire"]),
     (
         "server",
         &[
-            "api", "audit", "auth", "insight", "managed", "names", "pipeline", "policy", "services",
-            "signin", "sigv4", "state", "store", "wire",
+            "api", "audit", "auth", "console", "insight", "managed", "names", "pipeline", "policy",
+            "services", "signin", "sigv4", "state", "store", "wire",
         ],
     ),
     (

@@ -28,6 +28,12 @@ pub(crate) struct Serve {
     /// Private key of the certificate (PEM).
     #[arg(long, requires = "tls_cert", value_name = "FILE")]
     tls_key: Option<PathBuf>,
+    /// The address that people type to reach the console, such as `https://iam.example.com`; passkeys belong to its name.
+    #[arg(long, value_name = "URL", value_parser = url)]
+    url: Option<String>,
+    /// How long a root user may sign in without a second factor, in days from its first sign-in on; 0: not at all.
+    #[arg(long, default_value_t = 35, value_name = "DAYS")]
+    mfa_grace_days: u32,
     /// How to log, on standard error.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -49,10 +55,25 @@ pub(crate) fn run(args: Serve) -> Outcome {
     let state =
         if args.sandbox { State::Sandbox { seed: args.seed } } else { State::Durable(args.data.location()) };
     let tls = args.tls_cert.zip(args.tls_key).map(|(certificates, key)| TlsFiles { certificates, key });
-    let options = Options { listen: args.listen, state, tls };
+    let (url, mfa_grace_days) = (args.url, args.mfa_grace_days);
+    let options = Options { listen: args.listen, state, tls, url, mfa_grace_days };
     match rootward_server::serve(options) {
         Ok(()) => Outcome::Fine,
         Err(error) => Outcome::Impossible(error.to_string()),
+    }
+}
+
+/// An address without path: scheme, host and, if it is not the usual one, port.
+fn url(text: &str) -> Result<String, String> {
+    let address = text.strip_suffix('/').unwrap_or(text);
+    let host = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
+    let is_host = |host: &str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+    };
+    if host.is_some_and(is_host) {
+        Ok(address.to_owned())
+    } else {
+        Err("expected `https://HOST[:PORT]`".into())
     }
 }
 

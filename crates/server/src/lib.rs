@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod descriptors;
+mod front;
 mod listen;
 mod location;
 mod metrics;

@@ -17,6 +17,7 @@ use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Arn, Partition, Random, Time};
 use rootward_pipeline::{OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
 use rootward_services::accounts::{self, AccountError, OpenAccount};
+use rootward_signin::SignInService;
 use rootward_state::{ATTEMPTS_MAX, CommitError, Db, OpenError, Opened, Txn};
 use rootward_store::vault::{Key, KeyFile, KeyFileError, Vault};
 use rootward_store::{Embedded, Memory, Store, StoreError};
@@ -71,8 +72,11 @@ pub(crate) struct Node {
     log: Arc<Log>,
     writer: Arc<Writer>,
     mover: Mutex<Option<Mover>>,
-    pipeline: Pipeline,
+    pipeline: Arc<Pipeline>,
+    tokens: Arc<Tokens>,
+    hasher: Arc<Hasher>,
     source: Arc<Source>,
+    opening: Mutex<()>,
 }
 
 /// What a host command changed.
@@ -136,25 +140,60 @@ impl Node {
         let writer = Arc::new(Writer::start(Arc::clone(&log), Limits::default(), on_durable)?);
         let mover = Mover::start(Arc::clone(&db), Arc::clone(&writer), moved, outbox);
         let mover = mover.map_err(StartError::System)?;
-        let tokens = Arc::new(Tokens::new(Arc::clone(&vault)));
-        let pipeline = Pipeline::new(Setup {
+        let (tokens, hasher) = (Arc::new(Tokens::new(Arc::clone(&vault))), Arc::new(hasher()));
+        let pipeline = Arc::new(Pipeline::new(Setup {
             services: rootward_api::SERVICES,
             handlers: rootward_services::operations().collect(),
             db: Arc::clone(&db),
             authenticator: Authenticator::new(Arc::clone(&vault), Arc::clone(&tokens), authority),
-            tokens,
+            tokens: Arc::clone(&tokens),
             vault: Arc::clone(&vault),
-            hasher: Arc::new(hasher()),
+            hasher: Arc::clone(&hasher),
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
             open_account: open_on_use(Arc::clone(&source), Arc::clone(&vault)),
-        });
-        Ok(Self { db, vault, log, writer, mover: Mutex::new(Some(mover)), pipeline, source })
+        }));
+        let mover = Mutex::new(Some(mover));
+        Ok(Self {
+            db,
+            vault,
+            log,
+            writer,
+            mover,
+            pipeline,
+            tokens,
+            hasher,
+            source,
+            opening: Mutex::default(),
+        })
     }
 
     /// The path of requests.
-    pub(crate) fn pipeline(&self) -> &Pipeline {
+    pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
+    }
+
+    /// The state.
+    pub(crate) fn db(&self) -> &Arc<Db> {
+        &self.db
+    }
+
+    /// Who seals.
+    pub(crate) fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// Signing in to this node.
+    pub(crate) fn sign_in(&self, mfa_grace_days: u32) -> SignInService {
+        SignInService::new(rootward_signin::Setup {
+            db: Arc::clone(&self.db),
+            vault: Arc::clone(&self.vault),
+            tokens: Arc::clone(&self.tokens),
+            hasher: Arc::clone(&self.hasher),
+            writer: Arc::clone(&self.writer),
+            source: Arc::clone(&self.source) as Arc<dyn rootward_pipeline::Source>,
+            mfa_grace_days,
+        })
     }
 
     /// Whether calls can be recorded, and so writes are taken.
@@ -243,6 +282,22 @@ impl Node {
             );
         }
         Ok(answer)
+    }
+
+    /// Opens the first account, for who has the setup code. Of two at once one finds that it is not the first.
+    pub(crate) fn open_first_account(
+        &self,
+        name: &str,
+        email: &str,
+        password: &str,
+    ) -> Result<AccountId, OperatorError> {
+        let _one_at_a_time = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.accounts() > 0 {
+            return Err(OperatorError::Refused("there is an account already: sign in to it".into()));
+        }
+        let opened = self.create_account(name, email, password, None)?;
+        let id = opened.get("AccountId").and_then(Value::as_str).and_then(|id| id.parse().ok());
+        id.ok_or_else(|| OperatorError::Failed("the account was opened and its id is not known".into()))
     }
 
     /// Makes a root user's access key, for a host command.
@@ -415,7 +470,8 @@ impl Node {
         }
     }
 
-    fn draw(&self) -> Draw<'_> {
+    /// The node's randomness.
+    pub(crate) fn draw(&self) -> Draw<'_> {
         Draw(&self.source)
     }
 }

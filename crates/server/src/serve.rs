@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Location;
 use crate::descriptors;
+use crate::front::{Face, Front};
 use crate::listen::{self, Answer, BodyError, Limits, Peer, Received, plain};
 use crate::metrics::Metrics;
 use crate::node::{Node, StartError};
@@ -34,6 +35,10 @@ pub struct Options {
     pub state: State,
     /// Certificates, to serve with TLS.
     pub tls: Option<TlsFiles>,
+    /// The address that people type to reach the console: `https://iam.example.com`; this machine's own unless given.
+    pub url: Option<String>,
+    /// How long root users may sign in without a second factor, in days from their first time on.
+    pub mfa_grace_days: u32,
 }
 
 /// What state a node serves.
@@ -79,13 +84,16 @@ async fn run(options: Options) -> Result<(), StartError> {
         })?;
     }
     let stop = stopped()?;
-    announce(&listener, &options.state, tls.is_some());
-    let server =
-        Arc::new(Server { node: ArcSwap::new(node), metrics: Metrics::install(), state: options.state });
-    tokio::spawn(write_usage_down(Arc::clone(&server)));
+    let url = options.url.unwrap_or_else(|| own_url(&listener, tls.is_some()));
+    let face = Face { url, mfa_grace_days: options.mfa_grace_days };
+    let front = Front::new(node, &face);
+    announce(&listener, &options.state, tls.is_some(), &face, &front);
+    let (front, metrics) = (ArcSwap::from_pointee(front), Metrics::install());
+    let server = Arc::new(Server { front, metrics, state: options.state, face });
+    tokio::spawn(keep_house(Arc::clone(&server)));
     listen::run(listener, tls, limits, Arc::clone(&server), stop).await;
     tracing::info!("stopping");
-    let node = server.node.load_full();
+    let node = Arc::clone(&server.front.load_full().node);
     tokio::task::spawn_blocking(move || node.close()).await.ok();
     Ok(())
 }
@@ -129,7 +137,13 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> StartError {
     StartError::System(format!("cannot listen on {address}: {error}"))
 }
 
-fn announce(listener: &TcpListener, state: &State, tls: bool) {
+/// The address of this machine. By name: browsers give passkeys to names only.
+fn own_url(listener: &TcpListener, tls: bool) -> String {
+    let port = listener.local_addr().map_or(0, |address| address.port());
+    format!("{}://localhost:{port}", if tls { "https" } else { "http" })
+}
+
+fn announce(listener: &TcpListener, state: &State, tls: bool, face: &Face, front: &Front) {
     let Ok(address) = listener.local_addr() else { return };
     let scheme = if tls { "https" } else { "http" };
     if matches!(state, State::Sandbox { .. }) {
@@ -137,7 +151,14 @@ fn announce(listener: &TcpListener, state: &State, tls: bool) {
             "sandbox: state is kept in memory, and keys not issued here are root users; never use it for anything real"
         );
     }
-    tracing::info!("listening on {scheme}://{address}");
+    tracing::info!("listening on {scheme}://{address}, console at {}/console", face.url);
+    if let Some(code) = &front.setup_code {
+        // For whoever started this server, and not for its log.
+        eprintln!(
+            "rootward: there is no account yet; open the first one at {}/console with the setup code {code}",
+            face.url
+        );
+    }
 }
 
 /// Resolves when the process is told to stop, from now on: also before anybody waits for it.
@@ -167,30 +188,40 @@ async fn reload_on_hangup(mut hangups: Signal, tls: Option<Tls>) {
     }
 }
 
-async fn write_usage_down(server: Arc<Server>) {
+/// What is done every few seconds: uses are written down, sessions that are over removed.
+async fn keep_house(server: Arc<Server>) {
     let mut ticks = tokio::time::interval(USAGE_FLUSH);
     loop {
         ticks.tick().await;
-        let node = server.node.load_full();
-        let _ = tokio::task::spawn_blocking(move || node.write_usage_down()).await;
+        let front = server.front.load_full();
+        let _ = tokio::task::spawn_blocking(move || {
+            front.node.write_usage_down();
+            front.sign_in.sweep();
+        })
+        .await;
     }
 }
 
 /// One port: the AWS APIs, health, metrics, and the sandbox's reset.
 struct Server {
-    node: ArcSwap<Node>,
+    front: ArcSwap<Front>,
     metrics: Metrics,
     state: State,
+    face: Face,
 }
 
 impl Answer for Server {
     async fn answer(&self, peer: Peer, request: Received) -> Response<Bytes> {
         let began = Instant::now();
-        let node = self.node.load_full();
+        let front = self.front.load_full();
+        let node = &front.node;
         let answered = match request {
             Ok(request) => match request.uri().path() {
                 path if path.starts_with("/_rootward/") => {
-                    return self.own(&node, &request, path).await;
+                    return self.own(node, &request, path).await;
+                }
+                path if path == "/console" || path.starts_with("/console/") => {
+                    return front.console.answer(request, origin(peer)).await;
                 }
                 _ => node.pipeline().answer(&request, origin(peer)).await,
             },
@@ -264,8 +295,8 @@ impl Server {
         // Opening and closing a node waits for its threads.
         match tokio::task::spawn_blocking(move || start(&state)).await {
             Ok(Ok(node)) => {
-                let old = self.node.swap(Arc::new(node));
-                drop(tokio::task::spawn_blocking(move || old.close()));
+                let old = self.front.swap(Arc::new(Front::new(Arc::new(node), &self.face)));
+                drop(tokio::task::spawn_blocking(move || old.node.close()));
                 plain(StatusCode::OK, "application/json", r#"{"status":"empty"}"#)
             }
             failed => {

@@ -51,7 +51,7 @@ impl Browser {
     }
 
     /// Which one it is.
-    pub(crate) fn id(&self) -> [u8; 16] {
+    pub fn id(&self) -> [u8; 16] {
         self.id
     }
 

@@ -1,0 +1,163 @@
+//! What every page has: the frame around it, notices, and the page of a problem.
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use http::StatusCode;
+use rootward_auth::Identity;
+use rootward_wire::Error;
+
+use crate::visit::SignedIn;
+
+/// In the addresses of styles and scripts.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The frame around a page of a session.
+pub(crate) struct Frame {
+    /// The title of the page.
+    pub(crate) title: &'static str,
+    /// Which entry of the menu is the page's.
+    pub(crate) at: &'static str,
+    /// The account's name.
+    pub(crate) account_name: String,
+    /// The account's id.
+    pub(crate) account_id: String,
+    /// Who acts, as people call them.
+    pub(crate) who: String,
+    /// Whether that is the root user.
+    pub(crate) is_root: bool,
+    /// Whether the session is good for nothing but to register a second factor.
+    pub(crate) restricted: bool,
+    /// When a sealed root user's session ends, to the minute.
+    pub(crate) until: Option<String>,
+    /// The mark of the page's forms.
+    pub(crate) mark: String,
+    /// What has been done.
+    pub(crate) done: Option<&'static str>,
+    /// What was refused, in the API's words.
+    pub(crate) refused: Option<String>,
+}
+
+/// An entry of the menu.
+pub(crate) struct Entry {
+    pub(crate) at: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) name: &'static str,
+    /// Marked as what the root user alone can do.
+    pub(crate) root_only: bool,
+}
+
+const fn entry(at: &'static str, path: &'static str, name: &'static str) -> Entry {
+    Entry { at, path, name, root_only: false }
+}
+
+/// The menu: groups of entries.
+const MENU: &[(&str, &[Entry])] = &[("Root", &[entry("home", "", "Protection")])];
+
+impl Frame {
+    /// The menu of every page.
+    pub(crate) fn menu(&self) -> &'static [(&'static str, &'static [Entry])] {
+        MENU
+    }
+
+    /// The frame of a page that shows something.
+    pub(crate) fn new(signed_in: &SignedIn, title: &'static str, at: &'static str) -> Self {
+        let principal = signed_in.live.acting();
+        let world = signed_in.visit.house.db.snapshot();
+        let account_name = world.account(principal.account).map(|state| state.account().name.to_string());
+        let who = match &principal.identity {
+            Identity::FederatedUser(user) => format!("{} (federated)", user.name),
+            Identity::Root => "root user".into(),
+            Identity::RoleSession(session) => format!("{}/{}", session.role.name, session.name),
+            Identity::User(user) => user.name.to_string(),
+        };
+        let row = &signed_in.live.row;
+        Self {
+            title,
+            at,
+            account_name: account_name.unwrap_or_default(),
+            account_id: principal.account.to_string(),
+            who,
+            is_root: principal.is_root(),
+            restricted: row.restricted,
+            until: row.reason.is_some().then(|| minute(row.expires)),
+            mark: signed_in.mark(),
+            done: None,
+            refused: None,
+        }
+    }
+
+    /// The same frame, saying what was refused.
+    pub(crate) fn refused(self, error: &Error) -> Self {
+        Self { refused: Some(told(error)), ..self }
+    }
+}
+
+/// An error of an API as a page tells it.
+pub(crate) fn told(error: &Error) -> String {
+    format!("{}: {}", error.code, error.message)
+}
+
+/// A time to the minute, as pages show it: UTC, because the audit trail is.
+pub(crate) fn minute(time: rootward_names::Time) -> String {
+    let text = time.to_string();
+    let (day, clock) = text.split_once('T').unwrap_or((&text, ""));
+    format!("{day} {} UTC", clock.get(..5).unwrap_or(clock))
+}
+
+/// A page as an answer.
+pub(crate) fn html(page: &impl Template) -> Response {
+    html_with(StatusCode::OK, page)
+}
+
+/// A page as an answer with this status.
+pub(crate) fn html_with(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(text) => (status, Html(text)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page of the console cannot be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// A page that says why there is no other.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    text: String,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Page<'a> {
+    version: &'static str,
+    text: &'a str,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, text: &str) -> Self {
+        Self { status, text: text.to_owned() }
+    }
+
+    pub(crate) fn internal(cause: &'static str) -> Self {
+        tracing::error!(cause, "a page of the console failed by our own fault");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here. It is in the server's log.")
+    }
+
+    pub(crate) fn foreign_form() -> Self {
+        let text = "This form was not sent from a page of this console, or the page is too old. Nothing was done: open the \
+             page anew and try again.";
+        Self::new(StatusCode::FORBIDDEN, text)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        html_with(self.status, &Page { version: VERSION, text: &self.text })
+    }
+}
+
+/// There is no such page.
+pub(crate) async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "There is no such page.")
+}

@@ -1,0 +1,128 @@
+#![doc = include_str!("../README.md")]
+//!
+//! ```text
+//! request ─▶ Visit (who is at the door) ─▶ SignedIn (a session that is not over) ─▶ page ─▶ Pipeline::call ─▶ template
+//! ```
+//!
+//! - [`visit`] reads cookies and forms, and refuses forms that no page of ours has shown.
+//! - [`sign_in`] is the way in, step by step; [`first_run`] opens the first account.
+//! - Every other module is one area of the console. A page that changes something answers with a redirect, so that reloading
+//!   repeats nothing; what a call refuses is shown on the page that asked, in the API's words.
+//!
+//! INVARIANT: nothing of a request but its path, cookies and form decides what a page does. `Host` is never built into a page:
+//! all links are relative, and the address for records is the configured one.
+#![warn(missing_docs)]
+
+mod assets;
+mod first_run;
+mod home;
+mod layout;
+mod sign_in;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use rootward_names::AccountId;
+use rootward_pipeline::{Origin, Pipeline};
+use rootward_signin::SignInService;
+use rootward_state::Db;
+use rootward_store::vault::Vault;
+use tower::ServiceExt;
+
+/// Opens the first account, for whoever has the setup code: name, e-mail address, password. The error is for its reader.
+pub type OpenAccount = Box<dyn Fn(&str, &str, &str) -> Result<AccountId, String> + Send + Sync>;
+
+/// What the console stands on.
+pub struct Setup {
+    /// Carries out calls.
+    pub pipeline: Arc<Pipeline>,
+    /// Signs people in.
+    pub signin: Arc<SignInService>,
+    /// The state: to see whether there is an account yet.
+    pub db: Arc<Db>,
+    /// Marks forms.
+    pub vault: Arc<Vault>,
+    /// The address that people type, without a slash at its end: `https://iam.example.com`.
+    pub url: String,
+    /// Lets who can read it open the first account; none where accounts are not opened here.
+    pub setup_code: Option<String>,
+    /// Opens it.
+    pub open_account: OpenAccount,
+}
+
+/// The console.
+pub struct Console {
+    router: Router,
+    secure: bool,
+}
+
+type House = Arc<Setup>;
+
+impl Console {
+    /// A console on this.
+    pub fn new(setup: Setup) -> Self {
+        let secure = setup.url.starts_with("https:");
+        let router = Router::new()
+            .route("/console", get(home::page))
+            .route("/console/", get(|| async { Redirect::permanent("/console") }))
+            .route("/console/assets/{name}", get(assets::asset))
+            .route("/console/first-run", get(first_run::page).post(first_run::open))
+            .route("/console/sign-in", get(sign_in::page).post(sign_in::password))
+            .route("/console/sign-in/code", post(sign_in::code))
+            .route("/console/sign-in/new-password", post(sign_in::new_password))
+            .route("/console/sign-in/reason", post(sign_in::reason))
+            .route("/console/sign-in/wait", post(sign_in::wait))
+            .route("/console/sign-out", post(sign_in::sign_out))
+            .fallback(layout::not_found)
+            .with_state(Arc::new(setup));
+        Self { router, secure }
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Bytes>, origin: Origin) -> Response<Bytes> {
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(origin);
+        let request = Request::from_parts(parts, Body::from(body));
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        let (mut parts, body) = response.into_parts();
+        let body = match axum::body::to_bytes(body, PAGE_BYTES_MAX).await {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::error!(%error, "a page of the console is too long");
+                parts.status = StatusCode::INTERNAL_SERVER_ERROR;
+                Bytes::new()
+            }
+        };
+        for (name, value) in HEADERS {
+            parts.headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        if self.secure {
+            let year = HeaderValue::from_static("max-age=31536000");
+            parts.headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+        }
+        Response::from_parts(parts, body)
+    }
+}
+
+/// The longest page, in bytes.
+const PAGE_BYTES_MAX: usize = 8 << 20;
+
+/// What every answer says to browsers: nothing runs, loads or is sent that is not ours, nobody frames us, nothing is kept.
+const HEADERS: [(header::HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];

@@ -1,0 +1,290 @@
+//! Signing in: one page a step, each with what the step before left for it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{StatusCode, header};
+use rootward_api::iam;
+use rootward_auth::Principal;
+use rootward_auth::password::Password;
+use rootward_pipeline::Inside;
+use rootward_signin::{Door, Next, REASON_CHARS_MAX, Refused, Visitor};
+use rootward_wire::Sensitive;
+use serde::Deserialize;
+
+use crate::layout::{Problem, VERSION, html, html_with, minute, told};
+use crate::visit::{Knocked, Posted, Visit, local};
+
+/// How often a page looks again whether others have agreed, in seconds.
+const LOOK_AGAIN_SECONDS: u32 = 5;
+
+/// What is asked for now.
+enum Ask<'a> {
+    Approval { approved: usize, required: usize, request: String, expires: String },
+    Code { codes: bool, passkeys: bool },
+    NewPassword { expired: bool },
+    Password { root: bool, email: &'a str, account: &'a str, name: &'a str },
+    Reason { approvals: u8, minutes: u8 },
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct Page<'a> {
+    version: &'static str,
+    mark: String,
+    next: &'a str,
+    step: String,
+    error: Option<String>,
+    ask: Ask<'a>,
+    look_again: u32,
+    reason_chars_max: usize,
+}
+
+impl<'a> Page<'a> {
+    fn new(visit: &Visit, next: &'a str, step: String, ask: Ask<'a>) -> Self {
+        Self {
+            version: VERSION,
+            mark: visit.mark(),
+            next,
+            step,
+            error: None,
+            ask,
+            look_again: LOOK_AGAIN_SECONDS,
+            reason_chars_max: REASON_CHARS_MAX,
+        }
+    }
+}
+
+/// Where to go after signing in, and which door is open first.
+#[derive(Deserialize)]
+pub(crate) struct Arrival {
+    next: Option<String>,
+    door: Option<String>,
+    account: Option<String>,
+    email: Option<String>,
+}
+
+/// The page with the two doors.
+pub(crate) async fn page(visit: Visit, Query(arrival): Query<Arrival>) -> Response {
+    if visit.house.db.snapshot().accounts().next().is_none() {
+        return Redirect::to("/console/first-run").into_response();
+    }
+    let root = arrival.door.as_deref() == Some("root");
+    let (email, account) = (arrival.email.unwrap_or_default(), arrival.account.unwrap_or_default());
+    let ask = Ask::Password { root, email: &email, account: &account, name: "" };
+    visit.with_browser(html(&Page::new(&visit, local(arrival.next.as_deref()), String::new(), ask)))
+}
+
+/// Name and password.
+#[derive(Deserialize)]
+pub(crate) struct Credentials {
+    next: Option<String>,
+    email: Option<String>,
+    account: Option<String>,
+    name: Option<String>,
+    password: String,
+}
+
+pub(crate) async fn password(Knocked(visit, form): Knocked<Credentials>) -> Response {
+    let password = Password::new(form.password);
+    let (email, account) = (form.email.clone(), form.account.clone().unwrap_or_default());
+    let name = form.name.clone().unwrap_or_default();
+    let asked = Ask::Password {
+        root: form.email.is_some(),
+        email: form.email.as_deref().unwrap_or_default(),
+        account: form.account.as_deref().unwrap_or_default(),
+        name: form.name.as_deref().unwrap_or_default(),
+    };
+    let (visit, result) = blocking(visit, move |visit| {
+        let door = match &email {
+            Some(email) => Door::Root { email },
+            None => Door::User { account: &account, name: &name },
+        };
+        visit.house.signin.password(&visit.visitor(), &door, &password)
+    })
+    .await;
+    show(&visit, local(form.next.as_deref()), result, String::new(), asked)
+}
+
+/// A code of a device.
+#[derive(Deserialize)]
+pub(crate) struct Code {
+    next: Option<String>,
+    step: String,
+    code: String,
+}
+
+pub(crate) async fn code(Knocked(visit, form): Knocked<Code>) -> Response {
+    let (step, code) = (form.step.clone(), form.code);
+    let (visit, result) =
+        blocking(visit, move |visit| visit.house.signin.code(&visit.visitor(), &step, &code)).await;
+    let ask = Ask::Code { codes: true, passkeys: false };
+    show(&visit, local(form.next.as_deref()), result, form.step, ask)
+}
+
+/// Why the root user is needed.
+#[derive(Deserialize)]
+pub(crate) struct Reason {
+    next: Option<String>,
+    step: String,
+    reason: String,
+    approvals: u8,
+    minutes: u8,
+}
+
+pub(crate) async fn reason(Knocked(visit, form): Knocked<Reason>) -> Response {
+    let Reason { next, step: shown, reason, approvals, minutes } = form;
+    let step = shown.clone();
+    let (visit, result) =
+        blocking(visit, move |visit| visit.house.signin.reason(&visit.visitor(), &step, &reason)).await;
+    show(&visit, local(next.as_deref()), result, shown, Ask::Reason { approvals, minutes })
+}
+
+/// Nothing more than the step.
+#[derive(Deserialize)]
+pub(crate) struct Waiting {
+    next: Option<String>,
+    step: String,
+}
+
+pub(crate) async fn wait(Knocked(visit, form): Knocked<Waiting>) -> Response {
+    let step = form.step;
+    let (visit, result) =
+        blocking(visit, move |visit| visit.house.signin.look_again(&visit.visitor(), &step)).await;
+    // What is refused here is over: the page begins again.
+    show(&visit, local(form.next.as_deref()), result, String::new(), begin_again())
+}
+
+/// The password that must be changed, and the new one.
+#[derive(Deserialize)]
+pub(crate) struct NewPassword {
+    next: Option<String>,
+    step: String,
+    old: String,
+    new: String,
+    again: String,
+    expired: bool,
+}
+
+/// Changes the password through the API that every client would call, then goes on with the new one.
+pub(crate) async fn new_password(Knocked(visit, form): Knocked<NewPassword>) -> Response {
+    let NewPassword { next, step, old, new, again, expired } = form;
+    let next = local(next.as_deref());
+    let refused = |visit: &Visit, error: String| {
+        let page = Page::new(visit, next, step.clone(), Ask::NewPassword { expired });
+        visit.with_browser(html_with(StatusCode::BAD_REQUEST, &Page { error: Some(error), ..page }))
+    };
+    if new != again {
+        return refused(&visit, "The new password was not typed the same twice.".into());
+    }
+    let who = visit.house.signin.who_changes_password(&visit.visitor(), &step);
+    let who = match who {
+        Ok(who) => who,
+        Err(error) => return show(&visit, next, Err(error), String::new(), begin_again()),
+    };
+    if let Err(error) = change_password(&visit, &who, &old, &new).await {
+        return refused(&visit, error);
+    }
+    let password = Password::new(new);
+    let (visit, result) =
+        blocking(visit, move |visit| visit.house.signin.changed(&visit.visitor(), &step, &password)).await;
+    show(&visit, next, result, String::new(), begin_again())
+}
+
+async fn change_password(visit: &Visit, who: &Principal, old: &str, new: &str) -> Result<(), String> {
+    let Visitor { host, user_agent, .. } = visit.visitor();
+    let caller = Inside {
+        principal: who,
+        region: who.partition.global_region(),
+        origin: visit.origin(),
+        host,
+        user_agent,
+    };
+    let input =
+        iam::ChangePasswordRequest { old_password: Sensitive::new(old), new_password: Sensitive::new(new) };
+    let changed = visit.house.pipeline.call::<iam::ChangePassword>(&caller, &input).await;
+    changed.map(drop).map_err(|error| told(&error))
+}
+
+/// A form without fields.
+#[derive(Deserialize)]
+pub(crate) struct Nothing {}
+
+/// Ends the session and takes its cookie away.
+pub(crate) async fn sign_out(Posted(signed_in, Nothing {}): Posted<Nothing>) -> Response {
+    let ended = tokio::task::spawn_blocking(move || {
+        let result = signed_in.visit.house.signin.sign_out(&signed_in.visit.visitor(), &signed_in.live);
+        (signed_in, result)
+    })
+    .await;
+    match ended {
+        Ok((signed_in, Ok(()))) => signed_in.visit.with_session(Redirect::to("/console/sign-in"), None),
+        Ok((_, Err(error))) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, &sentence(error)).into_response()
+        }
+        Err(_) => Problem::internal("signing out was cut off").into_response(),
+    }
+}
+
+/// Runs a step where it may block.
+async fn blocking(
+    visit: Visit,
+    step: impl FnOnce(&Visit) -> Result<Next, Refused> + Send + 'static,
+) -> (Arc<Visit>, Result<Next, Refused>) {
+    let visit = Arc::new(visit);
+    let lent = Arc::clone(&visit);
+    let result = tokio::task::spawn_blocking(move || step(&lent)).await;
+    (visit, result.unwrap_or(Err(Refused::Unavailable)))
+}
+
+const fn begin_again<'a>() -> Ask<'a> {
+    Ask::Password { root: false, email: "", account: "", name: "" }
+}
+
+/// The page that comes next; what was refused is asked again.
+fn show(visit: &Visit, next: &str, result: Result<Next, Refused>, step: String, asked: Ask<'_>) -> Response {
+    let (step, ask) = match result {
+        Ok(Next::Welcome(welcome)) => {
+            let answer = visit.with_session(Redirect::to(next), Some(&welcome.cookie));
+            return visit.with_browser_cookie(answer, &welcome.browser);
+        }
+        Ok(Next::Approval { step, request, approved, required, expires }) => {
+            let (request, expires) = (request.to_string(), minute(expires));
+            (step, Ask::Approval { approved, required, request, expires })
+        }
+        Ok(Next::NewPassword { step, expired }) => (step, Ask::NewPassword { expired }),
+        Ok(Next::Reason { step, approvals, minutes }) => (step, Ask::Reason { approvals, minutes }),
+        Ok(Next::SecondFactor { step, codes, passkeys }) => (step, Ask::Code { codes, passkeys }),
+        Err(refused) => return show_refused(visit, next, refused, step, asked),
+    };
+    visit.with_browser(html(&Page::new(visit, next, step, ask)))
+}
+
+fn show_refused(visit: &Visit, next: &str, refused: Refused, step: String, asked: Ask<'_>) -> Response {
+    let (status, asked) = match refused {
+        Refused::BeginAgain | Refused::Rejected | Refused::RequestExpired => {
+            (StatusCode::FORBIDDEN, begin_again())
+        }
+        Refused::Busy | Refused::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, asked),
+        Refused::Slow { .. } => (StatusCode::TOO_MANY_REQUESTS, asked),
+        Refused::Expired | Refused::NoReason | Refused::Suspended | Refused::Wrong | Refused::WrongFactor => {
+            (StatusCode::FORBIDDEN, asked)
+        }
+    };
+    let page = Page { error: Some(sentence(refused)), ..Page::new(visit, next, step, asked) };
+    let mut answer = visit.with_browser(html_with(status, &page));
+    if let Refused::Slow { seconds } = refused {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    answer
+}
+
+/// A refusal as a sentence.
+fn sentence(refused: Refused) -> String {
+    let text = refused.to_string();
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
+}

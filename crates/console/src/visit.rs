@@ -1,0 +1,314 @@
+//! Visits: who asks for a page, as far as cookies and connection say, and which forms are taken.
+//!
+//! A form is taken when it carries the mark of the page that showed it: of the session, or before there is one, of the browser.
+//! Cookies are `SameSite=Strict`, and what browsers say about where a form comes from must not contradict.
+
+use std::net::IpAddr;
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rootward_pipeline::{Inside, Origin};
+use rootward_signin::{Browser, Live, Visitor};
+use rootward_wire::{Error, Operation};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use subtle::ConstantTimeEq;
+
+use crate::House;
+use crate::layout::Problem;
+
+const SESSION: &str = "rootward-session";
+const BROWSER: &str = "rootward-browser";
+/// A year; a session's cookie ends with the browser or with its session.
+const BROWSER_SECONDS: u32 = 31_536_000;
+
+/// Somebody asks for a page.
+pub(crate) struct Visit {
+    pub(crate) house: House,
+    origin: Origin,
+    user_agent: Option<String>,
+    host: Option<String>,
+    browser: Browser,
+    session: Option<String>,
+    login_to: String,
+}
+
+/// Somebody who is signed in asks for a page.
+pub(crate) struct SignedIn {
+    pub(crate) visit: Visit,
+    pub(crate) live: Live,
+    /// The session's new cookie, when its secret was replaced.
+    cookie: Option<String>,
+}
+
+impl FromRequestParts<House> for Visit {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, house: &House) -> Result<Self, Problem> {
+        let origin = parts.extensions.get::<Origin>().copied();
+        let origin = origin.ok_or_else(|| Problem::internal("a page was asked for by nobody"))?;
+        let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        Ok(Self {
+            house: House::clone(house),
+            origin,
+            user_agent: text(header::USER_AGENT).map(str::to_owned),
+            host: text(header::HOST).map(str::to_owned),
+            browser: house.signin.browser(cookie(&parts.headers, BROWSER)),
+            session: cookie(&parts.headers, SESSION).map(str::to_owned),
+            login_to: format!("{}/console", house.url),
+        })
+    }
+}
+
+impl FromRequestParts<House> for SignedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, house: &House) -> Result<Self, Response> {
+        let visit = Visit::from_request_parts(parts, house).await.map_err(IntoResponse::into_response)?;
+        let live = visit.session.as_deref().and_then(|cookie| house.signin.session(&visit.visitor(), cookie));
+        let Some(live) = live else {
+            return Err(visit.to_sign_in(parts.uri.path_and_query().map_or("/console", |path| path.as_str())));
+        };
+        if live.row.restricted && !RESTRICTED.iter().any(|path| parts.uri.path().starts_with(path)) {
+            return Err(Redirect::to("/console/security/register").into_response());
+        }
+        let (signin, touched) = (std::sync::Arc::clone(&house.signin), live.clone());
+        let cookie = tokio::task::spawn_blocking(move || signin.touch(&touched)).await.ok().flatten();
+        Ok(Self { visit, live, cookie })
+    }
+}
+
+/// Where a session may go that is good for nothing but to register a second factor.
+const RESTRICTED: [&str; 3] = ["/console/assets/", "/console/security/register", "/console/sign-out"];
+
+impl Visit {
+    /// As signing in takes it.
+    pub(crate) fn visitor(&self) -> Visitor<'_> {
+        Visitor {
+            address: self.origin.address,
+            user_agent: self.user_agent.as_deref(),
+            host: self.host.as_deref(),
+            tls: self.origin.tls,
+            browser: &self.browser,
+            login_to: &self.login_to,
+        }
+    }
+
+    /// Where it comes from, as calls are told.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    pub(crate) fn address(&self) -> IpAddr {
+        self.origin.address
+    }
+
+    /// The mark of forms that are shown before anybody is signed in.
+    pub(crate) fn mark(&self) -> String {
+        let id = self.browser.id();
+        BASE64_URL_SAFE_NO_PAD.encode(self.house.vault.mac("sign-in form", &id))
+    }
+
+    /// An answer that leaves the browser its cookie.
+    pub(crate) fn with_browser(&self, answer: impl IntoResponse) -> Response {
+        let cookie = self.house.signin.browser_cookie(&self.browser);
+        self.with_browser_cookie(answer, &cookie)
+    }
+
+    /// An answer that leaves the browser this cookie.
+    pub(crate) fn with_browser_cookie(&self, answer: impl IntoResponse, cookie: &str) -> Response {
+        self.set_cookie(answer.into_response(), BROWSER, cookie, Some(BROWSER_SECONDS))
+    }
+
+    /// An answer that leaves the browser a session, or takes it away.
+    pub(crate) fn with_session(&self, answer: impl IntoResponse, cookie: Option<&str>) -> Response {
+        let seconds = if cookie.is_some() { None } else { Some(0) };
+        self.set_cookie(answer.into_response(), SESSION, cookie.unwrap_or_default(), seconds)
+    }
+
+    fn set_cookie(&self, mut answer: Response, name: &str, value: &str, seconds: Option<u32>) -> Response {
+        let secure = if self.house.url.starts_with("https:") { "; Secure" } else { "" };
+        let age = seconds.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
+        let cookie = format!("{name}={value}; Path=/console; HttpOnly; SameSite=Strict{secure}{age}");
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            answer.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        answer
+    }
+
+    fn to_sign_in(&self, next: &str) -> Response {
+        let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
+        Redirect::to(&format!("/console/sign-in?{query}")).into_response()
+    }
+}
+
+impl SignedIn {
+    /// The mark of this session's forms.
+    pub(crate) fn mark(&self) -> String {
+        self.live.csrf(&self.visit.house.vault)
+    }
+
+    /// Carries out a call as who acts in this session.
+    ///
+    /// # Errors
+    /// What any client would be answered.
+    pub(crate) async fn call<O: Operation>(&self, input: &O::Input) -> Result<O::Output, Error> {
+        let principal = self.live.acting();
+        let caller = Inside {
+            principal,
+            region: principal.partition.global_region(),
+            origin: self.visit.origin,
+            host: self.visit.host.as_deref(),
+            user_agent: self.visit.user_agent.as_deref(),
+        };
+        self.visit.house.pipeline.call::<O>(&caller, input).await
+    }
+
+    /// An answer to this session, with its new cookie when its secret was replaced.
+    pub(crate) fn answer(&self, answer: impl IntoResponse) -> Response {
+        match &self.cookie {
+            Some(cookie) => self.visit.with_session(answer, Some(cookie)),
+            None => answer.into_response(),
+        }
+    }
+}
+
+/// The form of a page that was shown before anybody was signed in.
+pub(crate) struct Knocked<T>(pub(crate) Visit, pub(crate) T);
+
+/// The form of a page of a session.
+pub(crate) struct Posted<T>(pub(crate) SignedIn, pub(crate) T);
+
+#[derive(Deserialize)]
+struct Mark {
+    mark: String,
+}
+
+impl<T: DeserializeOwned> FromRequest<House> for Knocked<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, house: &House) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let visit =
+            Visit::from_request_parts(&mut parts, house).await.map_err(IntoResponse::into_response)?;
+        let mark = visit.mark();
+        let form = form(&parts, Request::from_parts(parts.clone(), body), house, &mark).await?;
+        Ok(Self(visit, form))
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<House> for Posted<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, house: &House) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let signed_in = SignedIn::from_request_parts(&mut parts, house).await?;
+        let mark = signed_in.mark();
+        let form = form(&parts, Request::from_parts(parts.clone(), body), house, &mark).await?;
+        Ok(Self(signed_in, form))
+    }
+}
+
+async fn form<T: DeserializeOwned>(
+    parts: &Parts,
+    request: Request,
+    house: &House,
+    mark: &str,
+) -> Result<T, Response> {
+    if !is_same_site(&parts.headers) {
+        return Err(Problem::foreign_form().into_response());
+    }
+    let body = Bytes::from_request(request, house).await.map_err(IntoResponse::into_response)?;
+    let shown = serde_urlencoded::from_bytes::<Mark>(&body).map(|mark| mark.mark).unwrap_or_default();
+    if !bool::from(shown.as_bytes().ct_eq(mark.as_bytes())) {
+        return Err(Problem::foreign_form().into_response());
+    }
+    serde_urlencoded::from_bytes(&body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, &format!("The form is incomplete: {error}.")).into_response()
+    })
+}
+
+/// Whether the browser does not say that a form comes from elsewhere.
+fn is_same_site(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let site = text("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
+    let host = text("host").unwrap_or_default();
+    let origin =
+        text("origin").is_none_or(|origin| origin.split_once("://").is_some_and(|(_, from)| from == host));
+    site && origin
+}
+
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
+}
+
+/// A path of the console that somebody may be sent to after signing in: nothing that leads elsewhere.
+pub(crate) fn local(next: Option<&str>) -> &str {
+    let is_ours = |path: &str| {
+        (path == "/console" || path.starts_with("/console/") || path.starts_with("/console?"))
+            && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+            && !path.starts_with("/console/sign-")
+    };
+    next.filter(|path| is_ours(path)).unwrap_or("/console")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        for next in [
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "/console\\@evil.example",
+            "javascript:alert(1)",
+            "/consolex",
+            "/console/\r\nSet-Cookie: a=b",
+            "/console/sign-out",
+            "",
+        ] {
+            assert_eq!(local(Some(next)), "/console", "{next}");
+        }
+        for next in ["/console/users/ann", "/console?done=1"] {
+            assert_eq!(local(Some(next)), next);
+        }
+        assert_eq!(local(None), "/console");
+    }
+
+    #[test]
+    fn forms_of_other_pages_are_known_by_what_browsers_say() {
+        let is = |pairs: &[(&'static str, &'static str)]| {
+            let pairs = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            is_same_site(&pairs.collect())
+        };
+        let host = ("host", "localhost:4566");
+        assert!(is(&[host]) && is(&[host, ("origin", "http://localhost:4566")]));
+        assert!(is(&[host, ("sec-fetch-site", "same-origin")]));
+        for foreign in [
+            ("origin", "http://localhost:4567"),
+            ("origin", "http://evil.example"),
+            ("origin", "null"),
+            ("sec-fetch-site", "same-site"),
+            ("sec-fetch-site", "cross-site"),
+        ] {
+            assert!(!is(&[host, foreign]), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn cookie_is_found_among_others() {
+        let headers: HeaderMap =
+            [(header::COOKIE, "a=1; rootward-session=x.y.z; b=2".parse().unwrap())].into_iter().collect();
+        assert_eq!(cookie(&headers, SESSION), Some("x.y.z"));
+        assert_eq!(cookie(&headers, BROWSER), None);
+    }
+}

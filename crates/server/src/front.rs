@@ -1,0 +1,83 @@
+//! The front: a node with the console before it, and what only a running server has.
+
+use std::sync::Arc;
+
+use rootward_console::{Console, Setup};
+use rootward_names::Random;
+use rootward_signin::SignInService;
+
+use crate::node::Node;
+
+/// Letters and digits that nobody confuses when typing them: 32 of them, five bits each.
+const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// What a server is told about itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Face {
+    /// The address that people type, without a slash at its end.
+    pub(crate) url: String,
+    /// How long root users may sign in without a second factor, in days.
+    pub(crate) mfa_grace_days: u32,
+}
+
+/// A node and its console.
+pub(crate) struct Front {
+    pub(crate) node: Arc<Node>,
+    pub(crate) console: Console,
+    pub(crate) sign_in: Arc<SignInService>,
+    /// Opens the first account at the console; none once there is one.
+    pub(crate) setup_code: Option<String>,
+}
+
+impl Front {
+    /// Puts the console before a node.
+    pub(crate) fn new(node: Arc<Node>, face: &Face) -> Self {
+        let setup_code = (node.accounts() == 0).then(|| code(&mut node.draw()));
+        let host = Arc::clone(&node);
+        let sign_in = Arc::new(node.sign_in(face.mfa_grace_days));
+        let console = Console::new(Setup {
+            pipeline: Arc::clone(node.pipeline()),
+            signin: Arc::clone(&sign_in),
+            db: Arc::clone(node.db()),
+            vault: Arc::clone(node.vault()),
+            url: face.url.clone(),
+            setup_code: setup_code.clone(),
+            open_account: Box::new(move |name, email, password| {
+                host.open_first_account(name, email, password).map_err(|error| error.to_string())
+            }),
+        });
+        Self { node, console, sign_in, setup_code }
+    }
+}
+
+/// A hundred random bits as people type them.
+fn code(random: &mut dyn Random) -> String {
+    let mut bytes = [0; 20];
+    random.fill(&mut bytes);
+    let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(*byte) % LETTERS.len()));
+    let letters: Vec<char> = letters.map(|letter| char::from(*letter)).collect();
+    letters.chunks(5).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counter(u8);
+    impl Random for Counter {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            for byte in bytes {
+                self.0 = self.0.wrapping_add(7);
+                *byte = self.0;
+            }
+        }
+    }
+
+    #[test]
+    fn setup_code_is_four_groups_that_nobody_misreads() {
+        let code = code(&mut Counter(0));
+        let groups: Vec<_> = code.split('-').collect();
+        assert_eq!((groups.len(), code.len()), (4, 23));
+        assert!(groups.iter().all(|group| group.bytes().all(|letter| LETTERS.contains(&letter))), "{code}");
+    }
+}
