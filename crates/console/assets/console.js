@@ -41,3 +41,59 @@ for (const field of document.querySelectorAll("input[data-generate]")) {
 const again = document.querySelector("meta[name=rootward-look-again]");
 const waiting = document.querySelector("form[data-look-again]");
 if (again && waiting) setTimeout(() => waiting.submit(), Number(again.content) * 1000);
+
+// Passkeys: the server's options as the browser wants them, and the browser's answer as a text for the form.
+function bytes(text) {
+  return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
+}
+
+function text(buffer) {
+  return btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function withBytes(options) {
+  options.challenge = bytes(options.challenge);
+  if (options.user) options.user.id = bytes(options.user.id);
+  for (const list of [options.excludeCredentials, options.allowCredentials]) {
+    for (const each of list ?? []) each.id = bytes(each.id);
+  }
+  return options;
+}
+
+function withTexts(credential) {
+  const { response } = credential;
+  const names = ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"];
+  const present = names.filter((name) => response[name]);
+  return JSON.stringify({
+    id: credential.id,
+    rawId: text(credential.rawId),
+    type: credential.type,
+    response: Object.fromEntries(present.map((name) => [name, text(response[name])])),
+    extensions: credential.getClientExtensionResults(),
+  });
+}
+
+async function ceremony(form) {
+  const kind = form.dataset.passkey;
+  const publicKey = withBytes(JSON.parse(form.dataset.options).publicKey);
+  const credential = await navigator.credentials[kind]({ publicKey });
+  form.elements.credential.value = withTexts(credential);
+  form.submit();
+}
+
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  const run = async (event) => {
+    event?.preventDefault();
+    const notice = form.querySelector("[role=alert]");
+    notice.hidden = true;
+    try {
+      await ceremony(form);
+    } catch (error) {
+      const insecure = !window.PublicKeyCredential && "This browser gives passkeys to https or localhost only.";
+      notice.textContent = insecure || `The browser did not finish: ${error.message}`;
+      notice.hidden = false;
+    }
+  };
+  form.addEventListener("submit", run);
+  if (form.dataset.passkey === "create") run();
+}

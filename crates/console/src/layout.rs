@@ -51,7 +51,10 @@ const fn entry(at: &'static str, path: &'static str, name: &'static str) -> Entr
 }
 
 /// The menu: groups of entries.
-const MENU: &[(&str, &[Entry])] = &[("Root", &[entry("home", "", "Protection")])];
+const MENU: &[(&str, &[Entry])] = &[
+    ("Root", &[entry("home", "", "Protection")]),
+    ("You", &[entry("security", "/security", "Security credentials")]),
+];
 
 impl Frame {
     /// The menu of every page.
@@ -95,6 +98,11 @@ impl Frame {
 /// An error of an API as a page tells it.
 pub(crate) fn told(error: &Error) -> String {
     format!("{}: {}", error.code, error.message)
+}
+
+/// The status of a page that tells an error.
+pub(crate) fn status(error: &Error) -> StatusCode {
+    StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// A time to the minute, as pages show it: UTC, because the audit trail is.

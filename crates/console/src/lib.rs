@@ -17,6 +17,7 @@ mod assets;
 mod first_run;
 mod home;
 mod layout;
+mod security;
 mod sign_in;
 mod visit;
 
@@ -73,6 +74,13 @@ impl Console {
             .route("/console/", get(|| async { Redirect::permanent("/console") }))
             .route("/console/assets/{name}", get(assets::asset))
             .route("/console/first-run", get(first_run::page).post(first_run::open))
+            .route("/console/security", get(security::page).post(security::change))
+            .route("/console/security/password", post(security::password))
+            .route("/console/security/register", get(security::register))
+            .route("/console/security/register/app", post(security::begin_app))
+            .route("/console/security/register/app/finish", post(security::finish_app))
+            .route("/console/security/register/passkey", post(security::begin_passkey))
+            .route("/console/security/register/passkey/finish", post(security::finish_passkey))
             .route("/console/sign-in", get(sign_in::page).post(sign_in::password))
             .route("/console/sign-in/code", post(sign_in::code))
             .route("/console/sign-in/new-password", post(sign_in::new_password))

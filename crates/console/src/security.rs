@@ -1,0 +1,331 @@
+//! Security credentials of whoever is signed in: password, second factors, access keys.
+//!
+//! A second factor is registered in two pages: the first makes it and shows what to scan or starts the browser's ceremony,
+//! the second proves it. What was made and never proved is bound to nobody, and is deleted when another is begun under its name.
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use rootward_api::{iam, rootward as own};
+use rootward_auth::Identity;
+use rootward_wire::{Error, Sensitive};
+use serde::Deserialize;
+
+use crate::layout::{Frame, VERSION, html, html_with, minute, status, told};
+use crate::visit::{Posted, SignedIn};
+
+/// What the record calls the root user where an API wants a user's name.
+const ROOT_NAME: &str = "AWS ROOT USER";
+
+#[derive(Template)]
+#[template(path = "security.html")]
+struct Page {
+    version: &'static str,
+    frame: Frame,
+    is_user: bool,
+    factors: Vec<Factor>,
+    keys: Vec<Key>,
+    /// An access key that was just made: its secret is shown once.
+    made: Option<iam::AccessKey>,
+}
+
+struct Factor {
+    serial: String,
+    kind: &'static str,
+    since: String,
+}
+
+struct Key {
+    id: String,
+    active: bool,
+    created: String,
+}
+
+/// What has been done, as the address says it.
+#[derive(Deserialize)]
+pub(crate) struct Done {
+    done: Option<String>,
+}
+
+impl Done {
+    fn text(&self) -> Option<&'static str> {
+        Some(match self.done.as_deref()? {
+            "factor" => "The second factor is registered. From now on it is asked for when you sign in.",
+            "factor-removed" => "The second factor is removed.",
+            "key" => "The access key is changed.",
+            "password" => "The password is changed.",
+            _ => return None,
+        })
+    }
+}
+
+pub(crate) async fn page(signed_in: SignedIn, Query(done): Query<Done>) -> Response {
+    let frame = Frame { done: done.text(), ..frame(&signed_in) };
+    show(&signed_in, frame, None).await
+}
+
+fn frame(signed_in: &SignedIn) -> Frame {
+    Frame::new(signed_in, "Security credentials", "security")
+}
+
+/// The page as things stand; lists that may not be read are empty, and the page says so.
+async fn show(signed_in: &SignedIn, frame: Frame, made: Option<iam::AccessKey>) -> Response {
+    let mut refused = None;
+    let factors = factors(signed_in).await.unwrap_or_else(|error| {
+        refused = Some(told(&error));
+        Vec::new()
+    });
+    let keys = keys(signed_in).await.unwrap_or_else(|error| {
+        refused = Some(told(&error));
+        Vec::new()
+    });
+    let is_user = matches!(signed_in.live.acting().identity, Identity::User(_));
+    let frame = Frame { refused: frame.refused.or(refused), ..frame };
+    signed_in.answer(html(&Page { version: VERSION, frame, is_user, factors, keys, made }))
+}
+
+async fn factors(signed_in: &SignedIn) -> Result<Vec<Factor>, Error> {
+    let listed = signed_in.call::<iam::ListMfaDevices>(&iam::ListMfaDevicesRequest::default()).await?;
+    let factor = |device: iam::MfaDevice| Factor {
+        kind: kind(&device.serial_number),
+        serial: device.serial_number,
+        since: minute(device.enable_date),
+    };
+    Ok(listed.mfa_devices.into_iter().map(factor).collect())
+}
+
+/// What a serial number is of.
+fn kind(serial: &str) -> &'static str {
+    match serial.splitn(6, ':').nth(5) {
+        Some(resource) if resource.starts_with("u2f/") => "Passkey or security key",
+        Some(_) => "Authenticator app",
+        None => "Hardware token",
+    }
+}
+
+async fn keys(signed_in: &SignedIn) -> Result<Vec<Key>, Error> {
+    let listed = signed_in.call::<iam::ListAccessKeys>(&iam::ListAccessKeysRequest::default()).await?;
+    let key = |key: iam::AccessKeyMetadata| Key {
+        id: key.access_key_id.unwrap_or_default(),
+        active: key.status == Some(iam::StatusType::Active),
+        created: key.create_date.map(minute).unwrap_or_default(),
+    };
+    Ok(listed.access_key_metadata.into_iter().map(key).collect())
+}
+
+/// Changes that are one call.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub(crate) enum Change {
+    /// Makes an access key.
+    CreateKey,
+    /// Deletes an access key.
+    DeleteKey { id: String },
+    /// Unbinds a second factor; one of an app is deleted with it.
+    RemoveFactor { serial: String },
+    /// Takes an access key out of use.
+    StopKey { id: String },
+    /// Takes an access key into use again.
+    UseKey { id: String },
+}
+
+pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Response {
+    let done = match change {
+        Change::CreateKey => {
+            let made = signed_in.call::<iam::CreateAccessKey>(&iam::CreateAccessKeyRequest::default()).await;
+            return match made {
+                Ok(made) => show(&signed_in, frame(&signed_in), Some(made.access_key)).await,
+                Err(error) => show(&signed_in, frame(&signed_in).refused(&error), None).await,
+            };
+        }
+        Change::DeleteKey { id } => {
+            let input = iam::DeleteAccessKeyRequest { user_name: None, access_key_id: id };
+            signed_in.call::<iam::DeleteAccessKey>(&input).await.map(|_| "key")
+        }
+        Change::RemoveFactor { serial } => remove(&signed_in, serial).await.map(|()| "factor-removed"),
+        Change::StopKey { id } => set_key(&signed_in, id, iam::StatusType::Inactive).await,
+        Change::UseKey { id } => set_key(&signed_in, id, iam::StatusType::Active).await,
+    };
+    match done {
+        Ok(done) => signed_in.answer(Redirect::to(&format!("/console/security?done={done}"))),
+        Err(error) => show(&signed_in, frame(&signed_in).refused(&error), None).await,
+    }
+}
+
+async fn set_key(signed_in: &SignedIn, id: String, status: iam::StatusType) -> Result<&'static str, Error> {
+    let input = iam::UpdateAccessKeyRequest { user_name: None, access_key_id: id, status };
+    signed_in.call::<iam::UpdateAccessKey>(&input).await.map(|_| "key")
+}
+
+async fn remove(signed_in: &SignedIn, serial: String) -> Result<(), Error> {
+    let is_app = kind(&serial) == "Authenticator app";
+    let user_name = match &signed_in.live.acting().identity {
+        Identity::User(user) => Some(user.name.to_string()),
+        Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => None,
+    };
+    let input = iam::DeactivateMfaDeviceRequest { user_name, serial_number: serial.clone() };
+    signed_in.call::<iam::DeactivateMfaDevice>(&input).await?;
+    if is_app {
+        let input = iam::DeleteVirtualMfaDeviceRequest { serial_number: serial };
+        signed_in.call::<iam::DeleteVirtualMfaDevice>(&input).await?;
+    }
+    Ok(())
+}
+
+/// The password of a user.
+#[derive(Deserialize)]
+pub(crate) struct NewPassword {
+    old: String,
+    new: String,
+    again: String,
+}
+
+/// Changes the user's own password; the root user's is changed by an operation of its own.
+pub(crate) async fn password(Posted(signed_in, form): Posted<NewPassword>) -> Response {
+    if form.new != form.again {
+        let refused = Some("The new password was not typed the same twice.".into());
+        return show(&signed_in, Frame { refused, ..frame(&signed_in) }, None).await;
+    }
+    let (old, new) = (Sensitive::new(form.old), Sensitive::new(form.new));
+    let changed = if signed_in.live.acting().is_root() {
+        let input = own::ChangeRootPasswordRequest { old_password: old, new_password: new };
+        signed_in.call::<own::ChangeRootPassword>(&input).await.map(drop)
+    } else {
+        let input = iam::ChangePasswordRequest { old_password: old, new_password: new };
+        signed_in.call::<iam::ChangePassword>(&input).await.map(drop)
+    };
+    match changed {
+        Ok(()) => signed_in.answer(Redirect::to("/console/security?done=password")),
+        Err(error) => show(&signed_in, frame(&signed_in).refused(&error), None).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "register.html")]
+struct Register {
+    version: &'static str,
+    frame: Frame,
+    ask: Ask,
+}
+
+/// What is asked for now.
+enum Ask {
+    /// The two codes of an app that was shown what to scan.
+    App { serial: String, seed: String, picture: String },
+    /// Which kind of second factor.
+    Kind { suggested: String },
+    /// The browser's ceremony.
+    Passkey { options: String, state: String },
+}
+
+fn register_frame(signed_in: &SignedIn) -> Frame {
+    Frame::new(signed_in, "Register a second factor", "security")
+}
+
+pub(crate) async fn register(signed_in: SignedIn) -> Response {
+    ask_kind(&signed_in, register_frame(&signed_in))
+}
+
+fn ask_kind(signed_in: &SignedIn, frame: Frame) -> Response {
+    let suggested = match &signed_in.live.acting().identity {
+        Identity::User(user) => user.name.to_string(),
+        Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => {
+            "root-account-mfa-device".into()
+        }
+    };
+    signed_in.answer(html(&Register { version: VERSION, frame, ask: Ask::Kind { suggested } }))
+}
+
+/// A second factor to be made.
+#[derive(Deserialize)]
+pub(crate) struct Begin {
+    name: String,
+}
+
+/// Makes the device of an app and shows what to scan.
+pub(crate) async fn begin_app(Posted(signed_in, form): Posted<Begin>) -> Response {
+    let input =
+        iam::CreateVirtualMfaDeviceRequest { virtual_mfa_device_name: form.name, ..Default::default() };
+    let made = match signed_in.call::<iam::CreateVirtualMfaDevice>(&input).await {
+        Ok(made) => made.virtual_mfa_device,
+        Err(error) => return ask_kind(&signed_in, register_frame(&signed_in).refused(&error)),
+    };
+    let seed = made.base32_string_seed.map(|seed| String::from_utf8_lossy(seed.expose()).into_owned());
+    let picture = made.qr_code_png.map(|png| BASE64_STANDARD.encode(png.expose()));
+    let (seed, picture) = (seed.unwrap_or_default(), picture.unwrap_or_default());
+    let ask = Ask::App { serial: made.serial_number, seed, picture };
+    signed_in.answer(html(&Register { version: VERSION, frame: register_frame(&signed_in), ask }))
+}
+
+/// Two codes in a row, with what the page shows again if they are wrong.
+#[derive(Deserialize)]
+pub(crate) struct Codes {
+    serial: String,
+    seed: String,
+    picture: String,
+    first: String,
+    second: String,
+}
+
+pub(crate) async fn finish_app(Posted(signed_in, form): Posted<Codes>) -> Response {
+    let user_name = match &signed_in.live.acting().identity {
+        Identity::User(user) => user.name.to_string(),
+        Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => ROOT_NAME.into(),
+    };
+    let Codes { serial, seed, picture, first, second } = form;
+    let input = iam::EnableMfaDeviceRequest {
+        user_name,
+        serial_number: serial.clone(),
+        authentication_code1: Sensitive::new(first.trim()),
+        authentication_code2: Sensitive::new(second.trim()),
+    };
+    match signed_in.call::<iam::EnableMfaDevice>(&input).await {
+        Ok(_) => registered(&signed_in),
+        Err(error) => {
+            let frame = register_frame(&signed_in).refused(&error);
+            let ask = Ask::App { serial, seed, picture };
+            signed_in.answer(html_with(status(&error), &Register { version: VERSION, frame, ask }))
+        }
+    }
+}
+
+/// Starts the ceremony of a passkey.
+pub(crate) async fn begin_passkey(Posted(signed_in, form): Posted<Begin>) -> Response {
+    let input = own::StartPasskeyRegistrationRequest { user_name: None, device_name: form.name };
+    match signed_in.call::<own::StartPasskeyRegistration>(&input).await {
+        Ok(started) => {
+            let ask = Ask::Passkey { options: started.options, state: started.state.expose().into() };
+            let page = Register { version: VERSION, frame: register_frame(&signed_in), ask };
+            signed_in.answer(html(&page))
+        }
+        Err(error) => ask_kind(&signed_in, register_frame(&signed_in).refused(&error)),
+    }
+}
+
+/// What the browser's ceremony gave.
+#[derive(Deserialize)]
+pub(crate) struct Made {
+    state: String,
+    credential: String,
+}
+
+pub(crate) async fn finish_passkey(Posted(signed_in, form): Posted<Made>) -> Response {
+    let input = own::FinishPasskeyRegistrationRequest {
+        state: Sensitive::new(form.state),
+        credential: form.credential,
+    };
+    match signed_in.call::<own::FinishPasskeyRegistration>(&input).await {
+        Ok(_) => registered(&signed_in),
+        Err(error) => ask_kind(&signed_in, register_frame(&signed_in).refused(&error)),
+    }
+}
+
+/// A session that was good for nothing but this is over: the next one begins with the new factor.
+fn registered(signed_in: &SignedIn) -> Response {
+    if signed_in.live.row.restricted {
+        return Redirect::to("/console/sign-in").into_response();
+    }
+    signed_in.answer(Redirect::to("/console/security?done=factor"))
+}
