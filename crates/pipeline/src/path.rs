@@ -392,7 +392,7 @@ impl Pipeline {
                 self.record(&event, &ended, other).await?;
                 return Ok(output);
             }
-            self.setup.trail.put(&mut txn, &event, &ended, &mut self.draw());
+            self.setup.trail.put(&mut txn, &event, &ended, other, &mut self.draw());
             match self.commit(txn).await {
                 Ok(()) => return Ok(output),
                 Err(CommitError::Conflict) => {}
