@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use rootward_auth::password::Hasher;
-use rootward_auth::second_factor::seal_seed;
+use rootward_auth::second_factor::{Guesses, seal_seed};
 use rootward_auth::session::{Claims, SessionPolicies, Tokens};
 use rootward_auth::totp::Seed;
 use rootward_auth::{Credential, Identity, Principal, RoleSession, SignIn};
@@ -47,6 +47,7 @@ pub(crate) struct Bench {
     tokens: Tokens,
     vault: Arc<Vault>,
     hasher: Hasher,
+    guesses: Guesses,
 }
 
 impl Bench {
@@ -71,11 +72,13 @@ impl Bench {
         let caller = RefCell::new(principal(account, Identity::Root));
         let tokens = Tokens::new(Arc::clone(&vault));
         let (now, random) = (Cell::new(now), RefCell::new(random));
-        Self { account, caller, db, now, random, tokens, vault, hasher: Hasher::new(NonZeroUsize::MIN, 0) }
+        let (hasher, guesses) = (Hasher::new(NonZeroUsize::MIN, 0), Guesses::default());
+        Self { account, caller, db, now, random, tokens, vault, hasher, guesses }
     }
 
     fn tools(&self) -> Tools<'_> {
-        Tools { vault: &self.vault, tokens: &self.tokens, hasher: &self.hasher }
+        let Self { vault, tokens, hasher, guesses, .. } = self;
+        Tools { vault, tokens, hasher, guesses }
     }
 
     /// The account's id.

@@ -19,7 +19,7 @@ use super::failures;
 /// Since when the second factor of a request counts, for the policies it is authorized by; uses nothing up.
 ///
 /// # Errors
-/// `AccessDenied`.
+/// `AccessDenied`; `Throttling` when too many codes were wrong.
 pub(super) fn checked(
     scope: &Scope<'_>,
     serial_number: Option<&str>,
@@ -32,7 +32,7 @@ pub(super) fn checked(
 /// The same, and the code is used up.
 ///
 /// # Errors
-/// `AccessDenied`.
+/// `AccessDenied`; `Throttling` when too many codes were wrong.
 pub(super) fn taken(
     ctx: &OpContext<'_>,
     txn: &mut Txn,
@@ -56,7 +56,7 @@ fn with_shown(
     let device = MfaDevice::id_of(serial_number, ctx.partition(), ctx.account());
     let (Some(owner), Some(device)) = (owner(ctx), device) else { return Err(failures::mfa_refused()) };
     let shown = Shown { account: ctx.account(), owner, device: Some(device), code: code.expose() };
-    verify(&shown).map_err(|Refused| failures::mfa_refused())?;
+    ctx.guessing(owner, || verify(&shown))?.map_err(|Refused| failures::mfa_refused())?;
     Ok(Some(ctx.now))
 }
 
@@ -129,6 +129,20 @@ mod tests {
                 "{serial}"
             );
         }
+    }
+
+    #[test]
+    fn who_shows_too_many_wrong_codes_waits_before_a_right_one_is_looked_at() {
+        let (bench, seed) = bench();
+        let serial = serial("mfa/phone");
+        let shown =
+            |steps| looked_at(&bench, Some(&serial), Some(&bench.code(&seed, steps))).map_err(|it| it.code);
+        for _ in 0..20 {
+            assert_eq!(shown(9), Err("AccessDenied"));
+        }
+        assert_eq!(shown(0), Err("Throttling"));
+        bench.pass_seconds(120);
+        assert_eq!(shown(0), Ok(Some(bench.now())));
     }
 
     #[test]
