@@ -77,6 +77,7 @@ fn kind(arn: &Arn<'_>) -> Option<&'static str> {
     match (arn.service, arn.resource.split('/').next()?) {
         ("iam", "group") => Some("AWS::IAM::Group"),
         ("iam", "instance-profile") => Some("AWS::IAM::InstanceProfile"),
+        ("iam", "mfa") => Some("AWS::IAM::VirtualMFADevice"),
         ("iam", "policy") => Some("AWS::IAM::ManagedPolicy"),
         ("iam", "role") => Some("AWS::IAM::Role"),
         ("iam", "user") => Some("AWS::IAM::User"),

@@ -347,7 +347,9 @@ pub(super) static GET_MFA_DEVICE: Declaration<api::GetMfaDevice> = Declaration {
     run: get_mfa_device,
 };
 
-/// Tells of security keys only. What a key is certified for is not known here.
+/// Tells of security keys only.
+///
+/// DIFFERENCE: AWS knows what a key is certified for (`Certifications`). Here that is not asked when a key is registered.
 fn get_mfa_device(
     ctx: &OpContext<'_>,
     txn: &mut Txn,
