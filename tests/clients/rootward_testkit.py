@@ -4,6 +4,7 @@ Every call that a client of this module makes is remembered, so that a server th
 `Server.check_trail` wants one audit record for each call, and no secret in any of them.
 """
 
+import base64
 import http.client
 import itertools
 import json
@@ -27,6 +28,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import botocore.session
+import pyotp
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -191,6 +193,8 @@ class Server:
         for shown in (parsed.get("AccessKey"), parsed.get("Credentials")):
             if shown:
                 self.secrets.add(shown["SecretAccessKey"])
+        if seed := parsed.get("VirtualMFADevice", {}).get("Base32StringSeed"):
+            self.secrets |= {seed.decode(), base64.b64encode(seed).decode()}
 
 
 class Principal:
@@ -271,11 +275,45 @@ class Account(Principal):
         document = policy(*(statements or [allow("s3:GetObject")]))
         return self.iam.create_policy(PolicyName=fresh("policy"), PolicyDocument=document, **arguments)["Policy"]
 
+    def device(self, user):
+        """A virtual MFA device that is bound to this user."""
+        made = self.iam.create_virtual_mfa_device(VirtualMFADeviceName=fresh("device"))["VirtualMFADevice"]
+        device = Device(made)
+        one, two = device.first_codes()
+        self.iam.enable_mfa_device(
+            UserName=user.name, SerialNumber=device.serial, AuthenticationCode1=one, AuthenticationCode2=two)
+        return device
+
     def root(self):
         """The root user by key."""
         key = json.loads(self.server.host("root", "create-access-key", "--account", self.account))["AccessKey"]
         self.server.secrets.add(key["SecretAccessKey"])
         return Principal(self.server, Credentials.of(key), self.root_arn)
+
+
+class Device:
+    """A phone with the seed of a virtual MFA device. It never waits: each code is of the step after the last one's, and the
+    server takes one that is half a minute early."""
+
+    def __init__(self, made):
+        self.serial = made["SerialNumber"]
+        self.totp = pyotp.TOTP(made["Base32StringSeed"].decode())
+        self.step = int(time.time()) // 30 - 2
+
+    def code(self, step):
+        return self.totp.at(30 * step)
+
+    def next_code(self):
+        self.step += 1
+        return self.code(self.step)
+
+    def first_codes(self):
+        """Two in a row, to enable the device."""
+        return self.next_code(), self.next_code()
+
+    def shown(self):
+        """What a request carries to show this second factor."""
+        return {"SerialNumber": self.serial, "TokenCode": self.next_code()}
 
 
 def fresh(kind):
@@ -375,7 +413,7 @@ def every_page(call, members, size=2, **arguments):
 
 STATUS = {
     "AccessDenied": 403, "DeleteConflict": 409, "EntityAlreadyExists": 409, "ExpiredToken": 403,
-    "IncompleteSignature": 400, "InvalidAction": 400, "InvalidClientTokenId": 403, "InvalidInput": 400,
+    "IncompleteSignature": 400, "InvalidAction": 400, "InvalidAuthenticationCode": 403, "InvalidClientTokenId": 403, "InvalidInput": 400,
     "InvalidParameterValue": 400, "LimitExceeded": 409, "MalformedPolicyDocument": 400, "MissingAuthenticationToken": 403,
     "NoSuchEntity": 404, "NotImplemented": 501, "PackedPolicyTooLarge": 400, "SignatureDoesNotMatch": 403,
     "UnmodifiableEntity": 400, "ValidationError": 400,

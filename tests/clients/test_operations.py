@@ -22,6 +22,10 @@ ROLE, NO_ROLE = {"RoleName": "ghost"}, r"The role with name ghost cannot be foun
 POLICY, NO_POLICY = {"PolicyArn": GHOST}, r"Policy .*:policy/ghost.* (was not found|does not exist or is not attachable)\."
 PROFILE, NO_PROFILE = {"InstanceProfileName": "ghost"}, r"Instance Profile ghost cannot be found\."
 
+SERIAL = {"SerialNumber": "arn:aws:iam::{account}:mfa/ghost"}
+NO_SERIAL = r"VirtualMFADevice with serial number .*:mfa/ghost doesn't exist\."
+CODES = {**SERIAL, "AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
+
 # Operation: arguments, how a denial names the resource, how the refusal reads if what is named does not exist.
 # Where no recorded denial is known to us, the ARN and the friendly form are both fine.
 IAM = {
@@ -97,6 +101,17 @@ IAM = {
     "TagInstanceProfile": ({**PROFILE, "Tags": TAGS}, "(instance profile |{arn}instance-profile/)ghost", NO_PROFILE),
     "UntagInstanceProfile": ({**PROFILE, "TagKeys": ["k"]}, "(instance profile |{arn}instance-profile/)ghost", NO_PROFILE),
     "ListInstanceProfileTags": (PROFILE, "(instance profile |{arn}instance-profile/)ghost", NO_PROFILE),
+    "CreateVirtualMFADevice": ({"VirtualMFADeviceName": "new"}, "{arn}mfa/new", None),
+    "ListVirtualMFADevices": ({}, r"(\*|{arn}mfa/)", None),
+    "DeleteVirtualMFADevice": (SERIAL, "{arn}mfa/ghost", NO_SERIAL),
+    "EnableMFADevice": ({**USER, **CODES}, "user ghost", NO_USER),
+    "ResyncMFADevice": ({**USER, **CODES}, "user ghost", NO_USER),
+    "DeactivateMFADevice": ({**USER, **SERIAL}, "user ghost", NO_USER),
+    "ListMFADevices": (USER, "user ghost", NO_USER),
+    "GetMFADevice": ({**USER, **SERIAL}, "user ghost", NO_USER),
+    "TagMFADevice": ({**SERIAL, "Tags": TAGS}, "{arn}mfa/ghost", NO_SERIAL),
+    "UntagMFADevice": ({**SERIAL, "TagKeys": ["k"]}, "{arn}mfa/ghost", NO_SERIAL),
+    "ListMFADeviceTags": (SERIAL, "{arn}mfa/ghost", NO_SERIAL),
     "CreateAccountAlias": ({"AccountAlias": "some-alias"}, r"\*", None),
     "DeleteAccountAlias": ({"AccountAlias": "some-alias"}, r"\*", ".*some-alias.*"),
     "ListAccountAliases": ({}, r"\*", None),
@@ -110,6 +125,7 @@ IAM = {
 STS = {
     "AssumeRole": ({"RoleArn": "arn:aws:iam::{account}:role/ghost", "RoleSessionName": "session"}, None, None),
     "GetAccessKeyInfo": ({"AccessKeyId": KEY}, r"\*", None),
+    "GetFederationToken": ({"Name": "guest"}, "arn:aws:sts::{account}:federated-user/guest", None),
     # No permission is needed for these two, and none can deny them.
     "GetCallerIdentity": ({}, None, None),
     "GetSessionToken": ({}, None, None),
@@ -136,7 +152,7 @@ def test_table_holds_exactly_what_is_implemented():
 @pytest.mark.parametrize("operation", [name for name, row in ALL.items() if row[2]])
 def test_who_has_no_permission_is_denied_in_the_words_of_aws(account, nobody, operation):
     service, _, shown, _ = ALL[operation]
-    resource = shown.replace("{arn}", account.arn_of(""))
+    resource = shown.replace("{arn}", account.arn_of("")).replace("{account}", account.account)
     action = f"{service}:{operation}"
     before, after = denial(nobody.arn, action, "@").split("@")
     with refused("AccessDenied", Like(re.escape(before) + resource + re.escape(after))):

@@ -154,8 +154,8 @@ def test_paths_and_methods_of_nothing_are_refused(account):
 def test_operation_that_is_not_written_yet_says_so(account):
     with refused("NotImplemented", Like(".*GenerateCredentialReport.*")):
         account.iam.generate_credential_report()
-    with refused("NotImplemented", Like(".*GetFederationToken.*")):
-        account.sts.get_federation_token(Name="somebody")
+    with refused("NotImplemented", Like(".*DecodeAuthorizationMessage.*")):
+        account.sts.decode_authorization_message(EncodedMessage="x")
     # Nothing is signed here, so nothing about the signature can be wrong.
     answer = get(account.server, "/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15")
     assert (answer.status, answer.code) == (501, "NotImplemented") and "AssumeRoleWithWebIdentity" in answer.message

@@ -12,7 +12,7 @@ use rootward_state::entities::{Document, Named};
 
 use crate::gather::Gathered;
 use crate::principal::root_arn;
-use crate::{Credential, Identity, Principal};
+use crate::{Identity, Principal};
 
 /// One authorization: may this principal do this to that?
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,8 @@ pub struct Check<'a> {
     pub resource_account: AccountId,
     /// The trust policy of a role to be assumed.
     pub trust: Option<&'a Document>,
+    /// When the caller has shown a second factor with this very request. It counts instead of the session's.
+    pub second_factor: Option<Time>,
 }
 
 /// A refusal: what the caller reads.
@@ -133,7 +135,7 @@ pub fn authorize(
     context.principal(&caller);
     request_keys(&mut context, facts, check.resource_account);
     caller_keys(&mut context, principal);
-    session_keys(&mut context, principal, facts.now);
+    session_keys(&mut context, principal, check.second_factor, facts.now);
     let gathered = Gathered::of(state, principal);
     let resource = check.trust.map(trust_policy);
     let denial = gathered.with_policies(resource, |policies| {
@@ -325,13 +327,19 @@ fn caller_keys(context: &mut Context, principal: &Principal) {
     }
 }
 
-/// Keys of temporary credentials.
-fn session_keys(context: &mut Context, principal: &Principal, now: Time) {
-    if let Credential::Temporary { issued, mfa, .. } = principal.credential {
-        context.time("aws:TokenIssueTime", issued).bool("aws:MultiFactorAuthPresent", mfa.is_some());
-        if let Some(mfa) = mfa {
-            context.number("aws:MultiFactorAuthAge", now.seconds() - mfa.seconds());
-        }
+/// Keys of temporary credentials and of a second factor. Whether there was one is told of temporary credentials, and of
+/// others only when it was shown with this request.
+fn session_keys(context: &mut Context, principal: &Principal, shown: Option<Time>, now: Time) {
+    let issued = principal.issued();
+    if let Some(issued) = issued {
+        context.time("aws:TokenIssueTime", issued);
+    }
+    let factor = shown.or_else(|| principal.mfa());
+    if issued.is_some() || factor.is_some() {
+        context.bool("aws:MultiFactorAuthPresent", factor.is_some());
+    }
+    if let Some(factor) = factor {
+        context.number("aws:MultiFactorAuthAge", now.seconds() - factor.seconds());
     }
 }
 

@@ -10,10 +10,13 @@
 //! commits loses, and its request, run again, finds the code used. Whatever is wrong is one refusal: no such device,
 //! somebody else's, one that shows no codes, a wrong code or one used before.
 //!
-//! Left to callers: how often codes may be tried.
+//! Three codes in a million are right at any time. Whoever has somebody's keys is kept from trying them all by [`Guesses`];
+//! sign-in has a measure of its own.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use quick_cache::sync::Cache;
 use rootward_names::{AccountId, Random, Time};
 use rootward_state::entities::{CredentialOwner, Factor, MfaDevice, Position, Totp};
 use rootward_state::{RowKey, Txn, World};
@@ -38,6 +41,59 @@ pub struct Shown<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no second factor of this owner takes this code")]
 pub struct Refused;
+
+/// How often codes may be wrong: 20 of one owner at once, and then one every two minutes.
+///
+/// Ten months of guessing find a right one with even odds then. While there is no room, the owner's own requests with a code
+/// are refused too; nobody can bring that about who has none of the owner's keys.
+///
+/// Kept in memory, on each node; of many owners the least tried are forgotten first.
+#[derive(Debug)]
+pub struct Guesses(Cache<(AccountId, CredentialOwner), Arc<Mutex<i64>>>);
+
+/// Too many codes of this owner were wrong lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many wrong codes of second factors")]
+pub struct TooMany;
+
+impl Default for Guesses {
+    fn default() -> Self {
+        Self(Cache::new(OWNERS_MAX))
+    }
+}
+
+impl Guesses {
+    /// Runs `guess`, which tries a code of this owner, if there is room for one more wrong one. `now` is by the machine's
+    /// clock; one that was set back refuses nobody for longer than a full room takes to empty.
+    ///
+    /// # Errors
+    /// [`TooMany`]; `guess` has not run then.
+    pub fn guess<R>(
+        &self,
+        account: AccountId,
+        owner: CredentialOwner,
+        now: Time,
+        guess: impl FnOnce() -> Result<R, Refused>,
+    ) -> Result<Result<R, Refused>, TooMany> {
+        let made = self.0.get_or_insert_with(&(account, owner), || Ok::<_, Infallible>(Arc::default()));
+        let Ok(empty_at) = made;
+        // Taken before it is known whether the code is right: guesses at the same time find no more room than one after another.
+        let full = now.seconds().saturating_add(GUESSES_ROOM * GUESS_SECONDS);
+        {
+            let mut empty_at = empty_at.lock().unwrap_or_else(PoisonError::into_inner);
+            *empty_at = (*empty_at).clamp(now.seconds(), full);
+            if *empty_at + GUESS_SECONDS > full {
+                return Err(TooMany);
+            }
+            *empty_at += GUESS_SECONDS;
+        }
+        let result = guess();
+        if result.is_ok() {
+            *empty_at.lock().unwrap_or_else(PoisonError::into_inner) -= GUESS_SECONDS;
+        }
+        Ok(result)
+    }
+}
 
 /// Whether [`take`] would take the code, in this snapshot. `now` is by the machine's clock.
 ///
@@ -126,3 +182,10 @@ fn moved(device: &MfaDevice, totp: &Totp, position: Position) -> MfaDevice {
     let totp = Totp { position: Some(position), ..totp.clone() };
     MfaDevice { factor: Factor::Totp(totp), ..device.clone() }
 }
+
+/// Wrong codes of one owner at once.
+const GUESSES_ROOM: i64 = 20;
+/// How long it takes for there to be room for one more.
+const GUESS_SECONDS: i64 = 120;
+/// Some 20 MB.
+const OWNERS_MAX: usize = 100_000;

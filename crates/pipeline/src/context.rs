@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use rootward_auth::Principal;
 use rootward_auth::password::{Busy, Hasher, Permit};
+use rootward_auth::second_factor::{Guesses, Refused, TooMany};
 use rootward_auth::session::Tokens;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
-use rootward_state::entities::Named;
+use rootward_state::entities::{CredentialOwner, Named};
 use rootward_state::{AccountState, Txn};
 use rootward_store::vault::Vault;
 
 use crate::Failure;
 use crate::path::may_block;
 
-/// What seals, issues and hashes.
+/// What seals, issues, hashes and counts.
 #[derive(Clone, Copy)]
 pub struct Tools<'r> {
     /// Seals what must be recovered later.
@@ -23,6 +24,8 @@ pub struct Tools<'r> {
     pub tokens: &'r Tokens,
     /// Hands out places to hash passwords.
     pub hasher: &'r Hasher,
+    /// Counts wrong codes of second factors.
+    pub guesses: &'r Guesses,
 }
 
 /// The circumstances of one call. Operations read no clock and no randomness but these.
@@ -40,6 +43,7 @@ pub struct OpContext<'r> {
     /// Issues session tokens.
     pub tokens: &'r Tokens,
     pub(crate) hasher: &'r Hasher,
+    pub(crate) guesses: &'r Guesses,
     pub(crate) random: RefCell<&'r mut dyn Random>,
 }
 
@@ -52,8 +56,9 @@ impl<'r> OpContext<'r> {
         tools: &Tools<'r>,
         random: &'r mut dyn Random,
     ) -> Self {
-        let Tools { vault, tokens, hasher } = *tools;
-        Self { now, machine_now: now, principal, region, vault, tokens, hasher, random: RefCell::new(random) }
+        let Tools { vault, tokens, hasher, guesses } = *tools;
+        let random = RefCell::new(random);
+        Self { now, machine_now: now, principal, region, vault, tokens, hasher, guesses, random }
     }
 
     /// The caller's account.
@@ -100,6 +105,19 @@ impl<'r> OpContext<'r> {
             Ok(self.with_random(|random| hash(&permit, random)))
         };
         if may_block() { tokio::task::block_in_place(run) } else { run() }
+    }
+
+    /// Tries a code of a second factor of somebody in the caller's account.
+    ///
+    /// # Errors
+    /// `Throttling` when too many of this owner's were wrong lately.
+    pub fn guessing<R>(
+        &self,
+        owner: CredentialOwner,
+        guess: impl FnOnce() -> Result<R, Refused>,
+    ) -> Result<Result<R, Refused>, Failure> {
+        let guessed = self.guesses.guess(self.account(), owner, self.machine_now, guess);
+        guessed.map_err(|TooMany| Failure::throttled())
     }
 
     /// Lends the random source.

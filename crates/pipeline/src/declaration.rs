@@ -5,7 +5,7 @@
 //! Source of actions, resources and keys: Service Authorization Reference, the service's page.
 
 use rootward_auth::authz::Callers;
-use rootward_names::AccountId;
+use rootward_names::{AccountId, Time};
 use rootward_state::entities::{Document, Tag};
 use rootward_state::{Txn, World};
 use rootward_wire::Operation;
@@ -68,6 +68,9 @@ pub struct Scope<'a> {
 pub enum Key<I: 'static> {
     /// `aws:RequestTag/…` and `aws:TagKeys`, from the tags in the request.
     RequestTags(fn(&I) -> Vec<(&str, &str)>),
+    /// `aws:MultiFactorAuthPresent` and `aws:MultiFactorAuthAge`, when the caller shows a second factor with this very request:
+    /// since when it counts. The code is looked at here and used up by the operation, on the same snapshot.
+    SecondFactor(fn(&Scope<'_>, &I) -> Result<Option<Time>, Failure>),
     /// `aws:TagKeys` alone, where the request names keys only.
     TagKeys(fn(&I) -> Vec<&str>),
     /// A key with one value; absent for `None`.

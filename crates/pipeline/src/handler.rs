@@ -1,6 +1,7 @@
 //! Declarations without their types, so that one path can carry every operation.
 
 use rootward_auth::authz::{Callers, Check};
+use rootward_names::Time;
 use rootward_policy::Context;
 use rootward_state::Txn;
 use rootward_wire::{Mismatch, Operation, OperationSchema, Shape, Structure, Value};
@@ -32,7 +33,7 @@ pub trait Call: Send + Sync {
     /// Shows everything the caller must be allowed to do, in order, until one is refused.
     ///
     /// # Errors
-    /// What `allowed` returned for the first refusal.
+    /// What `allowed` returned for the first refusal; a second factor that is none.
     fn authorize(
         &self,
         scope: &Scope<'_>,
@@ -107,7 +108,8 @@ where
         for rule in needed {
             let target = (rule.target)(scope, &self.input);
             let context = context(rule, scope, &self.input, &target);
-            allowed(check(rule.action, &target, scope), context)?;
+            let second_factor = second_factor(rule, scope, &self.input)?;
+            allowed(Check { second_factor, ..check(rule.action, &target, scope) }, context)?;
         }
         Ok(Allowed(()))
     }
@@ -124,7 +126,17 @@ fn check<'a>(action: &'static str, target: &'a Target, scope: &Scope<'_>) -> Che
         shown: target.shown.as_deref(),
         resource_account: target.account.unwrap_or_else(|| scope.ctx.account()),
         trust: target.trust.as_ref(),
+        second_factor: None,
     }
+}
+
+/// When the caller has shown a second factor with this request, where the rule looks at one.
+fn second_factor<I>(rule: &Rule<I>, scope: &Scope<'_>, input: &I) -> Result<Option<Time>, Failure> {
+    let shown = rule.keys.iter().find_map(|key| match key {
+        Key::SecondFactor(shown) => Some(shown),
+        _ => None,
+    });
+    shown.map_or(Ok(None), |shown| shown(scope, input))
 }
 
 /// The condition keys of one authorization besides the global ones.
@@ -157,6 +169,8 @@ fn context<I>(rule: &Rule<I>, scope: &Scope<'_>, input: &I, target: &Target) -> 
                     context.list(name, values.iter().map(String::as_str));
                 }
             }
+            // Told with the keys of the session, over which it wins.
+            Key::SecondFactor(_) => {}
             Key::TargetBoundary => {
                 if let Some(boundary) = &target.boundary {
                     context.text("iam:PermissionsBoundary", boundary);

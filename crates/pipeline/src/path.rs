@@ -13,6 +13,7 @@ use rootward_auth::Principal;
 use rootward_auth::authn::{Authenticated, Authenticator, Now, Unauthenticated};
 use rootward_auth::authz::{self, RequestFacts};
 use rootward_auth::password::Hasher;
+use rootward_auth::second_factor::Guesses;
 use rootward_auth::session::Tokens;
 use rootward_names::{AccessKeyId, AccountId, Partition, Random, Time};
 use rootward_sigv4::Parts;
@@ -83,6 +84,7 @@ pub struct Pipeline {
     handlers: HashMap<(&'static str, &'static str), &'static dyn Handler>,
     usage: UsageTracker,
     refusals: Budget,
+    guesses: Guesses,
 }
 
 /// Where a request came from.
@@ -146,7 +148,8 @@ impl Pipeline {
     /// A path made of these parts.
     pub fn new(setup: Setup) -> Self {
         let handlers = setup.handlers.iter().map(|handler| (key(handler.schema()), *handler)).collect();
-        Self { setup, handlers, usage: UsageTracker::default(), refusals: Budget::default() }
+        let (usage, refusals, guesses) = Default::default();
+        Self { setup, handlers, usage, refusals, guesses }
     }
 
     /// Uses of keys and roles that are still to be written down.
@@ -392,7 +395,7 @@ impl Pipeline {
                 self.record(&event, &ended, other).await?;
                 return Ok(output);
             }
-            self.setup.trail.put(&mut txn, &event, &ended, &mut self.draw());
+            self.setup.trail.put(&mut txn, &event, &ended, other, &mut self.draw());
             match self.commit(txn).await {
                 Ok(()) => return Ok(output),
                 Err(CommitError::Conflict) => {}
@@ -419,6 +422,7 @@ impl Pipeline {
             vault: &self.setup.vault,
             tokens: &self.setup.tokens,
             hasher: &self.setup.hasher,
+            guesses: &self.guesses,
             random: RefCell::new(&mut random),
         };
         let facts = attempt.facts(caller);

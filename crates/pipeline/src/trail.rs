@@ -77,6 +77,7 @@ fn kind(arn: &Arn<'_>) -> Option<&'static str> {
     match (arn.service, arn.resource.split('/').next()?) {
         ("iam", "group") => Some("AWS::IAM::Group"),
         ("iam", "instance-profile") => Some("AWS::IAM::InstanceProfile"),
+        ("iam", "mfa") => Some("AWS::IAM::VirtualMFADevice"),
         ("iam", "policy") => Some("AWS::IAM::ManagedPolicy"),
         ("iam", "role") => Some("AWS::IAM::Role"),
         ("iam", "user") => Some("AWS::IAM::User"),
@@ -104,15 +105,22 @@ impl Trail {
         self.writer.is_healthy()
     }
 
-    /// Puts the record of a successful write into its transaction.
-    pub(crate) fn put(&self, txn: &mut Txn, event: &Event<'_>, ended: &Ended<'_>, random: &mut dyn Random) {
-        let id = EventId::new(event.now, random);
+    /// Puts the record of a successful write into its transaction, and its copy for the other account that was reached into.
+    pub(crate) fn put(
+        &self,
+        txn: &mut Txn,
+        event: &Event<'_>,
+        ended: &Ended<'_>,
+        other: Option<AccountId>,
+        random: &mut dyn Random,
+    ) {
         let world = Arc::clone(txn.world());
-        let entry = event.entry(&world, id, ended, None);
-        txn.put_outbox(id.to_bytes(), entry.json().as_bytes());
+        for (id, entry) in event.entries(&world, ended, other, random) {
+            txn.put_outbox(id.to_bytes(), entry.json().as_bytes());
+        }
     }
 
-    /// Sends the record of a read or a refusal; waits while the log does not keep up.
+    /// Sends the record of a read or a refusal, and its copy; waits while the log does not keep up.
     pub(crate) async fn record(
         &self,
         world: &World,
@@ -121,13 +129,8 @@ impl Trail {
         other: Option<AccountId>,
         random: &mut (dyn Random + Send),
     ) -> Result<(), Unrecordable> {
-        let id = EventId::new(event.now, random);
-        let shared = other.map(|account| (account, EventId::new(event.now, random)));
-        let own = event.entry(world, id, ended, shared.map(|(_, shared_id)| shared_id));
-        self.send(own).await?;
-        if let Some((account, shared_id)) = shared {
-            let copy_id = EventId::new(event.now, random);
-            self.send(event.entry_for(account, copy_id, ended, shared_id)).await?;
+        for (_, entry) in event.entries(world, ended, other, random) {
+            self.send(entry).await?;
         }
         Ok(())
     }
@@ -163,6 +166,25 @@ pub(crate) fn shown(structure: &dyn Structure) -> Result<Option<Box<RawValue>>, 
 }
 
 impl Event<'_> {
+    /// The record in the log of the caller's account, and the one in that of the other account if there is one.
+    fn entries(
+        &self,
+        world: &World,
+        ended: &Ended<'_>,
+        other: Option<AccountId>,
+        random: &mut dyn Random,
+    ) -> Vec<(EventId, Entry)> {
+        let mut draw = || EventId::new(self.now, random);
+        let id = draw();
+        let shared = other.map(|account| (account, draw()));
+        let mut entries = vec![(id, self.entry(world, id, ended, shared.map(|(_, shared_id)| shared_id)))];
+        if let Some((account, shared_id)) = shared {
+            let copy_id = draw();
+            entries.push((copy_id, self.entry_for(account, copy_id, ended, shared_id)));
+        }
+        entries
+    }
+
     /// The record in the log of the caller's account.
     fn entry(&self, world: &World, id: EventId, ended: &Ended<'_>, shared: Option<EventId>) -> Entry {
         match self.caller {

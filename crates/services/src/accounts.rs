@@ -17,9 +17,9 @@ use rootward_state::entities::{
 };
 use rootward_state::{NameKey, RowKey, Txn};
 use rootward_store::vault::Vault;
-use rootward_wire::Kind;
 
 use crate::iam::{ACCESS_KEYS_PER_USER, Issued, issue};
+use crate::shapes;
 
 const NAME_CHARS_MAX: usize = 50;
 const EMAIL_CHARS: std::ops::RangeInclusive<usize> = 6..=64;
@@ -186,7 +186,7 @@ fn open_admin(
     random: &mut dyn Random,
     vault: &Vault,
 ) -> Result<Admin, AccountError> {
-    if !is_user_name(name) {
+    if !shapes::fits(&USER_NAME_TYPE, name) {
         return Err(AccountError::AdminName(name.into()));
     }
     let id = UniqueId::random(EntityKind::User, random);
@@ -275,15 +275,6 @@ fn email_problem(email: &str) -> Option<&'static str> {
         && !edge(bytes.last())
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
     if domain_is_good { None } else { Some("after the `@`, expected a domain such as `example.com`") }
-}
-
-/// By the model's own rule.
-fn is_user_name(name: &str) -> bool {
-    let Kind::String(length, Some(pattern)) = &USER_NAME_TYPE.kind else { return false };
-    let chars = i64::try_from(name.chars().count()).unwrap_or(i64::MAX);
-    length.min.is_none_or(|min| min <= chars)
-        && length.max.is_none_or(|max| chars <= max)
-        && pattern.matches(name)
 }
 
 fn free_id(

@@ -2,7 +2,9 @@
 #![warn(missing_docs)]
 
 pub mod accounts;
+pub mod hardware_tokens;
 mod iam;
+mod shapes;
 mod sts;
 mod tag_keys;
 #[cfg(test)]

@@ -5,15 +5,23 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use rootward_auth::password::Hasher;
+use rootward_auth::second_factor::{Guesses, seal_seed};
 use rootward_auth::session::{Claims, SessionPolicies, Tokens};
-use rootward_auth::{Credential, Identity, Principal, RoleSession};
-use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
+use rootward_auth::totp::Seed;
+use rootward_auth::{Credential, Identity, Principal, RoleSession, SignIn};
+use rootward_names::{
+    AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId,
+};
 use rootward_pipeline::{Declaration, Effect, Failure, OpContext, Scope, Target, Tools};
-use rootward_state::entities::{AccessKey, Document, Grants, Role, User};
-use rootward_state::{AccountState, CommitError, Db, Tabled, Txn};
+use rootward_state::entities::{
+    AccessKey, Bound, CredentialOwner, Document, Factor, Grants, MfaDevice, Position, Role, SessionKind,
+    Totp, User,
+};
+use rootward_state::{AccountState, CommitError, Db, RowKey, Tabled, Txn};
 use rootward_store::Memory;
 use rootward_store::vault::{Key, Vault};
-use rootward_wire::Operation;
+use rootward_wire::{Operation, Sensitive};
+use totp_rs::{Algorithm, Builder, Secret};
 
 use crate::accounts::{self, OpenAccount};
 
@@ -39,6 +47,7 @@ pub(crate) struct Bench {
     tokens: Tokens,
     vault: Arc<Vault>,
     hasher: Hasher,
+    guesses: Guesses,
 }
 
 impl Bench {
@@ -63,11 +72,13 @@ impl Bench {
         let caller = RefCell::new(principal(account, Identity::Root));
         let tokens = Tokens::new(Arc::clone(&vault));
         let (now, random) = (Cell::new(now), RefCell::new(random));
-        Self { account, caller, db, now, random, tokens, vault, hasher: Hasher::new(NonZeroUsize::MIN, 0) }
+        let (hasher, guesses) = (Hasher::new(NonZeroUsize::MIN, 0), Guesses::default());
+        Self { account, caller, db, now, random, tokens, vault, hasher, guesses }
     }
 
     fn tools(&self) -> Tools<'_> {
-        Tools { vault: &self.vault, tokens: &self.tokens, hasher: &self.hasher }
+        let Self { vault, tokens, hasher, guesses, .. } = self;
+        Tools { vault, tokens, hasher, guesses }
     }
 
     /// The account's id.
@@ -109,7 +120,7 @@ impl Bench {
         let (output, txn) = self.run_uncommitted(declaration, &input)?;
         // The pipeline answers with an internal failure.
         assert!(
-            declaration.effect == Effect::Write || txn.is_read_only(),
+            declaration.effect != Effect::Read || txn.is_read_only(),
             "declared as reading, it has written"
         );
         if !txn.is_read_only() {
@@ -144,12 +155,18 @@ impl Bench {
         declaration: &Declaration<O>,
         input: &O::Input,
     ) -> Vec<(&'static str, Target)> {
+        self.in_scope(|scope| {
+            let needed = declaration.rules.iter().filter(|rule| (rule.when)(scope, input));
+            needed.map(|rule| (rule.action, (rule.target)(scope, input))).collect()
+        })
+    }
+
+    /// What rules see.
+    pub(crate) fn in_scope<R>(&self, look: impl FnOnce(&Scope<'_>) -> R) -> R {
         let world = self.db.snapshot();
         let (caller, mut random) = (self.caller.borrow(), self.random.borrow_mut());
         let ctx = OpContext::new(self.now.get(), &caller, "us-east-1", &self.tools(), &mut *random);
-        let scope = Scope { ctx: &ctx, world: &world };
-        let needed = declaration.rules.iter().filter(|rule| (rule.when)(&scope, input));
-        needed.map(|rule| (rule.action, (rule.target)(&scope, input))).collect()
+        look(&Scope { ctx: &ctx, world: &world })
     }
 
     /// Writes rows directly.
@@ -246,6 +263,40 @@ impl Bench {
         let key = AccessKeyId::random(AccessKeyKind::Temporary, self.account, &mut *self.random.borrow_mut());
         self.caller.borrow_mut().credential =
             Credential::Temporary { key, issued: self.now(), mfa, sign_in: None };
+    }
+
+    /// From now on the same caller calls from a session of a sign-in at the console.
+    pub(crate) fn call_at_console(&self) {
+        self.call_with_temporary(None);
+        let session = Handle::random(&mut *self.random.borrow_mut());
+        if let Credential::Temporary { sign_in, .. } = &mut self.caller.borrow_mut().credential {
+            *sign_in = Some(SignIn { session, kind: SessionKind::Console });
+        }
+    }
+
+    /// Adds a virtual MFA device of `owner`, none of whose codes from now on is used, and returns its seed.
+    pub(crate) fn add_mfa_device(&self, name: &str, owner: CredentialOwner) -> Seed {
+        let seed = Seed::random(&mut *self.random.borrow_mut());
+        let id = format!("mfa/{name}");
+        let sealed = seal_seed(&self.vault, self.account, &id, &seed, &mut *self.random.borrow_mut());
+        let position = Some(Position { offset: 0, last_step: self.now().seconds() / 30 - 1 });
+        let device = MfaDevice {
+            id: id.as_str().into(),
+            created: self.now(),
+            tags: Vec::new(),
+            bound: Some(Bound { owner, at: self.now() }),
+            factor: Factor::Totp(Totp { hardware: false, seed: sealed, position }),
+        };
+        self.write(|txn| txn.put(RowKey::MfaDevice(self.account, id.into()), device));
+        seed
+    }
+
+    /// The code that a device with this seed shows, so many steps of half a minute from now.
+    pub(crate) fn code(&self, seed: &Seed, steps: i64) -> Sensitive {
+        let totp = Builder::new().with_algorithm(Algorithm::SHA1).with_digits(6).with_step_duration(30);
+        let totp = totp.with_secret(Secret::from(seed.expose())).build_noncompliant();
+        let seconds = u64::try_from(self.now().seconds() + 30 * steps).unwrap();
+        Sensitive::new(totp.generate(seconds).to_string())
     }
 
     /// What a session token says.

@@ -38,6 +38,7 @@ fn check() -> Check<'static> {
         shown: None,
         resource_account: account(),
         trust: None,
+        second_factor: None,
     }
 }
 
@@ -348,6 +349,28 @@ fn age_of_the_second_factor_is_told_in_seconds_and_only_with_one() {
             let facts = RequestFacts { now, ..facts() };
             let allowed = authorize(&bench.world(), &ann, &facts, &check(), Context::new()).is_ok();
             assert_eq!(allowed, wanted, "{condition} {mfa:?} {now:?}");
+        }
+    }
+}
+
+#[test]
+fn second_factor_shown_with_the_request_counts_for_every_credential_and_before_that_of_the_session() {
+    let mut bench = bench();
+    let earlier = NOW.plus_seconds(-300);
+    let key = "ASIAY34FZKBOKMUTVV7A".parse().unwrap();
+    let temporary = |mfa| Some(Credential::Temporary { key, issued: NOW, mfa, sign_in: None });
+    for (condition, with_request) in [
+        (r#""Bool": {"aws:MultiFactorAuthPresent": "true"}"#, true),
+        (r#""NumericEquals": {"aws:MultiFactorAuthAge": "0"}"#, true),
+        (r#""Null": {"aws:MultiFactorAuthPresent": "true"}"#, false),
+        (r#""Null": {"aws:MultiFactorAuthAge": "true"}"#, false),
+    ] {
+        let mut ann = user(&mut bench, allow_if(condition));
+        for credential in [None, temporary(None), temporary(Some(earlier))] {
+            ann.credential = credential.unwrap_or(ann.credential);
+            let check = Check { second_factor: Some(NOW), ..check() };
+            let allowed = authorize(&bench.world(), &ann, &facts(), &check, Context::new()).is_ok();
+            assert_eq!(allowed, with_request, "{condition} {:?}", ann.credential);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Codes of second factors: whose they are, and that each is used once.
 
 use rootward_auth::authn::Authority;
-use rootward_auth::second_factor::{Refused, Shown, check, seal_seed, synchronize, take};
+use rootward_auth::second_factor::{Guesses, Refused, Shown, TooMany, check, seal_seed, synchronize, take};
 use rootward_auth::totp::Seed;
 use rootward_names::{Partition, Time};
 use rootward_state::RowKey;
@@ -205,4 +205,36 @@ fn serial_numbers_are_read_as_they_are_written_and_others_are_nobodys() {
     ] {
         assert_eq!(id(foreign), None, "{foreign}");
     }
+}
+
+#[test]
+fn twenty_wrong_codes_are_tried_and_then_one_in_two_minutes() {
+    let guesses = Guesses::default();
+    let tried =
+        |owner, now: Time, result: Result<(), Refused>| guesses.guess(account(), owner, now, || result);
+    let wrong = |now, times: usize| {
+        (0..times).filter(|_| tried(CredentialOwner::Root, now, Err(Refused)).is_ok()).count()
+    };
+    assert_eq!(wrong(NOW, 1_000), 20);
+    assert_eq!(tried(CredentialOwner::Root, NOW, Ok(())), Err(TooMany));
+    assert_eq!(wrong(NOW.plus_seconds(119), 9), 0);
+    assert_eq!(wrong(NOW.plus_seconds(120), 9), 1);
+    assert_eq!(wrong(NOW.plus_seconds(100_000), 1_000), 20);
+    // Set back, it takes no longer than from full.
+    assert_eq!((wrong(NOW, 9), wrong(NOW.plus_seconds(240), 9)), (0, 2));
+}
+
+#[test]
+fn right_codes_take_no_room_and_owners_take_it_from_nobody_else() {
+    let mut bench = Bench::new(Authority::Issued);
+    let ann = CredentialOwner::User(bench.user("ann", |_| {}).id);
+    let guesses = Guesses::default();
+    let tried = |owner, result: Result<(), Refused>| guesses.guess(account(), owner, NOW, || result);
+    for _ in 0..100 {
+        assert_eq!(tried(ann, Ok(())), Ok(Ok(())));
+    }
+    assert_eq!((0..100).filter(|_| tried(ann, Err(Refused)).is_ok()).count(), 20);
+    assert_eq!(tried(CredentialOwner::Root, Err(Refused)), Ok(Err(Refused)));
+    let elsewhere = "444455556666".parse().unwrap();
+    assert_eq!(guesses.guess(elsewhere, ann, NOW, || Err::<(), _>(Refused)), Ok(Err(Refused)));
 }

@@ -101,6 +101,7 @@ pub(crate) struct Bench {
     log: Arc<Log>,
     writer: Arc<Writer>,
     clock: Arc<Clock>,
+    outbox: Arc<Mutex<Vec<String>>>,
     pub(crate) pipeline: Pipeline,
 }
 
@@ -116,6 +117,12 @@ impl Bench {
         let store = Arc::new(Racing { inner, conflicts: AtomicU64::new(0), submitted: AtomicU64::new(0) });
         let db = Db::open(Arc::clone(&store) as Arc<dyn Store>).unwrap().db;
         open_account(&db);
+        let outbox = Arc::new(Mutex::new(Vec::new()));
+        let rows = Arc::clone(&outbox);
+        db.follow_outbox(move |row| {
+            rows.lock().unwrap().push(String::from_utf8(row.record.to_vec()).unwrap());
+        })
+        .unwrap();
         let log = Arc::new(Log::in_memory(Seal::new(|_| [0; 32])).unwrap());
         let writer = Arc::new(Writer::start(Arc::clone(&log), limits, Box::new(|_, _| {})).unwrap());
         let tokens = Arc::new(Tokens::new(Arc::clone(&vault)));
@@ -131,7 +138,7 @@ impl Bench {
             source: Arc::clone(&clock) as Arc<dyn Source>,
             open_account: Box::new(|_, _| {}),
         });
-        Self { db, store, log, writer, clock, pipeline }
+        Self { db, store, log, writer, clock, outbox, pipeline }
     }
 
     /// The next commits, this many, lose their races.
@@ -203,6 +210,11 @@ impl Bench {
         self.writer.flush(PATIENCE).unwrap();
         let stored = self.log.reader().tail(1_000, &Filter::default()).unwrap();
         stored.iter().map(|stored| stored.entry.json().to_owned()).collect()
+    }
+
+    /// The records that were committed with their writes, in the order of their ids.
+    pub(crate) fn outbox(&self) -> Vec<String> {
+        self.outbox.lock().unwrap().clone()
     }
 
     /// From now on nothing more goes into the log.

@@ -55,13 +55,6 @@ pub(crate) fn issue(
 }
 
 impl Whom {
-    fn owner(&self) -> CredentialOwner {
-        match self {
-            Self::Root(_) => CredentialOwner::Root,
-            Self::User(user) => CredentialOwner::User(user.id),
-        }
-    }
-
     fn access_keys(&self) -> &[AccessKeyId] {
         match self {
             Self::Root(account) => &account.root.access_keys,

@@ -6,7 +6,7 @@ use rootward_api::iam as api;
 use rootward_managed::ManagedPolicy as AwsPolicy;
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
 use rootward_state::entities::{
-    Account, Group, InstanceProfile, ManagedPolicy, PolicyRef, PolicyVersion, Role, User,
+    Account, CredentialOwner, Group, InstanceProfile, ManagedPolicy, PolicyRef, PolicyVersion, Role, User,
 };
 use rootward_state::{AccountState, NameKey, RowKey, Txn};
 use rootward_wire::Empty;
@@ -136,13 +136,19 @@ fn get_account_summary(
 fn summary(state: &AccountState) -> BTreeMap<api::SummaryKeyType, i32> {
     let root = &state.account().root;
     let versions = state.all::<ManagedPolicy>().iter().map(|(_, policy)| policy.versions.len()).sum();
+    let devices = state.mfa_devices();
+    let bound = devices.iter().filter(|(_, device)| device.bound.is_some()).count();
+    let has_root_factor = state.mfa_devices_of(CredentialOwner::Root).next().is_some();
     let mut map: BTreeMap<_, _> = api::SummaryKeyType::ALL.iter().map(|key| (*key, 0)).collect();
     map.extend(QUOTAS.iter().map(|(key, quota)| (*key, number(*quota))));
     map.extend([
         (api::SummaryKeyType::AccountAccessKeysPresent, i32::from(!root.access_keys.is_empty())),
+        (api::SummaryKeyType::AccountMfaEnabled, i32::from(has_root_factor)),
         (api::SummaryKeyType::AccountPasswordPresent, i32::from(root.password.is_some())),
         (api::SummaryKeyType::Groups, number(state.all::<Group>().len())),
         (api::SummaryKeyType::InstanceProfiles, number(state.all::<InstanceProfile>().len())),
+        (api::SummaryKeyType::MfaDevices, number(devices.len())),
+        (api::SummaryKeyType::MfaDevicesInUse, number(bound)),
         (api::SummaryKeyType::Policies, number(state.all::<ManagedPolicy>().len())),
         (api::SummaryKeyType::PolicyVersionsInUse, number(versions)),
         (api::SummaryKeyType::Roles, number(state.all::<Role>().len())),
@@ -151,7 +157,7 @@ fn summary(state: &AccountState) -> BTreeMap<api::SummaryKeyType, i32> {
     map
 }
 
-/// What is not counted yet (certificates, devices, providers) is zero, because there is none.
+/// What is not counted yet (certificates, providers) is zero, because there is none.
 const QUOTAS: &[(api::SummaryKeyType, usize)] = &[
     (api::SummaryKeyType::AccessKeysPerUserQuota, quotas::ACCESS_KEYS_PER_USER),
     (api::SummaryKeyType::AssumeRolePolicySizeQuota, quotas::TRUST_POLICY_CHARS),

@@ -115,6 +115,15 @@ pub(crate) fn no_such_access_key(id: &str) -> Failure {
     no_such_entity(format!("The Access Key with id {id} cannot be found."))
 }
 
+pub(crate) fn no_such_mfa_device(serial_number: &str) -> Failure {
+    no_such_entity(format!("VirtualMFADevice with serial number {serial_number} doesn't exist."))
+}
+
+/// A device that is not bound to whom the call names.
+pub(crate) fn mfa_device_of_others() -> Failure {
+    no_such_entity("MFA Device invalid for user.")
+}
+
 pub(crate) fn no_such_account_alias(alias: &str) -> Failure {
     no_such_entity(format!("The account alias {alias} cannot be found."))
 }
@@ -141,6 +150,14 @@ pub(crate) fn instance_profile_exists(name: &str) -> Failure {
     already_exists(format!("Instance Profile {name} already exists."))
 }
 
+pub(crate) fn mfa_device_exists() -> Failure {
+    already_exists("MFADevice entity at the same path and name already exists.")
+}
+
+pub(crate) fn mfa_device_in_use() -> Failure {
+    already_exists("MFA Device is already in use.")
+}
+
 pub(crate) fn account_alias_exists(alias: &str) -> Failure {
     already_exists(format!("The account alias {alias} already exists."))
 }
@@ -157,6 +174,11 @@ pub(crate) fn has_inline_policies() -> Failure {
 
 pub(crate) fn has_access_keys() -> Failure {
     delete_conflict("Cannot delete entity, must delete access keys first.")
+}
+
+/// A virtual device that is bound to somebody.
+pub(crate) fn mfa_device_bound() -> Failure {
+    delete_conflict("Cannot delete entity, must deactivate the MFA device first.")
 }
 
 /// For a group with members and for a user in groups alike.
@@ -220,6 +242,22 @@ pub(crate) fn unparsable_arn() -> Failure {
 
 pub(crate) fn invalid_arn(arn: &str) -> Failure {
     Failure::validation(format!("ARN {arn} is not valid."))
+}
+
+/// No request could name such a device: what a path takes is more than what a serial number takes.
+pub(crate) fn unfit_mfa_device_name() -> Failure {
+    invalid_input(
+        "The path and name of the MFA device must make a serial number of at most 256 characters, each of them a letter, a \
+         digit or one of _+=/:,.@-",
+    )
+}
+
+/// Not two codes in a row of this device, or used before.
+pub(crate) fn invalid_authentication_code() -> Failure {
+    Failure::new(
+        ErrorCode::InvalidAuthenticationCode.schema(),
+        "Authentication code for device is not valid.",
+    )
 }
 
 pub(crate) fn unfit_tag_key(why: Unfit) -> Failure {

@@ -19,6 +19,7 @@ mod failures;
 mod groups;
 mod inline;
 mod instance_profiles;
+mod mfa_devices;
 mod owner;
 mod page;
 mod policies;
@@ -49,6 +50,7 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
         groups::OPERATIONS,
         inline::OPERATIONS,
         instance_profiles::OPERATIONS,
+        mfa_devices::OPERATIONS,
         policies::OPERATIONS,
         policy_versions::OPERATIONS,
         roles::OPERATIONS,

@@ -10,12 +10,15 @@ pub(crate) const ATTACHED_POLICIES_PER_USER: usize = 10;
 pub(crate) const GROUPS: usize = 300;
 pub(crate) const GROUPS_PER_USER: usize = 10;
 pub(crate) const INSTANCE_PROFILES: usize = 1_000;
+pub(crate) const MFA_DEVICES_PER_USER: usize = 8;
 pub(crate) const POLICIES: usize = 1_500;
 pub(crate) const POLICY_VERSIONS: usize = 5;
 pub(crate) const ROLES: usize = 1_000;
 pub(crate) const TAGS: usize = 50;
 /// DIFFERENCE: AWS stops at 5,000 users. A directory that is run for oneself has no reason to.
 pub(crate) const USERS: usize = 1_000_000;
+/// As many as users, as AWS has it.
+pub(crate) const MFA_DEVICES: usize = USERS;
 
 /// Sizes of documents in characters; white space does not count.
 pub(crate) const GROUP_POLICY_CHARS: usize = 5_120;

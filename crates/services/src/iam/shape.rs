@@ -5,6 +5,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rootward_api::iam as api;
+use rootward_auth::principal::root_arn;
 use rootward_names::{AccountId, Partition, UniqueId};
 use rootward_pipeline::OpContext;
 use rootward_policy::Policy;
@@ -61,6 +62,18 @@ impl<'a> Shape<'a> {
             permissions_boundary: self.boundary(user.boundary.as_ref()),
             tags: tags::shown(&user.tags),
             ..self.listed_user(user)
+        }
+    }
+
+    /// The root user, who has neither name nor path.
+    pub(crate) fn root_user(&self) -> api::User {
+        let account = self.state.account();
+        api::User {
+            user_id: account.id.to_string(),
+            arn: root_arn(self.partition, account.id),
+            create_date: account.created,
+            password_last_used: account.root.password_used,
+            ..api::User::default()
         }
     }
 

@@ -10,7 +10,9 @@ use rootward_auth::Identity;
 use rootward_names::{Arn, Partition};
 use rootward_pipeline::{Scope, Target};
 use rootward_state::AccountState;
-use rootward_state::entities::{Group, InstanceProfile, ManagedPolicy, Named, PolicyRef, Role, Tag, User};
+use rootward_state::entities::{
+    Group, InstanceProfile, ManagedPolicy, MfaDevice, Named, PolicyRef, Role, Tag, User,
+};
 
 use super::refs::{self, Policy};
 
@@ -101,6 +103,32 @@ pub(crate) fn entity(scope: &Scope<'_>, arn: &str) -> Target {
     let role = || state.and_then(|state| state.by_arn::<Role>(partition, arn)).map(|it| it.tags.clone());
     let account = Arn::parse(arn).ok().and_then(|arn| arn.account.parse().ok());
     Target { account, tags: user.or_else(role).unwrap_or_default(), ..Target::arn(arn) }
+}
+
+/// The second factor with this serial number, whether or not it exists or could.
+pub(crate) fn mfa_device(scope: &Scope<'_>, serial_number: &str) -> Target {
+    let (partition, account) = (scope.ctx.partition(), scope.ctx.account());
+    let id = MfaDevice::id_of(serial_number, partition, account);
+    let found = id.and_then(|id| state(scope)?.mfa_device(id));
+    let tags = found.map(|device| device.tags.clone()).unwrap_or_default();
+    // A token of plastic has no ARN.
+    let is_arn = serial_number.starts_with("arn:");
+    let arn = if is_arn { serial_number.to_owned() } else { mfa_device_arn(scope, "/", serial_number) };
+    Target { tags, ..Target::arn(arn) }
+}
+
+/// A virtual MFA device that is about to be made.
+pub(crate) fn new_mfa_device(scope: &Scope<'_>, path: Option<&str>, name: &str) -> Target {
+    Target::arn(mfa_device_arn(scope, path.unwrap_or("/"), name))
+}
+
+/// All virtual MFA devices.
+pub(crate) fn mfa_devices(scope: &Scope<'_>) -> Target {
+    Target::arn(mfa_device_arn(scope, "/", ""))
+}
+
+fn mfa_device_arn(scope: &Scope<'_>, path: &str, name: &str) -> String {
+    format!("arn:{}:iam::{}:mfa{path}{name}", scope.ctx.partition(), scope.ctx.account())
 }
 
 /// The managed policy with this ARN, whether or not it exists or could.

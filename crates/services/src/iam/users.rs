@@ -101,19 +101,12 @@ fn get_user(
     txn: &mut Txn,
     input: &api::GetUserRequest,
 ) -> Result<api::GetUserResponse, Failure> {
-    let user = match whom(ctx, txn, input.user_name.as_deref())? {
-        // The root user has neither name nor path.
-        Whom::Root(account) => api::User {
-            user_id: account.id.to_string(),
-            arn: ctx.principal.arn(),
-            create_date: account.created,
-            password_last_used: account.root.password_used,
-            ..api::User::default()
-        },
-        Whom::User(user) => {
-            let state = ctx.view(txn)?;
-            Shape::new(ctx, txn.world(), &state).user(&user)
-        }
+    let whom = whom(ctx, txn, input.user_name.as_deref())?;
+    let state = ctx.view(txn)?;
+    let shape = Shape::new(ctx, txn.world(), &state);
+    let user = match whom {
+        Whom::Root(_) => shape.root_user(),
+        Whom::User(user) => shape.user(&user),
     };
     Ok(api::GetUserResponse { user })
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use rootward_auth::Identity;
+use rootward_names::AccountId;
 use rootward_pipeline::{Failure, OpContext};
-use rootward_state::Txn;
-use rootward_state::entities::{Account, User};
+use rootward_state::entities::{Account, CredentialOwner, User};
+use rootward_state::{RowKey, Txn};
 
 use super::failures;
 
@@ -24,6 +25,22 @@ impl Whom {
         match self {
             Self::Root(_) => None,
             Self::User(user) => Some(user.name.to_string()),
+        }
+    }
+
+    /// Whom credentials are kept as belonging to.
+    pub(crate) fn owner(&self) -> CredentialOwner {
+        match self {
+            Self::Root(_) => CredentialOwner::Root,
+            Self::User(user) => CredentialOwner::User(user.id),
+        }
+    }
+
+    /// Rewrites the row: deleting the user at the same time then loses, and so does whoever else counts what it has.
+    pub(crate) fn hold(&self, txn: &mut Txn, account: AccountId) {
+        match self {
+            Self::Root(row) => txn.put::<Account>(RowKey::Account(account), Arc::clone(row)),
+            Self::User(user) => txn.put_entity::<User>(account, Arc::clone(user)),
         }
     }
 }

@@ -1,33 +1,28 @@
 //! `AssumeRole`: a session of a role, for whom the role's trust policy names.
 //!
 //! A session starts with what the role may do, is cut by session policies, and carries tags and a source identity.
-//! What passes from the calling session to the new one: transitive tags, and the source identity.
+//! What passes from the calling session to the new one: transitive tags, the source identity, and its second factor. A second
+//! factor that is shown with the request counts already when the trust policy is asked.
 //! Source: STS API Reference, AssumeRole; IAM User Guide, "Pass session tags in AWS STS".
+
+use std::sync::Arc;
 
 use rootward_api::sts as api;
 use rootward_auth::authz;
 use rootward_auth::principal::session_arn;
-use rootward_auth::session::{Claims, Holder, SecretAccessKey};
+use rootward_auth::session::{Claims, Holder, SecretAccessKey, SessionPolicies};
 use rootward_auth::{Identity, RoleSession};
-use rootward_names::{AccessKeyKind, AccountId, Arn, Partition, TagKey};
+use rootward_names::{AccessKeyKind, Arn, TagKey};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Key, OpContext, Rule, Scope, Target, always};
-use rootward_policy::{Policy, PolicyKind};
+use rootward_state::Txn;
 use rootward_state::entities::{Document, Role};
-use rootward_state::{Txn, World};
 
-use super::failures;
-use super::session_token::credentials;
-use crate::tag_keys;
+use super::session::{self, Tags};
+use super::{failures, second_factor};
 
 const SECONDS_DEFAULT: u32 = 3_600;
 /// A session made from a role's session lasts an hour at most.
 const CHAIN_SECONDS_MAX: u32 = 3_600;
-/// Inline document and ARNs of managed session policies together, in characters.
-const POLICY_CHARS_MAX: usize = 2_048;
-/// Managed session policies of one session.
-const POLICY_ARNS_MAX: usize = 10;
-/// What policies, ARNs and tags of a session may take together, in bytes: what `PackedPolicySize` is a percentage of.
-const PACKED_BYTES_MAX: usize = 4_096;
 
 /// The trust policy of roles that do not exist.
 const TRUSTS_NOBODY: &str =
@@ -58,6 +53,9 @@ const KEYS: &[Key<api::AssumeRoleRequest>] = &[
     Key::Text("sts:ExternalId", |_, input| input.external_id.clone()),
     Key::Text("sts:RoleSessionName", |_, input| Some(input.role_session_name.clone())),
     Key::Text("sts:SourceIdentity", source_identity_of),
+    Key::SecondFactor(|scope, input| {
+        second_factor::checked(scope, input.serial_number.as_deref(), input.token_code.as_ref())
+    }),
     Key::RequestTags(|input| tags(input).map(|tag| (tag.key.as_str(), tag.value.as_str())).collect()),
     Key::Texts("sts:TransitiveTagKeys", |_, input| {
         input.transitive_tag_keys.clone().filter(|keys| !keys.is_empty())
@@ -104,15 +102,12 @@ fn assume_role(
     txn: &mut Txn,
     input: &api::AssumeRoleRequest,
 ) -> Result<api::AssumeRoleResponse, Failure> {
-    if input.serial_number.is_some() || input.token_code.is_some() {
-        return Err(failures::mfa_refused());
-    }
     if input.provided_contexts.as_ref().is_some_and(|contexts| !contexts.is_empty()) {
         return Err(failures::unknown_context_assertion());
     }
     // Authorization has seen this role: it is gone only if it was deleted in between.
-    let (account, role) = txn
-        .world()
+    let world = Arc::clone(txn.world());
+    let (account, role) = world
         .by_arn::<Role>(ctx.partition(), &input.role_arn)
         .ok_or_else(|| Failure::access_denied(authz::assume_role_denied(ctx.principal, &input.role_arn)))?;
     let caller = match &ctx.principal.identity {
@@ -123,7 +118,10 @@ fn assume_role(
     let is_session = ctx.principal.issued().is_some();
     let seconds = session_seconds(input.duration_seconds, role.session_seconds_max, is_session)?;
     let (tags, transitive) = session_tags(input, caller)?;
-    let (policy, policy_arns) = session_policies(txn.world(), ctx.partition(), account, input)?;
+    let (given, arns) = (input.policy.as_deref(), input.policy_arns.as_deref());
+    let SessionPolicies { inline, managed } =
+        session::policies(&world, ctx.partition(), account, given, arns)?;
+    let shown = second_factor::taken(ctx, txn, input.serial_number.as_deref(), input.token_code.as_ref())?;
     let claims = Claims {
         key: ctx.access_key_id(AccessKeyKind::Temporary, account),
         secret: ctx.with_random(SecretAccessKey::random),
@@ -132,17 +130,17 @@ fn assume_role(
         holder: Holder::Role { id: role.id, session_name: input.role_session_name.as_str().into() },
         issued: ctx.now,
         expires: ctx.now.plus_seconds(seconds.into()),
-        mfa: ctx.principal.mfa(),
+        mfa: shown.or_else(|| ctx.principal.mfa()),
         sign_in: None,
         tags,
         transitive,
         source_identity: source_identity(input, caller)?,
-        policy,
-        policy_arns,
+        policy: inline,
+        policy_arns: managed,
     };
-    let packed = packed_percent(&claims)?;
+    let packed = session::packed_percent(&claims)?;
     Ok(api::AssumeRoleResponse {
-        credentials: Some(credentials(ctx, &claims, input.minimum_session_token_size)),
+        credentials: Some(session::credentials(ctx, &claims, input.minimum_session_token_size)),
         assumed_role_user: Some(api::AssumedRoleUser {
             assumed_role_id: format!("{}:{}", role.id, input.role_session_name),
             arn: session_arn(ctx.partition(), account, &role.name, &input.role_session_name),
@@ -167,17 +165,13 @@ fn session_seconds(requested: Option<i32>, role_max: u32, chained: bool) -> Resu
     }
 }
 
-type Tags = Vec<(Box<str>, Box<str>)>;
-
 /// Tags of the new session and which of them are transitive: those of the request, and the calling session's
 /// transitive ones, which a request cannot override.
 fn session_tags(
     input: &api::AssumeRoleRequest,
     caller: Option<&RoleSession>,
 ) -> Result<(Tags, Vec<Box<str>>), Failure> {
-    tag_keys::check(self::tags(input).map(|tag| tag.key.as_str())).map_err(failures::unfit_tag_key)?;
-    let mut tags: Tags =
-        self::tags(input).map(|tag| (tag.key.as_str().into(), tag.value.as_str().into())).collect();
+    let mut tags = session::tags(input.tags.as_deref())?;
     let mut transitive: Vec<Box<str>> = Vec::new();
     for key in input.transitive_tag_keys.iter().flatten() {
         if !has(&tags, key) {
@@ -215,54 +209,9 @@ fn source_identity(
     }
 }
 
-fn session_policies(
-    world: &World,
-    partition: Partition,
-    account: AccountId,
-    input: &api::AssumeRoleRequest,
-) -> Result<(Option<Document>, Vec<Box<str>>), Failure> {
-    if input.policy_arns.as_ref().is_some_and(|arns| arns.len() > POLICY_ARNS_MAX) {
-        return Err(failures::too_many_session_policies(POLICY_ARNS_MAX));
-    }
-    let mut arns: Vec<Box<str>> = Vec::new();
-    for api::PolicyDescriptorType { arn } in input.policy_arns.iter().flatten() {
-        if !authz::is_managed_policy(world, partition, account, arn) {
-            return Err(failures::no_such_session_policy(arn));
-        }
-        arns.push(arn.as_str().into());
-    }
-    let chars = input.policy.as_deref().map_or(0, |text| text.chars().count())
-        + arns.iter().map(|arn| arn.len()).sum::<usize>();
-    if chars > POLICY_CHARS_MAX {
-        return Err(failures::packed_policy_too_large(chars.saturating_mul(100).div_ceil(POLICY_CHARS_MAX)));
-    }
-    let policy = input.policy.as_deref().map(session_policy).transpose()?;
-    Ok((policy, arns))
-}
-
-fn session_policy(text: &str) -> Result<Document, Failure> {
-    match Policy::parse(text, PolicyKind::Session) {
-        Ok(_) => Ok(Document::new(text)),
-        Err(diagnostics) => Err(failures::malformed_policy(diagnostics.aws_message())),
-    }
-}
-
-/// How much of the space for policies and tags the session takes, in percent; none when it has neither.
-fn packed_percent(claims: &Claims) -> Result<Option<i32>, Failure> {
-    let tags = claims.tags.iter().map(|(key, value)| key.len() + value.len() + 2).sum::<usize>();
-    let arns = claims.policy_arns.iter().map(|arn| arn.len() + 1).sum::<usize>();
-    let packed = tags + arns + claims.policy.as_ref().map_or(0, |policy| policy.text().len());
-    let percent = packed.saturating_mul(100).div_ceil(PACKED_BYTES_MAX);
-    match i32::try_from(percent) {
-        Ok(0) => Ok(None),
-        Ok(fits @ ..=100) => Ok(Some(fits)),
-        _ => Err(failures::packed_policy_too_large(percent)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use rootward_state::entities::Tag;
+    use rootward_state::entities::{CredentialOwner, Tag, User};
 
     use super::*;
     use crate::testing::Bench;
@@ -401,13 +350,26 @@ mod tests {
     }
 
     #[test]
-    fn second_factor_of_the_caller_passes_to_the_session_and_a_device_is_refused() {
+    fn second_factor_of_the_calling_session_passes_to_the_new_one() {
         let bench = bench();
         bench.call_with_temporary(Some(bench.now()));
         assert_eq!(assume(&bench, |_| {}).unwrap().1.mfa, Some(bench.now()));
-        let message = "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code. ";
-        assert_eq!(refusal(&bench, |input| input.serial_number = Some("arn:x".into())), message);
-        assert_eq!(refusal(&bench, |input| input.token_code = Some("123456".to_owned().into())), message);
+    }
+
+    #[test]
+    fn second_factor_of_the_request_is_used_up_and_goes_with_the_session() {
+        let bench = bench();
+        let ann = CredentialOwner::User(bench.row::<User>("ann").unwrap().id);
+        let seed = bench.add_mfa_device("phone", ann);
+        let shown = |input: &mut api::AssumeRoleRequest| {
+            input.serial_number = Some(format!("arn:aws:iam::{}:mfa/phone", bench.account()));
+            input.token_code = Some(bench.code(&seed, 0));
+        };
+        let (_, claims) = assume(&bench, shown).unwrap();
+        assert_eq!(claims.mfa, Some(bench.now()));
+        let refused = "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code. ";
+        assert_eq!(refusal(&bench, shown), refused);
+        assert_eq!(refusal(&bench, |input| input.token_code = Some(bench.code(&seed, 1))), refused);
     }
 
     #[test]

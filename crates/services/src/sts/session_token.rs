@@ -1,4 +1,4 @@
-//! `GetSessionToken`: temporary credentials for a user or the root user, with multi-factor authentication if asked.
+//! `GetSessionToken`: temporary credentials for a user or the root user, with a second factor if one is shown.
 //!
 //! Nobody with temporary credentials may call it.
 
@@ -8,9 +8,8 @@ use rootward_auth::session::{Claims, Holder, SecretAccessKey};
 use rootward_names::AccessKeyKind;
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, OpContext};
 use rootward_state::Txn;
-use rootward_wire::Sensitive;
 
-use super::failures;
+use super::{second_factor, session};
 
 /// Twelve hours for users.
 const USER_SECONDS_DEFAULT: i64 = 43_200;
@@ -23,12 +22,10 @@ pub(super) static GET_SESSION_TOKEN: Declaration<api::GetSessionToken> =
 
 fn get_session_token(
     ctx: &OpContext<'_>,
-    _: &mut Txn,
+    txn: &mut Txn,
     input: &api::GetSessionTokenRequest,
 ) -> Result<api::GetSessionTokenResponse, Failure> {
-    if input.serial_number.is_some() || input.token_code.is_some() {
-        return Err(failures::mfa_refused());
-    }
+    let mfa = second_factor::taken(ctx, txn, input.serial_number.as_deref(), input.token_code.as_ref())?;
     let requested = input.duration_seconds.map(i64::from);
     let (holder, seconds) = match &ctx.principal.identity {
         Identity::Root => (Holder::Root, requested.unwrap_or(ROOT_SECONDS_MAX).min(ROOT_SECONDS_MAX)),
@@ -45,7 +42,7 @@ fn get_session_token(
         holder,
         issued: ctx.now,
         expires: ctx.now.plus_seconds(seconds),
-        mfa: None,
+        mfa,
         sign_in: None,
         tags: Vec::new(),
         transitive: Vec::new(),
@@ -53,28 +50,14 @@ fn get_session_token(
         policy: None,
         policy_arns: Vec::new(),
     };
-    let credentials = Some(credentials(ctx, &claims, input.minimum_session_token_size));
+    let credentials = Some(session::credentials(ctx, &claims, input.minimum_session_token_size));
     Ok(api::GetSessionTokenResponse { credentials, ..api::GetSessionTokenResponse::default() })
-}
-
-/// The credentials of a new session as they are shown, once. `token_bytes_min` is how long the token must be at least:
-/// callers ask for long ones to see whether everything on their way takes them.
-pub(super) fn credentials(
-    ctx: &OpContext<'_>,
-    claims: &Claims,
-    token_bytes_min: Option<i32>,
-) -> api::Credentials {
-    let bytes_min = token_bytes_min.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
-    api::Credentials {
-        access_key_id: claims.key.to_string(),
-        secret_access_key: Sensitive::new(claims.secret.expose()),
-        session_token: ctx.with_random(|random| ctx.tokens.issue(claims, bytes_min, random)),
-        expiration: claims.expires,
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use rootward_state::entities::CredentialOwner;
+
     use super::*;
     use crate::testing::Bench;
 
@@ -132,20 +115,36 @@ mod tests {
     }
 
     #[test]
-    fn device_that_nobody_has_is_refused() {
+    fn second_factor_is_used_up_and_goes_with_the_session() {
         let bench = Bench::new();
-        bench.add_user("ann");
-        bench.call_as_user("ann");
-        let serial = Some("arn:aws:iam::111122223333:mfa/ann".to_owned());
-        for input in [
-            api::GetSessionTokenRequest { serial_number: serial, ..request(None) },
-            api::GetSessionTokenRequest { token_code: Some("123456".to_owned().into()), ..request(None) },
-        ] {
-            assert_eq!(
-                bench.run(&GET_SESSION_TOKEN, input).unwrap_err().to_string(),
-                "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code. "
-            );
-        }
+        let seed = bench.add_mfa_device("of-root", CredentialOwner::Root);
+        let input = || api::GetSessionTokenRequest {
+            serial_number: Some(format!("arn:aws:iam::{}:mfa/of-root", bench.account())),
+            token_code: Some(bench.code(&seed, 0)),
+            ..request(None)
+        };
+        let credentials = bench.run(&GET_SESSION_TOKEN, input()).unwrap().credentials.unwrap();
+        let claims = bench.open_token(&credentials.session_token);
+        assert_eq!((claims.holder, claims.mfa), (Holder::Root, Some(bench.now())));
+        assert_eq!(
+            bench.run(&GET_SESSION_TOKEN, input()).unwrap_err().to_string(),
+            "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code. "
+        );
+        bench.pass_seconds(30);
+        assert!(bench.run(&GET_SESSION_TOKEN, input()).is_ok());
+    }
+
+    #[test]
+    fn code_shown_by_two_requests_at_once_lets_one_through() {
+        let bench = Bench::new();
+        let seed = bench.add_mfa_device("of-root", CredentialOwner::Root);
+        let input = api::GetSessionTokenRequest {
+            serial_number: Some(format!("arn:aws:iam::{}:mfa/of-root", bench.account())),
+            token_code: Some(bench.code(&seed, 0)),
+            ..request(None)
+        };
+        let [one, two] = [(), ()].map(|()| bench.run_uncommitted(&GET_SESSION_TOKEN, &input).unwrap().1);
+        assert!(bench.second_loses(one, two));
     }
 
     #[test]

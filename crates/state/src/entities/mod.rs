@@ -313,7 +313,7 @@ pub struct InstanceProfile {
 }
 
 /// Whose a credential is: an access key, a second factor, a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CredentialOwner {
     /// The account's root user.
     Root,
