@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from rootward_testkit import BINARY, MODELS, Like, allow, denial, policy, refused, trust
+from rootward_testkit import BINARY, MODELS, NEW_PASSWORD, PASSWORD, Like, allow, denial, policy, refused, trust
 
 DOCUMENT = policy(allow("s3:GetObject"))
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -87,6 +87,12 @@ IAM = {
     "UpdateAccessKey": ({**USER, "AccessKeyId": KEY, "Status": "Inactive"}, "user ghost", NO_USER),
     "DeleteAccessKey": ({**USER, "AccessKeyId": KEY}, "user ghost", NO_USER),
     "GetAccessKeyLastUsed": ({"AccessKeyId": KEY}, r"(\*|user .*|access key .*|{arn}.*)", None),
+    "CreateLoginProfile": ({**USER, "Password": NEW_PASSWORD}, "user ghost", NO_USER),
+    "GetLoginProfile": (USER, "user ghost", NO_USER),
+    "UpdateLoginProfile": ({**USER, "Password": NEW_PASSWORD}, "user ghost", NO_USER),
+    "DeleteLoginProfile": (USER, "user ghost", NO_USER),
+    # About the caller, whoever that is.
+    "ChangePassword": ({"OldPassword": PASSWORD, "NewPassword": NEW_PASSWORD}, "user nobody", r"Login Profile for User admin cannot be found\."),
     "CreateInstanceProfile": ({"InstanceProfileName": "new"}, "{arn}instance-profile/new", None),
     "GetInstanceProfile": (PROFILE, "instance profile ghost", NO_PROFILE),
     "ListInstanceProfiles": ({}, "{arn}instance-profile/", None),

@@ -115,6 +115,10 @@ pub(crate) fn no_such_access_key(id: &str) -> Failure {
     no_such_entity(format!("The Access Key with id {id} cannot be found."))
 }
 
+pub(crate) fn no_such_login_profile(user: &str) -> Failure {
+    no_such_entity(format!("Login Profile for User {user} cannot be found."))
+}
+
 pub(crate) fn no_such_account_alias(alias: &str) -> Failure {
     no_such_entity(format!("The account alias {alias} cannot be found."))
 }
@@ -141,6 +145,10 @@ pub(crate) fn instance_profile_exists(name: &str) -> Failure {
     already_exists(format!("Instance Profile {name} already exists."))
 }
 
+pub(crate) fn login_profile_exists(user: &str) -> Failure {
+    already_exists(format!("Login Profile for user {user} already exists."))
+}
+
 pub(crate) fn account_alias_exists(alias: &str) -> Failure {
     already_exists(format!("The account alias {alias} already exists."))
 }
@@ -157,6 +165,14 @@ pub(crate) fn has_inline_policies() -> Failure {
 
 pub(crate) fn has_access_keys() -> Failure {
     delete_conflict("Cannot delete entity, must delete access keys first.")
+}
+
+pub(crate) fn has_login_profile() -> Failure {
+    delete_conflict("Cannot delete entity, must delete login profile first.")
+}
+
+pub(crate) fn has_mfa_devices() -> Failure {
+    delete_conflict("Cannot delete entity, must delete MFA device first.")
 }
 
 /// For a group with members and for a user in groups alike.
@@ -203,7 +219,34 @@ pub(crate) fn too_many_policy_versions() -> Failure {
     )
 }
 
+// Passwords.
+
+/// A new password that the account's rule does not take; `reasons` go on after the words `the password`.
+pub(crate) fn password_unacceptable(reasons: &str) -> Failure {
+    Failure::new(
+        ErrorCode::PasswordPolicyViolation.schema(),
+        format!("Password does not conform to the account password policy. It {reasons}."),
+    )
+}
+
+/// The root user, a role or a federated user changes its password.
+pub(crate) fn not_a_user() -> Failure {
+    Failure::new(ErrorCode::InvalidUserType.schema(), "Only IAM Users can change their own password")
+}
+
+/// The text is not one that the service has been seen to answer.
+pub(crate) fn wrong_old_password() -> Failure {
+    Failure::access_denied("The old password is not correct.")
+}
+
 // Input that the model takes and the service does not.
+
+/// Only a session of `AssumeRoot` goes without.
+pub(crate) fn password_needed() -> Failure {
+    Failure::validation(
+        "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null",
+    )
+}
 
 pub(crate) fn user_name_needed() -> Failure {
     Failure::validation("Must specify userName when calling with non-User credentials")

@@ -1,4 +1,4 @@
-//! Identity and Access Management: users, groups, roles, policies, access keys and what belongs to the account.
+//! Identity and Access Management: users, groups, roles, policies, access keys, passwords and what belongs to the account.
 //!
 //! One file a noun holds the declarations of its operations, their functions and tests, and a slice `OPERATIONS`. What
 //! they share: [`failures`] (every text), [`page`] (listings), [`tags`], [`targets`] (what rules authorize on), [`refs`]
@@ -19,6 +19,7 @@ mod failures;
 mod groups;
 mod inline;
 mod instance_profiles;
+mod login_profiles;
 mod owner;
 mod page;
 mod policies;
@@ -49,6 +50,7 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
         groups::OPERATIONS,
         inline::OPERATIONS,
         instance_profiles::OPERATIONS,
+        login_profiles::OPERATIONS,
         policies::OPERATIONS,
         policy_versions::OPERATIONS,
         roles::OPERATIONS,
