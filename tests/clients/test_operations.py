@@ -93,6 +93,9 @@ IAM = {
     "DeleteLoginProfile": (USER, "user ghost", NO_USER),
     # About the caller, whoever that is.
     "ChangePassword": ({"OldPassword": PASSWORD, "NewPassword": NEW_PASSWORD}, "user nobody", r"Login Profile for User admin cannot be found\."),
+    "UpdateAccountPasswordPolicy": ({}, r"\*", None),
+    "GetAccountPasswordPolicy": ({}, r"\*", r"The Password Policy with domain name [0-9]{12} cannot be found\."),
+    "DeleteAccountPasswordPolicy": ({}, r"\*", r"The account policy with name PasswordPolicy cannot be found\."),
     "CreateInstanceProfile": ({"InstanceProfileName": "new"}, "{arn}instance-profile/new", None),
     "GetInstanceProfile": (PROFILE, "instance profile ghost", NO_PROFILE),
     "ListInstanceProfiles": ({}, "{arn}instance-profile/", None),
@@ -198,6 +201,6 @@ def violations():
 
 @pytest.mark.parametrize("operation, member, value, rule", list(violations()), ids=lambda value: str(value)[:24])
 def test_every_constraint_of_the_model_is_checked(account, operation, member, value, rule):
-    named = Like(rf".*at '{lower(member)}' failed to satisfy constraint: Member must {re.escape(rule)}.*")
+    named = Like(rf".*at ['\"]{lower(member)}['\"] failed to satisfy constraint: Member must {re.escape(rule)}.*")
     with refused("ValidationError", named):
         call(account, operation, {**arguments_of(operation, account), member: value})

@@ -3,6 +3,7 @@
 //! Source: recorded answers of the service; clients match on these texts.
 
 use rootward_api::iam::ErrorCode;
+use rootward_names::AccountId;
 use rootward_pipeline::Failure;
 use rootward_policy::Source;
 
@@ -117,6 +118,14 @@ pub(crate) fn no_such_access_key(id: &str) -> Failure {
 
 pub(crate) fn no_such_login_profile(user: &str) -> Failure {
     no_such_entity(format!("Login Profile for User {user} cannot be found."))
+}
+
+pub(crate) fn no_password_policy(account: AccountId) -> Failure {
+    no_such_entity(format!("The Password Policy with domain name {account} cannot be found."))
+}
+
+pub(crate) fn no_password_policy_to_delete() -> Failure {
+    no_such_entity("The account policy with name PasswordPolicy cannot be found.")
 }
 
 pub(crate) fn no_such_account_alias(alias: &str) -> Failure {

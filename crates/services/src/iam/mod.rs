@@ -22,6 +22,7 @@ mod instance_profiles;
 mod login_profiles;
 mod owner;
 mod page;
+mod password_policy;
 mod policies;
 mod policy_versions;
 mod quotas;
@@ -51,6 +52,7 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
         inline::OPERATIONS,
         instance_profiles::OPERATIONS,
         login_profiles::OPERATIONS,
+        password_policy::OPERATIONS,
         policies::OPERATIONS,
         policy_versions::OPERATIONS,
         roles::OPERATIONS,
