@@ -9,8 +9,10 @@ use rootward_auth::session::{Claims, SessionPolicies, Tokens};
 use rootward_auth::{Credential, Identity, Principal, RoleSession};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_pipeline::{Declaration, Effect, Failure, OpContext, Scope, Target, Tools};
-use rootward_state::entities::{AccessKey, Document, Grants, Role, User};
-use rootward_state::{AccountState, CommitError, Db, Tabled, Txn};
+use rootward_state::entities::{
+    AccessKey, Bound, CredentialOwner, Document, Factor, Grants, MfaDevice, Role, Totp, User,
+};
+use rootward_state::{AccountState, CommitError, Db, RowKey, Tabled, Txn};
 use rootward_store::Memory;
 use rootward_store::vault::{Key, Vault};
 use rootward_wire::Operation;
@@ -19,6 +21,13 @@ use crate::accounts::{self, OpenAccount};
 
 /// A random source that gives the same in every run.
 pub(crate) struct Seeded(u64);
+
+impl Seeded {
+    /// One that differs with its seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+}
 
 impl Random for Seeded {
     fn fill(&mut self, bytes: &mut [u8]) {
@@ -192,6 +201,18 @@ impl Bench {
         };
         self.write(|txn| txn.put_entity(self.account, user));
         id
+    }
+
+    /// Adds a device that shows codes, bound to `owner` if there is one.
+    pub(crate) fn add_mfa_device(&self, id: &str, owner: Option<CredentialOwner>) {
+        let device = MfaDevice {
+            id: id.into(),
+            created: self.now(),
+            tags: Vec::new(),
+            bound: owner.map(|owner| Bound { owner, at: self.now() }),
+            factor: Factor::Totp(Totp { hardware: false, seed: [0; 8].into(), position: None }),
+        };
+        self.write(|txn| txn.put(RowKey::MfaDevice(self.account, id.into()), device));
     }
 
     /// Adds a role with nothing and returns it.

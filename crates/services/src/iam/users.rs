@@ -290,7 +290,7 @@ fn list_user_tags(
 
 #[cfg(test)]
 mod tests {
-    use rootward_state::entities::{Bound, Document, Factor, InlinePolicy, MfaDevice, PolicyRef, Totp};
+    use rootward_state::entities::{Document, InlinePolicy, PolicyRef};
 
     use super::*;
     use crate::testing::Bench;
@@ -542,14 +542,7 @@ mod tests {
     fn user_with_a_second_factor_is_not_deleted() {
         let bench = Bench::new();
         let owner = CredentialOwner::User(bench.add_user("ann"));
-        let device = MfaDevice {
-            id: "mfa/ann".into(),
-            created: bench.now(),
-            tags: Vec::new(),
-            bound: Some(Bound { owner, at: bench.now() }),
-            factor: Factor::Totp(Totp { hardware: false, seed: [0; 8].into(), position: None }),
-        };
-        bench.write(|txn| txn.put(RowKey::MfaDevice(bench.account(), "mfa/ann".into()), device));
+        bench.add_mfa_device("mfa/ann", Some(owner));
         let error = delete(&bench, "ann").unwrap_err();
         assert_eq!((error.code, error.status), ("DeleteConflict", 409));
         assert_eq!(error.message, "Cannot delete entity, must delete MFA device first.");
