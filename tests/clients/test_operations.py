@@ -111,6 +111,8 @@ IAM = {
     "ListAccountAliases": ({}, r"\*", None),
     "GetAccountSummary": ({}, r"\*", None),
     "GetAccountAuthorizationDetails": ({}, r"\*", None),
+    "GenerateCredentialReport": ({}, r"\*", None),
+    "GetCredentialReport": ({}, r"\*", None),
     "SimulateCustomPolicy": ({"PolicyInputList": [DOCUMENT], "ActionNames": ["s3:GetObject"]}, r"\*", None),
     "SimulatePrincipalPolicy": ({**SOURCE, "ActionNames": ["s3:GetObject"]}, "{arn}user/ghost", NO_USER),
     "GetContextKeysForCustomPolicy": ({"PolicyInputList": [DOCUMENT]}, r"\*", None),

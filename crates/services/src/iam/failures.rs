@@ -228,6 +228,29 @@ pub(crate) fn too_many_policy_versions() -> Failure {
     )
 }
 
+// Credential reports. AWS leaves these texts empty.
+
+pub(crate) fn no_report() -> Failure {
+    Failure::new(
+        ErrorCode::CredentialReportNotPresent.schema(),
+        "There is no credential report. GenerateCredentialReport makes one.",
+    )
+}
+
+pub(crate) fn report_expired() -> Failure {
+    Failure::new(
+        ErrorCode::CredentialReportExpired.schema(),
+        "The credential report has expired. GenerateCredentialReport makes a new one.",
+    )
+}
+
+pub(crate) fn report_too_large(users: usize) -> Failure {
+    Failure::new(
+        ErrorCode::ServiceFailure.schema(),
+        format!("A credential report of {users} users is too large to be kept."),
+    )
+}
+
 // Passwords.
 
 /// A new password that the account's rule does not take; `reasons` go on after the words `the password`.

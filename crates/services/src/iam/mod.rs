@@ -15,6 +15,7 @@ mod access_keys;
 mod account;
 mod attachments;
 mod boundaries;
+mod credential_report;
 mod failures;
 mod groups;
 mod inline;
@@ -48,6 +49,7 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
         account::OPERATIONS,
         attachments::OPERATIONS,
         boundaries::OPERATIONS,
+        credential_report::OPERATIONS,
         groups::OPERATIONS,
         inline::OPERATIONS,
         instance_profiles::OPERATIONS,
