@@ -9,7 +9,7 @@ use rootward_names::{
     AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId,
 };
 use rootward_state::entities::{
-    AccessKey, Account, AccountStatus, Bound, CredentialOwner, Decision, Document, Factor, Grants, Group,
+    AccessKey, Account, AccountStatus, Bound, CredentialOwner, CredentialReport, Decision, Document, Factor, Grants, Group,
     InlinePolicy, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, PasswordHash, PasswordPolicy,
     PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, Rotated, RootUser, Seal, SessionKind,
     SignInSession, SignedIn, Tag, Totp, Usage, User,
@@ -239,6 +239,8 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
         RowKey::PasswordPolicy(account),
         PasswordPolicy { max_age_days: Some(90), ..PasswordPolicy::default() },
     );
+    let report = CredentialReport { generated: created, content: [3; 8].into() };
+    txn.put(RowKey::CredentialReport(account), report);
     let decision = Decision { user, at: created, approved: true };
     txn.put(
         RowKey::RootAccess(account, handle),
@@ -322,6 +324,9 @@ fn rewritten(world: &Arc<World>) -> Rows {
         }
         for (handle, row) in state.sessions().iter() {
             txn.put::<SignInSession>(RowKey::Session(id, *handle), Arc::clone(row));
+        }
+        if let Some(report) = state.credential_report() {
+            txn.put::<CredentialReport>(RowKey::CredentialReport(id), Arc::clone(report));
         }
         if let Some(policy) = state.password_policy() {
             txn.put::<PasswordPolicy>(RowKey::PasswordPolicy(id), Arc::clone(policy));

@@ -36,6 +36,7 @@ from botocore.exceptions import ClientError
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release" / "rootward"
 PASSWORD = "quiet-Otter+27-lanterns"
+NEW_PASSWORD = "amber-Heron+58-ladders"
 # Seconds until a call, a command or a start counts as hanging.
 TIMEOUT = 30
 
@@ -73,7 +74,7 @@ class Server:
         self.log = self.folder / "server.log"
         self.process = None
         self.calls = []
-        self.secrets = {PASSWORD}
+        self.secrets = {PASSWORD, NEW_PASSWORD}
         self.inside = ()
         self.authority = authority  # whose certificate it serves: a file that clients trust; none means no TLS
         state = ["--sandbox"] if sandbox else ["--data", str(self.data)]
@@ -413,9 +414,10 @@ def every_page(call, members, size=2, **arguments):
 
 STATUS = {
     "AccessDenied": 403, "DeleteConflict": 409, "EntityAlreadyExists": 409, "ExpiredToken": 403,
-    "IncompleteSignature": 400, "InvalidAction": 400, "InvalidAuthenticationCode": 403, "InvalidClientTokenId": 403, "InvalidInput": 400,
-    "InvalidParameterValue": 400, "LimitExceeded": 409, "MalformedPolicyDocument": 400, "MissingAuthenticationToken": 403,
-    "NoSuchEntity": 404, "NotImplemented": 501, "PackedPolicyTooLarge": 400, "SignatureDoesNotMatch": 403,
+    "IncompleteSignature": 400, "InvalidAction": 400, "InvalidAuthenticationCode": 403, "InvalidClientTokenId": 403,
+    "InvalidInput": 400, "InvalidParameterValue": 400, "InvalidUserType": 400, "LimitExceeded": 409,
+    "MalformedPolicyDocument": 400, "MissingAuthenticationToken": 403, "NoSuchEntity": 404, "NotImplemented": 501,
+    "PackedPolicyTooLarge": 400, "PasswordPolicyViolation": 400, "ReportNotPresent": 410, "SignatureDoesNotMatch": 403,
     "UnmodifiableEntity": 400, "ValidationError": 400,
 }
 

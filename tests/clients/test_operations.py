@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from rootward_testkit import BINARY, MODELS, Like, allow, denial, policy, refused, trust
+from rootward_testkit import BINARY, MODELS, NEW_PASSWORD, PASSWORD, Like, allow, denial, policy, refused, trust
 
 DOCUMENT = policy(allow("s3:GetObject"))
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -91,6 +91,15 @@ IAM = {
     "UpdateAccessKey": ({**USER, "AccessKeyId": KEY, "Status": "Inactive"}, "user ghost", NO_USER),
     "DeleteAccessKey": ({**USER, "AccessKeyId": KEY}, "user ghost", NO_USER),
     "GetAccessKeyLastUsed": ({"AccessKeyId": KEY}, r"(\*|user .*|access key .*|{arn}.*)", None),
+    "CreateLoginProfile": ({**USER, "Password": NEW_PASSWORD}, "user ghost", NO_USER),
+    "GetLoginProfile": (USER, "user ghost", NO_USER),
+    "UpdateLoginProfile": ({**USER, "Password": NEW_PASSWORD}, "user ghost", NO_USER),
+    "DeleteLoginProfile": (USER, "user ghost", NO_USER),
+    # About the caller, whoever that is.
+    "ChangePassword": ({"OldPassword": PASSWORD, "NewPassword": NEW_PASSWORD}, "user nobody", r"Login Profile for User admin cannot be found\."),
+    "UpdateAccountPasswordPolicy": ({}, r"\*", None),
+    "GetAccountPasswordPolicy": ({}, r"\*", r"The Password Policy with domain name [0-9]{12} cannot be found\."),
+    "DeleteAccountPasswordPolicy": ({}, r"\*", r"The account policy with name PasswordPolicy cannot be found\."),
     "CreateInstanceProfile": ({"InstanceProfileName": "new"}, "{arn}instance-profile/new", None),
     "GetInstanceProfile": (PROFILE, "instance profile ghost", NO_PROFILE),
     "ListInstanceProfiles": ({}, "{arn}instance-profile/", None),
@@ -117,6 +126,8 @@ IAM = {
     "ListAccountAliases": ({}, r"\*", None),
     "GetAccountSummary": ({}, r"\*", None),
     "GetAccountAuthorizationDetails": ({}, r"\*", None),
+    "GenerateCredentialReport": ({}, r"\*", None),
+    "GetCredentialReport": ({}, r"\*", None),
     "SimulateCustomPolicy": ({"PolicyInputList": [DOCUMENT], "ActionNames": ["s3:GetObject"]}, r"\*", None),
     "SimulatePrincipalPolicy": ({**SOURCE, "ActionNames": ["s3:GetObject"]}, "{arn}user/ghost", NO_USER),
     "GetContextKeysForCustomPolicy": ({"PolicyInputList": [DOCUMENT]}, r"\*", None),
@@ -208,6 +219,6 @@ def violations():
 
 @pytest.mark.parametrize("operation, member, value, rule", list(violations()), ids=lambda value: str(value)[:24])
 def test_every_constraint_of_the_model_is_checked(account, operation, member, value, rule):
-    named = Like(rf".*at '{lower(member)}' failed to satisfy constraint: Member must {re.escape(rule)}.*")
+    named = Like(rf".*at ['\"]{lower(member)}['\"] failed to satisfy constraint: Member must {re.escape(rule)}.*")
     with refused("ValidationError", named):
         call(account, operation, {**arguments_of(operation, account), member: value})

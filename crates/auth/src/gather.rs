@@ -5,7 +5,10 @@
 //! that leads nowhere grants nothing; a boundary or session policy that leads nowhere denies everything, because it may have held
 //! a Deny. Programs are compiled once and shared; here nothing is copied but references.
 //!
-//! Source: IAM User Guide, "Policy evaluation logic".
+//! To a user's own policies belongs what the account's password policy grants to all of its users. It is an identity-based policy
+//! like any other, so a Deny wins over it and a boundary limits it.
+//!
+//! Source: IAM User Guide, "Policy evaluation logic"; "Permit IAM users to change their own passwords".
 
 use std::sync::{Arc, LazyLock};
 
@@ -27,10 +30,27 @@ static EVERYTHING: LazyLock<Program> = LazyLock::new(|| {
     )
 });
 
+/// What users may do by themselves where the account's password policy lets them change their password. Two patterns, because
+/// a user may have a path. Whoever has no user name, such as a federated user, is no resource of it.
+static OWN_PASSWORD: LazyLock<Program> = LazyLock::new(|| {
+    Program::of_stored(
+        r#"{"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "iam:ChangePassword", "Resource": [
+                "arn:*:iam::*:user/${aws:username}",
+                "arn:*:iam::*:user/*/${aws:username}"
+            ]},
+            {"Effect": "Allow", "Action": "iam:GetAccountPasswordPolicy", "Resource": "*"}
+        ]}"#,
+    )
+});
+
+/// As the member of `UpdateAccountPasswordPolicy` is called.
+const OWN_PASSWORD_SETTING: &str = "AllowUsersToChangePassword";
+
 /// The policies that apply, with what the engine borrows of them.
 #[derive(Debug, Default)]
 pub struct Gathered<'a> {
-    /// Of the user and its groups, of the group, or of the role.
+    /// Of the user, its groups and the account's settings, of the group, or of the role.
     pub identity: Vec<Found<'a>>,
     /// The permissions boundary.
     pub boundary: Option<Found<'a>>,
@@ -51,6 +71,7 @@ pub struct Found<'a> {
 enum Origin<'a> {
     Inline(Owner, &'a str, &'a str),
     Managed(String),
+    Setting(&'static str),
     Unnamed,
 }
 
@@ -75,12 +96,15 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Of a user: its own and those of its groups.
+    /// Of a user: its own, those of its groups and what the account grants to every user.
     pub fn of_user(state: &'a AccountState, partition: Partition, user: &'a User) -> Self {
         let mut identity = Vec::new();
         grants(state, partition, &user.grants, Owner::User, &user.name, &mut identity);
         for group in user.groups.iter().filter_map(|id| state.by_id::<Group>(*id)) {
             grants(state, partition, &group.grants, Owner::Group, &group.name, &mut identity);
+        }
+        if state.password_policy().is_some_and(|policy| policy.allow_users_to_change) {
+            identity.push(Found { program: &OWN_PASSWORD, from: Origin::Setting(OWN_PASSWORD_SETTING) });
         }
         Self { identity, boundary: boundary(state, partition, user.boundary.as_ref()), session: None }
     }
@@ -125,6 +149,7 @@ impl Found<'_> {
                 Source::Inline { owner: *owner, owner_name, policy_name }
             }
             Origin::Managed(arn) => Source::Managed { arn },
+            Origin::Setting(name) => Source::Setting { name },
             Origin::Unnamed => Source::Unnamed,
         }
     }

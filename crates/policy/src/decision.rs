@@ -113,6 +113,11 @@ pub enum Source<'a> {
         /// Its ARN.
         arn: &'a str,
     },
+    /// What a setting of the account grants without a document of anybody's.
+    Setting {
+        /// The setting's name.
+        name: &'a str,
+    },
     /// The policy of a resource or role, or an inline session policy: there is one, and it has no name.
     Unnamed,
 }
@@ -129,6 +134,7 @@ impl fmt::Display for Source<'_> {
                 write!(f, "inline policy `{policy_name}` of {owner} `{owner_name}`")
             }
             Self::Managed { arn } => write!(f, "{arn}"),
+            Self::Setting { name } => write!(f, "the account's setting `{name}`"),
             Self::Unnamed => f.write_str("policy"),
         }
     }

@@ -359,6 +359,8 @@ impl fmt::Display for Placed<'_> {
             write!(f, " ({})", printable(sid, SHOWN_CHARS_MAX))?;
         }
         match source {
+            // Nobody can look at the place.
+            crate::Source::Setting { .. } => return write!(f, " of {source}"),
             crate::Source::Unnamed if self.among > 1 => write!(f, " of policy {}", policy + 1)?,
             crate::Source::Unnamed => {}
             named => write!(f, " of {named}")?,

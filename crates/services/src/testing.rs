@@ -28,6 +28,13 @@ use crate::accounts::{self, OpenAccount};
 /// A random source that gives the same in every run.
 pub(crate) struct Seeded(u64);
 
+impl Seeded {
+    /// One that differs with its seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+}
+
 impl Random for Seeded {
     fn fill(&mut self, bytes: &mut [u8]) {
         for byte in bytes {
@@ -276,6 +283,15 @@ impl Bench {
 
     /// Adds a virtual MFA device of `owner`, none of whose codes from now on is used, and returns its seed.
     pub(crate) fn add_mfa_device(&self, name: &str, owner: CredentialOwner) -> Seed {
+        self.put_mfa_device(name, Some(Bound { owner, at: self.now() }))
+    }
+
+    /// Adds a virtual MFA device of nobody.
+    pub(crate) fn add_free_mfa_device(&self, name: &str) -> Seed {
+        self.put_mfa_device(name, None)
+    }
+
+    fn put_mfa_device(&self, name: &str, bound: Option<Bound>) -> Seed {
         let seed = Seed::random(&mut *self.random.borrow_mut());
         let id = format!("mfa/{name}");
         let sealed = seal_seed(&self.vault, self.account, &id, &seed, &mut *self.random.borrow_mut());
@@ -284,7 +300,7 @@ impl Bench {
             id: id.as_str().into(),
             created: self.now(),
             tags: Vec::new(),
-            bound: Some(Bound { owner, at: self.now() }),
+            bound,
             factor: Factor::Totp(Totp { hardware: false, seed: sealed, position }),
         };
         self.write(|txn| txn.put(RowKey::MfaDevice(self.account, id.into()), device));

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 
 use crate::RowKey;
 use crate::entities::{
-    AccessKey, Account, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Named,
-    PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
+    AccessKey, Account, CredentialReport, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice,
+    Named, PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
 };
 
 const FORMAT: u8 = 1;
@@ -32,6 +32,7 @@ pub struct CorruptRow {
 pub(crate) enum Row {
     AccessKey(Arc<AccessKey>),
     Account(Arc<Account>),
+    CredentialReport(Arc<CredentialReport>),
     Group(Arc<Group>),
     InstanceProfile(Arc<InstanceProfile>),
     LoginProfile(Arc<LoginProfile>),
@@ -56,6 +57,7 @@ impl Row {
         match self {
             Self::AccessKey(row) => encode(&**row),
             Self::Account(row) => encode(&**row),
+            Self::CredentialReport(row) => encode(&**row),
             Self::Group(row) => encode(&**row),
             Self::InstanceProfile(row) => encode(&**row),
             Self::LoginProfile(row) => encode(&**row),
@@ -82,6 +84,7 @@ impl Row {
             RowKey::Alias(_) | RowKey::Email(_) => {
                 decode::<AccountId>(bytes).map(|owner| Self::Owner(*owner))
             }
+            RowKey::CredentialReport(_) => decode(bytes).map(Self::CredentialReport),
             RowKey::Entity(_, EntityKind::Group, _) => decode_entity(bytes).map(Self::Group),
             RowKey::Entity(_, EntityKind::InstanceProfile, _) => {
                 decode_entity(bytes).map(Self::InstanceProfile)

@@ -36,6 +36,8 @@ pub enum RowKey {
     Account(AccountId),
     /// Which account has taken an alias.
     Alias(Box<str>),
+    /// An account's credential report.
+    CredentialReport(AccountId),
     /// Which account has taken an e-mail address (ASCII-folded).
     Email(NameKey),
     /// A user, group, role, policy or instance profile.
@@ -93,6 +95,7 @@ impl fmt::Display for RowKey {
             Self::AccessKey(id) => write!(f, "k/{id}"),
             Self::Account(id) => write!(f, "a/{id}"),
             Self::Alias(alias) => write!(f, "g/alias/{alias}"),
+            Self::CredentialReport(account) => write!(f, "a/{account}/own/credential-report"),
             Self::Email(email) => write!(f, "g/email/{}", email.as_str()),
             Self::Entity(account, kind, name) => {
                 write!(f, "a/{account}/{}/{}", kind_letter(*kind), name.as_str())
@@ -161,6 +164,7 @@ impl RowKey {
             ("access", id) => Self::RootAccess(account, id.parse().ok()?),
             ("login", user) => Self::LoginProfile(account, user.parse().ok()?),
             ("mfa", id) => Self::MfaDevice(account, id.into()),
+            ("own", "credential-report") => Self::CredentialReport(account),
             ("own", "password-policy") => Self::PasswordPolicy(account),
             ("own", "root-guard") => Self::RootGuard(account),
             ("session", id) => Self::Session(account, id.parse().ok()?),
@@ -197,6 +201,7 @@ mod tests {
             account.clone().prop_map(move |a| RowKey::LoginProfile(a, user)),
             (account.clone(), "[\\w&&[:ascii:]+=,.@/-]{9,256}")
                 .prop_map(|(a, id)| RowKey::MfaDevice(a, id.into())),
+            account.clone().prop_map(RowKey::CredentialReport),
             account.clone().prop_map(RowKey::PasswordPolicy),
             account.clone().prop_map(RowKey::RootGuard),
             (account.clone(), handle.clone()).prop_map(|(a, id)| RowKey::RootAccess(a, id)),

@@ -8,8 +8,8 @@ use rootward_store::{Commit, Guard, Revision, Write};
 
 use crate::codec::Row;
 use crate::entities::{
-    AccessKey, Account, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, PasswordPolicy, Role,
-    RootAccess, RootGuard, SignInSession, Usage, User,
+    AccessKey, Account, CredentialReport, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice,
+    PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
 };
 use crate::world::Tabled;
 use crate::{AccountState, Entry, NameKey, OutboxId, RowKey, World};
@@ -76,6 +76,10 @@ stored! {
     };
     Account as Account: |world, key| match key {
         RowKey::Account(id) => state(world, Some(*id)).map(|state| &state.account),
+        _ => None,
+    };
+    CredentialReport as CredentialReport: |world, key| match key {
+        RowKey::CredentialReport(account) => state(world, Some(*account))?.credential_report.as_ref(),
         _ => None,
     };
     Group as Group: |world, key| find_entity(world, key);

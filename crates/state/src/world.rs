@@ -10,8 +10,9 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use crate::codec::{CorruptRow, Row};
 use crate::entities::{
-    AccessKey, Account, CredentialOwner, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice,
-    Named, PasswordPolicy, PolicyRef, Role, RootAccess, RootGuard, SignInSession, Usage, User,
+    AccessKey, Account, CredentialOwner, CredentialReport, Group, InstanceProfile, LoginProfile,
+    ManagedPolicy, MfaDevice, Named, PasswordPolicy, PolicyRef, Role, RootAccess, RootGuard, SignInSession,
+    Usage, User,
 };
 use crate::{Entry, NameKey, RowKey, Table};
 
@@ -29,6 +30,7 @@ pub struct World {
 pub struct AccountState {
     pub(crate) account: Entry<Account>,
     pub(crate) access_keys: Table<AccessKeyId, AccessKey>,
+    pub(crate) credential_report: Option<Entry<CredentialReport>>,
     pub(crate) groups: Table<NameKey, Group>,
     pub(crate) instance_profiles: Table<NameKey, InstanceProfile>,
     pub(crate) login_profiles: Table<UniqueId, LoginProfile>,
@@ -119,6 +121,7 @@ impl AccountState {
         Self {
             account,
             access_keys: Table::default(),
+            credential_report: None,
             groups: Table::default(),
             instance_profiles: Table::default(),
             login_profiles: Table::default(),
@@ -193,6 +196,16 @@ impl AccountState {
         let from: (CredentialOwner, Box<str>) = (owner, "".into());
         let bound = self.factors.range(from..).take_while(move |(of, _)| *of == owner);
         bound.filter_map(|(_, id)| self.mfa_devices.get(id))
+    }
+
+    /// How many second factors are bound to somebody.
+    pub fn bound_mfa_devices(&self) -> usize {
+        self.factors.size()
+    }
+
+    /// The account's credential report, if one was ever generated.
+    pub fn credential_report(&self) -> Option<&Arc<CredentialReport>> {
+        self.credential_report.as_ref().map(|entry| &entry.row)
     }
 
     /// The account's rule for passwords of its users, if it has one of its own.
@@ -348,6 +361,10 @@ impl AccountState {
             }
             (RowKey::AccessKey(id), _) => self.access_keys.remove(&id),
             (RowKey::Account(_), Some(Row::Account(row))) => self.account = Entry { revision, row },
+            (RowKey::CredentialReport(_), Some(Row::CredentialReport(row))) => {
+                self.credential_report = Some(Entry { revision, row });
+            }
+            (RowKey::CredentialReport(_), _) => self.credential_report = None,
             (RowKey::Entity(_, kind, name), row) => self.apply_entity(kind, name, row, revision),
             (key @ (RowKey::KeyUsage(_) | RowKey::RoleUsage(..)), Some(Row::Usage(row))) => {
                 self.usage.insert(key, Entry { revision, row });
@@ -425,6 +442,7 @@ fn account_of(key: &RowKey) -> Option<AccountId> {
     match key {
         RowKey::AccessKey(id) | RowKey::KeyUsage(id) => id.account(),
         RowKey::Account(id)
+        | RowKey::CredentialReport(id)
         | RowKey::Entity(id, ..)
         | RowKey::LoginProfile(id, _)
         | RowKey::MfaDevice(id, _)

@@ -26,6 +26,13 @@ use super::strength::{self, Strength};
 #[error("the password {}", self.0.join(", "))]
 pub struct Unacceptable(Vec<Cow<'static, str>>);
 
+impl Unacceptable {
+    /// What is wrong, each as it goes on after the words `the password`.
+    pub fn reasons(&self) -> &[Cow<'static, str>] {
+        &self.0
+    }
+}
+
 /// Checks the rule for root users.
 ///
 /// # Errors

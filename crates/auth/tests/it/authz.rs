@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use rootward_auth::authn::Authority;
-use rootward_auth::authz::{Callers, Check, RequestFacts, authorize, is_managed_policy};
+use rootward_auth::authz::{Callers, Check, Question, RequestFacts, authorize, explain, is_managed_policy};
 use rootward_auth::session::SessionPolicies;
 use rootward_auth::{Credential, FederatedUser, Identity, Principal};
 use rootward_names::Partition;
 use rootward_policy::Context;
-use rootward_state::entities::{Document, Grants, Group, ManagedPolicy, PolicyRef};
+use rootward_state::RowKey;
+use rootward_state::entities::{Document, Grants, Group, ManagedPolicy, PasswordPolicy, PolicyRef};
 
 use crate::bench::{ACCOUNT, Bench, ELSEWHERE, NOW, account, document, inline, principal, role_session, tag};
 
@@ -396,6 +397,88 @@ fn federated_user_may_do_what_both_its_maker_and_its_session_policy_allow() {
         })));
         assert_eq!(denial(&bench, &who).is_none(), allowed, "{by:?} {policies:?}");
     }
+}
+
+/// Lets users change their own password, or does not, by the account's password policy.
+fn let_users_change_their_password(bench: &Bench, allow_users_to_change: bool) {
+    let policy = PasswordPolicy { allow_users_to_change, ..PasswordPolicy::default() };
+    bench.write(|txn| txn.put(RowKey::PasswordPolicy(account()), policy));
+}
+
+/// Whether `principal` may change the password of the user with this path and name, and read the account's password policy.
+fn password_rights(bench: &Bench, principal: &Principal, user: &str) -> [bool; 2] {
+    let resource = format!("arn:aws:iam::111122223333:user/{user}");
+    [("iam:ChangePassword", resource.as_str()), ("iam:GetAccountPasswordPolicy", "*")].map(
+        |(action, resource)| {
+            let check = Check { action, resource, ..check() };
+            authorize(&bench.world(), principal, &facts(), &check, Context::new()).is_ok()
+        },
+    )
+}
+
+#[test]
+fn password_policy_lets_every_user_change_its_own_password_and_no_other() {
+    let mut bench = bench();
+    let ann = user(&mut bench, Grants::default());
+    let bob = principal(Identity::User(bench.user("bob", |user| user.path = "/team/red/".into())));
+    for allowed in [false, true, false] {
+        let_users_change_their_password(&bench, allowed);
+        assert_eq!(password_rights(&bench, &ann, "ann"), [allowed; 2]);
+        assert_eq!(password_rights(&bench, &bob, "team/red/bob"), [allowed; 2]);
+    }
+    let_users_change_their_password(&bench, true);
+    for other in ["bob", "joann", "Ann", "ann/bob", "team/red/bob"] {
+        assert_eq!(password_rights(&bench, &ann, other), [false, true], "{other}");
+    }
+    assert_eq!(denial(&bench, &ann), because(NO_IDENTITY));
+    bench.write(|txn| txn.delete(RowKey::PasswordPolicy(account())));
+    assert_eq!(password_rights(&bench, &ann, "ann"), [false; 2]);
+}
+
+#[test]
+fn deny_and_boundary_win_over_what_the_password_policy_grants() {
+    let mut bench = bench();
+    let_users_change_their_password(&bench, true);
+    let deny = inline(r#"{"Effect": "Deny", "Action": "iam:ChangePassword", "Resource": "*"}"#);
+    let ann = user(&mut bench, deny);
+    assert_eq!(password_rights(&bench, &ann, "ann"), [false, true]);
+    let boundary =
+        bench.policy("boundary", r#"{"Effect": "Allow", "Action": "iam:ChangePassword", "Resource": "*"}"#);
+    let ann = principal(Identity::User(bench.user("ann", |user| user.boundary = Some(boundary))));
+    assert_eq!(password_rights(&bench, &ann, "ann"), [true, false]);
+}
+
+#[test]
+fn password_policy_grants_nothing_to_roles_and_a_federated_user_has_no_password() {
+    let mut bench = bench();
+    let_users_change_their_password(&bench, true);
+    let role = bench.role("ann", |_| {});
+    assert_eq!(password_rights(&bench, &role_session(&role, |_| {}), "ann"), [false; 2]);
+    let policies = SessionPolicies { inline: Some(document(ALLOW)), managed: Vec::new() };
+    let federated = principal(Identity::FederatedUser(Box::new(FederatedUser {
+        by: Some(bench.user("ann", |_| {})),
+        name: "ann".into(),
+        tags: Vec::new(),
+        policies: Arc::new(policies),
+    })));
+    assert_eq!(password_rights(&bench, &federated, "ann"), [false, true]);
+}
+
+#[test]
+fn grant_of_the_password_policy_is_told_by_its_setting() {
+    let mut bench = bench();
+    let_users_change_their_password(&bench, true);
+    let ann = user(&mut bench, Grants::default());
+    let question = Question {
+        action: "iam:ChangePassword",
+        resource: "arn:aws:iam::111122223333:user/ann",
+        resource_account: account(),
+        trust: None,
+        now: NOW,
+    };
+    let told = explain(&bench.world(), &ann, &question, &Context::new(), |told| told.to_string()).unwrap();
+    let setting = "statement 1 of the account's setting `AllowUsersToChangePassword`";
+    assert!(told.contains(setting), "{told}");
 }
 
 #[test]

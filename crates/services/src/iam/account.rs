@@ -136,19 +136,17 @@ fn get_account_summary(
 fn summary(state: &AccountState) -> BTreeMap<api::SummaryKeyType, i32> {
     let root = &state.account().root;
     let versions = state.all::<ManagedPolicy>().iter().map(|(_, policy)| policy.versions.len()).sum();
-    let devices = state.mfa_devices();
-    let bound = devices.iter().filter(|(_, device)| device.bound.is_some()).count();
-    let has_root_factor = state.mfa_devices_of(CredentialOwner::Root).next().is_some();
+    let root_mfa = state.mfa_devices_of(CredentialOwner::Root).next().is_some();
     let mut map: BTreeMap<_, _> = api::SummaryKeyType::ALL.iter().map(|key| (*key, 0)).collect();
     map.extend(QUOTAS.iter().map(|(key, quota)| (*key, number(*quota))));
     map.extend([
         (api::SummaryKeyType::AccountAccessKeysPresent, i32::from(!root.access_keys.is_empty())),
-        (api::SummaryKeyType::AccountMfaEnabled, i32::from(has_root_factor)),
+        (api::SummaryKeyType::AccountMfaEnabled, i32::from(root_mfa)),
         (api::SummaryKeyType::AccountPasswordPresent, i32::from(root.password.is_some())),
         (api::SummaryKeyType::Groups, number(state.all::<Group>().len())),
         (api::SummaryKeyType::InstanceProfiles, number(state.all::<InstanceProfile>().len())),
-        (api::SummaryKeyType::MfaDevices, number(devices.len())),
-        (api::SummaryKeyType::MfaDevicesInUse, number(bound)),
+        (api::SummaryKeyType::MfaDevices, number(state.mfa_devices().len())),
+        (api::SummaryKeyType::MfaDevicesInUse, number(state.bound_mfa_devices())),
         (api::SummaryKeyType::Policies, number(state.all::<ManagedPolicy>().len())),
         (api::SummaryKeyType::PolicyVersionsInUse, number(versions)),
         (api::SummaryKeyType::Roles, number(state.all::<Role>().len())),
@@ -407,7 +405,7 @@ impl Shape<'_> {
 
 #[cfg(test)]
 mod tests {
-    use rootward_state::entities::{Document, InlinePolicy};
+    use rootward_state::entities::{Document, InlinePolicy, PasswordHash};
 
     use super::*;
     use crate::testing::Bench;
@@ -497,6 +495,31 @@ mod tests {
         ] {
             assert_eq!(map.get(&key), Some(&value), "{key}");
         }
+    }
+
+    #[test]
+    fn summary_tells_of_second_factors_and_of_the_root_users_credentials() {
+        let bench = Bench::new();
+        let user = CredentialOwner::User(bench.add_user("ann"));
+        let told = |bench: &Bench| {
+            let map = bench.run(&GET_ACCOUNT_SUMMARY, Empty).unwrap().summary_map.unwrap();
+            [
+                api::SummaryKeyType::MfaDevices,
+                api::SummaryKeyType::MfaDevicesInUse,
+                api::SummaryKeyType::AccountMfaEnabled,
+                api::SummaryKeyType::AccountPasswordPresent,
+            ]
+            .map(|key| map[&key])
+        };
+        assert_eq!(told(&bench), [0; 4]);
+        bench.add_free_mfa_device("free");
+        bench.add_mfa_device("ann", user);
+        assert_eq!(told(&bench), [2, 1, 0, 0]);
+        bench.add_mfa_device("root-account-mfa-device", CredentialOwner::Root);
+        let mut account = Account::clone(bench.state().account());
+        account.root.password = Some(PasswordHash::new("hash"));
+        bench.write(|txn| txn.put(RowKey::Account(bench.account()), account));
+        assert_eq!(told(&bench), [3, 2, 1, 1]);
     }
 
     #[test]

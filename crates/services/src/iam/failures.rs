@@ -3,6 +3,7 @@
 //! Source: recorded answers of the service; clients match on these texts.
 
 use rootward_api::iam::ErrorCode;
+use rootward_names::AccountId;
 use rootward_pipeline::Failure;
 use rootward_policy::Source;
 
@@ -124,6 +125,18 @@ pub(crate) fn mfa_device_of_others() -> Failure {
     no_such_entity("MFA Device invalid for user.")
 }
 
+pub(crate) fn no_such_login_profile(user: &str) -> Failure {
+    no_such_entity(format!("Login Profile for User {user} cannot be found."))
+}
+
+pub(crate) fn no_password_policy(account: AccountId) -> Failure {
+    no_such_entity(format!("The Password Policy with domain name {account} cannot be found."))
+}
+
+pub(crate) fn no_password_policy_to_delete() -> Failure {
+    no_such_entity("The account policy with name PasswordPolicy cannot be found.")
+}
+
 pub(crate) fn no_such_account_alias(alias: &str) -> Failure {
     no_such_entity(format!("The account alias {alias} cannot be found."))
 }
@@ -158,6 +171,10 @@ pub(crate) fn mfa_device_in_use() -> Failure {
     already_exists("MFA Device is already in use.")
 }
 
+pub(crate) fn login_profile_exists(user: &str) -> Failure {
+    already_exists(format!("Login Profile for user {user} already exists."))
+}
+
 pub(crate) fn account_alias_exists(alias: &str) -> Failure {
     already_exists(format!("The account alias {alias} already exists."))
 }
@@ -179,6 +196,14 @@ pub(crate) fn has_access_keys() -> Failure {
 /// A virtual device that is bound to somebody.
 pub(crate) fn mfa_device_bound() -> Failure {
     delete_conflict("Cannot delete entity, must deactivate the MFA device first.")
+}
+
+pub(crate) fn has_login_profile() -> Failure {
+    delete_conflict("Cannot delete entity, must delete login profile first.")
+}
+
+pub(crate) fn has_mfa_devices() -> Failure {
+    delete_conflict("Cannot delete entity, must delete MFA device first.")
 }
 
 /// For a group with members and for a user in groups alike.
@@ -225,7 +250,57 @@ pub(crate) fn too_many_policy_versions() -> Failure {
     )
 }
 
+// Credential reports. AWS leaves these texts empty.
+
+pub(crate) fn no_report() -> Failure {
+    Failure::new(
+        ErrorCode::CredentialReportNotPresent.schema(),
+        "There is no credential report. GenerateCredentialReport makes one.",
+    )
+}
+
+pub(crate) fn report_expired() -> Failure {
+    Failure::new(
+        ErrorCode::CredentialReportExpired.schema(),
+        "The credential report has expired. GenerateCredentialReport makes a new one.",
+    )
+}
+
+pub(crate) fn report_too_large(users: usize) -> Failure {
+    Failure::new(
+        ErrorCode::ServiceFailure.schema(),
+        format!("A credential report of {users} users is too large to be kept."),
+    )
+}
+
+// Passwords.
+
+/// A new password that the account's rule does not take; `reasons` go on after the words `the password`.
+pub(crate) fn password_unacceptable(reasons: &str) -> Failure {
+    Failure::new(
+        ErrorCode::PasswordPolicyViolation.schema(),
+        format!("Password does not conform to the account password policy. It {reasons}."),
+    )
+}
+
+/// The root user, a role or a federated user changes its password.
+pub(crate) fn not_a_user() -> Failure {
+    Failure::new(ErrorCode::InvalidUserType.schema(), "Only IAM Users can change their own password")
+}
+
+/// The text is not one that the service has been seen to answer.
+pub(crate) fn wrong_old_password() -> Failure {
+    Failure::access_denied("The old password is not correct.")
+}
+
 // Input that the model takes and the service does not.
+
+/// Only a session of `AssumeRoot` goes without.
+pub(crate) fn password_needed() -> Failure {
+    Failure::validation(
+        "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null",
+    )
+}
 
 pub(crate) fn user_name_needed() -> Failure {
     Failure::validation("Must specify userName when calling with non-User credentials")

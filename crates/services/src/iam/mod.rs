@@ -1,4 +1,4 @@
-//! Identity and Access Management: users, groups, roles, policies, access keys and what belongs to the account.
+//! Identity and Access Management: users, groups, roles, policies, access keys, passwords and what belongs to the account.
 //!
 //! One file a noun holds the declarations of its operations, their functions and tests, and a slice `OPERATIONS`. What
 //! they share: [`failures`] (every text), [`page`] (listings), [`tags`], [`targets`] (what rules authorize on), [`refs`]
@@ -15,13 +15,16 @@ mod access_keys;
 mod account;
 mod attachments;
 mod boundaries;
+mod credential_report;
 mod failures;
 mod groups;
 mod inline;
 mod instance_profiles;
+mod login_profiles;
 mod mfa_devices;
 mod owner;
 mod page;
+mod password_policy;
 mod policies;
 mod policy_versions;
 mod quotas;
@@ -47,10 +50,13 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
         account::OPERATIONS,
         attachments::OPERATIONS,
         boundaries::OPERATIONS,
+        credential_report::OPERATIONS,
         groups::OPERATIONS,
         inline::OPERATIONS,
         instance_profiles::OPERATIONS,
+        login_profiles::OPERATIONS,
         mfa_devices::OPERATIONS,
+        password_policy::OPERATIONS,
         policies::OPERATIONS,
         policy_versions::OPERATIONS,
         roles::OPERATIONS,

@@ -42,7 +42,7 @@ impl<'a> Shape<'a> {
         entity.arn(self.partition, self.account())
     }
 
-    /// A user without tags and boundary: in listings.
+    /// A user without tags, boundary and last use of its password: in listings.
     pub(crate) fn listed_user(&self, user: &User) -> api::User {
         api::User {
             path: Some(user.path.to_string()),
@@ -61,7 +61,7 @@ impl<'a> Shape<'a> {
         api::User {
             permissions_boundary: self.boundary(user.boundary.as_ref()),
             tags: tags::shown(&user.tags),
-            ..self.listed_user(user)
+            ..self.user_with_last_use(user)
         }
     }
 
@@ -75,6 +75,12 @@ impl<'a> Shape<'a> {
             password_last_used: account.root.password_used,
             ..api::User::default()
         }
+    }
+
+    /// A user without tags and boundary: in the listing of all.
+    pub(crate) fn user_with_last_use(&self, user: &User) -> api::User {
+        let profile = self.state.login_profile(user.id);
+        api::User { password_last_used: profile.and_then(|profile| profile.used), ..self.listed_user(user) }
     }
 
     /// A group.

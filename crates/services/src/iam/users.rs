@@ -5,14 +5,14 @@
 use rootward_api::iam as api;
 use rootward_names::EntityKind;
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
-use rootward_state::entities::{Grants, Named, User};
-use rootward_state::{NameKey, Txn};
+use rootward_state::entities::{CredentialOwner, Grants, LoginProfile, Named, User};
+use rootward_state::{NameKey, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::page::{Ask, is_under};
 use super::shape::Shape;
 use super::whom::{Whom, user, whom};
-use super::{failures, quotas, refs, tags, targets};
+use super::{failures, login_profiles, quotas, refs, tags, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &CREATE_USER,
@@ -134,7 +134,7 @@ fn list_users(
     let page = ask.table(
         state.all::<User>(),
         |user| is_under(input.path_prefix.as_deref(), user),
-        |user| shape.listed_user(user),
+        |user| shape.user_with_last_use(user),
     );
     Ok(api::ListUsersResponse { is_truncated: page.is_truncated(), users: page.items, marker: page.marker })
 }
@@ -208,6 +208,14 @@ fn delete_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::DeleteUserReques
     if !user.groups.is_empty() {
         return Err(failures::has_memberships());
     }
+    if txn.get::<LoginProfile>(RowKey::LoginProfile(ctx.account(), user.id)).is_some() {
+        return Err(failures::has_login_profile());
+    }
+    // Found by an index, which is not guarded: who binds a device to a user rewrites the user's row.
+    if ctx.view(txn)?.mfa_devices_of(CredentialOwner::User(user.id)).next().is_some() {
+        return Err(failures::has_mfa_devices());
+    }
+    login_profiles::end_sessions(ctx, txn, user.id)?;
     txn.delete_entity::<User>(ctx.account(), user.name());
     Ok(Empty)
 }
@@ -521,6 +529,16 @@ mod tests {
             assert_eq!((error.code, error.status), ("DeleteConflict", 409));
             assert_eq!(error.message, format!("Cannot delete entity, {reason}"));
         }
+    }
+
+    #[test]
+    fn user_with_a_second_factor_is_not_deleted() {
+        let bench = Bench::new();
+        let owner = CredentialOwner::User(bench.add_user("ann"));
+        bench.add_mfa_device("ann", owner);
+        let error = delete(&bench, "ann").unwrap_err();
+        assert_eq!((error.code, error.status), ("DeleteConflict", 409));
+        assert_eq!(error.message, "Cannot delete entity, must delete MFA device first.");
     }
 
     #[test]

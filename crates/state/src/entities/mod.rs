@@ -15,8 +15,8 @@ use rootward_policy::Program;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use sign_in::{
-    Bound, Decision, Factor, LoginProfile, MfaDevice, Passkey, PasswordPolicy, Position, Purpose, RootAccess,
-    RootGuard, Rotated, Seal, SessionKind, SignInSession, SignedIn, Totp,
+    Bound, CredentialReport, Decision, Factor, LoginProfile, MfaDevice, Passkey, PasswordPolicy, Position,
+    Purpose, RootAccess, RootGuard, Rotated, Seal, SessionKind, SignInSession, SignedIn, Totp,
 };
 
 /// Whether an account may be used.

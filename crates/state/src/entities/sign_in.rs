@@ -76,6 +76,21 @@ pub struct LoginProfile {
     pub previous: Vec<PasswordHash>,
 }
 
+/// What an account's credentials looked like at one time: kept, because it is shown as it was until it expires.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct CredentialReport {
+    /// When.
+    pub generated: Time,
+    /// The report as it is shown, compressed (DEFLATE).
+    pub content: Box<[u8]>,
+}
+
+impl std::fmt::Debug for CredentialReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CredentialReport {{ {:?}, {} bytes }}", self.generated, self.content.len())
+    }
+}
+
 /// A second factor, of whoever it is bound to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MfaDevice {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use rootward_names::{AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId};
 use rootward_state::entities::{
-    Account, AccountStatus, Bound, CredentialOwner, Factor, Grants, Group, MfaDevice, Named, PasswordPolicy,
-    PolicyRef, RootGuard, RootUser, Rotated, Seal, SessionKind, SignInSession, SignedIn, Totp, User,
+    Account, AccountStatus, Bound, CredentialOwner, CredentialReport, Factor, Grants, Group, MfaDevice,
+    Named, PasswordPolicy, PolicyRef, RootGuard, RootUser, Rotated, Seal, SessionKind, SignInSession,
+    SignedIn, Totp, User,
 };
 use rootward_state::{CommitError, Db, Opened, RowKey, Txn};
 use rootward_store::{Memory, Store};
@@ -290,6 +291,7 @@ fn second_factors_are_found_by_whom_they_are_bound_to() {
     txn.delete(RowKey::MfaDevice(account_id(), "mfa/b".into()));
     db.commit_wait(txn).unwrap();
     assert_eq!(devices_of(&db, root), ["mfa/r"]);
+    assert_eq!(db.snapshot().account(account_id()).unwrap().bound_mfa_devices(), 1);
     assert_eq!(db.snapshot().account(account_id()).unwrap().mfa_devices().len(), 3);
 }
 
@@ -318,6 +320,8 @@ fn rows_of_signing_in_read_back_and_are_guarded() {
     let mut txn = db.begin();
     txn.put(RowKey::Session(account, handle), session);
     txn.put(RowKey::RootGuard(account), guard.clone());
+    let report = CredentialReport { generated: Time::from_seconds(5), content: [7; 3].into() };
+    txn.put(RowKey::CredentialReport(account), report);
     db.commit_wait(txn).unwrap();
     let (mut first, mut second) = (db.begin(), db.begin());
     for txn in [&mut first, &mut second] {
@@ -330,6 +334,8 @@ fn rows_of_signing_in_read_back_and_are_guarded() {
     let again = Db::open(store).unwrap().db.snapshot();
     let state = again.account(account).unwrap();
     assert_eq!((state.root_guard(), state.sessions().len()), (&guard, 0));
+    let report = state.credential_report().unwrap();
+    assert_eq!((report.generated, &*report.content), (Time::from_seconds(5), [7; 3].as_slice()));
 }
 
 #[test]

@@ -237,7 +237,7 @@ pub(super) fn own_side(account: AccountId) -> Program {
     ))
 }
 
-/// An attached policy: the name of a managed one; holder and name of an inline one.
+/// An attached policy: the name of a managed one or of a setting; holder and name of an inline one.
 fn name(source: Source<'_>) -> String {
     match source {
         Source::Inline { owner, owner_name, policy_name } => {
@@ -249,6 +249,7 @@ fn name(source: Source<'_>) -> String {
             format!("{owner}_{owner_name}_{policy_name}")
         }
         Source::Managed { arn } => arn.rsplit('/').next().unwrap_or_default().to_owned(),
+        Source::Setting { name } => name.to_owned(),
         Source::Unnamed => String::new(),
     }
 }

@@ -101,7 +101,10 @@ fn get_context_keys_for_principal_policy(
     let gathered = entity.policies(ctx, &state);
     let list = input.policy_input_list.as_deref().unwrap_or_default();
     let given = Documents::read("policyInputList", list, PolicyKind::Session)?;
-    let attached = gathered.identity.iter().map(|found| found.program);
+    // What a setting of the account grants is no policy of anybody's.
+    let documents =
+        gathered.identity.iter().filter(|found| !matches!(found.source(), Source::Setting { .. }));
+    let attached = documents.map(|found| found.program);
     Ok(context_keys(attached.chain(given.programs())))
 }
 

@@ -1,4 +1,5 @@
-use rootward_state::entities::{Document, Grants, InlinePolicy, ManagedPolicy, PolicyRef};
+use rootward_state::RowKey;
+use rootward_state::entities::{Document, Grants, InlinePolicy, ManagedPolicy, PasswordPolicy, PolicyRef};
 
 use super::*;
 use crate::iam::policies::tests::{ADMINISTRATOR, arn, create};
@@ -600,4 +601,26 @@ fn simulations_are_authorized_on_whom_they_are_about() {
     assert_eq!(own.tags.len(), 1);
     let (_, other) = target("arn:aws:iam::999988887777:user/bob");
     assert_eq!(other.account, "999988887777".parse().ok());
+}
+
+#[test]
+fn what_the_password_policy_grants_is_simulated_and_asks_for_no_key() {
+    let bench = Bench::new();
+    bench.add_user("bob");
+    let policy = PasswordPolicy { allow_users_to_change: true, ..PasswordPolicy::default() };
+    bench.write(|txn| txn.put(RowKey::PasswordPolicy(bench.account()), policy));
+    let input = api::SimulatePrincipalPolicyRequest {
+        resource_arns: Some(strings(&[BOB])),
+        ..principal(BOB, &["iam:ChangePassword"])
+    };
+    let results = bench.run(&SIMULATE_PRINCIPAL_POLICY, input).unwrap().evaluation_results.unwrap();
+    let result = only(results);
+    assert_eq!(result.eval_decision, Allowed);
+    assert_eq!(sources(&result), [("AllowUsersToChangePassword".into(), "IAM Policy")]);
+    let input = api::GetContextKeysForPrincipalPolicyRequest {
+        policy_source_arn: BOB.into(),
+        policy_input_list: None,
+    };
+    let keys = bench.run(&GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY, input).unwrap().context_key_names;
+    assert_eq!(keys, Some(Vec::new()));
 }

@@ -1,0 +1,579 @@
+//! Passwords of users, which IAM calls login profiles.
+//!
+//! A password is a row of its own under the user's id, so it goes along when the user is renamed, and nobody who reads a user
+//! for a decision reads a hash. Whoever gives a user its first password reads the user's row, and deleting the user reads
+//! that there is none: of the two at once, one loses.
+//!
+//! The account's rule is held against every new password, whoever sets it. Who resets a password ends the user's sign-ins,
+//! because that is what one does when it is known to others; a user who changes it stays signed in.
+//! DIFFERENCE: AWS lets sessions go on until they expire.
+//!
+//! Source: IAM API Reference; IAM User Guide, "Manage user passwords".
+
+use std::iter;
+use std::sync::Arc;
+
+use rootward_api::iam as api;
+use rootward_auth::Identity;
+use rootward_auth::password::{Password, Verified, check_user};
+use rootward_names::UniqueId;
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
+use rootward_state::entities::{LoginProfile, PasswordHash, PasswordPolicy, SignedIn, User};
+use rootward_state::{RowKey, Txn};
+use rootward_wire::{Empty, Sensitive};
+
+use super::whom::{Whom, own_account, user, whom};
+use super::{failures, targets};
+
+pub(super) static OPERATIONS: &[&dyn Handler] = &[
+    &CHANGE_PASSWORD,
+    &CREATE_LOGIN_PROFILE,
+    &DELETE_LOGIN_PROFILE,
+    &GET_LOGIN_PROFILE,
+    &UPDATE_LOGIN_PROFILE,
+];
+
+/// With the present one as many as a policy can forbid to use again.
+const PREVIOUS_MAX: usize = 23;
+
+pub(super) static CREATE_LOGIN_PROFILE: Declaration<api::CreateLoginProfile> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::SecondFactor,
+    rules: &[Rule {
+        action: "iam:CreateLoginProfile",
+        when: always,
+        target: |scope, input| targets::user_or_caller(scope, input.user_name.as_deref()),
+        keys: &[],
+    }],
+    run: create_login_profile,
+};
+
+fn create_login_profile(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::CreateLoginProfileRequest,
+) -> Result<api::CreateLoginProfileResponse, Failure> {
+    let user = user_or_caller(ctx, txn, input.user_name.as_deref())?;
+    let text = input.password.as_ref().ok_or_else(failures::password_needed)?;
+    let key = RowKey::LoginProfile(ctx.account(), user.id);
+    if txn.get::<LoginProfile>(key.clone()).is_some() {
+        return Err(failures::login_profile_exists(&user.name));
+    }
+    let profile = LoginProfile {
+        created: ctx.now,
+        password: new_password(ctx, txn, &user, None, text)?,
+        set: ctx.now,
+        used: None,
+        reset_required: input.password_reset_required.unwrap_or_default(),
+        previous: Vec::new(),
+    };
+    let shown = shown(&user, &profile);
+    txn.put(key, profile);
+    Ok(api::CreateLoginProfileResponse { login_profile: shown })
+}
+
+pub(super) static GET_LOGIN_PROFILE: Declaration<api::GetLoginProfile> = Declaration {
+    effect: Effect::Read,
+    callers: Callers::SecondFactor,
+    rules: &[Rule {
+        action: "iam:GetLoginProfile",
+        when: always,
+        target: |scope, input| targets::user_or_caller(scope, input.user_name.as_deref()),
+        keys: &[],
+    }],
+    run: get_login_profile,
+};
+
+fn get_login_profile(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::GetLoginProfileRequest,
+) -> Result<api::GetLoginProfileResponse, Failure> {
+    let user = user_or_caller(ctx, txn, input.user_name.as_deref())?;
+    let profile = profile(ctx, txn, &user)?;
+    Ok(api::GetLoginProfileResponse { login_profile: shown(&user, &profile) })
+}
+
+pub(super) static UPDATE_LOGIN_PROFILE: Declaration<api::UpdateLoginProfile> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::SecondFactor,
+    rules: &[Rule {
+        action: "iam:UpdateLoginProfile",
+        when: always,
+        target: |scope, input| targets::user(scope, &input.user_name),
+        keys: &[],
+    }],
+    run: update_login_profile,
+};
+
+/// What is not given stays as it is.
+fn update_login_profile(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::UpdateLoginProfileRequest,
+) -> Result<Empty, Failure> {
+    let user = user(ctx, txn, &input.user_name)?;
+    let old = profile(ctx, txn, &user)?;
+    let mut profile = LoginProfile::clone(&old);
+    if let Some(text) = &input.password {
+        profile = replaced(ctx, &old, new_password(ctx, txn, &user, Some(&old), text)?);
+        end_sessions(ctx, txn, user.id)?;
+    }
+    profile.reset_required = input.password_reset_required.unwrap_or(old.reset_required);
+    txn.put(RowKey::LoginProfile(ctx.account(), user.id), profile);
+    Ok(Empty)
+}
+
+pub(super) static DELETE_LOGIN_PROFILE: Declaration<api::DeleteLoginProfile> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::SecondFactor,
+    rules: &[Rule {
+        action: "iam:DeleteLoginProfile",
+        when: always,
+        target: |scope, input| targets::user_or_caller(scope, input.user_name.as_deref()),
+        keys: &[],
+    }],
+    run: delete_login_profile,
+};
+
+fn delete_login_profile(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::DeleteLoginProfileRequest,
+) -> Result<Empty, Failure> {
+    let user = user_or_caller(ctx, txn, input.user_name.as_deref())?;
+    profile(ctx, txn, &user)?;
+    txn.delete(RowKey::LoginProfile(ctx.account(), user.id));
+    end_sessions(ctx, txn, user.id)?;
+    Ok(Empty)
+}
+
+pub(super) static CHANGE_PASSWORD: Declaration<api::ChangePassword> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::SecondFactor,
+    rules: &[Rule {
+        action: "iam:ChangePassword",
+        when: always,
+        target: |scope, _| targets::user_or_caller(scope, None),
+        keys: &[],
+    }],
+    run: change_password,
+};
+
+/// Also of a password that has expired, however hard: who may call this has another way in.
+fn change_password(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::ChangePasswordRequest,
+) -> Result<Empty, Failure> {
+    let user = match &ctx.principal.identity {
+        Identity::User(_) => user_or_caller(ctx, txn, None)?,
+        Identity::FederatedUser(_) | Identity::Root | Identity::RoleSession(_) => {
+            return Err(failures::not_a_user());
+        }
+    };
+    let old = profile(ctx, txn, &user)?;
+    let typed = Password::new(input.old_password.expose());
+    if ctx.hashing(|permit, _| permit.verify(&typed, Some(&old.password)))? == Verified::Differs {
+        return Err(failures::wrong_old_password());
+    }
+    let password = new_password(ctx, txn, &user, Some(&old), &input.new_password)?;
+    let profile = LoginProfile { reset_required: false, ..replaced(ctx, &old, password) };
+    txn.put(RowKey::LoginProfile(ctx.account(), user.id), profile);
+    Ok(Empty)
+}
+
+/// Ends everything that a user has signed in to. A sign-in that is under way reads the user's password, guarded, and loses.
+pub(super) fn end_sessions(ctx: &OpContext<'_>, txn: &mut Txn, user: UniqueId) -> Result<(), Failure> {
+    let state = ctx.view(txn)?;
+    let held = state.sessions().iter().filter(|(_, session)| session.holder == SignedIn::User(user));
+    held.for_each(|(id, _)| txn.delete(RowKey::Session(ctx.account(), *id)));
+    Ok(())
+}
+
+/// The user called `name`; without a name, the caller, who must then be a user: the root user's password is not a login
+/// profile.
+fn user_or_caller(ctx: &OpContext<'_>, txn: &mut Txn, name: Option<&str>) -> Result<Arc<User>, Failure> {
+    match whom(ctx, txn, name)? {
+        Whom::Root(_) => Err(failures::user_name_needed()),
+        Whom::User(user) => Ok(user),
+    }
+}
+
+/// The password of a user, guarded.
+fn profile(ctx: &OpContext<'_>, txn: &mut Txn, user: &User) -> Result<Arc<LoginProfile>, Failure> {
+    let found = txn.get::<LoginProfile>(RowKey::LoginProfile(ctx.account(), user.id));
+    found.ok_or_else(|| failures::no_such_login_profile(&user.name))
+}
+
+/// A new password for a user, hashed, if the account's rule takes it; `old` is what the user has had so far.
+fn new_password(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    user: &User,
+    old: Option<&LoginProfile>,
+    text: &Sensitive,
+) -> Result<PasswordHash, Failure> {
+    let account = own_account(ctx, txn)?;
+    let policy = txn.get::<PasswordPolicy>(RowKey::PasswordPolicy(ctx.account()));
+    let password = Password::new(text.expose());
+    check_user(&password, policy.as_deref(), &user.name, &account.name, &account.email)
+        .map_err(|why| failures::password_unacceptable(&why.reasons().join(", ")))?;
+    let count = policy.and_then(|policy| policy.reuse_prevention).unwrap_or_default();
+    let last = old.into_iter().flat_map(|old| iter::once(&old.password).chain(&old.previous));
+    ctx.hashing(|permit, random| {
+        if permit.is_reused(&password, last, count.into()) {
+            return Err(failures::password_unacceptable(&format!(
+                "must not be one of the user's last {count} passwords"
+            )));
+        }
+        permit.hash(&password, random).map_err(|_| Failure::internal("a password could not be hashed"))
+    })?
+}
+
+/// With a new password; the one before is remembered.
+fn replaced(ctx: &OpContext<'_>, old: &LoginProfile, password: PasswordHash) -> LoginProfile {
+    let previous = iter::once(&old.password).chain(&old.previous).take(PREVIOUS_MAX).cloned().collect();
+    LoginProfile { password, set: ctx.now, previous, ..old.clone() }
+}
+
+fn shown(user: &User, profile: &LoginProfile) -> api::LoginProfile {
+    api::LoginProfile {
+        user_name: user.name.to_string(),
+        create_date: profile.created,
+        password_reset_required: Some(profile.reset_required),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_names::{AccessKeyId, Handle, Time};
+    use rootward_state::entities::{Rotated, SessionKind, SignInSession};
+
+    use super::super::users::{DELETE_USER, GET_USER, LIST_USERS};
+    use super::*;
+    use crate::testing::Bench;
+
+    const FIRST: &str = "vuxLOPim7=first";
+    const SECOND: &str = "vuxLOPim7=second";
+    const THIRD: &str = "vuxLOPim7=third";
+
+    fn create(bench: &Bench, user: Option<&str>, password: &str) -> Result<api::LoginProfile, Failure> {
+        let input = api::CreateLoginProfileRequest {
+            user_name: user.map(Into::into),
+            password: Some(Sensitive::new(password)),
+            password_reset_required: None,
+        };
+        bench.run(&CREATE_LOGIN_PROFILE, input).map(|output| output.login_profile)
+    }
+
+    fn get(bench: &Bench, user: Option<&str>) -> Result<api::LoginProfile, Failure> {
+        let input = api::GetLoginProfileRequest { user_name: user.map(Into::into) };
+        bench.run(&GET_LOGIN_PROFILE, input).map(|output| output.login_profile)
+    }
+
+    fn update(
+        bench: &Bench,
+        user: &str,
+        password: Option<&str>,
+        reset: Option<bool>,
+    ) -> Result<Empty, Failure> {
+        let input = api::UpdateLoginProfileRequest {
+            user_name: user.into(),
+            password: password.map(Sensitive::new),
+            password_reset_required: reset,
+        };
+        bench.run(&UPDATE_LOGIN_PROFILE, input)
+    }
+
+    fn delete(bench: &Bench, user: Option<&str>) -> Result<Empty, Failure> {
+        bench.run(&DELETE_LOGIN_PROFILE, api::DeleteLoginProfileRequest { user_name: user.map(Into::into) })
+    }
+
+    fn change(bench: &Bench, old: &str, new: &str) -> Result<Empty, Failure> {
+        let (old_password, new_password) = (Sensitive::new(old), Sensitive::new(new));
+        bench.run(&CHANGE_PASSWORD, api::ChangePasswordRequest { old_password, new_password })
+    }
+
+    fn set_policy(bench: &Bench, policy: PasswordPolicy) {
+        bench.write(|txn| txn.put(RowKey::PasswordPolicy(bench.account()), policy));
+    }
+
+    /// The row as it stands.
+    fn row(bench: &Bench, user: &str) -> Option<Arc<LoginProfile>> {
+        let id = bench.row::<User>(user).unwrap().id;
+        bench.state().login_profile(id).cloned()
+    }
+
+    fn add_session(bench: &Bench, number: u8, user: UniqueId) {
+        let key: AccessKeyId = "ASIAY34FZKBOKMUTVV7A".parse().unwrap();
+        let handle: Handle = format!("{number:032x}").parse().unwrap();
+        let session = SignInSession {
+            holder: SignedIn::User(user),
+            kind: SessionKind::Console,
+            key,
+            digest: [number; 32],
+            rotated: Rotated { at: bench.now(), previous: None },
+            created: bench.now(),
+            used: bench.now(),
+            expires: bench.now().plus_seconds(3_600),
+            mfa: None,
+            source_ip: "127.0.0.1".into(),
+            user_agent: "test".into(),
+            restricted: false,
+            reason: None,
+            role: None,
+        };
+        bench.write(|txn| txn.put(RowKey::Session(bench.account(), handle), session));
+    }
+
+    /// The users whose sessions there are.
+    fn signed_in(bench: &Bench) -> Vec<UniqueId> {
+        let state = bench.state();
+        let users = state.sessions().iter().map(|(_, session)| match session.holder {
+            SignedIn::User(id) => id,
+            SignedIn::Federated(_) | SignedIn::Root => panic!("a session of nobody that was signed in"),
+        });
+        users.collect()
+    }
+
+    /// Ann, Bob, and a session of each.
+    fn two_signed_in() -> (Bench, UniqueId, UniqueId) {
+        let bench = Bench::new();
+        let (ann, bob) = (bench.add_user("ann"), bench.add_user("bob"));
+        create(&bench, Some("ann"), FIRST).unwrap();
+        add_session(&bench, 1, ann);
+        add_session(&bench, 2, bob);
+        (bench, ann, bob)
+    }
+
+    #[test]
+    fn created_profile_is_shown_and_keeps_a_hash_only() {
+        let bench = Bench::new();
+        bench.add_user("Ann");
+        let made = create(&bench, Some("ann"), FIRST).unwrap();
+        assert_eq!((made.user_name.as_str(), made.create_date), ("Ann", bench.now()));
+        assert_eq!(made.password_reset_required, Some(false));
+        assert_eq!(get(&bench, Some("ANN")).unwrap(), made);
+        let row = row(&bench, "ann").unwrap();
+        assert!(row.password.expose().starts_with("$argon2id$") && !row.password.expose().contains(FIRST));
+    }
+
+    #[test]
+    fn second_profile_of_one_user_is_refused_and_one_of_nobody_too() {
+        let bench = Bench::new();
+        bench.add_user("Ann");
+        create(&bench, Some("ann"), FIRST).unwrap();
+        let error = create(&bench, Some("ann"), SECOND).unwrap_err();
+        assert_eq!((error.code, error.status), ("EntityAlreadyExists", 409));
+        assert_eq!(error.message, "Login Profile for user Ann already exists.");
+        let error = create(&bench, Some("bob"), FIRST).unwrap_err();
+        assert_eq!(error.message, "The user with name bob cannot be found.");
+    }
+
+    #[test]
+    fn without_a_password_nothing_is_created() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let input = api::CreateLoginProfileRequest { user_name: Some("ann".into()), ..Default::default() };
+        assert_eq!(bench.run(&CREATE_LOGIN_PROFILE, input).unwrap_err(), failures::password_needed());
+        assert!(row(&bench, "ann").is_none());
+    }
+
+    #[test]
+    fn user_without_a_password_has_nothing_to_get_update_delete_or_change() {
+        let bench = Bench::new();
+        bench.add_user("Ann");
+        let missing = failures::no_such_login_profile("Ann");
+        assert_eq!(missing.message, "Login Profile for User Ann cannot be found.");
+        assert_eq!(get(&bench, Some("ann")).unwrap_err(), missing);
+        assert_eq!(update(&bench, "ann", Some(FIRST), None).unwrap_err(), missing);
+        assert_eq!(delete(&bench, Some("ann")).unwrap_err(), missing);
+        bench.call_as_user("ann");
+        assert_eq!(change(&bench, FIRST, SECOND).unwrap_err(), missing);
+    }
+
+    #[test]
+    fn without_a_name_a_user_means_itself_and_root_and_roles_mean_nobody() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        bench.add_role("r");
+        bench.call_as_user("ann");
+        assert_eq!(create(&bench, None, FIRST).unwrap().user_name, "ann");
+        assert_eq!(get(&bench, None).unwrap().user_name, "ann");
+        delete(&bench, None).unwrap();
+        for call in [Bench::call_as_root, |bench: &Bench| bench.call_as_role("r")] {
+            call(&bench);
+            let needed = failures::user_name_needed();
+            assert_eq!(create(&bench, None, FIRST).unwrap_err(), needed);
+            assert_eq!(
+                (get(&bench, None).unwrap_err(), delete(&bench, None).unwrap_err()),
+                (needed.clone(), needed)
+            );
+        }
+    }
+
+    #[test]
+    fn refused_password_is_told_what_is_wrong_and_not_repeated() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let error = create(&bench, Some("ann"), "aaaaaa").unwrap_err();
+        assert_eq!((error.code, error.status), ("PasswordPolicyViolation", 400));
+        let words =
+            "Password does not conform to the account password policy. It must have at least 8 characters, ";
+        assert!(error.message.starts_with(words) && !error.message.contains("aaaaaa"), "{error}");
+        set_policy(&bench, PasswordPolicy { require_numbers: true, ..PasswordPolicy::default() });
+        let error = create(&bench, Some("ann"), "aaaaaa").unwrap_err();
+        assert!(error.message.ends_with("policy. It must contain a digit."), "{error}");
+        create(&bench, Some("ann"), "aaaaa7").unwrap();
+        let error = update(&bench, "ann", Some("bbbbbb"), None).unwrap_err();
+        assert_eq!(error.code, "PasswordPolicyViolation");
+        bench.call_as_user("ann");
+        assert_eq!(change(&bench, "aaaaa7", "bbbbbb").unwrap_err(), error);
+    }
+
+    #[test]
+    fn profile_keeps_the_date_of_the_first_password() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let first = create(&bench, Some("ann"), FIRST).unwrap().create_date;
+        bench.pass_seconds(60);
+        update(&bench, "ann", Some(SECOND), Some(true)).unwrap();
+        let shown = get(&bench, Some("ann")).unwrap();
+        assert_eq!((shown.create_date, shown.password_reset_required), (first, Some(true)));
+        assert_eq!(row(&bench, "ann").unwrap().set, first.plus_seconds(60));
+        update(&bench, "ann", None, None).unwrap();
+        let kept = row(&bench, "ann").unwrap();
+        assert_eq!((kept.set, kept.reset_required), (first.plus_seconds(60), true));
+        update(&bench, "ann", None, Some(false)).unwrap();
+        assert!(!row(&bench, "ann").unwrap().reset_required);
+    }
+
+    #[test]
+    fn user_changes_its_password_with_the_old_one_only() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        create(&bench, Some("ann"), FIRST).unwrap();
+        update(&bench, "ann", None, Some(true)).unwrap();
+        bench.call_as_user("ann");
+        let error = change(&bench, SECOND, THIRD).unwrap_err();
+        assert_eq!((error.code, error.status), ("AccessDenied", 403));
+        change(&bench, FIRST, SECOND).unwrap();
+        assert!(!row(&bench, "ann").unwrap().reset_required);
+        assert_eq!(change(&bench, FIRST, THIRD).unwrap_err(), error);
+        change(&bench, SECOND, THIRD).unwrap();
+    }
+
+    #[test]
+    fn only_users_change_their_own_password() {
+        let bench = Bench::new();
+        bench.add_role("r");
+        let error = change(&bench, FIRST, SECOND).unwrap_err();
+        assert_eq!((error.code, error.status), ("InvalidUserType", 400));
+        assert_eq!(error.message, "Only IAM Users can change their own password");
+        bench.call_as_role("r");
+        assert_eq!(change(&bench, FIRST, SECOND).unwrap_err(), error);
+    }
+
+    #[test]
+    fn session_of_a_user_changes_the_password_with_a_second_factor_only() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        create(&bench, Some("ann"), FIRST).unwrap();
+        bench.call_as_user("ann");
+        bench.call_with_temporary(None);
+        assert_eq!(change(&bench, FIRST, SECOND).unwrap_err().code, "InvalidClientTokenId");
+        bench.call_with_temporary(Some(bench.now()));
+        change(&bench, FIRST, SECOND).unwrap();
+    }
+
+    #[test]
+    fn last_passwords_are_refused_with_the_present_one_among_them() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        set_policy(&bench, PasswordPolicy { reuse_prevention: Some(2), ..PasswordPolicy::default() });
+        create(&bench, Some("ann"), FIRST).unwrap();
+        let error = update(&bench, "ann", Some(FIRST), None).unwrap_err();
+        assert!(error.message.ends_with("It must not be one of the user's last 2 passwords."), "{error}");
+        update(&bench, "ann", Some(SECOND), None).unwrap();
+        bench.call_as_user("ann");
+        assert_eq!(change(&bench, SECOND, FIRST).unwrap_err(), error);
+        change(&bench, SECOND, THIRD).unwrap();
+        change(&bench, THIRD, FIRST).unwrap();
+    }
+
+    #[test]
+    fn no_more_passwords_are_remembered_than_a_policy_can_forbid() {
+        let bench = Bench::new();
+        let id = bench.add_user("ann");
+        create(&bench, Some("ann"), FIRST).unwrap();
+        let present = row(&bench, "ann").unwrap();
+        let many =
+            LoginProfile { previous: vec![PasswordHash::new("old"); 23], ..LoginProfile::clone(&present) };
+        bench.write(|txn| txn.put(RowKey::LoginProfile(bench.account(), id), many));
+        update(&bench, "ann", Some(SECOND), None).unwrap();
+        let previous = row(&bench, "ann").unwrap().previous.clone();
+        assert_eq!(previous.len(), 23);
+        assert_eq!(previous[0].expose(), present.password.expose());
+    }
+
+    #[test]
+    fn reset_and_deletion_end_the_sign_ins_of_that_user_only() {
+        let (bench, _, bob) = two_signed_in();
+        update(&bench, "ann", Some(SECOND), None).unwrap();
+        assert_eq!(signed_in(&bench), [bob]);
+        let (bench, _, bob) = two_signed_in();
+        delete(&bench, Some("ann")).unwrap();
+        assert_eq!(signed_in(&bench), [bob]);
+        bench.run(&DELETE_USER, api::DeleteUserRequest { user_name: "bob".into() }).unwrap();
+        assert_eq!(signed_in(&bench), []);
+    }
+
+    #[test]
+    fn user_who_changes_the_password_stays_signed_in() {
+        let (bench, ann, bob) = two_signed_in();
+        update(&bench, "ann", None, Some(true)).unwrap();
+        bench.call_as_user("ann");
+        change(&bench, FIRST, SECOND).unwrap();
+        assert_eq!(signed_in(&bench), [ann, bob]);
+    }
+
+    #[test]
+    fn user_with_a_password_is_not_deleted_and_a_race_has_one_winner() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        let deletion = api::DeleteUserRequest { user_name: "ann".into() };
+        let creation = api::CreateLoginProfileRequest {
+            user_name: Some("ann".into()),
+            password: Some(Sensitive::new(FIRST)),
+            password_reset_required: None,
+        };
+        let (_, deleting) = bench.run_uncommitted(&DELETE_USER, &deletion).unwrap();
+        let (_, creating) = bench.run_uncommitted(&CREATE_LOGIN_PROFILE, &creation).unwrap();
+        assert!(bench.second_loses(creating, deleting));
+        let error = bench.run(&DELETE_USER, deletion.clone()).unwrap_err();
+        assert_eq!((error.code, error.status), ("DeleteConflict", 409));
+        assert_eq!(error.message, "Cannot delete entity, must delete login profile first.");
+        delete(&bench, Some("ann")).unwrap();
+        let (_, deleting) = bench.run_uncommitted(&DELETE_USER, &deletion).unwrap();
+        let (_, creating) = bench.run_uncommitted(&CREATE_LOGIN_PROFILE, &creation).unwrap();
+        assert!(bench.second_loses(deleting, creating));
+    }
+
+    #[test]
+    fn last_use_of_the_password_is_shown_with_the_user() {
+        let bench = Bench::new();
+        let id = bench.add_user("ann");
+        create(&bench, Some("ann"), FIRST).unwrap();
+        let used = |bench: &Bench| -> [Option<Time>; 2] {
+            let got = bench.run(&GET_USER, api::GetUserRequest { user_name: Some("ann".into()) });
+            let listed = bench.run(&LIST_USERS, Default::default()).unwrap().users.remove(0);
+            [got.unwrap().user.password_last_used, listed.password_last_used]
+        };
+        assert_eq!(used(&bench), [None, None]);
+        let profile =
+            LoginProfile { used: Some(bench.now()), ..LoginProfile::clone(&row(&bench, "ann").unwrap()) };
+        bench.write(|txn| txn.put(RowKey::LoginProfile(bench.account(), id), profile));
+        assert_eq!(used(&bench), [Some(bench.now()); 2]);
+    }
+}
