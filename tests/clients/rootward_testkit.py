@@ -416,7 +416,7 @@ STATUS = {
     "IncompleteSignature": 400, "InvalidAction": 400, "InvalidAuthenticationCode": 403, "InvalidClientTokenId": 403, "InvalidInput": 400,
     "InvalidParameterValue": 400, "LimitExceeded": 409, "MalformedPolicyDocument": 400, "MissingAuthenticationToken": 403,
     "NoSuchEntity": 404, "NotImplemented": 501, "PackedPolicyTooLarge": 400, "SignatureDoesNotMatch": 403,
-    "UnmodifiableEntity": 400, "ValidationError": 400,
+    "Throttling": 400, "UnmodifiableEntity": 400, "ValidationError": 400,
 }
 
 
