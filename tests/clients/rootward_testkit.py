@@ -418,7 +418,7 @@ STATUS = {
     "InvalidInput": 400, "InvalidParameterValue": 400, "InvalidUserType": 400, "LimitExceeded": 409,
     "MalformedPolicyDocument": 400, "MissingAuthenticationToken": 403, "NoSuchEntity": 404, "NotImplemented": 501,
     "PackedPolicyTooLarge": 400, "PasswordPolicyViolation": 400, "ReportNotPresent": 410, "SignatureDoesNotMatch": 403,
-    "UnmodifiableEntity": 400, "ValidationError": 400,
+    "Throttling": 400, "UnmodifiableEntity": 400, "ValidationError": 400,
 }
 
 

@@ -215,6 +215,17 @@ def test_code_of_another_user_another_device_or_no_code_is_refused(account):
     user.sts.get_session_token(SerialNumber=device.serial, TokenCode=code)
 
 
+def test_who_guesses_codes_is_slowed_down_and_nobody_else_is(account):
+    user, other = account.user(), account.user()
+    device, untouched = account.device(user), account.device(other)
+    for _ in range(20):
+        with refused("AccessDenied", FAILED):
+            user.sts.get_session_token(SerialNumber=device.serial, TokenCode=device.code(0))
+    with refused("Throttling", "Rate exceeded"):
+        user.sts.get_session_token(**device.shown())
+    other.sts.get_session_token(**untouched.shown())
+
+
 def test_role_that_wants_a_second_factor_gets_it_with_the_request(account):
     user = account.user()
     device = account.device(user)
