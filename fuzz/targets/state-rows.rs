@@ -6,11 +6,12 @@ use std::sync::{Arc, LazyLock};
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
+use rootward_state::alerts::{AlertCursor, AlertRoute, AlertTarget, MailRoute, MailTls, Severity, WebhookRoute};
 use rootward_state::entities::{
     AccessKey, Account, AccountStatus, Document, Grants, Group, InlinePolicy, InstanceProfile, KeyOwner,
     ManagedPolicy, PolicyRef, PolicyVersion, Role, RootUser, Tag, Usage, User,
 };
-use rootward_state::{AccountState, Db, RowKey, Stored, Tabled, Txn, World};
+use rootward_state::{AccountState, Db, NameKey, RowKey, Stored, Tabled, Txn, World};
 use rootward_store::{Commit, Memory, Store, Write};
 
 /// What is done to the rows of a small account before they are read.
@@ -199,8 +200,35 @@ fn small_account() -> Rows {
     let usage = Usage { time: created, service: "iam".into(), region: "us-east-1".into() };
     txn.put(RowKey::KeyUsage(key), usage.clone());
     txn.put(RowKey::RoleUsage(id, role), usage);
+    put_alerts(&mut txn, id, created);
     Db::open(Arc::clone(&store) as Arc<dyn Store>).expect("opens").db.commit_wait(txn).expect("commits");
     rows(&*store)
+}
+
+/// A target of each route; one has been told something.
+fn put_alerts(txn: &mut Txn, account: AccountId, created: Time) {
+    let sealed: Box<[u8]> = [0; 8].into();
+    let webhook = AlertRoute::Webhook(WebhookRoute {
+        origin: "https://example.com".into(),
+        url: sealed.clone(),
+        secret: sealed.clone(),
+    });
+    let mail = AlertRoute::Mail(MailRoute {
+        host: "mail.example.com".into(),
+        port: 587,
+        tls: MailTls::StartTls,
+        user: Some("u".into()),
+        password: Some(sealed),
+        from: "a@example.com".into(),
+        to: vec!["b@example.com".into()],
+    });
+    for (name, account, severity, route) in
+        [("hook", None, Severity::Info, webhook), ("mail", Some(account), Severity::Critical, mail)]
+    {
+        let target = AlertTarget { name: name.into(), created, account, severity, route };
+        txn.put(RowKey::AlertTarget(NameKey::new(name)), target);
+    }
+    txn.put(RowKey::AlertCursor(NameKey::new("hook")), AlertCursor { seq: 7, delivered: Some(created) });
 }
 
 struct Sevens;
@@ -235,6 +263,12 @@ fn rewritten(world: &Arc<World>) -> Rows {
         put_all::<ManagedPolicy>(&mut txn, id, state);
         put_all::<Role>(&mut txn, id, state);
         put_all::<User>(&mut txn, id, state);
+    }
+    for target in world.alert_targets() {
+        txn.put::<AlertTarget>(RowKey::AlertTarget(NameKey::new(&target.name)), Arc::clone(target));
+        if let Some(cursor) = world.alert_cursor(&target.name) {
+            txn.put::<AlertCursor>(RowKey::AlertCursor(NameKey::new(&target.name)), Arc::clone(cursor));
+        }
     }
     db.commit_wait(txn).expect("what is read can be written");
     rows(&*store)
