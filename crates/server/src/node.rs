@@ -129,8 +129,8 @@ impl Node {
         check_state_holds(&log, &db)?;
         let moved = Moved::default();
         let told = moved.clone();
-        let on_durable = Box::new(move |ids: &[EventId], head| told.note(ids, head));
-        let writer = Arc::new(Writer::start(Arc::clone(&log), Limits::default(), on_durable)?);
+        let on_appended = Box::new(move |ids: &[EventId], head| told.note(ids, head));
+        let writer = Arc::new(Writer::start(Arc::clone(&log), Limits::default(), on_appended)?);
         let mover = Mover::start(Arc::clone(&db), Arc::clone(&writer), moved, outbox);
         let mover = mover.map_err(StartError::System)?;
         let tokens = Arc::new(Tokens::new(Arc::clone(&vault)));
