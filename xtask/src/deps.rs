@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["names"]),
     ("state", &["managed", "names", "policy", "store"]),
     ("audit", &["names"]),
+    ("alerts", &["audit", "names", "state", "store"]),
     ("insight", &["names", "policy"]),
     ("auth", &["managed", "names", "policy", "sigv4", "state", "store"]),
     ("pipeline", &["api", "audit", "auth", "managed", "names", "policy", "sigv4", "state", "store", "wire"]),
@@ -42,8 +43,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "api", "audit", "auth", "insight", "managed", "names", "pipeline", "policy", "services", "sigv4",
-            "state", "store", "wire",
+            "alerts", "api", "audit", "auth", "insight", "managed", "names", "pipeline", "policy",
+            "services", "sigv4", "state", "store", "wire",
         ],
     ),
     (
