@@ -180,6 +180,7 @@ impl Alerts {
             cursor,
             saved: cursor,
             saved_at: Instant::now(),
+            unsaved: false,
             failed_in_a_row: 0,
         };
         let thread = thread::Builder::new().name("alerts".into()).spawn(move || worker.run());
@@ -251,6 +252,8 @@ struct Worker {
     /// The cursor as it is in the state, and when it was written there.
     saved: AlertCursor,
     saved_at: Instant,
+    /// Something was delivered since.
+    unsaved: bool,
     failed_in_a_row: u32,
 }
 
@@ -264,7 +267,7 @@ impl Worker {
                         break;
                     }
                     self.move_to(last);
-                    self.save_if(self.cursor.delivered != self.saved.delivered || self.is_far_ahead());
+                    self.save_if(self.unsaved || self.is_far_ahead());
                 }
                 Err(error) => {
                     if !self.failed(&Failure::new(&format!("the audit log cannot be read: {error}")), None) {
@@ -310,7 +313,7 @@ impl Worker {
         self.failed_in_a_row = 0;
         self.totals.delivered.fetch_add(1, Ordering::Relaxed);
         let now = self.setup.source.now();
-        self.cursor = AlertCursor { seq, delivered: Some(now) };
+        (self.cursor, self.unsaved) = (AlertCursor { seq, delivered: Some(now) }, true);
         let mut status = self.status();
         if status.failure.take().is_some() {
             tracing::info!(target = &*self.target.name, "a target takes alerts again");
@@ -330,7 +333,7 @@ impl Worker {
         }
         status.waiting_since = since;
         drop(status);
-        self.save_if(self.cursor.delivered != self.saved.delivered);
+        self.save_if(self.unsaved);
         let pause = pause(self.failed_in_a_row, self.setup.source.number());
         self.failed_in_a_row = self.failed_in_a_row.saturating_add(1);
         self.setup.bell.pause(pause, &self.stop)
@@ -351,7 +354,7 @@ impl Worker {
             return;
         }
         match self.save() {
-            Ok(()) => self.saved = self.cursor,
+            Ok(()) => (self.saved, self.unsaved) = (self.cursor, false),
             // What is told twice is known by its id.
             Err(error) => {
                 tracing::warn!(error, target = &*self.target.name, "a cursor of alerts was not written")
