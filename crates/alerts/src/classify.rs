@@ -86,7 +86,9 @@ fn sign_in(facts: &Facts) -> (Kind, Severity, String) {
 
 fn rule(source: &str, name: &str) -> Option<&'static Rule> {
     let of_iam = if source == "iam.amazonaws.com" { OF_IAM } else { &[] };
-    of_iam.iter().chain(OF_ANY).find(|rule| rule.name == name)
+    let found = of_iam.iter().chain(OF_ANY).find(|rule| rule.name == name);
+    // However many steps a recovery has, and whatever they are called.
+    found.or_else(|| name.starts_with(RECOVERY.name).then_some(&RECOVERY))
 }
 
 /// A record as far as anybody may rely on it.
@@ -206,6 +208,14 @@ const OBJECTS: &[(&str, &str)] = &[
     ("targetName", "target"),
 ];
 
+/// Events that begin like this.
+const RECOVERY: Rule = rule_of(
+    "PasswordRecovery",
+    Kind::RootCredentialsChanged,
+    Severity::Warning,
+    "went a step towards a new password of the root user",
+);
+
 /// What only IAM's events of these names mean.
 #[rustfmt::skip]
 const OF_IAM: &[Rule] = &[
@@ -253,7 +263,6 @@ const OF_ANY: &[Rule] = &[
     rule_of("EnableMFADevice", Kind::MfaChanged, Severity::Info, "enabled an MFA device"),
     rule_of("FinishPasskeyRegistration", Kind::MfaChanged, Severity::Info, "registered a passkey"),
     rule_of("PasswordRecoveryCompleted", Kind::RootCredentialsChanged, Severity::Critical, "recovered the root user's password"),
-    rule_of("PasswordRecoveryRequested", Kind::RootCredentialsChanged, Severity::Warning, "asked for the recovery of the root user's password"),
     rule_of("PasswordUpdated", Kind::RootCredentialsChanged, Severity::Critical, "changed the root user's password"),
     rule_of("PutRootAccessSettings", Kind::RootSealChanged, Severity::Warning, "changed how the root user may be used"),
     rule_of("RejectRootAccess", Kind::RootAccessRejected, Severity::Warning, "rejected the use of the root user"),
@@ -519,6 +528,8 @@ mod tests {
             let what = format!("The operator at the host {} in account {ACCOUNT}.", rule.done);
             assert_eq!(alert.what, what);
         }
+        let step = told(ann(), SIGN_IN, "PasswordRecoveryRequested").alert().unwrap();
+        assert_eq!((step.kind, step.severity), (Kind::RootCredentialsChanged, Severity::Warning));
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Bell {
     }
 }
 
-/// Running deliveries. Dropping it leaves the threads to end by themselves, as [`Alerts::stop`] does.
+/// Running deliveries. Dropping it stops them.
 pub struct Alerts {
     setup: Arc<Setup>,
     running: Mutex<BTreeMap<NameKey, Running>>,
@@ -240,6 +240,12 @@ impl Alerts {
     }
 }
 
+impl Drop for Alerts {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 /// One target's thread.
 struct Worker {
     setup: Arc<Setup>,
@@ -295,10 +301,6 @@ impl Worker {
 
     fn wanted(&self, stored: &Stored) -> Option<Alert> {
         let target = &self.target;
-        // A record that was on its way when the target was added is older than it.
-        if stored.entry.time().seconds() < target.created.seconds() {
-            return None;
-        }
         classify(stored.entry.json()).filter(|alert| {
             alert.severity >= target.severity && (target.account.is_none() || target.account == alert.account)
         })

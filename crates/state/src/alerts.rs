@@ -33,7 +33,7 @@ impl Severity {
 pub struct AlertTarget {
     /// As written; unique ignoring case.
     pub name: Box<str>,
-    /// When it was added: what happened before is not told.
+    /// When it was added: what was recorded before is not told.
     pub created: Time,
     /// Told of this account alone; none for all, and for what concerns no account.
     pub account: Option<AccountId>,
