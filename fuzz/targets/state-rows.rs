@@ -6,7 +6,9 @@ use std::sync::{Arc, LazyLock};
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
-use rootward_state::alerts::{AlertCursor, AlertRoute, AlertTarget, MailRoute, MailTls, Severity, WebhookRoute};
+use rootward_state::alerts::{
+    AlertCursor, AlertRoute, AlertTarget, MailRoute, MailTls, Severity, WebhookRoute,
+};
 use rootward_state::entities::{
     AccessKey, Account, AccountStatus, Document, Grants, Group, InlinePolicy, InstanceProfile, KeyOwner,
     ManagedPolicy, PolicyRef, PolicyVersion, Role, RootUser, Tag, Usage, User,
