@@ -49,6 +49,8 @@ impl Node {
             "accountId": new.account.map(|id| id.to_string()),
             "severity": new.severity.name(),
         });
+        // What happened before is older than the target, and so must be its record.
+        self.catch_up();
         let made = self.host_write("AddAlertTarget", &parameters, |txn, now, random| {
             let made = new.make(now, &self.vault, random).map_err(|error| refused(&error))?;
             let key = NameKey::new(new.name);
