@@ -136,6 +136,9 @@ impl<'a> Server<'a> {
             Some((user, place)) => (Some(user), place),
             None => (None, rest),
         };
+        if user.is_some_and(|user| user.contains(':')) {
+            return Err(InvalidTarget("a mail server's password is given apart from its address"));
+        }
         let (host, port) = place.rsplit_once(':').ok_or_else(|| malformed.clone())?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let is_host = match bare {
@@ -319,6 +322,8 @@ mod tests {
         ] {
             assert!(mail(server, None, Some("pw")).is_err(), "{server}");
         }
+        let password = mail("smtp://me:pw@mail:25", None, Some("pw")).unwrap_err();
+        assert!(password.to_string().contains("apart from its address"));
         let tls = mail("smtp://192.0.2.1:25", Some(MailTls::None), None).unwrap_err();
         assert!(tls.to_string().contains("this machine only"));
         for (server, password) in [("smtp://u@mail:25", None), ("smtp://mail:25", Some("pw"))] {
