@@ -142,8 +142,9 @@ impl Alerts {
 
     /// Follows a change of the targets: starts threads for new ones, ends those of removed ones.
     pub fn reload(&self) {
-        let world = self.setup.db.snapshot();
         let mut running = self.lock();
+        // Under the lock: what another call has seen meanwhile must not be undone.
+        let world = self.setup.db.snapshot();
         running.retain(|_, running| {
             let stays = world.alert_target(&running.target.name) == Some(&running.target);
             if !stays {
@@ -164,10 +165,11 @@ impl Alerts {
     }
 
     fn run(&self, target: &Arc<AlertTarget>, cursor: Option<AlertCursor>) -> Option<Running> {
-        let stop = Arc::new(AtomicBool::new(false));
-        // A target is written with its cursor; without one it begins now.
-        let cursor =
-            cursor.unwrap_or_else(|| AlertCursor { seq: self.setup.log.head().seq, delivered: None });
+        let (stop, head) = (Arc::new(AtomicBool::new(false)), self.setup.log.head().seq);
+        // A target is written with its cursor; without one it begins now. One that points behind the log, which only somebody
+        // who puts files back can bring about, would pass over what comes.
+        let mut cursor = cursor.unwrap_or(AlertCursor { seq: head, delivered: None });
+        cursor.seq = cursor.seq.min(head);
         let status = Delivery { seq: cursor.seq, delivered: cursor.delivered, ..Delivery::default() };
         let status = Arc::new(Mutex::new(status));
         let worker = Worker {
@@ -288,6 +290,9 @@ impl Worker {
     /// Delivers what there is to tell of a record, however often it takes; false when it is time to stop.
     fn pass(&mut self, stored: &Stored) -> bool {
         if let Some(alert) = self.wanted(stored) {
+            if self.stop.load(Ordering::Acquire) {
+                return false;
+            }
             while let Err(failure) = self.send(&alert) {
                 if !self.failed(&failure, Some(alert.time)) {
                     return false;
@@ -306,7 +311,11 @@ impl Worker {
         })
     }
 
-    fn send(&self, alert: &Alert) -> Result<(), Failure> {
+    fn send(&mut self, alert: &Alert) -> Result<(), Failure> {
+        // What kept it from being opened may have been mended: the machine's certificates, for example.
+        if self.route.is_err() {
+            self.route = Route::open(&self.target, &self.setup.vault);
+        }
         let now = self.setup.source.now();
         self.route.as_ref().map_err(Clone::clone).and_then(|route| route.send(alert, now))
     }

@@ -307,3 +307,16 @@ impl Random for Count {
         bytes.iter_mut().zip(0..).for_each(|(byte, n)| *byte = n);
     }
 }
+
+#[test]
+fn cursor_behind_the_log_passes_over_nothing() {
+    let (world, sink) = (World::new(), Sink::start());
+    world.add("hook", sink.address, None, Severity::Info);
+    let mut txn = world.db.begin();
+    txn.put(RowKey::AlertCursor(NameKey::new("hook")), AlertCursor { seq: 100, delivered: None });
+    world.db.commit_wait(txn).unwrap();
+    let alerts = world.start();
+    let told = world.record("CreatePolicy", 1, false);
+    sink.wait_for(&[&told]);
+    alerts.stop();
+}
