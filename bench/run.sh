@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures every figure, or only those named: bench/run.sh [start] [memory] [identity] [peers] [durable] [scale]
+# Measures every figure, or only those named: bench/run.sh [start] [memory] [identity] [peers] [durable] [scale] [alerts]
 # Builds what it measures, installs the peer into bench/.venv, prints a table, writes bench/results.json.
 set -eu
 bench=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)

@@ -7,7 +7,7 @@ from outside hits both. A server that put work off (records on their way to the 
 import time
 from statistics import median
 
-from .programs import Bench, Missing, Server
+from .programs import Bench, Missing, Receiver, Server
 from .report import Row, at_least, at_most, middle, number, stated
 
 TRUST = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"%s"},"Action":"sts:AssumeRole"}}'
@@ -224,6 +224,26 @@ def next_marker(answer: bytes) -> str:
     return rest.partition("</Marker>")[0]
 
 
+def alerts(bench: Bench) -> list[Row]:
+    """From the arrival of a call to the arrival of its alert. The event id begins with the time of the call, in milliseconds,
+    by the same clock; calls come one at a time, so an alert waits for the log and not for other alerts."""
+    data = bench.data("alerts")
+    with bench.node(data) as server, Receiver() as receiver:
+        bench.host(data, "alerts", "add", "bench", "--webhook", receiver.url)
+        bench.create_users(server, 1, 1)
+        for number_of_call in range(ALERTS):
+            name = f"policy-{number_of_call}"
+            bench.show(server, "iam:PutUserPolicy", UserName="user-0", PolicyName="bench", PolicyDocument=POLICY % name)
+        waits = sorted(receiver.waits("PutUserPolicy", ALERTS))
+    p50, p99 = waits[len(waits) // 2], waits[len(waits) * 99 // 100]
+    return [
+        at_most("alerts", f"call to alert at an HTTP receiver, p99 of {ALERTS}", 1_000, "ms", p99, all_ms=waits),
+        stated("alerts", "p50 / worst", f"{number(p50)} / {number(waits[-1])} ms"),
+    ]
+
+
+ALERTS = 250
+POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s"}}'
 FEW, MANY = 100, 100_000
 FIGURES = {
     "start": start,
@@ -232,4 +252,5 @@ FIGURES = {
     "peers": peers,
     "durable": durable,
     "scale": scale,
+    "alerts": alerts,
 }

@@ -9,8 +9,10 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 START_SECONDS_MAX = 60
@@ -95,6 +97,42 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+class Receiver:
+    """A receiver of webhooks that notes when each event came."""
+
+    def __init__(self):
+        came = self._came = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                event, now = json.loads(self.rfile.read(int(self.headers["Content-Length"]))), time.time()
+                self.send_response_only(204)
+                self.end_headers()
+                came.append((event["data"]["eventName"], now * 1000 - int(event["id"].replace("-", "")[:12], 16)))
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def waits(self, name: str, count: int) -> list[float]:
+        """How many milliseconds after their calls the events of this name came, once there are that many."""
+        begun = time.monotonic()
+        while len(waits := [wait for found, wait in self._came if found == name]) < count:
+            if time.monotonic() - begun > SETTLE_SECONDS_MAX:
+                raise Missing(f"{len(waits)} of {count} alerts came")
+            time.sleep(0.01)
+        return waits
+
+
 @dataclass
 class Bench:
     """Where the programs are, and a folder on the disk that is measured; it is removed at the end."""
@@ -147,13 +185,19 @@ class Bench:
         """A data folder with one account and an administrator who is not root."""
         folder, password = self.folder / name, self.folder / "password"
         password.write_text("quiet-Otter+27-lanterns\n")
-        command = [str(self.rootward / "rootward"), "account", "create", "--name", "Bench", "--email", "root@example.com"]
-        command += ["--password-file", str(password), "--admin", "admin", "--data", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise Missing(f"rootward account create ended with {done.returncode}: {done.stderr.strip()}")
-        account = json.loads(done.stdout)
+        options = ["--name", "Bench", "--email", "root@example.com", "--password-file", str(password), "--admin", "admin"]
+        account = json.loads(self._host(folder, "account", "create", *options))
         return Data(folder, account["AccountId"], self._key(name, account["Admin"]["AccessKey"]))
+
+    def host(self, data: "Data", *command: str) -> str:
+        """A host command on a data folder; what it printed."""
+        return self._host(data.folder, *command)
+
+    def _host(self, folder: Path, *command: str) -> str:
+        done = subprocess.run([str(self.rootward / "rootward"), *command, "--data", str(folder)], capture_output=True, text=True)
+        if done.returncode:
+            raise Missing(f"rootward {' '.join(command[:2])} ended with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
 
     def any_key(self) -> Path:
         """A key that nobody issued, for servers that do not look."""

@@ -8,13 +8,16 @@ use libfuzzer_sys::fuzz_target;
 use rootward_names::{
     AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId,
 };
-use rootward_state::entities::{
-    AccessKey, Account, AccountStatus, Bound, CredentialOwner, CredentialReport, Decision, Document, Factor, Grants, Group,
-    InlinePolicy, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, PasswordHash, PasswordPolicy,
-    PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, Rotated, RootUser, Seal, SessionKind,
-    SignInSession, SignedIn, Tag, Totp, Usage, User,
+use rootward_state::alerts::{
+    AlertCursor, AlertRoute, AlertTarget, MailRoute, MailTls, Severity, WebhookRoute,
 };
-use rootward_state::{AccountState, Db, RowKey, Stored, Tabled, Txn, World};
+use rootward_state::entities::{
+    AccessKey, Account, AccountStatus, Bound, CredentialOwner, CredentialReport, Decision, Document, Factor,
+    Grants, Group, InlinePolicy, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, PasswordHash,
+    PasswordPolicy, PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, RootUser,
+    Rotated, Seal, SessionKind, SignInSession, SignedIn, Tag, Totp, Usage, User,
+};
+use rootward_state::{AccountState, Db, NameKey, RowKey, Stored, Tabled, Txn, World};
 use rootward_store::{Commit, Memory, Store, Write};
 
 /// What is done to the rows of a small account before they are read.
@@ -205,6 +208,7 @@ fn small_account() -> Rows {
     let usage = Usage { time: created, service: "iam".into(), region: "us-east-1".into() };
     txn.put(RowKey::KeyUsage(key), usage.clone());
     txn.put(RowKey::RoleUsage(id, role), usage);
+    put_alerts(&mut txn, id, created);
     Db::open(Arc::clone(&store) as Arc<dyn Store>).expect("opens").db.commit_wait(txn).expect("commits");
     rows(&*store)
 }
@@ -267,7 +271,7 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
             kind: SessionKind::Console,
             key: AccessKeyId::random(AccessKeyKind::Temporary, account, &mut Sevens),
             digest: [2; 32],
- rotated: Rotated { at: Time::from_seconds(1), previous: None },
+            rotated: Rotated { at: Time::from_seconds(1), previous: None },
             created,
             used: created,
             expires: created,
@@ -275,10 +279,36 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
             source_ip: "127.0.0.1".into(),
             user_agent: "browser".into(),
             restricted: false,
-reason: None,
+            reason: None,
             role: None,
         },
     );
+}
+
+/// A target of each route; one has been told something.
+fn put_alerts(txn: &mut Txn, account: AccountId, created: Time) {
+    let sealed: Box<[u8]> = [0; 8].into();
+    let webhook = AlertRoute::Webhook(WebhookRoute {
+        origin: "https://example.com".into(),
+        url: sealed.clone(),
+        secret: sealed.clone(),
+    });
+    let mail = AlertRoute::Mail(MailRoute {
+        host: "mail.example.com".into(),
+        port: 587,
+        tls: MailTls::StartTls,
+        user: Some("u".into()),
+        password: Some(sealed),
+        from: "a@example.com".into(),
+        to: vec!["b@example.com".into()],
+    });
+    for (name, account, severity, route) in
+        [("hook", None, Severity::Info, webhook), ("mail", Some(account), Severity::Critical, mail)]
+    {
+        let target = AlertTarget { name: name.into(), created, account, severity, route };
+        txn.put(RowKey::AlertTarget(NameKey::new(name)), target);
+    }
+    txn.put(RowKey::AlertCursor(NameKey::new("hook")), AlertCursor { seq: 7, delivered: Some(created) });
 }
 
 struct Sevens;
@@ -330,6 +360,12 @@ fn rewritten(world: &Arc<World>) -> Rows {
         }
         if let Some(policy) = state.password_policy() {
             txn.put::<PasswordPolicy>(RowKey::PasswordPolicy(id), Arc::clone(policy));
+        }
+    }
+    for target in world.alert_targets() {
+        txn.put::<AlertTarget>(RowKey::AlertTarget(NameKey::new(&target.name)), Arc::clone(target));
+        if let Some(cursor) = world.alert_cursor(&target.name) {
+            txn.put::<AlertCursor>(RowKey::AlertCursor(NameKey::new(&target.name)), Arc::clone(cursor));
         }
     }
     db.commit_wait(txn).expect("what is read can be written");

@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["names"]),
     ("state", &["managed", "names", "policy", "store"]),
     ("audit", &["names"]),
+    ("alerts", &["audit", "names", "state", "store"]),
     ("insight", &["names", "policy"]),
     ("auth", &["managed", "names", "policy", "sigv4", "state", "store"]),
     ("pipeline", &["api", "audit", "auth", "managed", "names", "policy", "sigv4", "state", "store", "wire"]),
@@ -44,7 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "api", "audit", "auth", "console", "insight", "managed", "names", "pipeline", "policy",
+            "alerts", "api", "audit", "auth", "console", "insight", "managed", "names", "pipeline", "policy",
             "services", "signin", "sigv4", "state", "store", "wire",
         ],
     ),

@@ -31,4 +31,4 @@ pub use record::{
     Call, Category, EventType, Failure, Issuer, IssuerKind, Record, Resource, Session, TlsDetails,
     UserIdentity,
 };
-pub use writer::{Backlogged, Limits, OnDurable, Stats, Unwritten, Writer};
+pub use writer::{Backlogged, Limits, OnAppended, Stats, Unwritten, Writer};

@@ -5,8 +5,8 @@
 //! tried again, ever less often up to a bound, until it succeeds; [`Writer::is_healthy`] says so meanwhile. Each lane
 //! has its own bound, so that a flood of reads cannot keep the records of writes out.
 //!
-//! What durable entries the log has on disk is told in a callback, with the head they are under: the moment to delete
-//! their outbox rows, and the head to keep there as an anchor.
+//! What was appended is told in a callback, with the head it is under and the ids of durable entries, which are on disk then:
+//! the moment to delete their outbox rows, to keep the head as an anchor, and to wake whoever follows the log.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,8 +86,8 @@ pub struct Stats {
     pub failing: Option<String>,
 }
 
-/// Told, on the writer's thread, which durable entries are on disk now and under which head.
-pub type OnDurable = Box<dyn FnMut(&[EventId], Head) + Send>;
+/// Told of each batch, on the writer's thread: which durable entries in it are on disk now, and the head it is under.
+pub type OnAppended = Box<dyn FnMut(&[EventId], Head) + Send>;
 
 /// A running writer. Dropping it appends what it holds, once, and ends the thread.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::Io`] when the system has no thread for it.
-    pub fn start(log: Arc<Log>, limits: Limits, on_durable: OnDurable) -> Result<Self, Error> {
+    pub fn start(log: Arc<Log>, limits: Limits, on_appended: OnAppended) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             limits,
             queue: Mutex::default(),
@@ -146,7 +146,7 @@ impl Writer {
             settled: Condvar::new(),
             healthy: AtomicBool::new(true),
         });
-        let mut worker = Worker { shared: Arc::clone(&shared), log: Arc::clone(&log), on_durable };
+        let mut worker = Worker { shared: Arc::clone(&shared), log: Arc::clone(&log), on_appended };
         let thread = thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || worker.run())
@@ -295,7 +295,7 @@ impl Queue {
 struct Worker {
     shared: Arc<Shared>,
     log: Arc<Log>,
-    on_durable: OnDurable,
+    on_appended: OnAppended,
 }
 
 impl Worker {
@@ -338,7 +338,7 @@ impl Worker {
             let closed = self.shared.lock().closed;
             match self.log.append(batch) {
                 Ok(appended) => {
-                    self.tell_durable(batch, appended.head);
+                    self.tell(batch, appended.head);
                     self.succeeded(batch, appended.records, appended.known);
                     return true;
                 }
@@ -353,12 +353,10 @@ impl Worker {
         }
     }
 
-    fn tell_durable(&mut self, batch: &[(Lane, Entry)], head: Head) {
+    fn tell(&mut self, batch: &[(Lane, Entry)], head: Head) {
         let durable = batch.iter().filter(|(lane, _)| *lane == Lane::Durable);
         let ids: Vec<EventId> = durable.map(|(_, entry)| entry.id()).collect();
-        if !ids.is_empty() {
-            (self.on_durable)(&ids, head);
-        }
+        (self.on_appended)(&ids, head);
     }
 
     fn succeeded(&self, batch: &[(Lane, Entry)], records: u64, known: u64) {

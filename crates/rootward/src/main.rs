@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 the answer is "no", 2 the call was wrong, 3 it could not be done.
 
 mod account;
+mod alerts;
 mod can;
 mod decide;
 mod operations;
@@ -41,6 +42,9 @@ enum Sub {
     /// What the operator at this machine can do about a root user.
     #[command(subcommand)]
     Root(root::Root),
+    /// Who is told when a root user is used or a policy changes.
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
     /// Read and prove the audit trail.
     #[command(subcommand)]
     Trail(trail::Trail),
@@ -89,6 +93,7 @@ fn main() -> ExitCode {
         Sub::Serve(args) => serve::run(args),
         Sub::Account(args) => account::run(args),
         Sub::Root(args) => root::run(args),
+        Sub::Alerts(args) => alerts::run(args),
         Sub::Trail(args) => trail::run(args),
         Sub::Can(args) => can::run(args),
         Sub::WhoCan(args) => can::run_who(args),

@@ -72,12 +72,16 @@ impl Metrics {
 
     /// All metrics as text.
     pub(crate) fn render(&self, node: &Node) -> String {
+        let (alerts_failing, alerts) = node.alert_figures();
         #[expect(clippy::cast_precision_loss, reason = "gauges are floating point by their format")]
         {
             gauge!("rootward_accounts").set(node.accounts() as f64);
+            gauge!("rootward_alerts_failing_targets").set(alerts_failing as f64);
             gauge!("rootward_trail_backlog_records").set(node.trail_backlog() as f64);
         }
         gauge!("rootward_trail_healthy").set(f64::from(u8::from(node.is_healthy())));
+        counter!("rootward_alerts_delivered_total").absolute(alerts.delivered);
+        counter!("rootward_alerts_failures_total").absolute(alerts.failures);
         counter!("rootward_refusals_unrecorded_total").absolute(node.pipeline().refusals_unrecorded());
         self.handle.run_upkeep();
         self.handle.render()

@@ -1,12 +1,15 @@
 //! A node: store, state, audit log and the path of requests, opened together and closed together.
 
+mod alerts;
+
 use std::fs::DirBuilder;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use rootward_alerts::{Alerts, Bell};
 use rootward_audit::{
     Call, Entry, EventId, EventType, Failure, Filter, Head, Lane, Limits, Log, Reader, Record, Seal, Stored,
     UserIdentity, Writer,
@@ -16,7 +19,7 @@ use rootward_auth::password::{Hasher, Password};
 use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Arn, Partition, Random, Time};
 use rootward_pipeline::{OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
-use rootward_services::accounts::{self, AccountError, OpenAccount};
+use rootward_services::accounts::{self, OpenAccount};
 use rootward_signin::SignInService;
 use rootward_state::{ATTEMPTS_MAX, CommitError, Db, OpenError, Opened, Txn};
 use rootward_store::vault::{Key, KeyFile, KeyFileError, Vault};
@@ -36,7 +39,7 @@ const FLUSH_TIME_MAX: Duration = Duration::from_secs(10);
 /// How many of the oldest records are looked at: a log begins with the opening of the first account, or with attempts at it.
 const FIRST_RECORDS: usize = 100;
 /// The host commands on record that change nothing.
-const READING: [&str; 2] = ["Can", "WhoCan"];
+const READING: [&str; 4] = ["Can", "ListAlertTargets", "TestAlertTarget", "WhoCan"];
 /// How many may wait for a password's hash: a second's worth. Who comes later is told to try again.
 const HASHES_WAITING_MAX: usize = 32;
 /// Where records of host commands say they come from.
@@ -77,12 +80,14 @@ pub(crate) struct Node {
     hasher: Arc<Hasher>,
     source: Arc<Source>,
     opening: Mutex<()>,
+    bell: Arc<Bell>,
+    alerts: OnceLock<Alerts>,
 }
 
 /// What a host command changed.
 struct Changed<R> {
-    /// In whose trail it is recorded.
-    account: AccountId,
+    /// In whose trail it is recorded; none for what is of the whole server.
+    account: Option<AccountId>,
     /// `responseElements` of the record.
     elements: Value,
     result: R,
@@ -135,9 +140,13 @@ impl Node {
         check_trail_reaches(&log, &db)?;
         check_state_holds(&log, &db)?;
         let moved = Moved::default();
-        let told = moved.clone();
-        let on_durable = Box::new(move |ids: &[EventId], head| told.note(ids, head));
-        let writer = Arc::new(Writer::start(Arc::clone(&log), Limits::default(), on_durable)?);
+        let (told, bell) = (moved.clone(), Arc::<Bell>::default());
+        let rung = Arc::clone(&bell);
+        let on_appended = Box::new(move |ids: &[EventId], head: Head| {
+            told.note(ids, head);
+            rung.ring(head.seq);
+        });
+        let writer = Arc::new(Writer::start(Arc::clone(&log), Limits::default(), on_appended)?);
         let mover = Mover::start(Arc::clone(&db), Arc::clone(&writer), moved, outbox);
         let mover = mover.map_err(StartError::System)?;
         let (tokens, hasher) = (Arc::new(Tokens::new(Arc::clone(&vault))), Arc::new(hasher()));
@@ -153,7 +162,7 @@ impl Node {
             source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
             open_account: open_on_use(Arc::clone(&source), Arc::clone(&vault)),
         }));
-        let mover = Mutex::new(Some(mover));
+        let (mover, alerts) = (Mutex::new(Some(mover)), OnceLock::new());
         Ok(Self {
             db,
             vault,
@@ -165,6 +174,8 @@ impl Node {
             hasher,
             source,
             opening: Mutex::default(),
+            bell,
+            alerts,
         })
     }
 
@@ -234,6 +245,7 @@ impl Node {
                 tracing::warn!(%error, "the last records of reads may be missing from the audit log");
             }
         }
+        self.stop_alerts();
         self.db.close();
     }
 
@@ -268,7 +280,7 @@ impl Node {
             let admin =
                 admin.map(|admin| json!({ "arn": admin.arn, "accessKeyId": admin.key.id.to_string() }));
             let elements = json!({ "accountId": opened.account.to_string(), "admin": admin });
-            Ok(Changed { account: opened.account, elements, result: opened })
+            Ok(Changed { account: Some(opened.account), elements, result: opened })
         })?;
         let mut answer = json!({
             "AccountId": opened.account.to_string(),
@@ -306,7 +318,7 @@ impl Node {
         let key = self.host_write("CreateRootAccessKey", &parameters, |txn, now, random| {
             let key = accounts::create_root_access_key(txn, account, now, random, &self.vault)?;
             let elements = json!({ "accessKey": { "accessKeyId": key.id.to_string(), "status": "Active" } });
-            Ok(Changed { account, elements, result: key })
+            Ok(Changed { account: Some(account), elements, result: key })
         })?;
         Ok(json!({ "AccountId": account.to_string(), "AccessKey": access_key(&key) }))
     }
@@ -372,19 +384,18 @@ impl Node {
         &self,
         name: &str,
         parameters: &Value,
-        change: impl Fn(&mut Txn, Time, &mut dyn Random) -> Result<Changed<R>, AccountError>,
+        change: impl Fn(&mut Txn, Time, &mut dyn Random) -> Result<Changed<R>, OperatorError>,
     ) -> Result<R, OperatorError> {
         for _ in 0..ATTEMPTS_MAX {
             let (mut txn, now) = (self.db.begin(), self.source.now());
             let Changed { account, elements, result } = match change(&mut txn, now, &mut self.draw()) {
                 Ok(done) => done,
                 Err(error) => {
-                    let error = OperatorError::from(error);
                     self.record_refused(name, parameters, &error);
                     return Err(error);
                 }
             };
-            let entry = self.host_entry(name, parameters, Some(account), Ok(&elements), now);
+            let entry = self.host_entry(name, parameters, account, Ok(&elements), now);
             txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
             match self.db.commit_wait(txn) {
                 Ok(_) => return Ok(result),

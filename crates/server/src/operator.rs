@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rootward_alerts::{NewRoute, NewTarget};
 use rootward_names::AccountId;
 use rootward_services::accounts::AccountError;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::Location;
 use crate::node::{self, Node, StartError};
 use crate::questions::{Place, Question};
+
+pub use rootward_state::alerts::{MailTls, Severity};
 
 /// Longest command line, in bytes.
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
@@ -61,6 +64,17 @@ impl std::fmt::Debug for Secret {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Command {
+    /// Tell somebody else, too, what must not go unnoticed.
+    AddAlertTarget {
+        /// What it is called from then on.
+        name: String,
+        /// Of this account only.
+        account: Option<AccountId>,
+        /// This and what matters more.
+        severity: Severity,
+        /// How it is told.
+        route: AlertRoute,
+    },
     /// Whether a principal may do something, and why.
     Can {
         /// An ARN of a user, a role or root; or `user/NAME`, `role/NAME`, `root`.
@@ -86,10 +100,17 @@ pub enum Command {
         /// Whose root user.
         account: AccountId,
     },
+    /// List the targets of alerts and how their deliveries go.
+    ListAlertTargets,
     /// Audit records behind a number, in order; at most a thousand of them.
     ReadTrail {
         /// The number of the last record that is known already; 0 for none.
         after: u64,
+    },
+    /// Tell a target nothing more.
+    RemoveAlertTarget {
+        /// Which.
+        name: String,
     },
     /// The newest audit records, oldest first; at most ten thousand of them.
     TailTrail {
@@ -97,6 +118,11 @@ pub enum Command {
         lines: usize,
         /// Of this account only.
         account: Option<AccountId>,
+    },
+    /// Send a target a test alert.
+    TestAlertTarget {
+        /// Which.
+        name: String,
     },
     /// How many records the audit log holds.
     TrailLength,
@@ -111,6 +137,46 @@ pub enum Command {
         /// `next` of the portion before.
         after: Option<Place>,
     },
+}
+
+/// How a new target of alerts is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlertRoute {
+    /// By mail.
+    Mail {
+        /// `smtp://[USER@]HOST:PORT`
+        server: String,
+        /// None for the one that the port is for.
+        tls: Option<MailTls>,
+        /// Of the user.
+        password: Option<Secret>,
+        /// The sender.
+        from: String,
+        /// The recipients.
+        to: Vec<String>,
+    },
+    /// By a signed HTTP request.
+    Webhook {
+        /// Where to; its path may be a secret.
+        url: Secret,
+        /// What signs it; one is drawn if none is given.
+        secret: Option<Secret>,
+    },
+}
+
+impl AlertRoute {
+    fn new_route(&self) -> NewRoute<'_> {
+        match self {
+            Self::Mail { server, tls, password, from, to } => {
+                let password = password.as_ref().map(Secret::expose);
+                NewRoute::Mail { server, tls: *tls, password, from, to }
+            }
+            Self::Webhook { url, secret } => {
+                NewRoute::Webhook { url: url.expose(), secret: secret.as_ref().map(Secret::expose) }
+            }
+        }
+    }
 }
 
 /// Why a host command was not carried out.
@@ -155,12 +221,17 @@ impl Command {
     const fn only_reads(&self) -> bool {
         match self {
             Self::Can { .. }
+            | Self::ListAlertTargets
             | Self::ReadTrail { .. }
             | Self::TailTrail { .. }
+            | Self::TestAlertTarget { .. }
             | Self::TrailLength
             | Self::VerifyTrail
             | Self::WhoCan { .. } => true,
-            Self::CreateAccount { .. } | Self::CreateRootAccessKey { .. } => false,
+            Self::AddAlertTarget { .. }
+            | Self::CreateAccount { .. }
+            | Self::CreateRootAccessKey { .. }
+            | Self::RemoveAlertTarget { .. } => false,
         }
     }
 }
@@ -287,13 +358,19 @@ fn answer(node: &Node, mut stream: UnixStream) -> std::io::Result<()> {
 
 fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
     match command {
+        Command::AddAlertTarget { name, account, severity, route } => {
+            node.add_alert_target(&NewTarget { name: &name, account, severity, route: route.new_route() })
+        }
         Command::Can { principal, account, question } => node.can(&principal, account, &question),
         Command::CreateAccount { name, email, password, admin } => {
             node.create_account(&name, &email, password.expose(), admin.as_deref())
         }
         Command::CreateRootAccessKey { account } => node.create_root_access_key(account),
+        Command::ListAlertTargets => node.list_alert_targets(),
+        Command::RemoveAlertTarget { name } => node.remove_alert_target(&name),
         Command::TailTrail { lines, account } => node.tail_trail(lines.min(TAIL_LINES_MAX), account),
         Command::ReadTrail { after } => node.read_trail(after, READ_RECORDS_MAX),
+        Command::TestAlertTarget { name } => node.test_alert_target(&name),
         Command::TrailLength => Ok(node.trail_length()),
         Command::VerifyTrail => node.verify_trail(),
         Command::WhoCan { account, question, after } => node.who_can(account, &question, after.as_ref()),

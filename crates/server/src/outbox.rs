@@ -91,8 +91,11 @@ impl Inbox {
 pub(crate) struct Moved(Arc<Mutex<(Vec<OutboxId>, Option<Head>)>>);
 
 impl Moved {
-    /// What the log's writer is to tell.
+    /// What the log's writer is to tell. The head of a batch with nothing durable in it may not be on disk yet: no anchor.
     pub(crate) fn note(&self, ids: &[EventId], head: Head) {
+        if ids.is_empty() {
+            return;
+        }
         let mut moved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         moved.0.extend(ids.iter().map(|id| id.to_bytes()));
         moved.1 = Some(head);

@@ -99,10 +99,12 @@ async fn run(options: Options) -> Result<(), StartError> {
 }
 
 fn start(state: &State) -> Result<Node, StartError> {
-    match state {
+    let node = match state {
         State::Durable(location) => Node::open(location),
         State::Sandbox { seed } => Node::sandbox(*seed),
-    }
+    }?;
+    node.start_alerts();
+    Ok(node)
 }
 
 /// The limits that this process can keep.

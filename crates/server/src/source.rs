@@ -43,6 +43,16 @@ impl rootward_pipeline::Source for Source {
     }
 }
 
+impl rootward_alerts::Source for Source {
+    fn now(&self) -> Time {
+        Self::now(self)
+    }
+
+    fn number(&self) -> u64 {
+        Draw(self).number()
+    }
+}
+
 impl Source {
     /// A reproducible source.
     pub(crate) fn seeded(seed: u64) -> Self {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::RowKey;
+use crate::alerts::{AlertCursor, AlertTarget};
 use crate::entities::{
     AccessKey, Account, CredentialReport, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice,
     Named, PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
@@ -32,6 +33,8 @@ pub struct CorruptRow {
 pub(crate) enum Row {
     AccessKey(Arc<AccessKey>),
     Account(Arc<Account>),
+    AlertCursor(Arc<AlertCursor>),
+    AlertTarget(Arc<AlertTarget>),
     CredentialReport(Arc<CredentialReport>),
     Group(Arc<Group>),
     InstanceProfile(Arc<InstanceProfile>),
@@ -57,6 +60,8 @@ impl Row {
         match self {
             Self::AccessKey(row) => encode(&**row),
             Self::Account(row) => encode(&**row),
+            Self::AlertCursor(row) => encode(&**row),
+            Self::AlertTarget(row) => encode(&**row),
             Self::CredentialReport(row) => encode(&**row),
             Self::Group(row) => encode(&**row),
             Self::InstanceProfile(row) => encode(&**row),
@@ -81,6 +86,8 @@ impl Row {
         let row = match key {
             RowKey::AccessKey(_) => decode(bytes).map(Self::AccessKey),
             RowKey::Account(_) => decode(bytes).map(Self::Account),
+            RowKey::AlertCursor(_) => decode(bytes).map(Self::AlertCursor),
+            RowKey::AlertTarget(_) => decode(bytes).map(Self::AlertTarget),
             RowKey::Alias(_) | RowKey::Email(_) => {
                 decode::<AccountId>(bytes).map(|owner| Self::Owner(*owner))
             }

@@ -34,6 +34,10 @@ pub enum RowKey {
     AccessKey(AccessKeyId),
     /// The account itself with its root user.
     Account(AccountId),
+    /// How far a target of alerts has been told.
+    AlertCursor(NameKey),
+    /// A target of alerts.
+    AlertTarget(NameKey),
     /// Which account has taken an alias.
     Alias(Box<str>),
     /// An account's credential report.
@@ -94,6 +98,8 @@ impl fmt::Display for RowKey {
         match self {
             Self::AccessKey(id) => write!(f, "k/{id}"),
             Self::Account(id) => write!(f, "a/{id}"),
+            Self::AlertCursor(target) => write!(f, "g/alert/cursor/{}", target.as_str()),
+            Self::AlertTarget(name) => write!(f, "g/alert/target/{}", name.as_str()),
             Self::Alias(alias) => write!(f, "g/alias/{alias}"),
             Self::CredentialReport(account) => write!(f, "a/{account}/own/credential-report"),
             Self::Email(email) => write!(f, "g/email/{}", email.as_str()),
@@ -139,6 +145,11 @@ impl RowKey {
                 Some((account, part)) => Self::read_part(account.parse().ok()?, part)?,
             },
             "g" => match rest.split_once('/')? {
+                ("alert", alert) => match alert.split_once('/')? {
+                    ("cursor", target) => Self::AlertCursor(NameKey::new(target)),
+                    ("target", name) => Self::AlertTarget(NameKey::new(name)),
+                    _ => return None,
+                },
                 ("alias", alias) => Self::Alias(alias.into()),
                 ("email", email) => Self::Email(NameKey::new(email)),
                 ("trail", "head") => Self::TrailHead,
@@ -207,6 +218,8 @@ mod tests {
             (account.clone(), handle.clone()).prop_map(|(a, id)| RowKey::RootAccess(a, id)),
             (account.clone(), handle).prop_map(|(a, id)| RowKey::Session(a, id)),
             account.clone().prop_map(RowKey::Account),
+            "[a-z0-9-]{1,20}".prop_map(|n| RowKey::AlertCursor(NameKey::new(&n))),
+            "[a-z0-9-]{1,20}".prop_map(|n| RowKey::AlertTarget(NameKey::new(&n))),
             "[a-z0-9-]{3,20}".prop_map(|a| RowKey::Alias(a.into())),
             "[a-z.]{1,9}@[a-z.]{1,9}".prop_map(|e| RowKey::Email(NameKey::new(&e))),
             (account, kind(), "[\\w&&[:ascii:]+=,.@-]{1,64}").prop_map(|(a, kind, n)| RowKey::Entity(

@@ -6,6 +6,7 @@
 //!
 //! - [`entities`] are the rows: one aggregate a row (a user carries its inline policies, tags and memberships), so that
 //!   one guard covers everything an operation on it depends on.
+//! - [`alerts`] are rows of the whole server: whom it tells what happened.
 //! - [`World`] is all rows plus the indexes derived from them, in persistent maps: a snapshot is one pointer, and
 //!   the next one shares all that did not change. Reading takes no lock and does no I/O.
 //! - [`Txn`] reads one snapshot, notes what it read, collects writes; [`Db::commit`] hands them to the store, which
@@ -14,6 +15,7 @@
 //! INVARIANT: the World changes only by the store's feed, in its order, so it never shows what is not durable.
 #![warn(missing_docs)]
 
+pub mod alerts;
 mod codec;
 mod db;
 pub mod entities;

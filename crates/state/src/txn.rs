@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rootward_names::{AccessKeyId, AccountId};
 use rootward_store::{Commit, Guard, Revision, Write};
 
+use crate::alerts::{AlertCursor, AlertTarget};
 use crate::codec::Row;
 use crate::entities::{
     AccessKey, Account, CredentialReport, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice,
@@ -76,6 +77,14 @@ stored! {
     };
     Account as Account: |world, key| match key {
         RowKey::Account(id) => state(world, Some(*id)).map(|state| &state.account),
+        _ => None,
+    };
+    AlertCursor as AlertCursor: |world, key| match key {
+        RowKey::AlertCursor(target) => world.alerts.cursors.entry(target),
+        _ => None,
+    };
+    AlertTarget as AlertTarget: |world, key| match key {
+        RowKey::AlertTarget(name) => world.alerts.targets.entry(name),
         _ => None,
     };
     CredentialReport as CredentialReport: |world, key| match key {

@@ -8,6 +8,7 @@ use rootward_names::{AccessKeyId, AccountId, Arn, EntityKind, Handle, Partition,
 use rootward_store::{Change, Revision};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
+use crate::alerts::{AlertCursor, AlertTables, AlertTarget};
 use crate::codec::{CorruptRow, Row};
 use crate::entities::{
     AccessKey, Account, CredentialOwner, CredentialReport, Group, InstanceProfile, LoginProfile,
@@ -21,6 +22,7 @@ use crate::{Entry, NameKey, RowKey, Table};
 pub struct World {
     pub(crate) revision: Revision,
     accounts: RedBlackTreeMapSync<AccountId, Arc<AccountState>>,
+    pub(crate) alerts: AlertTables,
     pub(crate) owners: Table<RowKey, AccountId>,
     trail_head: Option<Arc<[u8]>>,
 }
@@ -393,6 +395,8 @@ impl AccountState {
             (RowKey::Session(_, id), _) => self.sessions.remove(&id),
             (
                 RowKey::Account(_)
+                | RowKey::AlertCursor(_)
+                | RowKey::AlertTarget(_)
                 | RowKey::Alias(_)
                 | RowKey::Email(_)
                 | RowKey::Outbox(_)
@@ -451,7 +455,12 @@ fn account_of(key: &RowKey) -> Option<AccountId> {
         | RowKey::RootAccess(id, _)
         | RowKey::RootGuard(id)
         | RowKey::Session(id, _) => Some(*id),
-        RowKey::Alias(_) | RowKey::Email(_) | RowKey::Outbox(_) | RowKey::TrailHead => None,
+        RowKey::AlertCursor(_)
+        | RowKey::AlertTarget(_)
+        | RowKey::Alias(_)
+        | RowKey::Email(_)
+        | RowKey::Outbox(_)
+        | RowKey::TrailHead => None,
     }
 }
 
@@ -460,6 +469,7 @@ impl Default for World {
         Self {
             revision: 0,
             accounts: RedBlackTreeMapSync::new_sync(),
+            alerts: AlertTables::default(),
             owners: Table::default(),
             trail_head: None,
         }
@@ -487,6 +497,21 @@ impl World {
     /// All accounts, by id.
     pub fn accounts(&self) -> impl Iterator<Item = &Arc<AccountState>> {
         self.accounts.values()
+    }
+
+    /// Who is told what happened, by name.
+    pub fn alert_targets(&self) -> impl Iterator<Item = &Arc<AlertTarget>> {
+        self.alerts.targets.iter().map(|(_, target)| target)
+    }
+
+    /// The target of alerts called `name`, ignoring case.
+    pub fn alert_target(&self, name: &str) -> Option<&Arc<AlertTarget>> {
+        self.alerts.targets.get(&NameKey::new(name))
+    }
+
+    /// How far a target of alerts has been told.
+    pub fn alert_cursor(&self, target: &str) -> Option<&Arc<AlertCursor>> {
+        self.alerts.cursors.get(&NameKey::new(target))
     }
 
     /// The account whose root user has this e-mail address, ignoring case.
@@ -562,14 +587,21 @@ impl Builder {
     }
 
     fn write_global(&mut self, key: RowKey, row: Option<Row>, revision: Revision) {
-        match row {
-            Some(Row::Raw(head)) if key == RowKey::TrailHead => self.world.trail_head = Some(head),
-            Some(Row::Owner(owner)) => {
-                self.world.owners.insert(key, Entry { revision, row: Arc::new(owner) })
+        let World { alerts, owners, trail_head, .. } = &mut self.world;
+        match (key, row) {
+            (RowKey::AlertCursor(target), Some(Row::AlertCursor(row))) => {
+                alerts.cursors.insert(target, Entry { revision, row });
             }
+            (RowKey::AlertCursor(target), _) => alerts.cursors.remove(&target),
+            (RowKey::AlertTarget(name), Some(Row::AlertTarget(row))) => {
+                alerts.targets.insert(name, Entry { revision, row });
+            }
+            (RowKey::AlertTarget(name), _) => alerts.targets.remove(&name),
+            (RowKey::TrailHead, Some(Row::Raw(head))) => *trail_head = Some(head),
+            (key, Some(Row::Owner(owner))) => owners.insert(key, Entry { revision, row: Arc::new(owner) }),
             // The outbox is not part of the World; see `Db::open` and the audit writer.
-            Some(_) => {}
-            None => self.world.owners.remove(&key),
+            (_, Some(_)) => {}
+            (key, None) => owners.remove(&key),
         }
     }
 

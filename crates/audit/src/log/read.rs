@@ -123,23 +123,60 @@ impl Reader {
     /// # Errors
     /// [`Error::Io`], [`Error::Damaged`].
     pub fn after(&self, seq: u64, count: usize) -> Result<Vec<Stored>, Error> {
+        let mut found = Vec::new();
+        self.walk_behind(seq, count, |number, record| {
+            found.push(stored(number, record)?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Of the `count` records behind number `seq` those whose text `wanted` says yes to, in order, and the number of the
+    /// last one looked at: for following a log of which little matters, without parsing the rest.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Damaged`].
+    pub fn sift(
+        &self,
+        seq: u64,
+        count: usize,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(Vec<Stored>, u64), Error> {
+        let (mut found, mut last) = (Vec::new(), seq);
+        self.walk_behind(seq, count, |number, record| {
+            last = number;
+            if wanted(record) {
+                found.push(stored(number, record)?);
+            }
+            Ok(())
+        })?;
+        Ok((found, last))
+    }
+
+    fn walk_behind(
+        &self,
+        seq: u64,
+        count: usize,
+        mut each: impl FnMut(u64, &str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let connection = lock(&self.connection);
         let mut statement = connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM batches WHERE first >= \
              coalesce((SELECT max(first) FROM batches WHERE first <= ?1), 0) ORDER BY first"
         ))?;
         let mut rows = statement.query([seq.saturating_add(1)])?;
-        let mut found = Vec::new();
-        while found.len() < count
+        let mut left = count;
+        while left > 0
             && let Some(row) = rows.next()?
         {
             let row = Row::of(row)?;
             let numbered = (row.bounds.first..).zip(records(row.records)).filter(|(number, _)| *number > seq);
-            for (number, record) in numbered.take(count - found.len()) {
-                found.push(stored(number, record)?);
+            for (number, record) in numbered.take(left) {
+                each(number, record)?;
+                left -= 1;
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Shows the batches behind record `behind`, newest first, until there are hits enough. Some MiB at a time, each

@@ -40,6 +40,20 @@ fn following_gives_what_came_after() {
 }
 
 #[test]
+fn sifting_gives_what_is_wanted_and_how_far_it_looked() {
+    let log = hundred();
+    let sift = |seq, count, wanted: &str| {
+        let (found, last) = log.reader().sift(seq, count, |record| record.contains(wanted)).unwrap();
+        (numbers(&found), last)
+    };
+    let id = id(42).to_string();
+    assert_eq!(sift(0, 1_000, &id), (vec![42], 100));
+    assert_eq!(sift(0, 10, &id), (vec![], 10));
+    assert_eq!(sift(42, 1, &id), (vec![42], 43));
+    assert_eq!(sift(100, 10, ""), (vec![], 100));
+}
+
+#[test]
 fn stored_record_is_the_one_appended() {
     let log = hundred();
     let stored = log.reader().after(20, 1).unwrap().remove(0);

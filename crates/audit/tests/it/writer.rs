@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rootward_audit::{EventId, Filter, Head, Lane, Limits, Log, OnDurable, Writer};
+use rootward_audit::{EventId, Filter, Head, Lane, Limits, Log, OnAppended, Writer};
 
 use crate::world::{Place, entry, id, seal};
 
@@ -24,7 +24,7 @@ fn quick() -> Limits {
     }
 }
 
-fn ignore() -> OnDurable {
+fn ignore() -> OnAppended {
     Box::new(|_, _| {})
 }
 
@@ -79,8 +79,8 @@ fn durable_entries_are_told_with_their_head() {
     let log = memory();
     let told = Arc::new(Mutex::new(Vec::<(Vec<EventId>, Head)>::new()));
     let tell = Arc::clone(&told);
-    let on_durable: OnDurable = Box::new(move |ids, head| tell.lock().unwrap().push((ids.to_vec(), head)));
-    let writer = Writer::start(Arc::clone(&log), quick(), on_durable).unwrap();
+    let on_appended: OnAppended = Box::new(move |ids, head| tell.lock().unwrap().push((ids.to_vec(), head)));
+    let writer = Writer::start(Arc::clone(&log), quick(), on_appended).unwrap();
     for (n, lane) in [(0, Lane::Durable), (1, Lane::Plain), (2, Lane::Durable), (0, Lane::Durable)] {
         writer.try_send(lane, entry(n)).unwrap();
     }
@@ -88,6 +88,16 @@ fn durable_entries_are_told_with_their_head() {
     // One known already is told too: its outbox row must go.
     assert_eq!(*told.lock().unwrap(), [(vec![id(0), id(2), id(0)], log.head())]);
     assert_eq!((log.head().seq, writer.stats().known), (3, 1));
+}
+
+#[test]
+fn plain_entries_are_told_without_ids() {
+    let (tell, told) = mpsc::channel();
+    let on_appended: OnAppended =
+        Box::new(move |ids, head| tell.send((ids.len(), head.seq)).expect("the test listens"));
+    let writer = Writer::start(memory(), quick(), on_appended).unwrap();
+    writer.try_send(Lane::Plain, entry(0)).unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), (0, 1));
 }
 
 #[test]
@@ -117,9 +127,9 @@ fn full_disk_stops_senders_until_there_is_space() {
 #[test]
 fn full_durable_lane_is_unhealthy() {
     let (release, held) = mpsc::channel::<()>();
-    let on_durable: OnDurable = Box::new(move |_, _| assert!(held.recv().is_err(), "nothing is sent"));
+    let on_appended: OnAppended = Box::new(move |_, _| assert!(held.recv().is_err(), "nothing is sent"));
     let limits = Limits { lane_records_max: 2, ..quick() };
-    let writer = Writer::start(memory(), limits, on_durable).unwrap();
+    let writer = Writer::start(memory(), limits, on_appended).unwrap();
     writer.try_send(Lane::Durable, entry(0)).unwrap();
     assert!(writer.is_healthy());
     writer.try_send(Lane::Durable, entry(1)).unwrap();
@@ -169,8 +179,8 @@ fn dropped_writer_gives_up_on_a_full_disk() {
 
 #[test]
 fn panicking_callback_is_unhealthy() {
-    let on_durable: OnDurable = Box::new(|_, _| panic!("expected by this test"));
-    let writer = Writer::start(memory(), quick(), on_durable).unwrap();
+    let on_appended: OnAppended = Box::new(|_, _| panic!("expected by this test"));
+    let writer = Writer::start(memory(), quick(), on_appended).unwrap();
     writer.try_send(Lane::Durable, entry(0)).unwrap();
     wait_until("unhealthy", || !writer.is_healthy());
     assert!(writer.try_send(Lane::Plain, entry(1)).is_err());

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use rootward_names::{AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId};
+use rootward_state::alerts::{AlertCursor, AlertRoute, AlertTarget, Severity, WebhookRoute};
 use rootward_state::entities::{
     Account, AccountStatus, Bound, CredentialOwner, CredentialReport, Factor, Grants, Group, MfaDevice,
     Named, PasswordPolicy, PolicyRef, RootGuard, RootUser, Rotated, Seal, SessionKind, SignInSession,
     SignedIn, Totp, User,
 };
-use rootward_state::{CommitError, Db, Opened, RowKey, Txn};
+use rootward_state::{CommitError, Db, NameKey, Opened, RowKey, Txn};
 use rootward_store::{Memory, Store};
 
 struct Counter(u64);
@@ -347,4 +348,36 @@ fn root_user_is_sealed_unless_the_seal_is_open_now() {
     // A clock that was set back before the seal was broken opens nothing.
     let sealed = [9, 10, 19, 20].map(|second| guard(open.clone()).is_sealed(at(second)));
     assert_eq!(sealed, [true, false, false, true]);
+}
+
+#[test]
+fn target_and_its_cursor_are_seen_after_they_commit_and_after_reopening() {
+    let (store, db) = open();
+    let target = AlertTarget {
+        name: "On-Call".into(),
+        created: Time::from_seconds(1),
+        account: Some(account_id()),
+        severity: Severity::Warning,
+        route: AlertRoute::Webhook(WebhookRoute {
+            origin: "https://example.com".into(),
+            url: [1].into(),
+            secret: [2].into(),
+        }),
+    };
+    let (name, cursor) = (NameKey::new("on-call"), AlertCursor { seq: 7, delivered: None });
+    let mut txn = db.begin();
+    txn.put(RowKey::AlertTarget(name.clone()), target.clone());
+    txn.put(RowKey::AlertCursor(name.clone()), cursor);
+    db.commit_wait(txn).unwrap();
+    for world in [db.snapshot(), Db::open(store).unwrap().db.snapshot()] {
+        assert_eq!(world.alert_target("ON-call").map(|found| (**found).clone()), Some(target.clone()));
+        assert_eq!(world.alert_cursor("on-call").map(|found| **found), Some(cursor));
+        assert_eq!(world.alert_targets().count(), 1);
+    }
+    let mut txn = db.begin();
+    txn.delete(RowKey::AlertTarget(name.clone()));
+    txn.delete(RowKey::AlertCursor(name));
+    db.commit_wait(txn).unwrap();
+    assert!(db.snapshot().alert_target("on-call").is_none());
+    assert!(db.snapshot().alert_cursor("on-call").is_none());
 }

@@ -1,0 +1,596 @@
+//! Which records are worth an alert, and what it says.
+//!
+//! A record is looked at in this order: a sign-in as root; what a root user was refused; what succeeded and is in the tables
+//! below; anything else that a root user called. Other refusals are nothing new to anybody: they are in the log.
+//!
+//! Root use is what the CIS benchmark's metric filter says it is: `userIdentity.type` is `Root`, `invokedBy` is absent and
+//! `eventType` is not `AwsServiceEvent`. So are the IAM policy changes. What a root user does is never less than a warning.
+//!
+//! Texts of a record come from anybody: they are bounded and stripped, and nothing here trusts them to be well formed. A
+//! member that is not what it should be counts as absent; it never keeps a record from being told.
+
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use memchr::memmem::{Finder, FinderRev};
+use rootward_names::{AccountId, Time};
+use rootward_state::alerts::Severity;
+use serde_json::Value;
+
+use crate::alert::{Alert, Kind, plain};
+
+/// Whether [`classify`] could have something to say, by the record's text alone: true for every change and for everything
+/// that a root user did.
+pub fn may_matter(record: &str) -> bool {
+    static READ_ONLY: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"readOnly\":"));
+    static ROOT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"type\":\"Root\""));
+    let record = record.as_bytes();
+    // The last one is the record's own: no caller's text stands behind it but as a string, whose quotes are escaped.
+    let read_only = READ_ONLY.rfind(record).is_some_and(|at| {
+        record.get(at + READ_ONLY.needle().len()..).is_some_and(|rest| rest.starts_with(b"true"))
+    });
+    !read_only || ROOT.find(record).is_some()
+}
+
+/// The alert for a record of the audit log, given as its JSON; none for what is not worth one.
+pub fn classify(record: &str) -> Option<Alert> {
+    let facts = Facts(serde_json::from_str(record).ok()?);
+    let (kind, severity, done) = judge(&facts)?;
+    let severity = if facts.by_root() { severity.max(Severity::Warning) } else { severity };
+    Some(Alert {
+        id: plain(facts.text("/eventID"), TEXT_CHARS_MAX),
+        kind,
+        severity,
+        event_name: plain(facts.text("/eventName"), TEXT_CHARS_MAX),
+        account: facts.account(),
+        actor: facts.actor(),
+        by_root: facts.by_root(),
+        source: plain(facts.text("/sourceIPAddress"), TEXT_CHARS_MAX),
+        time: Time::parse(facts.text("/eventTime")).unwrap_or_default(),
+        what: facts.sentence(&done),
+        advice: kind.advice(),
+        error: facts.error().map(|code| plain(code, TEXT_CHARS_MAX)),
+    })
+}
+
+/// The kind, how much it matters, and what was done, as it goes behind the name of who did it.
+fn judge(facts: &Facts) -> Option<(Kind, Severity, String)> {
+    let name = facts.text("/eventName");
+    if name == "ConsoleLogin" {
+        return facts.is_root().then(|| sign_in(facts));
+    }
+    // A step of a sign-in, whose end is told.
+    if name == "CheckMfa" {
+        return None;
+    }
+    if let Some(code) = facts.error() {
+        let refused = format!("called {} and was refused ({})", facts.call(), plain(code, NAME_CHARS_MAX));
+        return facts.by_root().then_some((Kind::RootRefused, Severity::Warning, refused));
+    }
+    if name == "CreateAccessKey" && facts.by_root() && facts.text("/requestParameters/userName").is_empty() {
+        return Some((Kind::RootKeyCreated, Severity::Critical, "made an access key for itself".to_owned()));
+    }
+    if let Some(rule) = rule(facts.text("/eventSource"), name) {
+        return Some((rule.kind, rule.severity, format!("{}{}", rule.done, facts.objects())));
+    }
+    let called = || format!("called {}", facts.call());
+    facts.by_root().then(|| (Kind::RootUsed, Severity::Warning, called()))
+}
+
+fn sign_in(facts: &Facts) -> (Kind, Severity, String) {
+    if facts.error().is_some() || facts.text("/responseElements/ConsoleLogin") == "Failure" {
+        return (Kind::RootSignInFailed, Severity::Warning, "could not sign in".to_owned());
+    }
+    if facts.text("/additionalEventData/MFAUsed") == "Yes" {
+        (Kind::RootSignInSucceeded, Severity::Warning, "signed in with MFA".to_owned())
+    } else {
+        (Kind::RootSignInSucceeded, Severity::Critical, "signed in without MFA".to_owned())
+    }
+}
+
+fn rule(source: &str, name: &str) -> Option<&'static Rule> {
+    let of_iam = if source == "iam.amazonaws.com" { OF_IAM } else { &[] };
+    let found = of_iam.iter().chain(OF_ANY).find(|rule| rule.name == name);
+    // However many steps a recovery has, and whatever they are called.
+    found.or_else(|| name.starts_with(RECOVERY.name).then_some(&RECOVERY))
+}
+
+/// A record as far as anybody may rely on it.
+struct Facts(Value);
+
+impl Facts {
+    /// The text at a place; empty for what is absent or no text.
+    fn text(&self, pointer: &str) -> &str {
+        self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn is_root(&self) -> bool {
+        self.text("/userIdentity/type") == "Root"
+    }
+
+    fn by_root(&self) -> bool {
+        self.is_root()
+            && self.text("/userIdentity/invokedBy").is_empty()
+            && self.text("/eventType") != "AwsServiceEvent"
+    }
+
+    fn error(&self) -> Option<&str> {
+        let code = self.text("/errorCode");
+        let error = if code.is_empty() { self.text("/errorMessage") } else { code };
+        (!error.is_empty()).then_some(error)
+    }
+
+    fn account(&self) -> Option<AccountId> {
+        let texts = [self.text("/recipientAccountId"), self.text("/userIdentity/accountId")];
+        texts.iter().find_map(|text| text.parse().ok())
+    }
+
+    /// `iam:CreateUser`
+    fn call(&self) -> String {
+        let service = self.text("/eventSource").split('.').next().unwrap_or_default();
+        format!("{}:{}", plain(service, NAME_CHARS_MAX), plain(self.text("/eventName"), NAME_CHARS_MAX))
+    }
+
+    fn actor(&self) -> String {
+        if self.text("/eventSource") == "rootward.host" {
+            return OPERATOR.to_owned();
+        }
+        let texts = ["arn", "invokedBy", "principalId", "accountId", "type"];
+        let texts = texts.map(|name| self.text(&format!("/userIdentity/{name}")));
+        let actor = texts.into_iter().find(|text| !text.is_empty()).unwrap_or("somebody unknown");
+        plain(actor, TEXT_CHARS_MAX)
+    }
+
+    /// Who, what and where, as one sentence.
+    fn sentence(&self, done: &str) -> String {
+        let account = self.account().map(|id| id.to_string());
+        match (self.is_root(), account) {
+            (true, Some(account)) => format!("The root user of account {account}{} {done}.", self.manner()),
+            (true, None) => format!("A root user {done}."),
+            (false, Some(account)) => format!("{} {done} in account {account}.", self.who()),
+            (false, None) => format!("{} {done}.", self.who()),
+        }
+    }
+
+    fn who(&self) -> String {
+        let actor = self.actor();
+        if actor == OPERATOR { format!("The {actor}") } else { actor }
+    }
+
+    fn manner(&self) -> &'static str {
+        let session = self.text("/userIdentity/sessionContext/assumedRoot") == "true";
+        if session { ", in a privileged session," } else { "" }
+    }
+
+    /// Who and what was changed: names only, whatever else the request said.
+    fn objects(&self) -> String {
+        let mut objects = String::new();
+        for (member, what) in OBJECTS {
+            let name = plain(self.text(&format!("/requestParameters/{member}")), NAME_CHARS_MAX);
+            if !name.is_empty() {
+                let lead = if objects.is_empty() { " (" } else { ", " };
+                // Writing to a string cannot fail.
+                let _ = write!(objects, "{lead}{what} {name}");
+            }
+        }
+        if !objects.is_empty() {
+            objects.push(')');
+        }
+        objects
+    }
+}
+
+struct Rule {
+    name: &'static str,
+    kind: Kind,
+    severity: Severity,
+    done: &'static str,
+}
+
+const fn rule_of(name: &'static str, kind: Kind, severity: Severity, done: &'static str) -> Rule {
+    Rule { name, kind, severity, done }
+}
+
+const OPERATOR: &str = "operator at the host";
+
+/// ARNs of users have up to 600 characters.
+const TEXT_CHARS_MAX: usize = 640;
+const NAME_CHARS_MAX: usize = 160;
+
+/// Names in `requestParameters` that an alert may repeat.
+const OBJECTS: &[(&str, &str)] = &[
+    ("userName", "user"),
+    ("groupName", "group"),
+    ("roleName", "role"),
+    ("policyName", "policy"),
+    ("policyArn", "policy"),
+    ("versionId", "version"),
+    ("permissionsBoundary", "boundary"),
+    ("serialNumber", "device"),
+    ("virtualMFADeviceName", "device"),
+    ("accountName", "name"),
+    ("targetName", "target"),
+];
+
+/// Events that begin like this.
+const RECOVERY: Rule = rule_of(
+    "PasswordRecovery",
+    Kind::RootCredentialsChanged,
+    Severity::Warning,
+    "went a step towards a new password of the root user",
+);
+
+/// What only IAM's events of these names mean.
+#[rustfmt::skip]
+const OF_IAM: &[Rule] = &[
+    rule_of("AttachGroupPolicy", Kind::PolicyChanged, Severity::Info, "attached a policy to a group"),
+    rule_of("AttachRolePolicy", Kind::PolicyChanged, Severity::Info, "attached a policy to a role"),
+    rule_of("AttachUserPolicy", Kind::PolicyChanged, Severity::Info, "attached a policy to a user"),
+    rule_of("CreateLoginProfile", Kind::LoginProfileChanged, Severity::Warning, "gave a user a password"),
+    rule_of("CreatePolicy", Kind::PolicyChanged, Severity::Info, "made a policy"),
+    rule_of("CreatePolicyVersion", Kind::PolicyChanged, Severity::Info, "made a new version of a policy"),
+    rule_of("DeleteGroupPolicy", Kind::PolicyChanged, Severity::Info, "deleted a policy of a group"),
+    rule_of("DeletePolicy", Kind::PolicyChanged, Severity::Info, "deleted a policy"),
+    rule_of("DeletePolicyVersion", Kind::PolicyChanged, Severity::Info, "deleted a version of a policy"),
+    rule_of("DeleteRolePermissionsBoundary", Kind::PolicyChanged, Severity::Warning, "took a role's boundary away"),
+    rule_of("DeleteRolePolicy", Kind::PolicyChanged, Severity::Info, "deleted a policy of a role"),
+    rule_of("DeleteUserPermissionsBoundary", Kind::PolicyChanged, Severity::Warning, "took a user's boundary away"),
+    rule_of("DeleteUserPolicy", Kind::PolicyChanged, Severity::Info, "deleted a policy of a user"),
+    rule_of("DetachGroupPolicy", Kind::PolicyChanged, Severity::Info, "detached a policy from a group"),
+    rule_of("DetachRolePolicy", Kind::PolicyChanged, Severity::Info, "detached a policy from a role"),
+    rule_of("DetachUserPolicy", Kind::PolicyChanged, Severity::Info, "detached a policy from a user"),
+    rule_of("PutGroupPolicy", Kind::PolicyChanged, Severity::Info, "wrote a policy of a group"),
+    rule_of("PutRolePermissionsBoundary", Kind::PolicyChanged, Severity::Info, "set a role's boundary"),
+    rule_of("PutRolePolicy", Kind::PolicyChanged, Severity::Info, "wrote a policy of a role"),
+    rule_of("PutUserPermissionsBoundary", Kind::PolicyChanged, Severity::Info, "set a user's boundary"),
+    rule_of("PutUserPolicy", Kind::PolicyChanged, Severity::Info, "wrote a policy of a user"),
+    rule_of("SetDefaultPolicyVersion", Kind::PolicyChanged, Severity::Info, "put another version of a policy in force"),
+    rule_of("UpdateAssumeRolePolicy", Kind::PolicyChanged, Severity::Info, "changed who may assume a role"),
+    rule_of("UpdateLoginProfile", Kind::LoginProfileChanged, Severity::Warning, "changed a user's password"),
+];
+
+/// What events of these names mean, wherever they come from: of IAM, of sign-in, of the account API or of the host.
+#[rustfmt::skip]
+const OF_ANY: &[Rule] = &[
+    rule_of("AcceptPrimaryEmailUpdate", Kind::RootCredentialsChanged, Severity::Critical, "changed the root user's e-mail address"),
+    rule_of("AcceptRootEmailUpdate", Kind::RootCredentialsChanged, Severity::Critical, "changed the root user's e-mail address"),
+    rule_of("AddAlertTarget", Kind::TargetsChanged, Severity::Info, "added a target of alerts"),
+    rule_of("ApproveRootAccess", Kind::RootAccessApproved, Severity::Warning, "approved the use of the root user"),
+    rule_of("ChangeRootPassword", Kind::RootCredentialsChanged, Severity::Critical, "changed the root user's password"),
+    rule_of("CloseAccount", Kind::AccountClosed, Severity::Critical, "closed the account"),
+    rule_of("CreateAccount", Kind::AccountOpened, Severity::Info, "opened an account"),
+    rule_of("CreateRootAccessKey", Kind::RootKeyCreated, Severity::Critical, "made an access key for the root user"),
+    rule_of("CreateVirtualMFADevice", Kind::MfaChanged, Severity::Info, "made a virtual MFA device"),
+    rule_of("DeactivateMFADevice", Kind::MfaChanged, Severity::Warning, "deactivated an MFA device"),
+    rule_of("DeleteVirtualMFADevice", Kind::MfaChanged, Severity::Warning, "deleted a virtual MFA device"),
+    rule_of("EmailUpdated", Kind::RootCredentialsChanged, Severity::Critical, "changed the root user's e-mail address"),
+    rule_of("EnableMFADevice", Kind::MfaChanged, Severity::Info, "enabled an MFA device"),
+    rule_of("FinishPasskeyRegistration", Kind::MfaChanged, Severity::Info, "registered a passkey"),
+    rule_of("PasswordRecoveryCompleted", Kind::RootCredentialsChanged, Severity::Critical, "recovered the root user's password"),
+    rule_of("PasswordUpdated", Kind::RootCredentialsChanged, Severity::Critical, "changed the root user's password"),
+    rule_of("PutRootAccessSettings", Kind::RootSealChanged, Severity::Warning, "changed how the root user may be used"),
+    rule_of("RejectRootAccess", Kind::RootAccessRejected, Severity::Warning, "rejected the use of the root user"),
+    rule_of("RemoveAlertTarget", Kind::TargetsChanged, Severity::Warning, "removed a target of alerts"),
+    rule_of("ResetRootMfa", Kind::MfaChanged, Severity::Critical, "removed the root user's MFA devices"),
+    rule_of("ResetRootPassword", Kind::RootCredentialsChanged, Severity::Critical, "set the root user's password anew"),
+    rule_of("ResyncMFADevice", Kind::MfaChanged, Severity::Info, "brought an MFA device back into step"),
+    rule_of("RootAccessApproved", Kind::RootAccessApproved, Severity::Warning, "approved the use of the root user"),
+    rule_of("RootAccessRejected", Kind::RootAccessRejected, Severity::Warning, "rejected the use of the root user"),
+    rule_of("RootAccessRequested", Kind::RootAccessRequested, Severity::Critical, "asked for the use of the root user"),
+    rule_of("RootResealed", Kind::RootSealChanged, Severity::Info, "sealed the root user again"),
+    rule_of("RootSessionEnded", Kind::RootSessionEnded, Severity::Warning, "ended a session of the root user"),
+    rule_of("RootSessionStarted", Kind::RootSessionStarted, Severity::Critical, "began a session of the root user"),
+    rule_of("SealRoot", Kind::RootSealChanged, Severity::Warning, "sealed the root user"),
+    rule_of("UnsealRoot", Kind::RootSealChanged, Severity::Critical, "took the seal off the root user"),
+];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rootward_audit::{
+        Call, Entry, EventId, EventType, Failure, Issuer, IssuerKind, Record, Session, UserIdentity,
+    };
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    const ACCOUNT: &str = "123456789012";
+    const ANN: &str = "arn:aws:iam::123456789012:user/ann";
+    const ROOT: &str = "arn:aws:iam::123456789012:root";
+
+    /// One call, in the words of its record.
+    struct Told<'a> {
+        source: &'a str,
+        name: &'a str,
+        identity: UserIdentity<'a>,
+        event_type: EventType,
+        request: &'a str,
+        response: &'a str,
+        additional: &'a str,
+        error: Option<(&'a str, &'a str)>,
+        read_only: bool,
+    }
+
+    impl Told<'_> {
+        fn json(&self) -> String {
+            let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+            let (request, response, additional) =
+                (raw(self.request), raw(self.response), raw(self.additional));
+            let call =
+                Call { source: self.source, name: self.name, region: "us-east-1", source_ip: "192.0.2.1" };
+            let id = EventId::from_bytes([7; 16]);
+            let record = Record {
+                event_type: self.event_type,
+                request: Some(&request),
+                response: Some(&response),
+                additional: Some(&additional),
+                failure: self.error.map(|(code, message)| Failure { code: Some(code), message }),
+                read_only: self.read_only,
+                recipient: ACCOUNT.parse().ok(),
+                ..Record::new(id, Time::from_seconds(1_700_000_000), call, self.identity)
+            };
+            Entry::new(&record).json().to_owned()
+        }
+
+        fn alert(&self) -> Option<Alert> {
+            let json = self.json();
+            let alert = classify(&json);
+            // What the cheap half passes over, the other half has nothing to say about.
+            assert!(may_matter(&json) || alert.is_none());
+            alert
+        }
+    }
+
+    fn account() -> AccountId {
+        ACCOUNT.parse().unwrap()
+    }
+
+    fn root() -> UserIdentity<'static> {
+        UserIdentity::Root { arn: ROOT, account: account(), access_key: None, alias: None, session: None }
+    }
+
+    fn ann() -> UserIdentity<'static> {
+        UserIdentity::User {
+            principal_id: "AIDAEXAMPLE",
+            arn: ANN,
+            account: account(),
+            access_key: None,
+            name: "ann",
+            session: None,
+        }
+    }
+
+    fn told<'a>(identity: UserIdentity<'a>, source: &'a str, name: &'a str) -> Told<'a> {
+        Told {
+            source,
+            name,
+            identity,
+            event_type: EventType::AwsApiCall,
+            request: "{}",
+            response: "null",
+            additional: "{}",
+            error: None,
+            read_only: false,
+        }
+    }
+
+    const IAM: &str = "iam.amazonaws.com";
+    const SIGN_IN: &str = "signin.amazonaws.com";
+    const HOST: &str = "rootward.host";
+    const DENIED: Option<(&str, &str)> = Some(("AccessDenied", "not authorized"));
+
+    fn host(name: &str) -> Told<'_> {
+        let identity = UserIdentity::Service { name: "rootward host command" };
+        Told { event_type: EventType::AwsServiceEvent, ..told(identity, HOST, name) }
+    }
+
+    #[track_caller]
+    fn check(told: &Told<'_>, kind: Kind, severity: Severity, what: &str) {
+        let alert = told.alert().unwrap();
+        assert_eq!((alert.kind, alert.severity, &*alert.what), (kind, severity, what));
+        assert_eq!((&*alert.event_name, &*alert.source), (told.name, "192.0.2.1"));
+        assert_eq!((alert.account, alert.time), (Some(account()), Time::from_seconds(1_700_000_000)));
+        assert_eq!(alert.id, "07070707-0707-0707-0707-070707070707");
+    }
+
+    #[test]
+    fn sign_in_as_root_is_told_however_it_ended() {
+        let sign_in = |response, additional, error| Told {
+            event_type: EventType::AwsConsoleSignIn,
+            response,
+            additional,
+            error,
+            ..told(root(), SIGN_IN, "ConsoleLogin")
+        };
+        let (ok, mfa) = (r#"{"ConsoleLogin": "Success"}"#, r#"{"MFAUsed": "Yes"}"#);
+        let (succeeded, failed) = (Kind::RootSignInSucceeded, Kind::RootSignInFailed);
+        let text = |done| format!("The root user of account {ACCOUNT} {done}.");
+        check(&sign_in(ok, mfa, None), succeeded, Severity::Warning, &text("signed in with MFA"));
+        check(
+            &sign_in(ok, r#"{"MFAUsed": "No"}"#, None),
+            succeeded,
+            Severity::Critical,
+            &text("signed in without MFA"),
+        );
+        let refused = Some(("Failed authentication", "Failed authentication"));
+        check(&sign_in("null", mfa, refused), failed, Severity::Warning, &text("could not sign in"));
+        check(
+            &sign_in(r#"{"ConsoleLogin": "Failure"}"#, mfa, None),
+            failed,
+            Severity::Warning,
+            &text("could not sign in"),
+        );
+        assert_eq!(Told { identity: ann(), ..sign_in(ok, mfa, None) }.alert(), None);
+        assert_eq!(Told { name: "CheckMfa", ..sign_in(ok, mfa, None) }.alert(), None);
+    }
+
+    #[test]
+    fn every_call_of_root_is_told_reads_and_refusals_too() {
+        let call = |name, error, read_only| Told { error, read_only, ..told(root(), IAM, name) };
+        let text = |done| format!("The root user of account {ACCOUNT} called {done}.");
+        check(&call("ListUsers", None, true), Kind::RootUsed, Severity::Warning, &text("iam:ListUsers"));
+        check(
+            &call("DeleteUser", DENIED, false),
+            Kind::RootRefused,
+            Severity::Warning,
+            &text("iam:DeleteUser and was refused (AccessDenied)"),
+        );
+        let refused = call("ListUsers", DENIED, true).alert().unwrap();
+        assert_eq!(
+            (refused.error.as_deref(), &*refused.actor, refused.by_root),
+            (Some("AccessDenied"), ROOT, true)
+        );
+    }
+
+    #[test]
+    fn service_event_about_root_is_no_use_of_root() {
+        let event = Told { event_type: EventType::AwsServiceEvent, ..told(root(), IAM, "ListUsers") };
+        assert_eq!(event.alert(), None);
+    }
+
+    #[test]
+    fn privileged_session_is_named_as_one() {
+        let session = Session { assumed_root: true, ..Session::new(Time::from_seconds(0)) };
+        let identity = UserIdentity::Root {
+            arn: ROOT,
+            account: account(),
+            access_key: None,
+            alias: None,
+            session: Some(session),
+        };
+        let what = told(identity, IAM, "DeleteLoginProfile").alert().unwrap().what;
+        assert_eq!(
+            what,
+            format!(
+                "The root user of account {ACCOUNT}, in a privileged session, called iam:DeleteLoginProfile."
+            )
+        );
+    }
+
+    #[test]
+    fn access_key_of_root_is_told_but_not_one_of_a_user() {
+        let call = |identity, request| Told { request, ..told(identity, IAM, "CreateAccessKey") };
+        let what = format!("The root user of account {ACCOUNT} made an access key for itself.");
+        check(&call(root(), "{}"), Kind::RootKeyCreated, Severity::Critical, &what);
+        let for_ann = call(root(), r#"{"userName": "ann"}"#).alert().unwrap();
+        assert_eq!(for_ann.kind, Kind::RootUsed);
+        assert_eq!(call(ann(), "{}").alert(), None);
+    }
+
+    #[test]
+    fn changes_that_succeed_are_told_with_what_they_change() {
+        let request =
+            r#"{"userName": "bob", "policyName": "all", "policyDocument": "{}", "tags": [{"key": "k"}]}"#;
+        let call = Told { request, ..told(ann(), IAM, "PutUserPolicy") };
+        let what = format!("{ANN} wrote a policy of a user (user bob, policy all) in account {ACCOUNT}.");
+        check(&call, Kind::PolicyChanged, Severity::Info, &what);
+        assert_eq!(Told { error: DENIED, ..call }.alert(), None);
+        let by_root = Told { request, ..told(root(), IAM, "PutUserPolicy") }.alert().unwrap();
+        assert_eq!((by_root.kind, by_root.severity), (Kind::PolicyChanged, Severity::Warning));
+    }
+
+    #[test]
+    fn names_of_iam_mean_nothing_elsewhere() {
+        assert_eq!(told(ann(), "organizations.amazonaws.com", "CreatePolicy").alert(), None);
+        assert_eq!(told(ann(), IAM, "CreateUser").alert(), None);
+    }
+
+    #[test]
+    fn role_session_is_the_actor() {
+        let session = "arn:aws:sts::123456789012:assumed-role/deploy/ci";
+        let identity = UserIdentity::AssumedRole {
+            principal_id: "AROAEXAMPLE:ci",
+            arn: session,
+            account: account(),
+            access_key: None,
+            issuer: Issuer {
+                kind: IssuerKind::Role,
+                principal_id: "AROAEXAMPLE",
+                arn: "arn:aws:iam::123456789012:role/deploy",
+                account: account(),
+                user_name: Some("deploy"),
+            },
+            session: Session::new(Time::from_seconds(0)),
+        };
+        assert_eq!(told(identity, IAM, "CreatePolicy").alert().unwrap().actor, session);
+    }
+
+    #[test]
+    fn every_event_of_the_tables_is_told_once() {
+        let mut names: Vec<_> = OF_IAM.iter().chain(OF_ANY).map(|rule| rule.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count, "an event is in the tables twice");
+        for rule in OF_IAM {
+            let alert = told(ann(), IAM, rule.name).alert().unwrap();
+            assert_eq!((alert.kind, alert.severity, alert.by_root), (rule.kind, rule.severity, false));
+        }
+        for rule in OF_ANY {
+            let alert = host(rule.name).alert().unwrap();
+            assert_eq!((alert.kind, alert.severity), (rule.kind, rule.severity));
+            assert_eq!(alert.actor, "operator at the host");
+            let what = format!("The operator at the host {} in account {ACCOUNT}.", rule.done);
+            assert_eq!(alert.what, what);
+        }
+        let step = told(ann(), SIGN_IN, "PasswordRecoveryRequested").alert().unwrap();
+        assert_eq!((step.kind, step.severity), (Kind::RootCredentialsChanged, Severity::Warning));
+    }
+
+    #[test]
+    fn host_commands_that_change_nothing_of_note_are_not_told() {
+        for name in ["Can", "WhoCan", "ListAlertTargets", "TestAlertTarget"] {
+            assert_eq!(host(name).alert(), None);
+        }
+        assert_eq!(Told { error: DENIED, ..host("CreateRootAccessKey") }.alert(), None);
+    }
+
+    #[test]
+    fn text_of_a_caller_makes_no_line_and_no_bulk() {
+        let long = "x".repeat(5_000);
+        let request = format!(r#"{{"userName": "bob\r\nBcc: mallory@example.com", "policyName": "{long}"}}"#);
+        let alert = Told { request: &request, ..told(ann(), IAM, "PutUserPolicy") }.alert().unwrap();
+        assert!(alert.what.contains("user bobBcc: mallory@example.com, policy xxx"), "{}", alert.what);
+        assert!(alert.what.chars().count() < 500 && !alert.what.contains(['\r', '\n']));
+    }
+
+    #[test]
+    fn nothing_but_names_comes_from_the_request() {
+        let request =
+            r#"{"userName": "bob", "password": "hunter2-secret", "policyDocument": "hunter2-secret"}"#;
+        let alert = Told { request, ..told(ann(), IAM, "CreateLoginProfile") }.alert().unwrap();
+        assert!(!format!("{alert:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn caller_cannot_pass_a_change_off_as_a_read() {
+        let request = r#"{"userName": "bob", "x": "\"readOnly\":true", "readOnly":true}"#;
+        assert!(Told { request, ..told(ann(), IAM, "PutUserPolicy") }.alert().is_some());
+        assert!(!may_matter(&Told { read_only: true, ..told(ann(), IAM, "GetUser") }.json()));
+    }
+
+    proptest! {
+        /// Whatever the members are, a record of root is told.
+        #[test]
+        fn members_of_any_form_keep_no_record_from_being_told(value in "null|1|\\[\\]|\\{\\}|\"x\"|true") {
+            let record = format!(
+                r#"{{"userIdentity": {{"type": "Root", "arn": {value}, "accountId": {value}, "sessionContext": {value}}},
+                "eventName": "X", "eventSource": {value}, "eventTime": {value}, "sourceIPAddress": {value},
+                "requestParameters": {value}, "responseElements": {value}, "eventID": {value}}}"#
+            );
+            prop_assert_eq!(classify(&record).unwrap().kind, Kind::RootUsed);
+        }
+
+        #[test]
+        fn any_text_is_no_record_or_has_no_unseen_characters(name in ".{0,30}", arn in ".{0,30}") {
+            let identity = UserIdentity::User {
+                principal_id: "AIDAEXAMPLE", arn: &arn, account: account(), access_key: None, name: &name, session: None,
+            };
+            let request = serde_json::json!({ "userName": name }).to_string();
+            let alert = Told { request: &request, ..told(identity, IAM, "PutUserPolicy") }.alert().unwrap();
+            for text in [&alert.what, &alert.actor] {
+                prop_assert_eq!(&plain(text, usize::MAX), text);
+            }
+        }
+    }
+}

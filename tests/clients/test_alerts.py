@@ -1,0 +1,350 @@
+"""Alerts: real receivers of webhooks and mail are told what must not go unnoticed, across failures and restarts."""
+
+import base64
+import hashlib
+import hmac
+import json
+import ssl
+import threading
+import time
+from contextlib import contextmanager
+from email import message_from_bytes, policy as email_policy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult
+
+from rootward_testkit import PASSWORD, Server, allow, free_port, fresh, get, policy, refused
+
+# Alerts arrive within a second (bench/run.sh alerts); a busy machine gets more time.
+PATIENCE = 20
+
+
+class Hook:
+    """A receiver of webhooks that keeps every request and answers with `status`."""
+
+    def __init__(self, port=0, status=204, tls=None):
+        self.requests, self.status, self.changed = [], status, threading.Condition()
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                with hook.changed:
+                    hook.requests.append((self.path, dict(self.headers), body, hook.status))
+                    hook.changed.notify_all()
+                self.send_response(hook.status)
+                self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.daemon_threads = True
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}/hook/not-for-logs"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def taken(self):
+        with self.changed:
+            return [json.loads(body) for _, _, body, status in self.requests if status < 300]
+
+    def wait(self, name):
+        """The first event of this name that it took."""
+        return wait_for(lambda: next((event for event in self.taken() if event["data"]["eventName"] == name), None))
+
+
+def wait_for(found):
+    deadline = time.monotonic() + PATIENCE
+    while not (value := found()):
+        assert time.monotonic() < deadline, "nothing came"
+        time.sleep(0.01)
+    return value
+
+
+@contextmanager
+def target(server, url, *options, name=None):
+    name = name or fresh("target")
+    made = json.loads(server.host("alerts", "add", name, "--webhook", url, *options))
+    yield made
+    server.host("alerts", "remove", name)
+
+
+def listed(server, name):
+    lines = server.host("alerts", "list", "--format", "json").splitlines()
+    return next(found for found in map(json.loads, lines) if found["name"] == name)
+
+
+def test_change_of_a_policy_and_use_of_root_are_told(server, account):
+    root = account.root()
+    with Hook() as hook, target(server, hook.url):
+        made = account.policy(allow("s3:GetObject"))
+        changed = hook.wait("CreatePolicy")
+        root.iam.list_users()
+        used = hook.wait("ListUsers")
+        with refused("AccessDenied"):
+            root.sts.assume_role(RoleArn=account.arn_of("role/none"), RoleSessionName="session")
+        denied = hook.wait("AssumeRole")
+    record = next(record for record in server.trail() if record["eventID"] == changed["id"])
+    assert record["eventName"] == "CreatePolicy"
+    assert changed == {
+        "specversion": "1.0", "id": record["eventID"], "source": f"/rootward/accounts/{account.account}",
+        "type": "dev.rootward.iam.policy.changed", "time": record["eventTime"], "subject": account.arn,
+        "datacontenttype": "application/json",
+        "data": {
+            "severity": "info", "accountId": account.account, "actor": account.arn, "byRoot": False,
+            "what": f"{account.arn} made a policy (policy {made['PolicyName']}) in account {account.account}.",
+            "advice": changed["data"]["advice"], "sourceAddress": "127.0.0.1", "eventName": "CreatePolicy",
+            "eventId": record["eventID"], "errorCode": None,
+        },
+    }
+    assert used["type"] == "dev.rootward.root.api.used" and used["data"]["severity"] == "warning"
+    assert used["data"]["what"] == f"The root user of account {account.account} called iam:ListUsers."
+    assert denied["type"] == "dev.rootward.root.api.refused" and denied["data"]["errorCode"] == "AccessDenied"
+
+
+def test_what_matters_to_nobody_is_not_told(server, account, nobody):
+    with Hook() as hook, target(server, hook.url):
+        account.iam.list_users()
+        account.user()
+        with refused("AccessDenied"):
+            nobody.iam.create_policy(PolicyName="p", PolicyDocument=policy(allow("*")))
+        account.policy()
+        hook.wait("CreatePolicy")
+        assert [event["data"]["eventName"] for event in hook.taken()] == ["AddAlertTarget", "CreatePolicy"]
+
+
+def test_request_is_signed_as_standard_webhooks_says(server, account):
+    with Hook() as hook, target(server, hook.url) as made:
+        server.secrets.add(made["Secret"])
+        account.policy()
+        event = hook.wait("CreatePolicy")
+    assert made["Target"] == hook.url.replace("/hook/not-for-logs", "").replace("http", "webhook at http")
+    server.secrets.add("not-for-logs")
+    path, headers, body, _ = next(taken for taken in hook.requests if event["id"].encode() in taken[2])
+    assert path == "/hook/not-for-logs"
+    headers = {name.lower(): value for name, value in headers.items()}
+    assert headers["content-type"] == "application/cloudevents+json"
+    assert headers["webhook-id"] == event["id"]
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+    signed = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
+    key = base64.b64decode(made["Secret"].removeprefix("whsec_"))
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+
+
+def test_given_secret_signs_and_is_not_shown(server, account, tmp_path):
+    secret = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+    server.secrets.add(secret)
+    (tmp_path / "secret").write_text(secret + "\n")
+    with Hook() as hook, target(server, hook.url, "--secret-file", str(tmp_path / "secret")) as made:
+        assert "Secret" not in made
+        hook.wait("AddAlertTarget")
+    _, headers, body, _ = hook.requests[0]
+    headers = {name.lower(): value for name, value in headers.items()}
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = hmac.new(bytes(range(32)), signed, hashlib.sha256).digest()
+    assert headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
+
+
+def test_target_is_told_of_its_account_and_severity_alone(server, account, other):
+    with Hook() as hook, target(server, hook.url, "--account", account.account, "--severity", "critical"):
+        account.policy()
+        other.root()
+        account.root().iam.list_users()
+        hook.wait("CreateRootAccessKey")
+        time.sleep(1)
+        assert [(event["data"]["eventName"], event["data"]["accountId"]) for event in hook.taken()] == [
+            ("CreateRootAccessKey", account.account)]
+
+
+def test_receiver_that_is_down_is_told_when_it_comes_up_and_holds_up_nobody(server, account):
+    port = free_port()
+    with Hook() as alive, target(server, alive.url), target(server, f"http://127.0.0.1:{port}/", name="down"):
+        first, second = account.policy()["PolicyName"], account.policy()["PolicyName"]
+        wait_for(lambda: second in json.dumps(alive.taken()))
+        failing = wait_for(lambda: (found := listed(server, "down"))["lastError"] and found)
+        assert failing["waitingSince"] and failing["backlogRecords"] >= 2 and failing["lastSuccess"] is None
+        assert "rootward_alerts_failing_targets 1" in get(server, "/_rootward/metrics").text
+        with Hook(port, status=307) as down:
+            wait_for(lambda: [status for *_, status in down.requests if status == 307])
+            assert not [path for path, *_ in down.requests if path == "/elsewhere"]
+            down.status = 200
+            wait_for(lambda: second in json.dumps(down.taken()))
+            names = [event["data"]["eventName"] for event in down.taken()]
+            assert names == ["AddAlertTarget", "CreatePolicy", "CreatePolicy"]
+            assert first in down.taken()[1]["data"]["what"]
+            wait_for(lambda: listed(server, "down")["lastError"] is None)
+
+
+def test_killed_server_delivers_after_its_restart(tmp_path):
+    server = Server(tmp_path).start()
+    account = server.account()
+    port = free_port()
+    server.host("alerts", "add", "hook", "--webhook", f"http://127.0.0.1:{port}/")
+    names = [account.policy()["PolicyName"] for _ in range(5)]
+    wait_for(lambda: listed(server, "hook")["lastError"])
+    server.kill()
+    with Hook(port) as hook:
+        server.start()
+        wait_for(lambda: all(name in json.dumps(hook.taken()) for name in names))
+        # Killed again in the middle of a flood: some may be told twice, none is missed, the order is kept.
+        flood = [account.policy()["PolicyName"] for _ in range(30)]
+        server.kill()
+        server.start()
+        wait_for(lambda: all(name in json.dumps(hook.taken()) for name in flood))
+        seen = []
+        for event in hook.taken():
+            if event["data"]["eventName"] == "CreatePolicy" and event["id"] not in seen:
+                seen.append(event["id"])
+        assert len(seen) == 35
+        records = [record["eventID"] for record in server.trail() if record["eventName"] == "CreatePolicy"]
+        assert seen == records
+    server.stop()
+
+
+class Mailbox:
+    def __init__(self):
+        self.mails = []
+
+    async def handle_DATA(self, _server, _session, envelope):
+        message = message_from_bytes(envelope.content, policy=email_policy.default)
+        self.mails.append((envelope.mail_from, envelope.rcpt_tos, message))
+        return "250 OK"
+
+
+class Post(Controller):
+    """A mail server that wants its user to sign in, if there is one."""
+
+    def __init__(self, mailbox, user=None, password=None, tls=None, starttls=None):
+        self.user, self.starttls = (user, password), starttls
+        super().__init__(mailbox, hostname="127.0.0.1", port=free_port(), ssl_context=tls)
+
+    def factory(self):
+        def authenticate(_server, _session, _envelope, _mechanism, given):
+            return AuthResult(success=(given.login.decode(), given.password.decode()) == self.user)
+
+        wanted = self.user[0] is not None
+        return SMTP(self.handler, authenticator=authenticate, auth_required=wanted, auth_require_tls=False,
+                    tls_context=self.starttls)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")  # to this machine, in the clear
+def test_mail_has_every_field_and_goes_to_everybody(server, account, tmp_path):
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    mailbox = Mailbox()
+    with Post(mailbox, "rootward", PASSWORD) as post:
+        name = fresh("mail")
+        server.host(
+            "alerts", "add", name, "--mail", f"smtp://rootward@127.0.0.1:{post.port}", "--tls", "none",
+            "--password-file", str(tmp_path / "password"), "--from", "rootward@example.com",
+            "--to", "ann@example.com", "bob@example.com",
+        )
+        made = account.policy()
+        sender, recipients, mail = wait_for(
+            lambda: next((mail for mail in mailbox.mails if "CreatePolicy" in mail[2].get_content()), None))
+        server.host("alerts", "remove", name)
+    assert (sender, recipients) == ("rootward@example.com", ["ann@example.com", "bob@example.com"])
+    what = f"{account.arn} made a policy (policy {made['PolicyName']}) in account {account.account}."
+    assert mail["Subject"] == f"[Rootward] info: {what}"
+    assert (mail["From"], mail["To"]) == ("rootward@example.com", "ann@example.com, bob@example.com")
+    assert mail.get_content_type() == "text/plain"
+    record = [record for record in server.trail() if record["eventName"] == "CreatePolicy"][-1]
+    text = mail.get_content()
+    for part in [what, "What to do: ", account.arn, record["eventID"], record["eventTime"], "127.0.0.1", "info"]:
+        assert part in text
+    assert mail["Message-ID"] == f"<{record['eventID']}@rootward>"
+
+
+def test_mail_is_not_sent_in_the_clear_where_starttls_is_wanted(server):
+    with Post(Mailbox()) as post:
+        name = fresh("mail")
+        server.host("alerts", "add", name, "--mail", f"smtp://127.0.0.1:{post.port}", "--from", "a@example.com", "--to", "b@example.com")
+        server.host("alerts", "test", name, code=3)
+        server.host("alerts", "remove", name)
+        assert post.handler.mails == []
+
+
+def test_certificates_are_held_against_the_roots_of_the_machine(tmp_path):
+    known, unknown = trustme.CA(), trustme.CA()
+    known.cert_pem.write_to_path(tmp_path / "roots.pem")
+
+    def served_by(authority):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        return context
+
+    server = Server(tmp_path, wrapper=("env", f"SSL_CERT_FILE={tmp_path / 'roots.pem'}")).start()
+    addresses = ("--from", "a@example.com", "--to", "b@example.com")
+
+    def tried(code, *arguments):
+        name = fresh("tls")
+        server.host("alerts", "add", name, *arguments)
+        server.host("alerts", "test", name, code=code)
+        server.host("alerts", "remove", name)
+
+    for authority, code in [(known, 0), (unknown, 3)]:
+        with Hook(tls=served_by(authority)) as hook:
+            tried(code, "--webhook", hook.url)
+        for tls, context in [("required", {"tls": served_by(authority)}), ("starttls", {"starttls": served_by(authority)})]:
+            with Post(Mailbox(), **context) as post:
+                tried(code, "--mail", f"smtp://127.0.0.1:{post.port}", "--tls", tls, *addresses)
+                assert bool(post.handler.mails) == (code == 0)
+    server.stop()
+
+
+def test_test_tells_the_outcome(server):
+    with Hook() as hook, target(server, hook.url, name="tested"):
+        assert json.loads(server.host("alerts", "test", "tested"))["Name"] == "tested"
+        assert hook.wait("TestAlertTarget")["type"] == "dev.rootward.alerts.test"
+        hook.status = 500
+        server.host("alerts", "test", "tested", code=3)
+    server.host("alerts", "test", "tested", code=2)
+
+
+@pytest.mark.parametrize("arguments", [
+    ("x", "--webhook", "ftp://example.com/"),
+    ("x", "--webhook", "https://user:pw@example.com/"),
+    ("a b", "--webhook", "https://example.com/"),
+    ("x", "--webhook", "https://example.com/", "--account", "000000000001"),
+    ("x", "--mail", "smtp://mail.example.com:25", "--tls", "none", "--from", "a@example.com", "--to", "b@example.com"),
+    ("x", "--mail", "smtp://mail.example.com:25", "--from", "a@example.com"),
+    ("x",),
+])
+def test_target_that_cannot_be_is_refused(server, arguments):
+    server.host("alerts", "add", *arguments, code=2)
+
+
+def test_commands_are_on_record_without_secrets(server, account):
+    with Hook() as hook, target(server, hook.url, name="recorded") as made:
+        server.secrets.update({made["Secret"], "not-for-logs"})
+        server.host("alerts", "add", "Recorded", "--webhook", hook.url, code=2)
+        server.host("alerts", "list")
+        server.host("alerts", "test", "recorded")
+    wanted = [("AddAlertTarget", None), ("AddAlertTarget", "OperatorCommandRefused"), ("ListAlertTargets", None),
+              ("TestAlertTarget", None), ("RemoveAlertTarget", None)]
+    found = [(record["eventName"], record.get("errorCode")) for record in server.trail()
+             if record["eventSource"] == "rootward.host"]
+    # In the order of the log: records of writes come by way of the outbox.
+    assert sorted(found[-len(wanted):], key=str) == sorted(wanted, key=str)
