@@ -6,7 +6,7 @@
 //!
 //! The account's rule is held against every new password, whoever sets it. Who resets a password ends the user's sign-ins,
 //! because that is what one does when it is known to others; a user who changes it stays signed in.
-//! DIFFERENCE: AWS lets sessions go on until they expire.
+//! DIFFERENCE: AWS lets the sessions of a user go on when its password is reset or deleted, until they expire.
 //!
 //! Source: IAM API Reference; IAM User Guide, "Manage user passwords".
 
