@@ -331,6 +331,12 @@ impl Pipeline {
     ) -> Error {
         let (code, status, message) = refusal.answer();
         let error = Error::from(Failure::unmodelled(code, status, message)).in_protocol(attempt.protocol);
+        // The signature holds, so who it was is known, and nobody else can fill the log with it.
+        if let Unauthenticated::Sealed(caller) = refusal {
+            let event = attempt.event(Caller::Known(&caller.principal), &caller.region, None);
+            let ended = Ended::Failed { code: &error.code, message: &error.message };
+            return self.record(&event, &ended, None).await.err().unwrap_or(error);
+        }
         let credential = rootward_sigv4::stated_credential(&parts(request)).unwrap_or_default();
         let key = credential.split('/').next().unwrap_or_default();
         let account = key.parse().ok().and_then(AccessKeyId::account);

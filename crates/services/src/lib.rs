@@ -4,6 +4,8 @@
 pub mod accounts;
 pub mod hardware_tokens;
 mod iam;
+pub mod root_guard;
+pub mod root_user;
 mod shapes;
 mod sts;
 mod tag_keys;

@@ -24,6 +24,7 @@ use rootward_wire::{Operation, Sensitive};
 use totp_rs::{Algorithm, Builder, Secret};
 
 use crate::accounts::{self, OpenAccount};
+use crate::root_guard;
 
 /// A random source that gives the same in every run.
 pub(crate) struct Seeded(u64);
@@ -58,7 +59,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// A new account with nothing in it.
+    /// A new account with nothing in it, not even a seal.
     pub(crate) fn new() -> Self {
         let mut random = Seeded(1);
         let vault = Arc::new(Vault::new(&Key::random(&mut random)));
@@ -75,6 +76,7 @@ impl Bench {
             id: Some(account),
         };
         accounts::open(&mut txn, &request, now, &mut random, &vault).unwrap();
+        root_guard::never_seal(&mut txn, account);
         db.commit_wait(txn).unwrap();
         let caller = RefCell::new(principal(account, Identity::Root));
         let tokens = Tokens::new(Arc::clone(&vault));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rootward_audit::{Backlogged, Entry, Lane, Writer};
-use rootward_auth::guard::{self, Verdict};
+use rootward_auth::guard::{self, REASON_CHARS_MAX, REQUEST_SECONDS, Verdict};
 use rootward_auth::password::{Hasher, Password, Verified};
 use rootward_auth::second_factor;
 use rootward_auth::session::Tokens;
@@ -38,16 +38,12 @@ use crate::{Browser, Door, Visitor};
 
 /// How long a session lasts: twelve hours, as at AWS, but for a sealed root user's.
 const SESSION_SECONDS: i64 = 43_200;
-/// How long others have to decide on a request for root access.
-const REQUEST_SECONDS: i64 = 3_600;
 /// How long a decided or expired request stays to be looked at.
 const REQUEST_KEPT_SECONDS: i64 = 86_400;
 /// A password's last use is kept to five minutes, as AWS does.
 const USED_SECONDS: i64 = 300;
 /// A session's secret is replaced after an hour.
 const ROTATION_SECONDS: i64 = 3_600;
-/// The longest reason, in characters.
-pub const REASON_CHARS_MAX: usize = 256;
 /// How often, and how long apart, a record is handed over while the log does not keep up: two seconds in all.
 const HANDOVERS_MAX: usize = 200;
 const HANDOVER_PAUSE: Duration = Duration::from_millis(10);
@@ -355,9 +351,7 @@ impl SignInService {
     pub fn reason(&self, visitor: &Visitor<'_>, step: &str, reason: &str) -> Result<Next, Refused> {
         let step = self.step(visitor, step)?;
         let reason = reason.trim();
-        let is_good =
-            (1..=REASON_CHARS_MAX).contains(&reason.chars().count()) && !reason.chars().any(char::is_control);
-        if !is_good {
+        if !guard::is_reason(reason) {
             return Err(Refused::NoReason);
         }
         let step = Step { reason: Some(reason.into()), ..step };
@@ -567,6 +561,10 @@ impl Act<'_> {
                 codes: factors.iter().any(|device| matches!(device.factor, Factor::Totp(_))),
                 passkeys: factors.iter().any(|device| matches!(device.factor, Factor::Passkey(_))),
             });
+        }
+        // A device that was taken away since it was shown proves nothing any more.
+        if step.factor.as_ref().is_some_and(|shown| factors.iter().all(|device| device.id != shown.device)) {
+            return Err(Refused::BeginAgain);
         }
         match step.owner {
             CredentialOwner::Root => self.advance_root(step, factors.is_empty()),
