@@ -104,6 +104,13 @@ pub struct Wish {
     digest: [u8; 32],
 }
 
+impl Wish {
+    /// What approvers read.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
 /// Whether others agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Consent {
@@ -167,11 +174,7 @@ pub fn unseal(
     minutes: u8,
     now: Time,
 ) -> Result<RootGuard, GuardError> {
-    check_unseal(reason, minutes)?;
-    let guard = read(txn, account)?;
-    if guard.seal == Seal::Never {
-        return Err(GuardError::NoSeal(account));
-    }
+    let guard = check_unseal(txn, account, reason, minutes)?;
     let until = now.plus_seconds(i64::from(minutes) * 60);
     let seal = Seal::Open { since: now, until, reason: reason.into() };
     Ok(put(txn, account, RootGuard { seal, ..guard }))
@@ -236,9 +239,14 @@ pub fn decide(
 /// The wish to break the seal.
 ///
 /// # Errors
-/// [`GuardError::Reason`], [`GuardError::Minutes`].
-pub fn wish_to_unseal(reason: &str, minutes: u8) -> Result<Wish, GuardError> {
-    check_unseal(reason, minutes)?;
+/// As [`unseal`].
+pub fn wish_to_unseal(
+    txn: &mut Txn,
+    account: AccountId,
+    reason: &str,
+    minutes: u8,
+) -> Result<Wish, GuardError> {
+    check_unseal(txn, account, reason, minutes)?;
     let digest = Sha256::new().chain_update([b'u', minutes]).chain_update(reason).finalize().into();
     Ok(Wish { purpose: Purpose::Unseal(minutes), reason: reason.into(), digest })
 }
@@ -324,11 +332,21 @@ pub fn consent(
     Ok(Consent::Awaited { request, approved: 0, required, expires, is_new: true })
 }
 
-fn check_unseal(reason: &str, minutes: u8) -> Result<(), GuardError> {
+/// The guard whose seal is to be broken.
+fn check_unseal(
+    txn: &mut Txn,
+    account: AccountId,
+    reason: &str,
+    minutes: u8,
+) -> Result<RootGuard, GuardError> {
     if !is_reason(reason) {
         return Err(GuardError::Reason);
     }
-    if UNSEAL_MINUTES.contains(&minutes) { Ok(()) } else { Err(GuardError::Minutes) }
+    if !UNSEAL_MINUTES.contains(&minutes) {
+        return Err(GuardError::Minutes);
+    }
+    let guard = read(txn, account)?;
+    if guard.seal == Seal::Never { Err(GuardError::NoSeal(account)) } else { Ok(guard) }
 }
 
 fn changed(txn: &mut Txn, account: AccountId, settings: &Settings<'_>) -> Result<RootGuard, GuardError> {

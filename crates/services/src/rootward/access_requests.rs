@@ -1,0 +1,144 @@
+//! Requests to use the root user: `ListRootAccessRequests`, `ApproveRootAccess`, `RejectRootAccess`.
+//!
+//! Who decides is a person: an IAM user who is named as an approver, in a session in which a second factor was shown. An access key
+//! that lies in a file somewhere agrees to nothing.
+
+use std::cmp::Reverse;
+
+use rootward_api::rootward as api;
+use rootward_auth::Identity;
+use rootward_auth::guard::{Verdict, standing};
+use rootward_names::{Handle, Time};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
+use rootward_state::entities::{Purpose, RootAccess, User};
+use rootward_state::{AccountState, Txn};
+
+use super::{failures, root_user};
+use crate::root_guard::{self, GuardError};
+
+pub(super) static OPERATIONS: &[&dyn Handler] =
+    &[&APPROVE_ROOT_ACCESS, &LIST_ROOT_ACCESS_REQUESTS, &REJECT_ROOT_ACCESS];
+
+/// A page, unless fewer are asked for.
+const PAGE: usize = 100;
+
+static LIST_ROOT_ACCESS_REQUESTS: Declaration<api::ListRootAccessRequests> = Declaration {
+    effect: Effect::Read,
+    callers: Callers::Anyone,
+    rules: &[Rule { action: "rootward:ListRootAccessRequests", when: always, target: root_user, keys: &[] }],
+    run: list_root_access_requests,
+};
+
+/// Newest first. The token is the place of the last one shown, so that what comes and goes meanwhile shifts nothing.
+fn list_root_access_requests(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::ListRootAccessRequestsRequest,
+) -> Result<api::ListRootAccessRequestsResponse, Failure> {
+    let after = input.next_token.as_deref().map(place).transpose()?;
+    let count = input.max_results.and_then(|count| usize::try_from(count).ok()).unwrap_or(PAGE);
+    let state = ctx.view(txn)?;
+    let mut found: Vec<_> = state.root_accesses().iter().map(|(id, row)| (row.requested, *id, row)).collect();
+    found.sort_by_key(|(requested, id, _)| Reverse((*requested, *id)));
+    let mut shown = found
+        .into_iter()
+        .filter(|(requested, id, _)| after.is_none_or(|after| (*requested, *id) < after))
+        .map(|(requested, id, row)| (requested, id, request(&state, id, row, ctx.now)))
+        .filter(|(.., request)| input.status.is_none_or(|status| request.status == status))
+        .peekable();
+    let (mut requests, mut last) = (Vec::new(), None);
+    while requests.len() < count
+        && let Some((requested, id, request)) = shown.next()
+    {
+        requests.push(request);
+        last = Some((requested, id));
+    }
+    let next = last.filter(|_| shown.peek().is_some());
+    let next_token = next.map(|(requested, id)| format!("{}-{id}", requested.millis()));
+    Ok(api::ListRootAccessRequestsResponse { requests, next_token })
+}
+
+fn place(token: &str) -> Result<(Time, Handle), Failure> {
+    let place = token
+        .split_once('-')
+        .and_then(|(millis, id)| Some((Time::from_millis(millis.parse().ok()?), id.parse().ok()?)));
+    place.ok_or_else(failures::invalid_token)
+}
+
+static APPROVE_ROOT_ACCESS: Declaration<api::ApproveRootAccess> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::Anyone,
+    rules: &[Rule { action: "rootward:ApproveRootAccess", when: always, target: root_user, keys: &[] }],
+    run: approve_root_access,
+};
+
+fn approve_root_access(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::ApproveRootAccessRequest,
+) -> Result<api::ApproveRootAccessResponse, Failure> {
+    Ok(api::ApproveRootAccessResponse { request: decided(ctx, txn, &input.request_id, true)? })
+}
+
+static REJECT_ROOT_ACCESS: Declaration<api::RejectRootAccess> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::Anyone,
+    rules: &[Rule { action: "rootward:RejectRootAccess", when: always, target: root_user, keys: &[] }],
+    run: reject_root_access,
+};
+
+fn reject_root_access(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::RejectRootAccessRequest,
+) -> Result<api::RejectRootAccessResponse, Failure> {
+    Ok(api::RejectRootAccessResponse { request: decided(ctx, txn, &input.request_id, false)? })
+}
+
+fn decided(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    id: &str,
+    approved: bool,
+) -> Result<api::RootAccessRequest, Failure> {
+    let Identity::User(user) = &ctx.principal.identity else { return Err(failures::only_users()) };
+    if ctx.principal.mfa().is_none() {
+        return Err(failures::mfa_needed());
+    }
+    let refused = |error: GuardError| failures::refused(&error);
+    let id: Handle = id.parse().map_err(|_| refused(GuardError::NoSuchRequest))?;
+    let row = root_guard::decide(txn, ctx.account(), id, user.id, approved, ctx.now).map_err(refused)?;
+    Ok(request(&*ctx.view(txn)?, id, &row, ctx.now))
+}
+
+/// A request as it stands. Only approvals that count are shown.
+fn request(state: &AccountState, id: Handle, row: &RootAccess, now: Time) -> api::RootAccessRequest {
+    let standing = standing(state, row, now);
+    let given =
+        row.decisions.iter().filter(|given| given.approved && standing.approved.contains(&given.user));
+    let approvals = given.filter_map(|given| {
+        let user = state.by_id::<User>(given.user)?;
+        Some(api::RootAccessApproval { user_name: user.name.to_string(), at: given.at })
+    });
+    api::RootAccessRequest {
+        request_id: id.to_string(),
+        purpose: match row.purpose {
+            Purpose::ChangeGuard => api::RootAccessPurpose::ChangeSettings,
+            Purpose::SignIn => api::RootAccessPurpose::SignIn,
+            Purpose::Unseal(_) => api::RootAccessPurpose::Unseal,
+        },
+        reason: Some(row.reason.to_string()).filter(|reason| !reason.is_empty()),
+        source_ip_address: row.source_ip.to_string(),
+        requested_at: row.requested,
+        expires_at: row.expires,
+        status: match standing.verdict {
+            Verdict::Expired => api::RootAccessRequestStatus::Expired,
+            Verdict::Granted => api::RootAccessRequestStatus::Approved,
+            Verdict::Pending => api::RootAccessRequestStatus::Pending,
+            Verdict::Rejected => api::RootAccessRequestStatus::Rejected,
+            Verdict::Used => api::RootAccessRequestStatus::Used,
+        },
+        required: i32::try_from(standing.required).unwrap_or(i32::MAX),
+        approvals: approvals.collect(),
+    }
+}
