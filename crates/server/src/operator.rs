@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rootward_names::AccountId;
 use rootward_services::accounts::AccountError;
+use rootward_services::root_guard::GuardError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -86,10 +87,43 @@ pub enum Command {
         /// Whose root user.
         account: AccountId,
     },
+    /// Set who must agree to a use of a root user, and how long its sessions last.
+    PutRootAccessSettings {
+        /// Whose root user.
+        account: AccountId,
+        /// How many must agree.
+        required: u8,
+        /// The names of the users who are asked.
+        users: Vec<String>,
+        /// As before if none.
+        session_minutes: Option<u8>,
+    },
     /// Audit records behind a number, in order; at most a thousand of them.
     ReadTrail {
         /// The number of the last record that is known already; 0 for none.
         after: u64,
+    },
+    /// Take all MFA devices from a root user.
+    ResetRootMfa {
+        /// Whose root user.
+        account: AccountId,
+    },
+    /// Give a root user another password.
+    ResetRootPassword {
+        /// Whose root user.
+        account: AccountId,
+        /// One is made if none is given.
+        password: Option<Secret>,
+    },
+    /// How well root users are guarded.
+    RootStatus {
+        /// Of this account only.
+        account: Option<AccountId>,
+    },
+    /// Close the seal on a root user.
+    SealRoot {
+        /// Whose root user.
+        account: AccountId,
     },
     /// The newest audit records, oldest first; at most ten thousand of them.
     TailTrail {
@@ -100,6 +134,15 @@ pub enum Command {
     },
     /// How many records the audit log holds.
     TrailLength,
+    /// Break the seal on a root user for a while.
+    UnsealRoot {
+        /// Whose root user.
+        account: AccountId,
+        /// Why.
+        reason: String,
+        /// For how long.
+        minutes: u8,
+    },
     /// Prove the audit log.
     VerifyTrail,
     /// Who may do something; of some thousand principals at most.
@@ -134,6 +177,7 @@ impl From<AccountError> for OperatorError {
             AccountError::AdminName(_)
             | AccountError::Email { .. }
             | AccountError::EmailTaken(_)
+            | AccountError::Guard(_)
             | AccountError::IdTaken(_)
             | AccountError::Name(_)
             | AccountError::NoSuchAccount(_)
@@ -141,6 +185,12 @@ impl From<AccountError> for OperatorError {
             | AccountError::TooManyKeys(_) => Self::Refused(text),
             AccountError::Hash | AccountError::NoFreeId => Self::Failed(text),
         }
+    }
+}
+
+impl From<GuardError> for OperatorError {
+    fn from(error: GuardError) -> Self {
+        Self::Refused(error.to_string())
     }
 }
 
@@ -156,11 +206,18 @@ impl Command {
         match self {
             Self::Can { .. }
             | Self::ReadTrail { .. }
+            | Self::RootStatus { .. }
             | Self::TailTrail { .. }
             | Self::TrailLength
             | Self::VerifyTrail
             | Self::WhoCan { .. } => true,
-            Self::CreateAccount { .. } | Self::CreateRootAccessKey { .. } => false,
+            Self::CreateAccount { .. }
+            | Self::CreateRootAccessKey { .. }
+            | Self::PutRootAccessSettings { .. }
+            | Self::ResetRootMfa { .. }
+            | Self::ResetRootPassword { .. }
+            | Self::SealRoot { .. }
+            | Self::UnsealRoot { .. } => false,
         }
     }
 }
@@ -292,9 +349,19 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
             node.create_account(&name, &email, password.expose(), admin.as_deref())
         }
         Command::CreateRootAccessKey { account } => node.create_root_access_key(account),
+        Command::PutRootAccessSettings { account, required, users, session_minutes } => {
+            node.put_root_access_settings(account, required, &users, session_minutes)
+        }
+        Command::ResetRootMfa { account } => node.reset_root_mfa(account),
+        Command::ResetRootPassword { account, password } => {
+            node.reset_root_password(account, password.as_ref().map(Secret::expose))
+        }
+        Command::RootStatus { account } => node.root_status(account),
+        Command::SealRoot { account } => node.seal_root(account),
         Command::TailTrail { lines, account } => node.tail_trail(lines.min(TAIL_LINES_MAX), account),
         Command::ReadTrail { after } => node.read_trail(after, READ_RECORDS_MAX),
         Command::TrailLength => Ok(node.trail_length()),
+        Command::UnsealRoot { account, reason, minutes } => node.unseal_root(account, &reason, minutes),
         Command::VerifyTrail => node.verify_trail(),
         Command::WhoCan { account, question, after } => node.who_can(account, &question, after.as_ref()),
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use rootward_auth::guard::{REASON_CHARS_MAX, REQUEST_SECONDS, Verdict, is_approver, is_reason, standing};
 use rootward_names::{AccountId, Handle, Random, Time, UniqueId};
 use rootward_state::entities::{CredentialOwner, Decision, Purpose, RootAccess, RootGuard, Seal, User};
-use rootward_state::{RowKey, Txn};
+use rootward_state::{AccountState, RowKey, Txn};
 use sha2::{Digest, Sha256};
 
 /// How long a seal may be broken, in minutes.
@@ -248,7 +248,8 @@ pub fn wish_to_unseal(
 ) -> Result<Wish, GuardError> {
     check_unseal(txn, account, reason, minutes)?;
     let digest = Sha256::new().chain_update([b'u', minutes]).chain_update(reason).finalize().into();
-    Ok(Wish { purpose: Purpose::Unseal(minutes), reason: reason.into(), digest })
+    let reason = format!("{reason} (unsealed for {minutes} minutes)");
+    Ok(Wish { purpose: Purpose::Unseal(minutes), reason, digest })
 }
 
 /// The wish to change the settings. Approvers agree to exactly these, which is what the reason says.
@@ -330,6 +331,12 @@ pub fn consent(
     let required = standing(&state, &access, now).required;
     txn.put(RowKey::RootAccess(account, request), access);
     Ok(Consent::Awaited { request, approved: 0, required, expires, is_new: true })
+}
+
+/// The names of those who are asked. Who has been deleted since is left out.
+pub fn approver_names(state: &AccountState, guard: &RootGuard) -> Vec<String> {
+    let users = guard.approvers.iter().filter_map(|user| state.by_id::<User>(*user));
+    users.map(|user| user.name.to_string()).collect()
 }
 
 /// The guard whose seal is to be broken.

@@ -22,7 +22,7 @@ use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time
 use rootward_pipeline::Source;
 use rootward_state::entities::{
     Account, AccountStatus, CredentialOwner, Factor, LoginProfile, MfaDevice, PasswordHash, Purpose,
-    RootAccess, RootGuard, Rotated, SessionKind, SignInSession, SignedIn, User,
+    RootAccess, RootGuard, Rotated, Seal, SessionKind, SignInSession, SignedIn, User,
 };
 use rootward_state::{ATTEMPTS_MAX, AccountState, CommitError, Db, RowKey, Txn};
 use rootward_store::vault::Vault;
@@ -30,7 +30,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::lanes::{Lanes, Wait};
-use crate::record::{Login, Scene, Whom, root_session_ended};
+use crate::record::{Login, Scene, Whom, root_resealed, root_session_ended};
 use crate::session::{self, Live, Secret};
 use crate::step::{Shown, Step};
 use crate::visitor::{Knock, name_of};
@@ -434,10 +434,21 @@ impl SignInService {
             for (id, _) in state.root_accesses().iter().filter(|(_, row)| is_old(row)) {
                 txn.delete(RowKey::RootAccess(account, *id));
             }
+            // Guarded: who breaks the seal again meanwhile is not overwritten.
+            let is_broken = matches!(state.root_guard().seal, Seal::Open { .. });
+            let guard = is_broken.then(|| txn.get::<RootGuard>(RowKey::RootGuard(account))).flatten();
+            if let Some(guard) = guard
+                && matches!(guard.seal, Seal::Open { until, .. } if until <= now)
+            {
+                let entry = root_resealed(account, partition, &guard.seal, now, &mut self.draw());
+                txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
+                let guard = RootGuard { seal: Seal::Closed, ..RootGuard::clone(&guard) };
+                txn.put(RowKey::RootGuard(account), guard);
+            }
             if !txn.is_read_only()
                 && let Err(error) = self.setup.db.commit_wait(txn)
             {
-                tracing::debug!(%account, %error, "sessions that are over were not removed");
+                tracing::debug!(%account, %error, "what is over was not removed");
             }
         }
     }

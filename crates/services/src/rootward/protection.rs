@@ -3,10 +3,11 @@
 use rootward_api::rootward as api;
 use rootward_names::Time;
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
-use rootward_state::entities::{RootGuard, Seal, User};
+use rootward_state::entities::{RootGuard, Seal};
 use rootward_state::{AccountState, Txn};
 
 use super::root_user;
+use crate::root_guard;
 use crate::root_report::{DeviceKind, RootReport, Severity};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&GET_ROOT_PROTECTION];
@@ -85,11 +86,8 @@ pub(super) fn seal(guard: &RootGuard, now: Time) -> api::Seal {
     }
 }
 
-/// Who must agree; who has been deleted since is left out.
+/// Who must agree.
 pub(super) fn approvers(guard: &RootGuard, state: &AccountState) -> api::RootApprovers {
-    let users = guard.approvers.iter().filter_map(|user| state.by_id::<User>(*user));
-    api::RootApprovers {
-        required: guard.approvals_required.into(),
-        user_names: users.map(|user| user.name.to_string()).collect(),
-    }
+    let user_names = root_guard::approver_names(state, guard);
+    api::RootApprovers { required: guard.approvals_required.into(), user_names }
 }
