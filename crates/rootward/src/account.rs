@@ -43,7 +43,8 @@ pub(crate) fn run(command: Account) -> Outcome {
     host(&data, Command::CreateAccount { name, email, password, admin })
 }
 
-fn password(file: &std::path::Path) -> std::io::Result<Secret> {
+/// The first line of a file, or of standard input for `-`.
+pub(crate) fn password(file: &std::path::Path) -> std::io::Result<Secret> {
     let text = if file.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())?
     } else {
