@@ -194,8 +194,8 @@ fn devices(user: &Value) -> String {
     let kinds =
         [of_kind("PASSKEY", "passkey"), of_kind("VIRTUAL", "virtual"), of_kind("HARDWARE", "hardware")];
     let shown = kinds.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    match (shown.is_empty(), text(user, "/MfaRequiredFrom")) {
-        (true, from) if !from.is_empty() => format!("none; needed from {from}"),
+    match (shown.is_empty(), text(user, "/MfaMissingSince")) {
+        (true, since) if !since.is_empty() => format!("none; signs in without since {since}"),
         (true, _) => "none".into(),
         (false, _) => shown,
     }

@@ -9,9 +9,6 @@ use rootward_names::{AccessKeyId, AccountId, Time};
 use rootward_state::AccountState;
 use rootward_state::entities::{CredentialOwner, Factor, Named, RootGuard, Seal, SignedIn, User};
 
-/// How long a root user may sign in without a second factor, in days from the first time on.
-pub const MFA_GRACE_DAYS: u32 = 35;
-
 /// What is known of one root user.
 #[derive(Debug)]
 pub struct RootReport {
@@ -33,8 +30,8 @@ pub struct RootReport {
     pub keys: Vec<Key>,
     /// Its second factors.
     pub devices: Vec<Device>,
-    /// When it cannot sign in without a second factor any more, once it has.
-    pub mfa_required_from: Option<Time>,
+    /// Since when it signs in without a second factor; how long that goes on is for the server to say.
+    pub mfa_missing_since: Option<Time>,
     /// How it is guarded.
     pub guard: RootGuard,
     /// Whether the seal is closed now.
@@ -131,7 +128,6 @@ impl RootReport {
             since: device.bound.map_or(device.created, |bound| bound.at),
         });
         let approvers = guard.approvers.iter().filter_map(|user| state.by_id::<User>(*user));
-        let grace = |since: Time| since.plus_seconds(i64::from(MFA_GRACE_DAYS) * 86_400);
         let mut report = Self {
             account: id,
             account_name: account.name.to_string(),
@@ -142,7 +138,7 @@ impl RootReport {
             password_used: root.password_used,
             keys: keys.collect(),
             devices: devices.collect(),
-            mfa_required_from: guard.mfa_missing_since.map(grace),
+            mfa_missing_since: guard.mfa_missing_since,
             guard: guard.clone(),
             is_sealed: guard.is_sealed(now),
             approvers: approvers.map(|user| (user.name().to_owned(), is_approver(state, user.id))).collect(),

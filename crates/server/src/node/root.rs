@@ -168,7 +168,7 @@ fn report(report: &RootReport, now: Time) -> Value {
         "PasswordLastUsed": text(report.password_used),
         "AccessKeys": report.keys.iter().map(key).collect::<Vec<_>>(),
         "MfaDevices": report.devices.iter().map(device).collect::<Vec<_>>(),
-        "MfaRequiredFrom": text(report.mfa_required_from),
+        "MfaMissingSince": text(report.mfa_missing_since),
         "LastUsed": text(report.last_used),
         "Seal": seal(&report.guard, now),
         "SessionMinutes": report.guard.session_minutes,
