@@ -388,3 +388,318 @@ fn put(txn: &mut Txn, account: AccountId, guard: RootGuard) -> RootGuard {
     txn.put(RowKey::RootGuard(account), guard.clone());
     guard
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rootward_api::iam as api;
+    use rootward_state::entities::{Bound, Factor, MfaDevice, Totp};
+
+    use super::*;
+    use crate::accounts::{self, AccountError};
+    use crate::iam::{CREATE_ACCESS_KEY, UPDATE_ACCESS_KEY};
+    use crate::testing::Bench;
+
+    fn sealed() -> Bench {
+        let bench = Bench::new();
+        bench.write(|txn| drop(seal(txn, bench.account()).unwrap()));
+        bench
+    }
+
+    fn act<T>(
+        bench: &Bench,
+        act: impl FnOnce(&mut Txn, AccountId, Time) -> Result<T, GuardError>,
+    ) -> Result<T, GuardError> {
+        bench.write_with(|txn, now, _, _| {
+            let result = act(txn, bench.account(), now);
+            // A commit of nothing is none.
+            if txn.is_read_only() {
+                txn.put(RowKey::RootGuard(bench.account()), bench.state().root_guard().clone());
+            }
+            result
+        })
+    }
+
+    fn is_sealed(bench: &Bench) -> bool {
+        bench.state().root_guard().is_sealed(bench.now())
+    }
+
+    pub(crate) fn add_device(bench: &Bench, user: UniqueId) {
+        let id: Box<str> = format!("mfa/{user}").into();
+        let device = MfaDevice {
+            id: id.clone(),
+            created: bench.now(),
+            tags: Vec::new(),
+            bound: Some(Bound { owner: CredentialOwner::User(user), at: bench.now() }),
+            factor: Factor::Totp(Totp { hardware: false, seed: [0; 8].into(), position: None }),
+        };
+        bench.write(|txn| txn.put(RowKey::MfaDevice(bench.account(), id), device));
+    }
+
+    /// A sealed root user, and ann, bob and cleo of whom this many must agree.
+    fn guarded(required: u8) -> (Bench, [UniqueId; 3]) {
+        let bench = sealed();
+        let names = ["ann", "bob", "cleo"].map(str::to_owned);
+        let users = names.each_ref().map(|name| bench.add_user(name));
+        users.iter().for_each(|user| add_device(&bench, *user));
+        let settings =
+            Settings { session_minutes: Some(30), approvals_required: required, approvers: &names };
+        act(&bench, |txn, account, _| change_settings(txn, account, &settings)).unwrap();
+        (bench, users)
+    }
+
+    fn ask(bench: &Bench, reason: &str, minutes: u8) -> Result<Consent, GuardError> {
+        bench.write_with(|txn, now, random, _| {
+            let wish = wish_to_unseal(txn, bench.account(), reason, minutes)?;
+            let consent = consent(txn, bench.account(), &wish, "192.0.2.7", now, random)?;
+            if txn.is_read_only() {
+                txn.put(RowKey::RootGuard(bench.account()), bench.state().root_guard().clone());
+            }
+            Ok(consent)
+        })
+    }
+
+    fn asked(bench: &Bench, reason: &str, minutes: u8) -> Handle {
+        match ask(bench, reason, minutes).unwrap() {
+            Consent::Awaited { request, .. } => request,
+            Consent::Given => panic!("nobody was asked"),
+        }
+    }
+
+    fn say(bench: &Bench, request: Handle, user: UniqueId, approved: bool) -> Result<RootAccess, GuardError> {
+        act(bench, |txn, account, now| decide(txn, account, request, user, approved, now))
+    }
+
+    #[test]
+    fn broken_seal_closes_by_the_clock_and_sealing_it_twice_is_sealing_it() {
+        let bench = sealed();
+        let unseal =
+            |reason: &str, minutes| act(&bench, |txn, id, now| unseal(txn, id, reason, minutes, now));
+        for minutes in [0, 61] {
+            assert_eq!(unseal("drill", minutes), Err(GuardError::Minutes));
+        }
+        for reason in ["", "  ", "a\nb", &"x".repeat(257)] {
+            assert_eq!(unseal(reason, 5), Err(GuardError::Reason));
+        }
+        assert!(is_sealed(&bench));
+        unseal("drill", 5).unwrap();
+        bench.pass_seconds(299);
+        assert!(!is_sealed(&bench));
+        bench.pass_seconds(1);
+        assert!(is_sealed(&bench));
+        unseal("drill", 60).unwrap();
+        for _ in 0..2 {
+            assert_eq!(act(&bench, |txn, id, _| seal(txn, id)).unwrap().seal, Seal::Closed);
+        }
+        assert!(is_sealed(&bench));
+    }
+
+    #[test]
+    fn what_has_no_seal_is_not_unsealed_and_can_be_sealed() {
+        let bench = Bench::new();
+        let account = bench.account();
+        let refused = act(&bench, |txn, id, now| unseal(txn, id, "drill", 5, now));
+        assert_eq!(refused, Err(GuardError::NoSeal(account)));
+        act(&bench, |txn, id, _| seal(txn, id)).unwrap();
+        assert!(is_sealed(&bench));
+        let elsewhere: AccountId = "999988887777".parse().unwrap();
+        assert_eq!(act(&bench, |txn, _, _| seal(txn, elsewhere)), Err(GuardError::NoSuchAccount(elsewhere)));
+    }
+
+    #[test]
+    fn settings_name_users_with_second_factors_and_no_more_must_agree_than_are_named() {
+        let (bench, _) = guarded(2);
+        bench.add_user("dan");
+        let put = |minutes, required, names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            let settings =
+                Settings { session_minutes: minutes, approvals_required: required, approvers: &names };
+            act(&bench, |txn, account, _| change_settings(txn, account, &settings))
+        };
+        for minutes in [4, 61] {
+            assert_eq!(put(Some(minutes), 0, &[]), Err(GuardError::SessionMinutes));
+        }
+        let few = GuardError::TooFewApprovers { required: 2, named: 1 };
+        assert_eq!(put(None, 2, &["ann"]), Err(few));
+        assert_eq!(put(None, 1, &["eve"]), Err(GuardError::NoSuchUser("eve".into())));
+        assert_eq!(put(None, 1, &["dan"]), Err(GuardError::NoSecondFactor("dan".into())));
+        assert_eq!(put(None, 1, &["ann", "Ann"]), Err(GuardError::ApproverTwice("Ann".into())));
+        assert_eq!(put(None, 0, &["ann"; 11]), Err(GuardError::TooManyApprovers));
+        let guard = put(None, 1, &["bob"]).unwrap();
+        assert_eq!((guard.session_minutes, guard.approvals_required, guard.approvers.len()), (30, 1, 1));
+        assert_eq!(guard.seal, Seal::Closed);
+    }
+
+    #[test]
+    fn consent_is_for_exactly_what_was_asked_and_for_once() {
+        let (bench, [ann, bob, _]) = guarded(2);
+        let request = asked(&bench, "drill", 5);
+        assert_eq!(asked(&bench, "drill", 5), request);
+        assert_ne!(asked(&bench, "drill", 6), request);
+        assert_ne!(asked(&bench, "another", 5), request);
+        say(&bench, request, ann, true).unwrap();
+        assert!(matches!(ask(&bench, "drill", 5), Ok(Consent::Awaited { approved: 1, required: 2, .. })));
+        say(&bench, request, bob, true).unwrap();
+        assert!(matches!(ask(&bench, "drill", 60), Ok(Consent::Awaited { approved: 0, .. })));
+        assert_eq!(ask(&bench, "drill", 5), Ok(Consent::Given));
+        assert_ne!(asked(&bench, "drill", 5), request);
+    }
+
+    #[test]
+    fn consent_to_settings_is_to_these_users_and_not_to_their_names() {
+        let (bench, [ann, ..]) = guarded(1);
+        let names = ["bob".to_owned()];
+        let settings = Settings { session_minutes: None, approvals_required: 1, approvers: &names };
+        let ask = || {
+            bench.write_with(|txn, now, random, _| {
+                let wish = wish_to_change(txn, bench.account(), &settings)?;
+                assert_eq!(wish.reason(), "1 of 1 must agree: bob; sessions of 30 minutes");
+                consent(txn, bench.account(), &wish, "192.0.2.7", now, random)
+            })
+        };
+        let Ok(Consent::Awaited { request, .. }) = ask() else { panic!("nobody was asked") };
+        say(&bench, request, ann, true).unwrap();
+        bench.write(|txn| txn.delete_entity::<User>(bench.account(), "bob"));
+        add_device(&bench, bench.add_user("bob"));
+        assert!(matches!(ask(), Ok(Consent::Awaited { is_new: true, .. })));
+    }
+
+    #[test]
+    fn racing_uses_of_one_consent_do_not_both_win() {
+        let (bench, [ann, ..]) = guarded(1);
+        let request = asked(&bench, "drill", 5);
+        say(&bench, request, ann, true).unwrap();
+        let using = || {
+            let mut txn = bench.begin();
+            let wish = wish_to_unseal(&mut txn, bench.account(), "drill", 5).unwrap();
+            let random = &mut crate::testing::Seeded::new(9);
+            let given = consent(&mut txn, bench.account(), &wish, "192.0.2.7", bench.now(), random);
+            assert_eq!(given, Ok(Consent::Given));
+            txn
+        };
+        let (first, second) = (using(), using());
+        assert!(bench.second_loses(first, second));
+    }
+
+    #[test]
+    fn approver_speaks_once_and_only_while_it_matters() {
+        let (bench, [ann, bob, cleo]) = guarded(2);
+        let request = asked(&bench, "drill", 5);
+        let dan = bench.add_user("dan");
+        add_device(&bench, dan);
+        assert_eq!(say(&bench, request, dan, true).unwrap_err(), GuardError::NotApprover);
+        bench.write(|txn| txn.delete(RowKey::MfaDevice(bench.account(), format!("mfa/{cleo}").into())));
+        assert_eq!(say(&bench, request, cleo, true).unwrap_err(), GuardError::NotApprover);
+        say(&bench, request, ann, true).unwrap();
+        assert_eq!(say(&bench, request, ann, false).unwrap_err(), GuardError::SpokenAlready);
+        let unknown = Handle::random(&mut crate::testing::Seeded::new(7));
+        assert_eq!(say(&bench, unknown, bob, true).unwrap_err(), GuardError::NoSuchRequest);
+        say(&bench, request, bob, false).unwrap();
+        add_device(&bench, cleo);
+        let refused = say(&bench, request, cleo, true).unwrap_err();
+        assert_eq!(refused, GuardError::Decided("has been rejected"));
+        let late = asked(&bench, "later", 5);
+        bench.pass_seconds(REQUEST_SECONDS);
+        let refused = say(&bench, late, ann, true).unwrap_err();
+        assert_eq!(refused, GuardError::Decided("was not decided in time"));
+    }
+
+    #[test]
+    fn what_enough_have_agreed_to_can_still_be_rejected_until_it_is_used() {
+        let (bench, [ann, bob, _]) = guarded(1);
+        let request = asked(&bench, "drill", 5);
+        say(&bench, request, ann, true).unwrap();
+        say(&bench, request, bob, false).unwrap();
+        assert!(matches!(ask(&bench, "drill", 5), Ok(Consent::Awaited { is_new: true, .. })));
+    }
+
+    #[test]
+    fn requests_that_wait_are_bounded() {
+        let (bench, _) = guarded(1);
+        (0..REQUESTS_MAX).for_each(|number| {
+            asked(&bench, &format!("drill {number}"), 5);
+        });
+        assert_eq!(ask(&bench, "one more", 5), Err(GuardError::TooManyRequests));
+        bench.pass_seconds(REQUEST_SECONDS);
+        asked(&bench, "one more", 5);
+    }
+
+    /// One step in the life of an account.
+    #[derive(Debug, Clone, Copy)]
+    enum Deed {
+        ApiCreates,
+        HostCreates,
+        Lays { active: bool },
+        Passes { minutes: u8 },
+        Seals,
+        Unseals { minutes: u8 },
+    }
+
+    fn deed() -> impl Strategy<Value = Deed> {
+        prop_oneof![
+            Just(Deed::ApiCreates),
+            Just(Deed::HostCreates),
+            any::<bool>().prop_map(|active| Deed::Lays { active }),
+            (1..40u8).prop_map(|minutes| Deed::Passes { minutes }),
+            Just(Deed::Seals),
+            (1..=60u8).prop_map(|minutes| Deed::Unseals { minutes }),
+        ]
+    }
+
+    /// The root user's keys that requests can be signed with.
+    fn active_keys(bench: &Bench) -> BTreeSet<String> {
+        let state = bench.state();
+        let keys = state.account().root.access_keys.iter().filter_map(|id| state.access_key(*id));
+        keys.filter(|key| key.active).map(|key| key.id.to_string()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever the order of what root users, operators and the clock do.
+        #[test]
+        fn no_key_appears_or_comes_back_while_the_seal_is_closed(
+            deeds in proptest::collection::vec(deed(), 1..24),
+        ) {
+            let bench = sealed();
+            let account = bench.account();
+            for deed in deeds {
+                let (was_sealed, before) = (is_sealed(&bench), active_keys(&bench));
+                match deed {
+                    Deed::ApiCreates => {
+                        let input = api::CreateAccessKeyRequest { user_name: None };
+                        let made = bench.run(&CREATE_ACCESS_KEY, input).map_err(|failure| failure.code);
+                        prop_assert_eq!(made.err() == Some("AccessDenied"), was_sealed);
+                    }
+                    Deed::HostCreates => {
+                        let made = bench.write_with(|txn, now, random, vault| {
+                            accounts::create_root_access_key(txn, account, now, random, vault)
+                        });
+                        let refused = made.err() == Some(AccountError::Guard(GuardError::Sealed(account)));
+                        prop_assert_eq!(refused, was_sealed);
+                    }
+                    Deed::Lays { active } => {
+                        let keys = bench.state().account().root.access_keys.clone();
+                        let status =
+                            if active { api::StatusType::Active } else { api::StatusType::Inactive };
+                        for key in keys {
+                            let input = api::UpdateAccessKeyRequest {
+                                user_name: None,
+                                access_key_id: key.to_string(),
+                                status,
+                            };
+                            let put = bench.run(&UPDATE_ACCESS_KEY, input);
+                            prop_assert_eq!(put.is_err(), active && was_sealed);
+                        }
+                    }
+                    Deed::Passes { minutes } => bench.pass_seconds(i64::from(minutes) * 60),
+                    Deed::Seals => drop(act(&bench, |txn, id, _| seal(txn, id)).unwrap()),
+                    Deed::Unseals { minutes } => {
+                        act(&bench, |txn, id, now| unseal(txn, id, "drill", minutes, now)).unwrap();
+                    }
+                }
+                prop_assert!(!was_sealed || active_keys(&bench).is_subset(&before));
+            }
+        }
+    }
+}

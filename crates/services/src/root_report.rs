@@ -239,3 +239,87 @@ impl RootReport {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rootward_state::RowKey;
+    use rootward_state::entities::{Account, PasswordHash};
+
+    use super::*;
+    use crate::root_guard;
+    use crate::testing::Bench;
+
+    fn report(bench: &Bench) -> RootReport {
+        RootReport::new(&bench.state(), bench.now())
+    }
+
+    fn found(bench: &Bench) -> Vec<(&'static str, Severity)> {
+        report(bench).findings.iter().map(|finding| (finding.id, finding.severity)).collect()
+    }
+
+    fn seal(bench: &Bench) {
+        bench.write(|txn| drop(root_guard::seal(txn, bench.account()).unwrap()));
+    }
+
+    #[test]
+    fn sealed_root_user_without_credentials_is_protected() {
+        let bench = Bench::new();
+        assert_eq!(found(&bench), [("no-seal", Severity::High), ("no-approvals", Severity::Low)]);
+        seal(&bench);
+        assert_eq!(found(&bench), [("no-approvals", Severity::Low)]);
+        let report = report(&bench);
+        assert!(report.is_protected() && report.is_sealed && !report.has_password);
+        assert_eq!((report.last_used, report.devices.len(), report.keys.len()), (None, 0, 0));
+    }
+
+    #[test]
+    fn password_alone_is_critical_and_one_used_is_to_be_changed() {
+        let bench = Bench::new();
+        seal(&bench);
+        let mut account = Account::clone(bench.state().account());
+        account.root.password = Some(PasswordHash::new("$argon2id$"));
+        account.root.password_set = Some(bench.now());
+        account.root.password_used = Some(bench.now().plus_seconds(1));
+        bench.write(|txn| txn.put(RowKey::Account(bench.account()), account));
+        let all = [
+            ("no-mfa", Severity::Critical),
+            ("no-approvals", Severity::Low),
+            ("password-used", Severity::Low),
+        ];
+        assert_eq!(found(&bench), all);
+        let report = report(&bench);
+        assert!(!report.is_protected());
+        assert_eq!(report.last_used, Some(bench.now().plus_seconds(1)));
+    }
+
+    #[test]
+    fn key_is_worst_while_the_seal_is_broken() {
+        let bench = Bench::new();
+        bench
+            .write_with(|txn, now, random, vault| {
+                crate::accounts::create_root_access_key(txn, bench.account(), now, random, vault)
+            })
+            .unwrap();
+        let of_key = || found(&bench).into_iter().find(|(id, _)| *id == "root-access-key").unwrap().1;
+        assert_eq!(of_key(), Severity::Critical);
+        seal(&bench);
+        assert_eq!(of_key(), Severity::High);
+        bench.write(|txn| {
+            drop(root_guard::unseal(txn, bench.account(), "drill", 1, bench.now()).unwrap());
+        });
+        assert!(found(&bench).contains(&("unsealed", Severity::High)));
+        bench.pass_seconds(60);
+        assert!(!found(&bench).iter().any(|(id, _)| *id == "unsealed"));
+    }
+
+    #[test]
+    fn approvers_who_cannot_agree_are_told() {
+        let bench = Bench::new();
+        seal(&bench);
+        let ann = bench.add_user("ann");
+        let guard = RootGuard { approvals_required: 1, approvers: vec![ann], ..RootGuard::new() };
+        bench.write(|txn| txn.put(RowKey::RootGuard(bench.account()), guard));
+        assert_eq!(found(&bench), [("too-few-approvers", Severity::High)]);
+        assert_eq!(report(&bench).approvers, [("ann".to_owned(), false)]);
+    }
+}

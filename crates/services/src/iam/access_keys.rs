@@ -85,7 +85,7 @@ impl Whom {
     }
 }
 
-pub(super) static CREATE_ACCESS_KEY: Declaration<api::CreateAccessKey> = Declaration {
+pub(crate) static CREATE_ACCESS_KEY: Declaration<api::CreateAccessKey> = Declaration {
     effect: Effect::Write,
     callers: Callers::SecondFactor,
     rules: &[Rule {
@@ -162,7 +162,7 @@ fn status(key: &AccessKey) -> api::StatusType {
     if key.active { api::StatusType::Active } else { api::StatusType::Inactive }
 }
 
-pub(super) static UPDATE_ACCESS_KEY: Declaration<api::UpdateAccessKey> = Declaration {
+pub(crate) static UPDATE_ACCESS_KEY: Declaration<api::UpdateAccessKey> = Declaration {
     effect: Effect::Write,
     callers: Callers::SecondFactor,
     rules: &[Rule {

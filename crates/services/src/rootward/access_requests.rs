@@ -142,3 +142,142 @@ fn request(state: &AccountState, id: Handle, row: &RootAccess, now: Time) -> api
         approvals: approvals.collect(),
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use rootward_names::UniqueId;
+    use rootward_state::RowKey;
+    use rootward_state::entities::{Bound, CredentialOwner, Factor, MfaDevice, RootGuard, Totp};
+
+    use super::*;
+    use crate::testing::{Bench, Seeded};
+
+    pub(in super::super) fn add_device(bench: &Bench, user: UniqueId) {
+        let id: Box<str> = format!("mfa/{user}").into();
+        let device = MfaDevice {
+            id: id.clone(),
+            created: bench.now(),
+            tags: Vec::new(),
+            bound: Some(Bound { owner: CredentialOwner::User(user), at: bench.now() }),
+            factor: Factor::Totp(Totp { hardware: false, seed: [0; 8].into(), position: None }),
+        };
+        bench.write(|txn| txn.put(RowKey::MfaDevice(bench.account(), id), device));
+    }
+
+    pub(in super::super) fn say(
+        bench: &Bench,
+        request: &str,
+        approved: bool,
+    ) -> Result<api::RootAccessRequest, Failure> {
+        let request_id = request.to_owned();
+        if approved {
+            let input = api::ApproveRootAccessRequest { request_id };
+            bench.run(&APPROVE_ROOT_ACCESS, input).map(|output| output.request)
+        } else {
+            let input = api::RejectRootAccessRequest { request_id };
+            bench.run(&REJECT_ROOT_ACCESS, input).map(|output| output.request)
+        }
+    }
+
+    /// Requests to sign in, the later the younger; ann must agree.
+    fn asked(count: u64) -> (Bench, Vec<String>) {
+        let bench = Bench::new();
+        let ann = bench.add_user("ann");
+        add_device(&bench, ann);
+        let guard = RootGuard { approvals_required: 1, approvers: vec![ann], ..RootGuard::new() };
+        bench.write(|txn| txn.put(RowKey::RootGuard(bench.account()), guard));
+        let ids = (0..count).map(|number| {
+            let id = Handle::random(&mut Seeded::new(number));
+            let row = RootAccess {
+                purpose: Purpose::SignIn,
+                reason: format!("drill {number}").into(),
+                digest: [0; 32],
+                source_ip: "192.0.2.7".into(),
+                requested: bench.now(),
+                expires: bench.now().plus_seconds(3_600),
+                decisions: Vec::new(),
+                used: None,
+            };
+            bench.write(|txn| txn.put(RowKey::RootAccess(bench.account(), id), row));
+            bench.pass_seconds(1);
+            id.to_string()
+        });
+        let ids = ids.collect();
+        bench.call_as_user("ann");
+        bench.call_with_temporary(Some(bench.now()));
+        (bench, ids)
+    }
+
+    fn list(bench: &Bench, input: api::ListRootAccessRequestsRequest) -> api::ListRootAccessRequestsResponse {
+        bench.run(&LIST_ROOT_ACCESS_REQUESTS, input).unwrap()
+    }
+
+    #[test]
+    fn approver_with_a_second_factor_decides_once() {
+        let (bench, ids) = asked(2);
+        let [first, second] = &*ids else { panic!("two") };
+        let shown = say(&bench, first, true).unwrap();
+        assert_eq!(
+            (shown.status, shown.purpose),
+            (api::RootAccessRequestStatus::Approved, api::RootAccessPurpose::SignIn)
+        );
+        assert_eq!((shown.required, shown.approvals.len()), (1, 1));
+        assert_eq!((&*shown.approvals[0].user_name, shown.approvals[0].at), ("ann", bench.now()));
+        assert_eq!(say(&bench, first, true).unwrap_err().code, "ConflictException");
+        let shown = say(&bench, second, false).unwrap();
+        assert_eq!((shown.status, shown.approvals.len()), (api::RootAccessRequestStatus::Rejected, 0));
+        for unknown in ["nothing", &"0".repeat(32)] {
+            assert_eq!(say(&bench, unknown, true).unwrap_err().code, "ResourceNotFoundException");
+        }
+    }
+
+    #[test]
+    fn neither_root_nor_role_nor_key_nor_another_user_decides() {
+        let (bench, ids) = asked(1);
+        bench.call_as_user("ann");
+        assert!(say(&bench, &ids[0], true).unwrap_err().message.contains("second factor"));
+        bench.call_with_temporary(None);
+        assert!(say(&bench, &ids[0], true).unwrap_err().message.contains("second factor"));
+        bench.add_role("r");
+        bench.call_as_role("r");
+        assert_eq!(say(&bench, &ids[0], true).unwrap_err(), failures::only_users());
+        bench.call_as_root();
+        bench.call_with_temporary(Some(bench.now()));
+        assert_eq!(say(&bench, &ids[0], true).unwrap_err(), failures::only_users());
+        add_device(&bench, bench.add_user("bob"));
+        bench.call_as_user("bob");
+        bench.call_with_temporary(Some(bench.now()));
+        let refused = say(&bench, &ids[0], false).unwrap_err();
+        assert_eq!((refused.code, refused.status), ("AccessDenied", 403));
+        assert!(bench.state().root_accesses().iter().all(|(_, row)| row.decisions.is_empty()));
+    }
+
+    #[test]
+    fn requests_are_listed_newest_first_in_pages_and_by_status() {
+        let (bench, ids) = asked(3);
+        say(&bench, &ids[1], true).unwrap();
+        let (mut seen, mut next_token) = (Vec::new(), None);
+        loop {
+            let input =
+                api::ListRootAccessRequestsRequest { max_results: Some(1), next_token, ..Default::default() };
+            let page = list(&bench, input);
+            assert_eq!(page.requests.len(), 1);
+            seen.extend(page.requests.into_iter().map(|request| request.request_id));
+            next_token = page.next_token;
+            if next_token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, ids.iter().rev().cloned().collect::<Vec<_>>());
+        let status = Some(api::RootAccessRequestStatus::Approved);
+        let approved =
+            list(&bench, api::ListRootAccessRequestsRequest { status, ..Default::default() }).requests;
+        assert_eq!(approved.len(), 1);
+        assert_eq!((&approved[0].request_id, approved[0].reason.as_deref()), (&ids[1], Some("drill 1")));
+        bench.pass_seconds(3_600);
+        let expired = list(&bench, api::ListRootAccessRequestsRequest::default()).requests;
+        assert!(expired.iter().all(|request| request.status == api::RootAccessRequestStatus::Expired));
+        let input = api::ListRootAccessRequestsRequest { next_token: Some("x".into()), ..Default::default() };
+        assert_eq!(bench.run(&LIST_ROOT_ACCESS_REQUESTS, input).unwrap_err().code, "ValidationException");
+    }
+}

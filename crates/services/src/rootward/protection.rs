@@ -92,3 +92,35 @@ pub(super) fn approvers(guard: &RootGuard, state: &AccountState) -> api::RootApp
     let user_names = root_guard::approver_names(state, guard);
     api::RootApprovers { required: guard.approvals_required.into(), user_names }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    #[test]
+    fn what_the_report_says_is_shown() {
+        let bench = Bench::new();
+        bench.write(|txn| drop(root_guard::seal(txn, bench.account()).unwrap()));
+        let shown = bench.run(&GET_ROOT_PROTECTION, api::GetRootProtectionRequest::default()).unwrap();
+        assert_eq!(
+            (&*shown.account_id, &*shown.root_arn),
+            ("111122223333", "arn:aws:iam::111122223333:root")
+        );
+        assert_eq!((shown.email.expose(), shown.password_present), ("root@example.com", false));
+        assert_eq!((shown.seal.state, shown.seal.session_minutes), (api::SealState::Sealed, 60));
+        assert!(shown.protected && shown.approvers.user_names.is_empty());
+        let [finding] = &*shown.findings else { panic!("{:?}", shown.findings) };
+        assert_eq!((&*finding.id, finding.severity), ("no-approvals", api::FindingSeverity::Low));
+        assert!(finding.remedy.contains("rootward root approvers --account 111122223333"));
+    }
+
+    #[test]
+    fn it_is_authorized_on_the_root_user() {
+        let bench = Bench::new();
+        let input = api::GetRootProtectionRequest::default();
+        let (action, target) = bench.targets(&GET_ROOT_PROTECTION, &input).remove(0);
+        assert_eq!(action, "rootward:GetRootProtection");
+        assert_eq!(target.arn, "arn:aws:iam::111122223333:root");
+    }
+}
