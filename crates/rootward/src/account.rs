@@ -33,7 +33,7 @@ pub(crate) struct Create {
 
 pub(crate) fn run(command: Account) -> Outcome {
     let Account::Create(args) = command;
-    let password = match password(&args.password_file) {
+    let password = match first_line(&args.password_file) {
         Ok(password) => password,
         Err(error) => {
             return Outcome::Wrong(format!("cannot read `{}`: {error}", args.password_file.display()));
@@ -43,8 +43,8 @@ pub(crate) fn run(command: Account) -> Outcome {
     host(&data, Command::CreateAccount { name, email, password, admin })
 }
 
-/// The first line of a file, or of standard input for `-`.
-pub(crate) fn password(file: &std::path::Path) -> std::io::Result<Secret> {
+/// A secret: the first line of a file, or of standard input for `-`.
+pub(crate) fn first_line(file: &std::path::Path) -> std::io::Result<Secret> {
     let text = if file.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())?
     } else {

@@ -1,11 +1,11 @@
 //! `rootward root`: what the operator at this machine can do about a root user.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use rootward_names::AccountId;
-use rootward_server::operator::{self, Command};
+use rootward_server::operator::{self, Command, Secret};
 use serde_json::Value;
 
 use crate::text::printable;
@@ -28,6 +28,8 @@ pub(crate) enum Root {
     ResetPassword(ResetPassword),
     /// Take all MFA devices from the root user, and end its sessions.
     ResetMfa(OfAccount),
+    /// Take a hardware token with its seed into the account, for its root user or any of its users; EnableMFADevice binds it.
+    ImportToken(ImportToken),
 }
 
 #[derive(Args)]
@@ -95,6 +97,18 @@ pub(crate) struct ResetPassword {
     password_file: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub(crate) struct ImportToken {
+    #[command(flatten)]
+    of: OfAccount,
+    /// The serial number that is printed on the token.
+    #[arg(long, value_name = "SERIAL")]
+    serial: String,
+    /// A file whose first line is the seed that its maker has given with it, in hex or base32; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    seed_file: PathBuf,
+}
+
 pub(crate) fn run(command: Root) -> Outcome {
     match command {
         Root::Status(args) => status(&args),
@@ -108,6 +122,7 @@ pub(crate) fn run(command: Root) -> Outcome {
         }
         Root::CreateAccessKey(args) => create_access_key(&args),
         Root::ResetPassword(args) => reset_password(args),
+        Root::ImportToken(args) => import_token(args),
         Root::ResetMfa(OfAccount { account, data }) => host(&data, Command::ResetRootMfa { account }),
     }
 }
@@ -122,13 +137,22 @@ fn create_access_key(OfAccount { account, data }: &OfAccount) -> Outcome {
 
 fn reset_password(args: ResetPassword) -> Outcome {
     let ResetPassword { of: OfAccount { account, data }, password_file } = args;
-    let password = password_file.as_deref().map(|file| {
-        account::password(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))
-    });
-    match password.transpose() {
+    match password_file.as_deref().map(secret).transpose() {
         Ok(password) => host(&data, Command::ResetRootPassword { account, password }),
         Err(message) => Outcome::Wrong(message),
     }
+}
+
+fn import_token(args: ImportToken) -> Outcome {
+    let ImportToken { of: OfAccount { account, data }, serial: serial_number, seed_file } = args;
+    match secret(&seed_file) {
+        Ok(seed) => host(&data, Command::ImportHardwareToken { account, serial_number, seed }),
+        Err(message) => Outcome::Wrong(message),
+    }
+}
+
+fn secret(file: &Path) -> Result<Secret, String> {
+    account::first_line(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))
 }
 
 fn status(args: &Status) -> Outcome {

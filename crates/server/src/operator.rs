@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rootward_names::AccountId;
 use rootward_services::accounts::AccountError;
+use rootward_services::hardware_tokens::ImportError;
 use rootward_services::root_guard::GuardError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -86,6 +87,15 @@ pub enum Command {
     CreateRootAccessKey {
         /// Whose root user.
         account: AccountId,
+    },
+    /// Take a hardware token into an account; `EnableMFADevice` binds it.
+    ImportHardwareToken {
+        /// Whose token.
+        account: AccountId,
+        /// What is printed on it.
+        serial_number: String,
+        /// What its maker has given with it.
+        seed: Secret,
     },
     /// Set who must agree to a use of a root user, and how long its sessions last.
     PutRootAccessSettings {
@@ -188,6 +198,12 @@ impl From<AccountError> for OperatorError {
     }
 }
 
+impl From<ImportError> for OperatorError {
+    fn from(error: ImportError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
 impl From<GuardError> for OperatorError {
     fn from(error: GuardError) -> Self {
         Self::Refused(error.to_string())
@@ -213,6 +229,7 @@ impl Command {
             | Self::WhoCan { .. } => true,
             Self::CreateAccount { .. }
             | Self::CreateRootAccessKey { .. }
+            | Self::ImportHardwareToken { .. }
             | Self::PutRootAccessSettings { .. }
             | Self::ResetRootMfa { .. }
             | Self::ResetRootPassword { .. }
@@ -349,6 +366,9 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
             node.create_account(&name, &email, password.expose(), admin.as_deref())
         }
         Command::CreateRootAccessKey { account } => node.create_root_access_key(account),
+        Command::ImportHardwareToken { account, serial_number, seed } => {
+            node.import_hardware_token(account, &serial_number, seed.expose())
+        }
         Command::PutRootAccessSettings { account, required, users, session_minutes } => {
             node.put_root_access_settings(account, required, &users, session_minutes)
         }

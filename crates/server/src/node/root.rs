@@ -1,8 +1,10 @@
 //! Host commands about root users: how they are guarded, and help for those who are locked out.
 
 use rootward_auth::password::Password;
+use rootward_auth::totp::Seed;
 use rootward_names::{AccountId, Handle, Time};
 use rootward_services::accounts::AccountError;
+use rootward_services::hardware_tokens::import_hardware_token;
 use rootward_services::root_guard::{self, Settings};
 use rootward_services::root_report::{Device, DeviceKind, Finding, Key, RootReport, Severity};
 use rootward_services::root_user;
@@ -120,6 +122,24 @@ impl Node {
             "MfaDevicesRemoved": unbound.devices,
             "SessionsEnded": unbound.sessions.len(),
         }))
+    }
+
+    /// Takes a hardware token into an account.
+    pub(crate) fn import_hardware_token(
+        &self,
+        account: AccountId,
+        serial_number: &str,
+        seed: &str,
+    ) -> Result<Value, OperatorError> {
+        let parameters = json!({ "accountId": account.to_string(), "serialNumber": serial_number });
+        let seed = Seed::import(seed).map_err(|error| OperatorError::Refused(error.to_string()));
+        let seed =
+            seed.inspect_err(|error| self.record_refused("ImportHardwareToken", &parameters, error))?;
+        self.host_write("ImportHardwareToken", &parameters, |txn, now, random| {
+            import_hardware_token(txn, account, serial_number, &seed, now, random, &self.vault)?;
+            Ok(Changed { account: Some(account), elements: Value::Null, result: () })
+        })?;
+        Ok(json!({ "AccountId": account.to_string(), "SerialNumber": serial_number }))
     }
 
     fn change_guard(
