@@ -15,6 +15,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -41,9 +42,16 @@ NEW_PASSWORD = "amber-Heron+58-ladders"
 TIMEOUT = 30
 
 _numbers = itertools.count(1)
-_session = boto3.session.Session(region_name="us-east-1")
+# Our own service is spoken by the clients of AWS once they are given its model.
+_models = tempfile.TemporaryDirectory()
+_ours = Path(_models.name, "rootward", "2026-12-01")
+_ours.mkdir(parents=True)
+shutil.copy(ROOT / "models" / "rootward.json", _ours / "service-2.json")
+_botocore = botocore.session.get_session()
+_botocore.get_component("data_loader").search_paths.append(_models.name)
+_session = boto3.session.Session(region_name="us-east-1", botocore_session=_botocore)
 _making_clients = threading.Lock()  # a session makes one client at a time
-MODELS = {name: botocore.session.get_session().get_service_model(name) for name in ("iam", "sts")}
+MODELS = {name: _botocore.get_service_model(name) for name in ("iam", "rootward", "sts")}
 
 
 class Credentials(NamedTuple):
@@ -218,6 +226,10 @@ class Principal:
     def sts(self):
         return self.client("sts")
 
+    @property
+    def rootward(self):
+        return self.client("rootward")
+
     def assume(self, role, session="session", **arguments):
         answer = self.sts.assume_role(RoleArn=role["Arn"], RoleSessionName=session, **arguments)
         user = answer["AssumedRoleUser"]
@@ -285,8 +297,14 @@ class Account(Principal):
             UserName=user.name, SerialNumber=device.serial, AuthenticationCode1=one, AuthenticationCode2=two)
         return device
 
+    def unseal(self, minutes=60):
+        """Breaks the seal on the root user, without which it has no keys."""
+        of = ("--account", self.account)
+        return self.server.host("root", "unseal", *of, "--reason", "tests", "--minutes", str(minutes))
+
     def root(self):
         """The root user by key."""
+        self.unseal()
         key = json.loads(self.server.host("root", "create-access-key", "--account", self.account))["AccessKey"]
         self.server.secrets.add(key["SecretAccessKey"])
         return Principal(self.server, Credentials.of(key), self.root_arn)
@@ -413,12 +431,13 @@ def every_page(call, members, size=2, **arguments):
 # What refusals look like
 
 STATUS = {
-    "AccessDenied": 403, "DeleteConflict": 409, "EntityAlreadyExists": 409, "ExpiredToken": 403,
-    "IncompleteSignature": 400, "InvalidAction": 400, "InvalidAuthenticationCode": 403, "InvalidClientTokenId": 403,
-    "InvalidInput": 400, "InvalidParameterValue": 400, "InvalidUserType": 400, "LimitExceeded": 409,
-    "MalformedPolicyDocument": 400, "MissingAuthenticationToken": 403, "NoSuchEntity": 404, "NotImplemented": 501,
-    "PackedPolicyTooLarge": 400, "PasswordPolicyViolation": 400, "ReportNotPresent": 410, "SignatureDoesNotMatch": 403,
-    "Throttling": 400, "UnmodifiableEntity": 400, "ValidationError": 400,
+    "AccessDenied": 403, "AccessDeniedException": 403, "ConflictException": 409, "DeleteConflict": 409,
+    "EntityAlreadyExists": 409, "ExpiredToken": 403, "IncompleteSignature": 400, "InvalidAction": 400,
+    "InvalidAuthenticationCode": 403, "InvalidClientTokenId": 403, "InvalidInput": 400, "InvalidParameterValue": 400,
+    "InvalidUserType": 400, "LimitExceeded": 409, "MalformedPolicyDocument": 400, "MissingAuthenticationToken": 403,
+    "NoSuchEntity": 404, "NotImplemented": 501, "PackedPolicyTooLarge": 400, "PasswordPolicyViolation": 400,
+    "ReportNotPresent": 410, "ResourceNotFoundException": 404, "SignatureDoesNotMatch": 403, "Throttling": 400,
+    "UnmodifiableEntity": 400, "ValidationError": 400, "ValidationException": 400,
 }
 
 
@@ -429,7 +448,9 @@ def refused(code, message=None):
         yield caught
     answer = caught.value.response
     shown = answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"].get("Type")
-    assert shown == (code, STATUS[code], "Receiver" if STATUS[code] >= 500 else "Sender"), answer
+    # Whose fault it was is told in the XML protocols.
+    fault = None if code.endswith("Exception") else "Receiver" if STATUS[code] >= 500 else "Sender"
+    assert shown == (code, STATUS[code], fault), answer
     if message is not None:
         assert answer["Error"]["Message"] == message, f"{answer['Error']['Message']!r} is not {message!r}"
 

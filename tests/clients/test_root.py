@@ -54,6 +54,7 @@ def test_root_keys_are_roots_alone(server):
 
 def test_host_command_warns_and_is_audited(server):
     account = server.account()
+    account.unseal()
     done = subprocess.run([BINARY, "root", "create-access-key", "--account", account.account, "--data", server.data],
                           capture_output=True, text=True)
     assert done.returncode == 0 and "warning" in done.stderr

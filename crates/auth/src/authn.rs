@@ -1,8 +1,8 @@
 //! Authentication: from a signed request to the principal that signed it.
 //!
 //! Order of the answers: no claim at all, malformed or late claim, wrong scope, unknown or inactive key or one of another
-//! partition, unusable session token, suspended account, signature. Everything about a key or token is resolved before the signature is
-//! checked, because that is where the secret comes from; nothing about it is *told* that AWS does not tell.
+//! partition, unusable session token, suspended account, signature, sealed root user. Everything about a key or token is resolved before
+//! the signature is checked, because that is where the secret comes from; nothing about it is *told* that AWS does not tell.
 //!
 //! DIFFERENCE: any region is accepted in the scope, also for the global services. Clients that are pointed at an endpoint
 //! of their own sign with the region they are configured for.
@@ -17,6 +17,7 @@ use rootward_state::World;
 use rootward_state::entities::{AccessKey, AccountStatus, CredentialOwner, Role, SessionKind, User};
 use rootward_store::vault::Vault;
 
+use crate::guard;
 use crate::session::{Claims, Holder, SecretAccessKey, Session, Tokens};
 use crate::{Credential, FederatedUser, Identity, Principal, RoleSession, SignIn};
 
@@ -97,6 +98,8 @@ pub enum Unauthenticated {
     SandboxAccount(AccountId),
     /// The claim does not hold.
     Refused(Refusal),
+    /// The claim holds, and its maker is a root user whom the seal keeps out.
+    Sealed(Box<Authenticated>),
     /// The account is suspended.
     Suspended,
     /// A foreign key of the sandbox in a request that a web page could have had sent.
@@ -117,6 +120,7 @@ impl Unauthenticated {
                 ("MissingAuthenticationToken", 403, "Request is missing Authentication Token".into())
             }
             Self::Refused(refusal) => (refusal.code().as_str(), status(refusal.code()), refusal.to_string()),
+            Self::Sealed(caller) => ("AccessDenied", 403, sealed(caller.principal.account)),
             Self::Suspended => {
                 ("OptInRequired", 403, "The AWS Access Key Id needs a subscription for the service".into())
             }
@@ -131,6 +135,14 @@ impl Unauthenticated {
             other => other.answer().2,
         }
     }
+}
+
+fn sealed(account: AccountId) -> String {
+    format!(
+        "The root user of account {account} is sealed: its access keys are not taken, nor are sessions that were made with them. \
+         Work as an IAM user; or sign in as the root user, or have it unsealed on the host with \
+         `rootward root unseal --account {account} --reason TEXT`."
+    )
 }
 
 const WEB_PAGE: &str = "A key that the sandbox has not issued is not taken from web pages: send the request by POST, and \
@@ -182,7 +194,11 @@ impl Authenticator {
         let key = self.signing_key(&signer, scoped.claim().scope()).ok_or(Unauthenticated::InvalidKey)?;
         let verified = scoped.verify(body, &key.key)?;
         let region = verified.claim().scope().region().into();
-        Ok(Authenticated { principal: signer.principal(), region })
+        let caller = Authenticated { principal: signer.principal(), region };
+        if is_kept_out(world, &caller.principal, now.sessions) {
+            return Err(Unauthenticated::Sealed(Box::new(caller)));
+        }
+        Ok(caller)
     }
 
     /// Whether the partition of this region knows the key. A sandbox is in every partition at once, and ARNs in policies
@@ -274,14 +290,23 @@ impl Signer {
 /// credentials. Nothing is proved by it; whoever asks has kept the opened token since it was.
 ///
 /// # Errors
-/// [`Unauthenticated`]: the credentials are over, or whoever they are of is gone.
+/// [`Unauthenticated`]: the credentials are over, or whoever they are of is gone or kept out by the seal.
 pub fn holder(world: &World, session: Arc<Session>, now: Time) -> Result<Principal, Unauthenticated> {
     if session.claims.expires <= now || is_signed_out(world, &session, now) {
         return Err(Unauthenticated::Expired);
     }
     let signer = temporary(world, session).ok_or(Unauthenticated::InvalidKey)?;
     check_active(world, signer.account)?;
-    Ok(signer.principal())
+    let principal = signer.principal();
+    if is_kept_out(world, &principal, now) {
+        let region = principal.partition.global_region().into();
+        return Err(Unauthenticated::Sealed(Box::new(Authenticated { principal, region })));
+    }
+    Ok(principal)
+}
+
+fn is_kept_out(world: &World, principal: &Principal, now: Time) -> bool {
+    world.account(principal.account).is_some_and(|state| guard::keeps_out(state.root_guard(), principal, now))
 }
 
 fn check_active(world: &World, account: AccountId) -> Result<(), Unauthenticated> {

@@ -1,12 +1,45 @@
-//! Approvals: whether those who must agree to a use of the root user have agreed.
+//! How a root user is guarded: whom the seal keeps out, and whether those who must agree to a use of the root user have agreed.
 //!
-//! Everything is judged as it stands when the root user is to be used, not as it stood when somebody asked or agreed: an
+//! A sealed root user is one who signs in, with a reason, for some minutes. An access key gives no reason and does not end, so
+//! while the seal is closed no key of the root user is taken, nor what was made with one: a key made while the seal was broken
+//! would outlive it otherwise.
+//!
+//! Of approvals everything is judged as it stands when the root user is to be used, not as it stood when somebody asked or agreed: an
 //! approval counts only while its giver still exists, is still an approver and still has a second factor; how many are needed is
 //! what the guard says now. One rejection by an approver is enough to refuse.
 
 use rootward_names::{Time, UniqueId};
 use rootward_state::AccountState;
-use rootward_state::entities::{CredentialOwner, RootAccess, User};
+use rootward_state::entities::{CredentialOwner, RootAccess, RootGuard, User};
+
+use crate::{Credential, Identity, Principal};
+
+/// The longest reason for a use of the root user, in characters.
+pub const REASON_CHARS_MAX: usize = 256;
+/// How long others have to decide on a request for root access.
+pub const REQUEST_SECONDS: i64 = 3_600;
+
+/// Whether this can be read as a reason: no control characters, neither nothing nor too much.
+pub fn is_reason(text: &str) -> bool {
+    (1..=REASON_CHARS_MAX).contains(&text.chars().count())
+        && !text.trim().is_empty()
+        && !text.chars().any(char::is_control)
+}
+
+/// Whether the seal keeps this principal out: a root user by access key, or by a session that an API made of one; or a federated
+/// user who came from there. Keys that the sandbox takes at their word are no keys of the root user.
+pub fn keeps_out(guard: &RootGuard, principal: &Principal, now: Time) -> bool {
+    let is_roots = match &principal.identity {
+        Identity::Root => true,
+        Identity::FederatedUser(user) => user.by.is_none(),
+        Identity::RoleSession(_) | Identity::User(_) => false,
+    };
+    let is_by_key = match principal.credential {
+        Credential::LongTerm(_) | Credential::Temporary { sign_in: None, .. } => true,
+        Credential::Foreign(_) | Credential::Temporary { sign_in: Some(_), .. } => false,
+    };
+    is_roots && is_by_key && guard.is_sealed(now)
+}
 
 /// How a request for root access stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

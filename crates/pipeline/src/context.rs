@@ -1,6 +1,7 @@
 //! What an operation is given besides its input and its transaction.
 
 use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rootward_auth::Principal;
@@ -34,6 +35,8 @@ pub struct OpContext<'r> {
     pub now: Time,
     /// The same by the machine's clock: what codes by time are held against. Differs in a seeded sandbox only.
     pub machine_now: Time,
+    /// From where.
+    pub source_ip: IpAddr,
     /// Who calls.
     pub principal: &'r Principal,
     /// The region of the credential scope.
@@ -48,7 +51,7 @@ pub struct OpContext<'r> {
 }
 
 impl<'r> OpContext<'r> {
-    /// The circumstances of one call, at `now` by every clock.
+    /// The circumstances of one call on this machine, at `now` by every clock.
     pub fn new(
         now: Time,
         principal: &'r Principal,
@@ -57,8 +60,9 @@ impl<'r> OpContext<'r> {
         random: &'r mut dyn Random,
     ) -> Self {
         let Tools { vault, tokens, hasher, guesses } = *tools;
+        let (machine_now, source_ip) = (now, IpAddr::V4(Ipv4Addr::LOCALHOST));
         let random = RefCell::new(random);
-        Self { now, machine_now: now, principal, region, vault, tokens, hasher, guesses, random }
+        Self { now, machine_now, source_ip, principal, region, vault, tokens, hasher, guesses, random }
     }
 
     /// The caller's account.

@@ -21,6 +21,8 @@ pub struct Failure {
     pub members: Members,
     /// What went wrong where it was our fault: for the log, never for the caller.
     pub cause: Option<Cow<'static, str>>,
+    /// What the operation has written is kept all the same.
+    pub keeps_writes: bool,
 }
 
 impl Failure {
@@ -31,7 +33,14 @@ impl Failure {
 
     /// A failure whose code no model has, as the service was seen to answer it.
     pub fn unmodelled(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into(), members: Members::new(), cause: None }
+        Self {
+            code,
+            status,
+            message: message.into(),
+            members: Members::new(),
+            cause: None,
+            keeps_writes: false,
+        }
     }
 
     /// The same failure with the members of its shape, for example `account::ValidationException`.
@@ -41,6 +50,13 @@ impl Failure {
             Ok(members) => Self { members, ..self },
             Err(mismatch) => Self::internal(mismatch.to_string()),
         }
+    }
+
+    /// The same failure of a call that has got somewhere: what it has written is committed before it is answered. For writing
+    /// operations that take more than one call, such as one that others must agree to first.
+    #[must_use]
+    pub fn keeping_writes(self) -> Self {
+        Self { keeps_writes: true, ..self }
     }
 
     /// `ValidationError`, 400.
@@ -81,7 +97,7 @@ impl std::error::Error for Failure {}
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let fault = if failure.is_sender_fault() { Fault::Sender } else { Fault::Receiver };
-        let Failure { code, status, message, members, cause } = failure;
+        let Failure { code, status, message, members, cause, keeps_writes: _ } = failure;
         Self { code: code.into(), status, fault, message, members, cause }
     }
 }

@@ -136,7 +136,8 @@ struct Attempt<'r> {
 
 /// What a call that ran leaves behind.
 struct Ran {
-    output: Output,
+    /// A failure keeps what the operation has written.
+    output: Result<Output, Failure>,
     txn: Txn,
     /// What it was allowed to change or to issue credentials for; what is only read is not told.
     touched: Vec<Touched>,
@@ -331,6 +332,12 @@ impl Pipeline {
     ) -> Error {
         let (code, status, message) = refusal.answer();
         let error = Error::from(Failure::unmodelled(code, status, message)).in_protocol(attempt.protocol);
+        // The signature holds, so who it was is known, and nobody else can fill the log with it.
+        if let Unauthenticated::Sealed(caller) = refusal {
+            let event = attempt.event(Caller::Known(&caller.principal), &caller.region, None);
+            let ended = Ended::Failed { code: &error.code, message: &error.message };
+            return self.record(&event, &ended, None).await.err().unwrap_or(error);
+        }
         let credential = rootward_sigv4::stated_credential(&parts(request)).unwrap_or_default();
         let key = credential.split('/').next().unwrap_or_default();
         let account = key.parse().ok().and_then(AccessKeyId::account);
@@ -366,7 +373,7 @@ impl Pipeline {
                 }
                 let ended = Ended::Succeeded { response: None, touched: &ran.touched };
                 self.record(&event, &ended, ran.other).await?;
-                Ok(ran.output)
+                ran.output.map_err(Error::from)
             }
             effect @ (Effect::Issue | Effect::Write) => {
                 self.write(attempt, caller, effect, &*call, event).await
@@ -375,7 +382,7 @@ impl Pipeline {
     }
 
     /// Runs and commits together with the record, again as long as the commit loses races. What was issued without a write
-    /// is only recorded.
+    /// is only recorded. A failure that keeps its writes is recorded behind them, like every failure.
     async fn write(
         &self,
         attempt: &Attempt<'_>,
@@ -389,15 +396,17 @@ impl Pipeline {
         }
         for _ in 0..ATTEMPTS_MAX {
             let Ran { output, mut txn, touched, other } = self.run(attempt, caller, call)?;
-            let response = trail::shown(&*output)?;
-            let ended = Ended::Succeeded { response: response.as_deref(), touched: &touched };
-            if effect == Effect::Issue && txn.is_read_only() {
-                self.record(&event, &ended, other).await?;
-                return Ok(output);
+            if let Ok(succeeded) = &output {
+                let response = trail::shown(&**succeeded)?;
+                let ended = Ended::Succeeded { response: response.as_deref(), touched: &touched };
+                if effect == Effect::Issue && txn.is_read_only() {
+                    self.record(&event, &ended, other).await?;
+                    return output.map_err(Error::from);
+                }
+                self.setup.trail.put(&mut txn, &event, &ended, other, &mut self.draw());
             }
-            self.setup.trail.put(&mut txn, &event, &ended, other, &mut self.draw());
             match self.commit(txn).await {
-                Ok(()) => return Ok(output),
+                Ok(()) => return output.map_err(Error::from),
                 Err(CommitError::Conflict) => {}
                 Err(error @ CommitError::TooLarge { .. }) => return Err(too_large(&error)),
                 Err(error @ CommitError::Unavailable(_)) => {
@@ -417,6 +426,7 @@ impl Pipeline {
         let ctx = OpContext {
             now: attempt.now,
             machine_now: self.setup.source.machine_now(),
+            source_ip: attempt.origin.address,
             principal: &caller.principal,
             region: &caller.region,
             vault: &self.setup.vault,
@@ -435,7 +445,10 @@ impl Pipeline {
             }
             authz::authorize(&world, &caller.principal, &facts, &check, context).map_err(Failure::from)
         })?;
-        let output = call.run(allowed, &ctx, &mut txn)?;
+        let output = match call.run(allowed, &ctx, &mut txn) {
+            Err(failure) if !failure.keeps_writes => return Err(failure),
+            output => output,
+        };
         Ok(Ran { output, txn, touched, other })
     }
 

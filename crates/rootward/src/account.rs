@@ -43,7 +43,7 @@ pub(crate) fn run(command: Account) -> Outcome {
     host(&data, Command::CreateAccount { name, email, password, admin })
 }
 
-/// A secret that a file, or standard input for `-`, begins with.
+/// A secret: the first line of a file, or of standard input for `-`.
 pub(crate) fn first_line(file: &std::path::Path) -> std::io::Result<Secret> {
     let text = if file.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())?

@@ -1,19 +1,39 @@
 //! `rootward root`: what the operator at this machine can do about a root user.
 
-use clap::{Args, Subcommand};
-use rootward_names::AccountId;
-use rootward_server::operator::Command;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use crate::{Data, Outcome, host};
+use clap::{Args, Subcommand, ValueEnum};
+use rootward_names::AccountId;
+use rootward_server::operator::{self, Command, Secret};
+use serde_json::Value;
+
+use crate::text::printable;
+use crate::{Data, Outcome, account, failed, host};
 
 #[derive(Subcommand)]
 pub(crate) enum Root {
-    /// Make an access key for a root user and print it as JSON. Better not to: make an IAM user instead.
-    CreateAccessKey(CreateAccessKey),
+    /// Show how root users are guarded: what they have, who may use them, and what is to be mended, each with how.
+    Status(Status),
+    /// Close the seal: no access key of the root user is made or taken, and a sign-in gives a reason and ends by itself.
+    Seal(OfAccount),
+    /// Break the seal for some minutes; it closes by itself. Access keys can be made and used meanwhile.
+    Unseal(Unseal),
+    /// Set which users must agree to a use of the root user, and how long its sessions last. Each needs an MFA device.
+    Approvers(Approvers),
+    /// Make an access key for a root user and print it as JSON; only while the seal is broken. Better not to: make an IAM user
+    /// instead.
+    CreateAccessKey(OfAccount),
+    /// Give the root user another password, and end its sessions.
+    ResetPassword(ResetPassword),
+    /// Take all MFA devices from the root user, and end its sessions.
+    ResetMfa(OfAccount),
+    /// Take a hardware token with its seed into the account, for its root user or any of its users; EnableMFADevice binds it.
+    ImportToken(ImportToken),
 }
 
 #[derive(Args)]
-pub(crate) struct CreateAccessKey {
+pub(crate) struct OfAccount {
     /// The account, twelve digits.
     #[arg(long, value_name = "ID")]
     account: AccountId,
@@ -21,11 +41,233 @@ pub(crate) struct CreateAccessKey {
     data: Data,
 }
 
+#[derive(Args)]
+pub(crate) struct Status {
+    /// Only this account's root user.
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(flatten)]
+    data: Data,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For programs.
+    Json,
+    /// For people.
+    Text,
+}
+
+#[derive(Args)]
+pub(crate) struct Unseal {
+    #[command(flatten)]
+    of: OfAccount,
+    /// Why: 1-256 characters, on record.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// For how many minutes.
+    #[arg(long, default_value_t = 60, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=60))]
+    minutes: u8,
+}
+
+#[derive(Args)]
+pub(crate) struct Approvers {
+    #[command(flatten)]
+    of: OfAccount,
+    /// How many of the named users must agree; 0: nobody is asked.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=10))]
+    required: u8,
+    /// A user who is asked; several with several of these, at most ten. Those named before are replaced.
+    #[arg(long, value_name = "NAME")]
+    user: Vec<String>,
+    /// How long sessions of the sealed root user last, in minutes [default: as before].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(5..=60))]
+    session_minutes: Option<u8>,
+}
+
+#[derive(Args)]
+pub(crate) struct ResetPassword {
+    #[command(flatten)]
+    of: OfAccount,
+    /// A file whose first line is the new password; `-` reads standard input [default: one is made and printed].
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct ImportToken {
+    #[command(flatten)]
+    of: OfAccount,
+    /// The serial number that is printed on the token.
+    #[arg(long, value_name = "SERIAL")]
+    serial: String,
+    /// A file whose first line is the seed that its maker has given with it, in hex or base32; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    seed_file: PathBuf,
+}
+
 pub(crate) fn run(command: Root) -> Outcome {
-    let Root::CreateAccessKey(CreateAccessKey { account, data }) = command;
+    match command {
+        Root::Status(args) => status(&args),
+        Root::Seal(OfAccount { account, data }) => host(&data, Command::SealRoot { account }),
+        Root::Unseal(Unseal { of: OfAccount { account, data }, reason, minutes }) => {
+            host(&data, Command::UnsealRoot { account, reason, minutes })
+        }
+        Root::Approvers(Approvers { of, required, user, session_minutes }) => {
+            let OfAccount { account, data } = of;
+            host(&data, Command::PutRootAccessSettings { account, required, users: user, session_minutes })
+        }
+        Root::CreateAccessKey(args) => create_access_key(&args),
+        Root::ResetPassword(args) => reset_password(args),
+        Root::ImportToken(args) => import_token(args),
+        Root::ResetMfa(OfAccount { account, data }) => host(&data, Command::ResetRootMfa { account }),
+    }
+}
+
+fn create_access_key(OfAccount { account, data }: &OfAccount) -> Outcome {
     eprintln!(
         "rootward: warning: a root access key can do everything in account {account} and no policy limits it; \
          delete it as soon as the task is done"
     );
-    host(&data, Command::CreateRootAccessKey { account })
+    host(data, Command::CreateRootAccessKey { account: *account })
+}
+
+fn reset_password(args: ResetPassword) -> Outcome {
+    let ResetPassword { of: OfAccount { account, data }, password_file } = args;
+    match password_file.as_deref().map(secret).transpose() {
+        Ok(password) => host(&data, Command::ResetRootPassword { account, password }),
+        Err(message) => Outcome::Wrong(message),
+    }
+}
+
+fn import_token(args: ImportToken) -> Outcome {
+    let ImportToken { of: OfAccount { account, data }, serial: serial_number, seed_file } = args;
+    match secret(&seed_file) {
+        Ok(seed) => host(&data, Command::ImportHardwareToken { account, serial_number, seed }),
+        Err(message) => Outcome::Wrong(message),
+    }
+}
+
+fn secret(file: &Path) -> Result<Secret, String> {
+    account::first_line(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))
+}
+
+fn status(args: &Status) -> Outcome {
+    let answer = match operator::run(&args.data.location(), Command::RootStatus { account: args.account }) {
+        Ok(answer) => answer,
+        Err(error) => return failed(&error),
+    };
+    let mut out = std::io::stdout().lock();
+    // Whoever does not read on has seen enough.
+    let _ = match args.format {
+        Format::Json => writeln!(out, "{answer:#}"),
+        Format::Text => {
+            let users = list(&answer, "/RootUsers");
+            users.iter().enumerate().try_for_each(|(place, user)| {
+                if place > 0 {
+                    writeln!(out)?;
+                }
+                print(&mut out, user)
+            })
+        }
+    };
+    Outcome::Fine
+}
+
+fn print(out: &mut impl Write, user: &Value) -> std::io::Result<()> {
+    let (id, name, email) = (text(user, "/AccountId"), text(user, "/AccountName"), text(user, "/Email"));
+    let protected = if user["Protected"] == true { "protected" } else { "not protected" };
+    writeln!(out, "{id}  {name}  {email}  {protected}")?;
+    let lines = [
+        ("password", password(user)),
+        ("MFA devices", devices(user)),
+        ("access keys", keys(user)),
+        ("seal", seal(user)),
+        ("approvers", approvers(user)),
+        ("last used", or(text(user, "/LastUsed"), "never")),
+    ];
+    for (label, line) in lines {
+        writeln!(out, "  {label:<12} {line}")?;
+    }
+    for finding in list(user, "/Findings") {
+        let severity = text(finding, "/Severity").to_lowercase();
+        writeln!(out, "  {severity:<12} {}", text(finding, "/Message"))?;
+        writeln!(out, "  {:<12} mend: {}", "", text(finding, "/Remedy"))?;
+    }
+    Ok(())
+}
+
+fn password(user: &Value) -> String {
+    if user["PasswordPresent"] != true {
+        return "none".into();
+    }
+    let age = user.pointer("/PasswordAgeDays").and_then(Value::as_i64);
+    let set = age.map_or_else(|| "set".to_owned(), |days| format!("set {days} days ago"));
+    format!("{set}, last used {}", or(text(user, "/PasswordLastUsed"), "never"))
+}
+
+fn devices(user: &Value) -> String {
+    let devices = list(user, "/MfaDevices");
+    let of_kind = |kind, name| {
+        let count = devices.iter().filter(|device| text(device, "/Type") == kind).count();
+        (count > 0).then(|| format!("{count} {name}"))
+    };
+    let kinds =
+        [of_kind("PASSKEY", "passkey"), of_kind("VIRTUAL", "virtual"), of_kind("HARDWARE", "hardware")];
+    let shown = kinds.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    match (shown.is_empty(), text(user, "/MfaMissingSince")) {
+        (true, since) if !since.is_empty() => format!("none; signs in without since {since}"),
+        (true, _) => "none".into(),
+        (false, _) => shown,
+    }
+}
+
+fn keys(user: &Value) -> String {
+    let shown = list(user, "/AccessKeys").iter().map(|key| {
+        let used = or(text(key, "/LastUsed"), "never");
+        format!("{} {}, last used {used}", text(key, "/AccessKeyId"), text(key, "/Status").to_lowercase())
+    });
+    or(shown.collect::<Vec<_>>().join("; "), "none")
+}
+
+fn seal(user: &Value) -> String {
+    match &*text(user, "/Seal/State") {
+        "UNSEALED" => {
+            format!("broken until {}: {}", text(user, "/Seal/UnsealedUntil"), text(user, "/Seal/Reason"))
+        }
+        "NONE" => "none".into(),
+        _ => format!("closed; sessions of {} minutes", number(user, "/SessionMinutes")),
+    }
+}
+
+fn approvers(user: &Value) -> String {
+    let users = list(user, "/Approvers/Users");
+    if users.is_empty() {
+        return "nobody is asked".into();
+    }
+    let names = users.iter().map(|one| {
+        let able = if one["CanApprove"] == true { "" } else { " (has no MFA device)" };
+        format!("{}{able}", text(one, "/UserName"))
+    });
+    let required = number(user, "/Approvers/Required");
+    format!("{required} of {}: {}", users.len(), names.collect::<Vec<_>>().join(", "))
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).and_then(Value::as_str).map(printable).unwrap_or_default()
+}
+
+fn number(value: &Value, pointer: &str) -> i64 {
+    value.pointer(pointer).and_then(Value::as_i64).unwrap_or_default()
+}
+
+fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn or(text: String, without: &str) -> String {
+    if text.is_empty() { without.to_owned() } else { text }
 }

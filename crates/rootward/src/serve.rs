@@ -22,6 +22,9 @@ pub(crate) struct Serve {
     /// Make ids, secrets and times reproducible; sandbox only.
     #[arg(long, requires = "sandbox", value_name = "N")]
     seed: Option<u64>,
+    /// Seal the root users of the sandbox as those of a data folder are; keys that were not issued here stay root users.
+    #[arg(long, requires = "sandbox")]
+    sealed: bool,
     /// Certificate chain (PEM); read again on SIGHUP.
     #[arg(long, requires = "tls_key", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -52,8 +55,11 @@ pub(crate) fn run(args: Serve) -> Outcome {
     if let Err(message) = start_logging(&args) {
         return Outcome::Wrong(message);
     }
-    let state =
-        if args.sandbox { State::Sandbox { seed: args.seed } } else { State::Durable(args.data.location()) };
+    let state = if args.sandbox {
+        State::Sandbox { seed: args.seed, sealed: args.sealed }
+    } else {
+        State::Durable(args.data.location())
+    };
     let tls = args.tls_cert.zip(args.tls_key).map(|(certificates, key)| TlsFiles { certificates, key });
     let (url, mfa_grace_days) = (args.url, args.mfa_grace_days);
     let options = Options { listen: args.listen, state, tls, url, mfa_grace_days };

@@ -1,6 +1,7 @@
 //! A node: store, state, audit log and the path of requests, opened together and closed together.
 
 mod alerts;
+mod root;
 
 use std::fs::DirBuilder;
 use std::num::NonZeroUsize;
@@ -20,6 +21,7 @@ use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Arn, Partition, Random, Time};
 use rootward_pipeline::{OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
 use rootward_services::accounts::{self, OpenAccount};
+use rootward_services::root_guard;
 use rootward_signin::SignInService;
 use rootward_state::{ATTEMPTS_MAX, CommitError, Db, OpenError, Opened, Txn};
 use rootward_store::vault::{Key, KeyFile, KeyFileError, Vault};
@@ -39,7 +41,7 @@ const FLUSH_TIME_MAX: Duration = Duration::from_secs(10);
 /// How many of the oldest records are looked at: a log begins with the opening of the first account, or with attempts at it.
 const FIRST_RECORDS: usize = 100;
 /// The host commands on record that change nothing.
-const READING: [&str; 4] = ["Can", "ListAlertTargets", "TestAlertTarget", "WhoCan"];
+const READING: [&str; 5] = ["Can", "GetRootProtection", "ListAlertTargets", "TestAlertTarget", "WhoCan"];
 /// How many may wait for a password's hash: a second's worth. Who comes later is told to try again.
 const HASHES_WAITING_MAX: usize = 32;
 /// Where records of host commands say they come from.
@@ -100,6 +102,8 @@ struct Foundation {
     log: Log,
     source: Source,
     authority: Authority,
+    /// Whether accounts that are opened on use have a seal.
+    sealed: bool,
 }
 
 impl Node {
@@ -113,28 +117,29 @@ impl Node {
         let vault = Vault::new(&key);
         let store = Arc::new(Embedded::open(&location.state(), vault.key_id(), &mut Draw(&source))?);
         let log = Log::open(&location.trail(), seal(&vault))?;
-        Self::assemble(Foundation { store, key, log, source, authority: Authority::Issued })
+        Self::assemble(Foundation { store, key, log, source, authority: Authority::Issued, sealed: true })
     }
 
-    /// A sandbox with its one account.
+    /// A sandbox with its one account. Its root users have no seal, unless they are to be `sealed` like all others.
     ///
     /// # Errors
     /// [`StartError`].
-    pub(crate) fn sandbox(seed: Option<u64>) -> Result<Self, StartError> {
+    pub(crate) fn sandbox(seed: Option<u64>, sealed: bool) -> Result<Self, StartError> {
         let source = seed.map_or(Source::Machine, Source::seeded);
         let key = Key::random(&mut Draw(&source));
         let log = Log::in_memory(seal(&Vault::new(&key)))?;
         let store = Arc::new(Memory::new()?);
-        let node = Self::assemble(Foundation { store, key, log, source, authority: Authority::Sandbox })?;
+        let authority = Authority::Sandbox;
+        let node = Self::assemble(Foundation { store, key, log, source, authority, sealed })?;
         let mut txn = node.db.begin();
         let (id, now) = (AccountId::SANDBOX, node.source.now());
-        open_sandbox_account(&mut txn, id, now, &mut Draw(&node.source), &node.vault);
+        open_sandbox_account(&mut txn, id, sealed, now, &mut Draw(&node.source), &node.vault);
         node.db.commit_wait(txn).map_err(|error| StartError::System(error.to_string()))?;
         Ok(node)
     }
 
     fn assemble(foundation: Foundation) -> Result<Self, StartError> {
-        let Foundation { store, key, log, source, authority } = foundation;
+        let Foundation { store, key, log, source, authority, sealed } = foundation;
         let (log, source, vault) = (Arc::new(log), Arc::new(source), Arc::new(Vault::new(&key)));
         let Opened { db, outbox } = Db::open(store)?;
         check_trail_reaches(&log, &db)?;
@@ -160,7 +165,7 @@ impl Node {
             hasher: Arc::clone(&hasher),
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
-            open_account: open_on_use(Arc::clone(&source), Arc::clone(&vault)),
+            open_account: open_on_use(Arc::clone(&source), Arc::clone(&vault), sealed),
         }));
         let (mover, alerts) = (Mutex::new(Some(mover)), OnceLock::new());
         Ok(Self {
@@ -629,11 +634,20 @@ fn is_refusal(entry: &Entry) -> bool {
     serde_json::from_str::<Value>(entry.json()).is_ok_and(|record| record.get("errorCode").is_some())
 }
 
-fn open_on_use(source: Arc<Source>, vault: Arc<Vault>) -> OpenOnUse {
-    Box::new(move |txn, account| open_sandbox_account(txn, account, source.now(), &mut Draw(&source), &vault))
+fn open_on_use(source: Arc<Source>, vault: Arc<Vault>, sealed: bool) -> OpenOnUse {
+    Box::new(move |txn, account| {
+        open_sandbox_account(txn, account, sealed, source.now(), &mut Draw(&source), &vault);
+    })
 }
 
-fn open_sandbox_account(txn: &mut Txn, id: AccountId, now: Time, random: &mut dyn Random, vault: &Vault) {
+fn open_sandbox_account(
+    txn: &mut Txn,
+    id: AccountId,
+    sealed: bool,
+    now: Time,
+    random: &mut dyn Random,
+    vault: &Vault,
+) {
     let (name, email) = (format!("Sandbox {id}"), format!("root-{id}@sandbox.example"));
     let request = OpenAccount {
         name: &name,
@@ -643,8 +657,10 @@ fn open_sandbox_account(txn: &mut Txn, id: AccountId, now: Time, random: &mut dy
         partition: Partition::Aws,
         id: Some(id),
     };
-    if let Err(error) = accounts::open(txn, &request, now, random, vault) {
-        tracing::debug!(%id, %error, "the sandbox account exists already");
+    match accounts::open(txn, &request, now, random, vault) {
+        Ok(_) if sealed => {}
+        Ok(_) => root_guard::never_seal(txn, id),
+        Err(error) => tracing::debug!(%id, %error, "the sandbox account exists already"),
     }
 }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 use rootward_alerts::{NewRoute, NewTarget};
 use rootward_names::AccountId;
 use rootward_services::accounts::AccountError;
+use rootward_services::hardware_tokens::ImportError;
+use rootward_services::root_guard::GuardError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -100,8 +102,28 @@ pub enum Command {
         /// Whose root user.
         account: AccountId,
     },
+    /// Take a hardware token into an account; `EnableMFADevice` binds it.
+    ImportHardwareToken {
+        /// Whose token.
+        account: AccountId,
+        /// What is printed on it.
+        serial_number: String,
+        /// What its maker has given with it.
+        seed: Secret,
+    },
     /// List the targets of alerts and how their deliveries go.
     ListAlertTargets,
+    /// Set who must agree to a use of a root user, and how long its sessions last.
+    PutRootAccessSettings {
+        /// Whose root user.
+        account: AccountId,
+        /// How many must agree.
+        required: u8,
+        /// The names of the users who are asked.
+        users: Vec<String>,
+        /// As before if none.
+        session_minutes: Option<u8>,
+    },
     /// Audit records behind a number, in order; at most a thousand of them.
     ReadTrail {
         /// The number of the last record that is known already; 0 for none.
@@ -111,6 +133,28 @@ pub enum Command {
     RemoveAlertTarget {
         /// Which.
         name: String,
+    },
+    /// Take all MFA devices from a root user.
+    ResetRootMfa {
+        /// Whose root user.
+        account: AccountId,
+    },
+    /// Give a root user another password.
+    ResetRootPassword {
+        /// Whose root user.
+        account: AccountId,
+        /// One is made if none is given.
+        password: Option<Secret>,
+    },
+    /// How well root users are guarded.
+    RootStatus {
+        /// Of this account only.
+        account: Option<AccountId>,
+    },
+    /// Close the seal on a root user.
+    SealRoot {
+        /// Whose root user.
+        account: AccountId,
     },
     /// The newest audit records, oldest first; at most ten thousand of them.
     TailTrail {
@@ -126,6 +170,15 @@ pub enum Command {
     },
     /// How many records the audit log holds.
     TrailLength,
+    /// Break the seal on a root user for a while.
+    UnsealRoot {
+        /// Whose root user.
+        account: AccountId,
+        /// Why.
+        reason: String,
+        /// For how long.
+        minutes: u8,
+    },
     /// Prove the audit log.
     VerifyTrail,
     /// Who may do something; of some thousand principals at most.
@@ -200,6 +253,7 @@ impl From<AccountError> for OperatorError {
             AccountError::AdminName(_)
             | AccountError::Email { .. }
             | AccountError::EmailTaken(_)
+            | AccountError::Guard(_)
             | AccountError::IdTaken(_)
             | AccountError::Name(_)
             | AccountError::NoSuchAccount(_)
@@ -207,6 +261,18 @@ impl From<AccountError> for OperatorError {
             | AccountError::TooManyKeys(_) => Self::Refused(text),
             AccountError::Hash | AccountError::NoFreeId => Self::Failed(text),
         }
+    }
+}
+
+impl From<ImportError> for OperatorError {
+    fn from(error: ImportError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<GuardError> for OperatorError {
+    fn from(error: GuardError) -> Self {
+        Self::Refused(error.to_string())
     }
 }
 
@@ -223,6 +289,7 @@ impl Command {
             Self::Can { .. }
             | Self::ListAlertTargets
             | Self::ReadTrail { .. }
+            | Self::RootStatus { .. }
             | Self::TailTrail { .. }
             | Self::TestAlertTarget { .. }
             | Self::TrailLength
@@ -231,7 +298,13 @@ impl Command {
             Self::AddAlertTarget { .. }
             | Self::CreateAccount { .. }
             | Self::CreateRootAccessKey { .. }
-            | Self::RemoveAlertTarget { .. } => false,
+            | Self::ImportHardwareToken { .. }
+            | Self::PutRootAccessSettings { .. }
+            | Self::RemoveAlertTarget { .. }
+            | Self::ResetRootMfa { .. }
+            | Self::ResetRootPassword { .. }
+            | Self::SealRoot { .. }
+            | Self::UnsealRoot { .. } => false,
         }
     }
 }
@@ -368,10 +441,23 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
         Command::CreateRootAccessKey { account } => node.create_root_access_key(account),
         Command::ListAlertTargets => node.list_alert_targets(),
         Command::RemoveAlertTarget { name } => node.remove_alert_target(&name),
+        Command::ImportHardwareToken { account, serial_number, seed } => {
+            node.import_hardware_token(account, &serial_number, seed.expose())
+        }
+        Command::PutRootAccessSettings { account, required, users, session_minutes } => {
+            node.put_root_access_settings(account, required, &users, session_minutes)
+        }
+        Command::ResetRootMfa { account } => node.reset_root_mfa(account),
+        Command::ResetRootPassword { account, password } => {
+            node.reset_root_password(account, password.as_ref().map(Secret::expose))
+        }
+        Command::RootStatus { account } => node.root_status(account),
+        Command::SealRoot { account } => node.seal_root(account),
         Command::TailTrail { lines, account } => node.tail_trail(lines.min(TAIL_LINES_MAX), account),
         Command::ReadTrail { after } => node.read_trail(after, READ_RECORDS_MAX),
         Command::TestAlertTarget { name } => node.test_alert_target(&name),
         Command::TrailLength => Ok(node.trail_length()),
+        Command::UnsealRoot { account, reason, minutes } => node.unseal_root(account, &reason, minutes),
         Command::VerifyTrail => node.verify_trail(),
         Command::WhoCan { account, question, after } => node.who_can(account, &question, after.as_ref()),
     }

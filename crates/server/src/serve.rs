@@ -50,6 +50,8 @@ pub enum State {
     Sandbox {
         /// Makes ids, secrets and times reproducible.
         seed: Option<u64>,
+        /// Its root users are sealed, as in a data folder.
+        sealed: bool,
     },
 }
 
@@ -101,7 +103,7 @@ async fn run(options: Options) -> Result<(), StartError> {
 fn start(state: &State) -> Result<Node, StartError> {
     let node = match state {
         State::Durable(location) => Node::open(location),
-        State::Sandbox { seed } => Node::sandbox(*seed),
+        State::Sandbox { seed, sealed } => Node::sandbox(*seed, *sealed),
     }?;
     node.start_alerts();
     Ok(node)

@@ -19,6 +19,7 @@ use rootward_state::{NameKey, RowKey, Txn};
 use rootward_store::vault::Vault;
 
 use crate::iam::{ACCESS_KEYS_PER_USER, Issued, issue};
+use crate::root_guard::{self, GuardError};
 use crate::shapes;
 
 const NAME_CHARS_MAX: usize = 50;
@@ -93,6 +94,9 @@ pub enum AccountError {
     /// Another account has the e-mail address.
     #[error("the e-mail address `{0}` belongs to the root user of another account")]
     EmailTaken(String),
+    /// The root user's guard does not let it through.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     /// The password cannot be hashed.
     #[error("the password could not be hashed")]
     Hash,
@@ -212,10 +216,10 @@ fn open_admin(
     Ok(admin)
 }
 
-/// Makes an access key for the root user of `account`.
+/// Makes an access key for the root user of `account`, unless it is sealed.
 ///
 /// # Errors
-/// [`AccountError::NoSuchAccount`], [`AccountError::TooManyKeys`].
+/// [`AccountError::Guard`], [`AccountError::NoSuchAccount`], [`AccountError::TooManyKeys`].
 pub fn create_root_access_key(
     txn: &mut Txn,
     account: AccountId,
@@ -224,6 +228,7 @@ pub fn create_root_access_key(
     vault: &Vault,
 ) -> Result<AccessKeyPair, AccountError> {
     let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
+    root_guard::must_be_open(txn, account, now)?;
     let mut row = Account::clone(&row);
     if row.root.access_keys.len() >= ACCESS_KEYS_PER_USER {
         return Err(AccountError::TooManyKeys(account));
@@ -408,6 +413,33 @@ mod tests {
         assert_eq!(create(bench.account()).unwrap_err(), AccountError::TooManyKeys(bench.account()));
         let other = "999988887777".parse().unwrap();
         assert_eq!(create(other).unwrap_err(), AccountError::NoSuchAccount(other));
+    }
+
+    #[test]
+    fn no_key_is_made_for_a_sealed_root_user_and_how_to_go_on_is_said() {
+        let bench = Bench::new();
+        let account = bench.account();
+        bench.write(|txn| drop(root_guard::seal(txn, account).unwrap()));
+        let create = || {
+            bench.write_with(|txn, now, random, vault| {
+                create_root_access_key(txn, account, now, random, vault)
+            })
+        };
+        let error = create().unwrap_err();
+        assert_eq!(error, AccountError::Guard(GuardError::Sealed(account)));
+        assert!(error.to_string().contains("rootward root unseal --account 111122223333 --reason TEXT"));
+        bench.write(|txn| drop(root_guard::unseal(txn, account, "drill", 1, bench.now()).unwrap()));
+        create().unwrap();
+        bench.pass_seconds(60);
+        assert_eq!(create().unwrap_err(), error);
+    }
+
+    #[test]
+    fn account_is_opened_sealed() {
+        let bench = Bench::new();
+        let opened = attempt(&bench, &request("Two", "two@example.com")).unwrap();
+        let world = bench.begin().world().clone();
+        assert!(world.account(opened.account).unwrap().root_guard().is_sealed(bench.now()));
     }
 
     #[test]

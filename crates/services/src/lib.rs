@@ -4,6 +4,10 @@
 pub mod accounts;
 pub mod hardware_tokens;
 mod iam;
+pub mod root_guard;
+pub mod root_report;
+pub mod root_user;
+mod rootward;
 mod shapes;
 mod sts;
 mod tag_keys;
@@ -14,5 +18,5 @@ use rootward_pipeline::Handler;
 
 /// Every operation that is implemented, service by service.
 pub fn operations() -> impl Iterator<Item = &'static dyn Handler> {
-    iam::operations().chain(sts::OPERATIONS.iter().copied())
+    iam::operations().chain(rootward::operations()).chain(sts::OPERATIONS.iter().copied())
 }

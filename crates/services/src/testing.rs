@@ -24,6 +24,7 @@ use rootward_wire::{Operation, Sensitive};
 use totp_rs::{Algorithm, Builder, Secret};
 
 use crate::accounts::{self, OpenAccount};
+use crate::root_guard;
 
 /// A random source that gives the same in every run.
 pub(crate) struct Seeded(u64);
@@ -58,7 +59,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// A new account with nothing in it.
+    /// A new account with nothing in it, not even a seal.
     pub(crate) fn new() -> Self {
         let mut random = Seeded(1);
         let vault = Arc::new(Vault::new(&Key::random(&mut random)));
@@ -75,6 +76,7 @@ impl Bench {
             id: Some(account),
         };
         accounts::open(&mut txn, &request, now, &mut random, &vault).unwrap();
+        root_guard::never_seal(&mut txn, account);
         db.commit_wait(txn).unwrap();
         let caller = RefCell::new(principal(account, Identity::Root));
         let tokens = Tokens::new(Arc::clone(&vault));
@@ -124,7 +126,11 @@ impl Bench {
         declaration: &Declaration<O>,
         input: O::Input,
     ) -> Result<O::Output, Failure> {
-        let (output, txn) = self.run_uncommitted(declaration, &input)?;
+        let (result, txn) = self.attempt(declaration, &input)?;
+        let output = match result {
+            Err(failure) if !failure.keeps_writes => return Err(failure),
+            result => result,
+        };
         // The pipeline answers with an internal failure.
         assert!(
             declaration.effect != Effect::Read || txn.is_read_only(),
@@ -133,7 +139,7 @@ impl Bench {
         if !txn.is_read_only() {
             self.db.commit_wait(txn).unwrap();
         }
-        Ok(output)
+        output
     }
 
     /// Runs an operation and hands out its transaction, to race it against others.
@@ -142,12 +148,22 @@ impl Bench {
         declaration: &Declaration<O>,
         input: &O::Input,
     ) -> Result<(O::Output, Txn), Failure> {
+        let (result, txn) = self.attempt(declaration, input)?;
+        Ok((result?, txn))
+    }
+
+    /// What an operation answers with what it wrote; an error only when it does not run.
+    fn attempt<O: Operation>(
+        &self,
+        declaration: &Declaration<O>,
+        input: &O::Input,
+    ) -> Result<(Result<O::Output, Failure>, Txn), Failure> {
         let mut txn = self.db.begin();
         let (caller, mut random) = (self.caller.borrow(), self.random.borrow_mut());
         let ctx = OpContext::new(self.now.get(), &caller, "us-east-1", &self.tools(), &mut *random);
         declaration.callers.check(&caller, O::DESCRIPTION.name)?;
-        let output = (declaration.run)(&ctx, &mut txn, input)?;
-        Ok((output, txn))
+        let result = (declaration.run)(&ctx, &mut txn, input);
+        Ok((result, txn))
     }
 
     /// Commits two transactions that both began before either committed: whether the second is refused.

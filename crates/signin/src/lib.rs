@@ -21,6 +21,7 @@ mod tests;
 mod visitor;
 
 pub use browser::Browser;
-pub use service::{Next, REASON_CHARS_MAX, Refused, Setup, SignInService, Welcome};
+pub use rootward_auth::guard::REASON_CHARS_MAX;
+pub use service::{Next, Refused, Setup, SignInService, Welcome};
 pub use session::Live;
 pub use visitor::{Door, Visitor};

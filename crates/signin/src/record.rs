@@ -8,7 +8,7 @@ use rootward_audit::{Call, Entry, EventId, EventType, Failure, Record, TlsDetail
 use rootward_auth::principal::root_arn;
 use rootward_names::{AccountId, Handle, Partition, Random, Time};
 use rootward_state::AccountState;
-use rootward_state::entities::{CredentialOwner, Named, User};
+use rootward_state::entities::{CredentialOwner, Named, Seal, User};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
@@ -180,6 +180,23 @@ impl<'a> Event<'a> {
     }
 }
 
+/// A seal that was broken for a while has closed.
+pub(crate) fn root_resealed(
+    account: AccountId,
+    partition: Partition,
+    seal: &Seal,
+    now: Time,
+    random: &mut dyn Random,
+) -> Entry {
+    let parameters = match seal {
+        Seal::Open { since, until, reason } => {
+            json!({ "unsealedSince": since.to_string(), "unsealedUntil": until.to_string(), "reason": reason })
+        }
+        Seal::Closed | Seal::Never => json!({}),
+    };
+    by_itself("RootResealed", account, partition, &parameters, now, random)
+}
+
 /// A session that ended without its user: it expired, or somebody else ended it.
 pub(crate) fn root_session_ended(
     account: AccountId,
@@ -189,14 +206,21 @@ pub(crate) fn root_session_ended(
     now: Time,
     random: &mut dyn Random,
 ) -> Entry {
-    let call = Call {
-        source: OURS,
-        name: "RootSessionEnded",
-        region: partition.global_region(),
-        source_ip: "rootward",
-    };
     let parameters = json!({ "sessionId": session.to_string(), "reason": why });
-    let request = raw(&parameters);
+    by_itself("RootSessionEnded", account, partition, &parameters, now, random)
+}
+
+/// What happened in an account without anybody's call.
+fn by_itself(
+    name: &str,
+    account: AccountId,
+    partition: Partition,
+    parameters: &Value,
+    now: Time,
+    random: &mut dyn Random,
+) -> Entry {
+    let call = Call { source: OURS, name, region: partition.global_region(), source_ip: "rootward" };
+    let request = raw(parameters);
     Entry::new(&Record {
         request: request.as_deref(),
         event_type: EventType::AwsServiceEvent,

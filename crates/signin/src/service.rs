@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rootward_audit::{Backlogged, Entry, Lane, Writer};
-use rootward_auth::guard::{self, Verdict};
+use rootward_auth::guard::{self, REASON_CHARS_MAX, REQUEST_SECONDS, Verdict};
 use rootward_auth::password::{Hasher, Password, Verified};
 use rootward_auth::second_factor;
 use rootward_auth::session::Tokens;
@@ -22,7 +22,7 @@ use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time
 use rootward_pipeline::Source;
 use rootward_state::entities::{
     Account, AccountStatus, CredentialOwner, Factor, LoginProfile, MfaDevice, PasswordHash, Purpose,
-    RootAccess, RootGuard, Rotated, SessionKind, SignInSession, SignedIn, User,
+    RootAccess, RootGuard, Rotated, Seal, SessionKind, SignInSession, SignedIn, User,
 };
 use rootward_state::{ATTEMPTS_MAX, AccountState, CommitError, Db, RowKey, Txn};
 use rootward_store::vault::Vault;
@@ -30,7 +30,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::lanes::{Lanes, Wait};
-use crate::record::{Login, Scene, Whom, root_session_ended};
+use crate::record::{Login, Scene, Whom, root_resealed, root_session_ended};
 use crate::session::{self, Live, Secret};
 use crate::step::{Shown, Step};
 use crate::visitor::{Knock, name_of};
@@ -38,16 +38,12 @@ use crate::{Browser, Door, Visitor};
 
 /// How long a session lasts: twelve hours, as at AWS, but for a sealed root user's.
 const SESSION_SECONDS: i64 = 43_200;
-/// How long others have to decide on a request for root access.
-const REQUEST_SECONDS: i64 = 3_600;
 /// How long a decided or expired request stays to be looked at.
 const REQUEST_KEPT_SECONDS: i64 = 86_400;
 /// A password's last use is kept to five minutes, as AWS does.
 const USED_SECONDS: i64 = 300;
 /// A session's secret is replaced after an hour.
 const ROTATION_SECONDS: i64 = 3_600;
-/// The longest reason, in characters.
-pub const REASON_CHARS_MAX: usize = 256;
 /// How often, and how long apart, a record is handed over while the log does not keep up: two seconds in all.
 const HANDOVERS_MAX: usize = 200;
 const HANDOVER_PAUSE: Duration = Duration::from_millis(10);
@@ -355,9 +351,7 @@ impl SignInService {
     pub fn reason(&self, visitor: &Visitor<'_>, step: &str, reason: &str) -> Result<Next, Refused> {
         let step = self.step(visitor, step)?;
         let reason = reason.trim();
-        let is_good =
-            (1..=REASON_CHARS_MAX).contains(&reason.chars().count()) && !reason.chars().any(char::is_control);
-        if !is_good {
+        if !guard::is_reason(reason) {
             return Err(Refused::NoReason);
         }
         let step = Step { reason: Some(reason.into()), ..step };
@@ -440,10 +434,21 @@ impl SignInService {
             for (id, _) in state.root_accesses().iter().filter(|(_, row)| is_old(row)) {
                 txn.delete(RowKey::RootAccess(account, *id));
             }
+            // Guarded: who breaks the seal again meanwhile is not overwritten.
+            let is_broken = matches!(state.root_guard().seal, Seal::Open { .. });
+            let guard = is_broken.then(|| txn.get::<RootGuard>(RowKey::RootGuard(account))).flatten();
+            if let Some(guard) = guard
+                && matches!(guard.seal, Seal::Open { until, .. } if until <= now)
+            {
+                let entry = root_resealed(account, partition, &guard.seal, now, &mut self.draw());
+                txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
+                let guard = RootGuard { seal: Seal::Closed, ..RootGuard::clone(&guard) };
+                txn.put(RowKey::RootGuard(account), guard);
+            }
             if !txn.is_read_only()
                 && let Err(error) = self.setup.db.commit_wait(txn)
             {
-                tracing::debug!(%account, %error, "sessions that are over were not removed");
+                tracing::debug!(%account, %error, "what is over was not removed");
             }
         }
     }
@@ -567,6 +572,10 @@ impl Act<'_> {
                 codes: factors.iter().any(|device| matches!(device.factor, Factor::Totp(_))),
                 passkeys: factors.iter().any(|device| matches!(device.factor, Factor::Passkey(_))),
             });
+        }
+        // A device that was taken away since it was shown proves nothing any more.
+        if step.factor.as_ref().is_some_and(|shown| factors.iter().all(|device| device.id != shown.device)) {
+            return Err(Refused::BeginAgain);
         }
         match step.owner {
             CredentialOwner::Root => self.advance_root(step, factors.is_empty()),

@@ -415,3 +415,39 @@ fn last_use_of_a_password_is_kept_to_five_minutes() {
         assert_eq!(used(), (wanted, wanted));
     }
 }
+
+#[test]
+fn seal_that_was_broken_closes_by_time_and_is_told_once() {
+    let bench = Bench::new();
+    let (since, until) = (bench.now(), bench.now().plus_seconds(60));
+    bench.guard(|guard| guard.seal = Seal::Open { since, until, reason: "drill".into() });
+    bench.pass_seconds(59);
+    bench.service.sweep();
+    assert!(bench.records_of("RootResealed").is_empty());
+    bench.pass_seconds(1);
+    bench.service.sweep();
+    bench.service.sweep();
+    let records = bench.records_of("RootResealed");
+    let [record] = &*records else { panic!("{records:?}") };
+    assert_eq!(bench.state().root_guard().seal, Seal::Closed);
+    assert_eq!(
+        (&record["eventSource"], &record["eventType"]),
+        (&json!("rootward"), &json!("AwsServiceEvent"))
+    );
+    assert_eq!(record["recipientAccountId"], "111122223333");
+    assert_eq!(
+        record["requestParameters"],
+        json!({ "unsealedSince": since.to_string(), "unsealedUntil": until.to_string(), "reason": "drill" })
+    );
+}
+
+#[test]
+fn second_factor_that_is_taken_away_after_it_was_shown_proves_nothing() {
+    let bench = Bench::new();
+    let seed = bench.add_device("phone", CredentialOwner::Root);
+    let shown = step(bench.password(&ROOT, ROOT_PASSWORD));
+    let next = step(bench.service.code(&bench.visitor(), &shown, &bench.code(&seed)));
+    bench.write(|txn| txn.delete(RowKey::MfaDevice(account(), "mfa/phone".into())));
+    let refused = bench.service.reason(&bench.visitor(), &next, "drill").unwrap_err();
+    assert_eq!(refused, Refused::BeginAgain);
+}

@@ -6,7 +6,9 @@ use rootward_auth::session::{Holder, TOKEN_BYTES_MAX};
 use rootward_auth::{Credential, Identity, SignIn};
 use rootward_names::{AccessKeyId, AccessKeyKind, Partition};
 use rootward_state::RowKey;
-use rootward_state::entities::{AccountStatus, CredentialOwner, Role, SessionKind, SignedIn, User};
+use rootward_state::entities::{
+    AccountStatus, CredentialOwner, Role, RootGuard, Seal, SessionKind, SignedIn, User,
+};
 
 use crate::bench::{ACCOUNT, Bench, ELSEWHERE, NOW, Signer, account, refusal, signed};
 
@@ -219,6 +221,59 @@ fn federated_user_ends_with_the_user_who_vouches_for_it() {
     bench.write(|txn| txn.delete_entity::<User>(account(), "ann"));
     assert_invalid(&bench, &of_ann);
     assert!(bench.send(&of_root).is_ok());
+}
+
+fn put_seal(bench: &Bench, seal: Seal) {
+    bench.write(|txn| txn.put(RowKey::RootGuard(account()), RootGuard { seal, ..RootGuard::new() }));
+}
+
+#[test]
+fn sealed_root_user_is_kept_out_with_all_that_its_keys_made_but_not_at_its_sign_in() {
+    let mut bench = issued();
+    let ann = bench.user("ann", |_| {});
+    let federated = |by| Holder::FederatedUser { by, name: "bob".into() };
+    let by_key = [
+        bench.key(CredentialOwner::Root, true),
+        bench.session(Holder::Root, |_| {}),
+        bench.session(federated(None), |_| {}),
+    ];
+    let id = bench.sign_in(SignedIn::Root, NOW.plus_seconds(1_800));
+    let others = [
+        bench.session(Holder::Root, |claims| claims.sign_in = Some(id)),
+        bench.session(federated(Some(ann.id)), |_| {}),
+        bench.key(CredentialOwner::User(ann.id), true),
+    ];
+    put_seal(&bench, Seal::Closed);
+    for signer in &by_key {
+        let (code, message) = bench.refusal(signer);
+        assert_eq!(code, "AccessDenied");
+        assert!(message.starts_with("The root user of account 111122223333 is sealed"), "{message}");
+        // Who does not have the secret does not learn it.
+        assert_eq!(
+            bench.refusal(&Signer { secret: "wrong".into(), ..signer.clone() }).0,
+            "SignatureDoesNotMatch"
+        );
+    }
+    assert!(others.iter().all(|signer| bench.send(signer).is_ok()));
+}
+
+#[test]
+fn key_of_the_root_user_is_good_as_long_as_the_seal_is_broken() {
+    let mut bench = issued();
+    let key = bench.key(CredentialOwner::Root, true);
+    let until = NOW.plus_seconds(60);
+    put_seal(&bench, Seal::Open { since: NOW, until, reason: "drill".into() });
+    assert!(bench.send_at(&key, NOW.plus_seconds(59)).is_ok());
+    assert_eq!(refusal(bench.send_at(&key, until)).0, "AccessDenied");
+}
+
+#[test]
+fn sandbox_takes_foreign_keys_of_a_sealed_root_user_at_their_word_and_its_issued_ones_not() {
+    let mut bench = Bench::new(Authority::Sandbox);
+    let key = bench.key(CredentialOwner::Root, true);
+    put_seal(&bench, Seal::Closed);
+    assert!(bench.send(&foreign(ACCOUNT)).is_ok());
+    assert_eq!(bench.refusal(&key).0, "AccessDenied");
 }
 
 #[test]

@@ -16,7 +16,8 @@ use rootward_names::{
 use rootward_sigv4::Parts;
 use rootward_state::entities::{
     AccessKey, Account, AccountStatus, CredentialOwner, Document, Grants, Group, InlinePolicy, ManagedPolicy,
-    PolicyRef, PolicyVersion, Role, RootUser, Rotated, SessionKind, SignInSession, SignedIn, Tag, User,
+    PolicyRef, PolicyVersion, Role, RootGuard, RootUser, Rotated, Seal, SessionKind, SignInSession, SignedIn,
+    Tag, User,
 };
 use rootward_state::{Db, RowKey, Txn, World};
 use rootward_store::Memory;
@@ -61,7 +62,7 @@ pub(crate) fn account() -> AccountId {
 }
 
 impl Bench {
-    /// One active account, [`ACCOUNT`].
+    /// One active account without a seal, [`ACCOUNT`].
     pub(crate) fn new(authority: Authority) -> Self {
         Self::seeded(authority, 1)
     }
@@ -91,7 +92,10 @@ impl Bench {
             alias: None,
             root: RootUser::default(),
         };
-        self.write(|txn| txn.put(RowKey::Account(id), account));
+        self.write(|txn| {
+            txn.put(RowKey::Account(id), account);
+            txn.put(RowKey::RootGuard(id), RootGuard { seal: Seal::Never, ..RootGuard::new() });
+        });
     }
 
     pub(crate) fn write(&self, write: impl FnOnce(&mut Txn)) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rootward_api::iam;
 use rootward_audit::Limits;
-use rootward_pipeline::{Callers, Declaration, Effect};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure};
 use rootward_state::RowKey;
 use rootward_wire::Empty;
 
@@ -86,4 +86,26 @@ fn write_that_cannot_be_recorded_is_not_done() {
 fn read_that_cannot_be_recorded_is_not_answered() {
     let bench = Bench::with(vec![&LIST_GROUPS], Limits { lane_records_max: 0, ..Limits::default() });
     assert_eq!(bench.call("ListGroups", "").as_deref(), Some("ServiceUnavailable"));
+}
+
+/// Is refused, and has taken the alias.
+static REFUSED_ALIAS: Declaration<iam::CreateAccountAlias> = Declaration {
+    run: |ctx, txn, input| {
+        txn.put_owner(RowKey::Alias(input.account_alias.as_str().into()), ctx.account());
+        let failure = Failure::access_denied("Others must agree.");
+        Err(if &*input.account_alias == "example" { failure.keeping_writes() } else { failure })
+    },
+    ..CREATE_ACCOUNT_ALIAS
+};
+
+#[test]
+fn failure_that_keeps_its_writes_has_written_when_it_is_answered_and_others_have_not() {
+    let bench = Bench::new(vec![&REFUSED_ALIAS]);
+    bench.lose_races(2);
+    assert_eq!(bench.call("CreateAccountAlias", "AccountAlias=another").as_deref(), Some("AccessDenied"));
+    assert!(bench.world().account_by_alias("another").is_none());
+    assert_eq!(create(&bench).as_deref(), Some("AccessDenied"));
+    assert!(has_alias(&bench));
+    let refused = bench.records();
+    assert_eq!(refused.iter().filter(|record| record.contains("Others must agree.")).count(), 2);
 }

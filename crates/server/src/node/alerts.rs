@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn sandbox_tells_from_when_a_target_is_added_until_it_is_removed() {
-        let node = Node::sandbox(Some(7)).unwrap();
+        let node = Node::sandbox(Some(7), false).unwrap();
         node.start_alerts();
         let (url, told) = receiver();
         let answer = add(&node, "hook", &url, None).ok().unwrap();
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn target_that_cannot_be_is_refused_and_no_record_has_its_address() {
-        let node = Node::sandbox(None).unwrap();
+        let node = Node::sandbox(None, false).unwrap();
         let refused = |outcome: Result<Value, OperatorError>| match outcome {
             Err(OperatorError::Refused(why)) => why,
             other => panic!("not refused: {other:?}"),

@@ -2,7 +2,7 @@
 //!
 //! A key is a row of its own, found by the id that requests carry; its owner's row lists it, so that the quota and the
 //! owner's deletion see it. The secret is shown once and kept sealed. A root user's keys are for the root user alone: no
-//! user name leads to them.
+//! user name leads to them. While the root user is sealed none is made, and none made active.
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use rootward_wire::{Empty, Sensitive};
 use super::page::Ask;
 use super::whom::{Whom, whom};
 use super::{failures, quotas, targets};
+use crate::root_guard;
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &CREATE_ACCESS_KEY,
@@ -31,6 +32,15 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
 ];
 
 const QUOTA: &str = "AccessKeysPerUser";
+
+/// Lets no key of a sealed root user come into use.
+fn check_seal(ctx: &OpContext<'_>, txn: &mut Txn, whom: &Whom) -> Result<(), Failure> {
+    match whom {
+        Whom::Root(_) => root_guard::must_be_open(txn, ctx.account(), ctx.now)
+            .map_err(|_| failures::root_is_sealed(ctx.account())),
+        Whom::User(_) => Ok(()),
+    }
+}
 
 /// A new key: the row to write and the secret to show.
 pub(crate) struct Issued {
@@ -75,7 +85,7 @@ impl Whom {
     }
 }
 
-pub(super) static CREATE_ACCESS_KEY: Declaration<api::CreateAccessKey> = Declaration {
+pub(crate) static CREATE_ACCESS_KEY: Declaration<api::CreateAccessKey> = Declaration {
     effect: Effect::Write,
     callers: Callers::SecondFactor,
     rules: &[Rule {
@@ -93,6 +103,7 @@ fn create_access_key(
     input: &api::CreateAccessKeyRequest,
 ) -> Result<api::CreateAccessKeyResponse, Failure> {
     let whom = whom(ctx, txn, input.user_name.as_deref())?;
+    check_seal(ctx, txn, &whom)?;
     let mut keys = whom.access_keys().to_vec();
     if keys.len() >= quotas::ACCESS_KEYS_PER_USER {
         return Err(failures::quota_exceeded(QUOTA, quotas::ACCESS_KEYS_PER_USER));
@@ -151,7 +162,7 @@ fn status(key: &AccessKey) -> api::StatusType {
     if key.active { api::StatusType::Active } else { api::StatusType::Inactive }
 }
 
-pub(super) static UPDATE_ACCESS_KEY: Declaration<api::UpdateAccessKey> = Declaration {
+pub(crate) static UPDATE_ACCESS_KEY: Declaration<api::UpdateAccessKey> = Declaration {
     effect: Effect::Write,
     callers: Callers::SecondFactor,
     rules: &[Rule {
@@ -175,6 +186,9 @@ fn update_access_key(
     };
     let whom = whom(ctx, txn, input.user_name.as_deref())?;
     let key = key_of(&whom, txn, &input.access_key_id)?;
+    if active {
+        check_seal(ctx, txn, &whom)?;
+    }
     txn.put(RowKey::AccessKey(key.id), AccessKey { active, ..AccessKey::clone(&key) });
     Ok(Empty)
 }
@@ -350,6 +364,44 @@ mod tests {
         assert_eq!(create(&bench, None).unwrap_err(), failures::user_name_needed());
         bench.call_as_root();
         delete(&bench, None, &key.access_key_id).unwrap();
+        assert!(bench.state().account().root.access_keys.is_empty());
+    }
+
+    #[test]
+    fn sealed_root_user_gets_no_key_and_none_back_but_may_lay_down_what_it_has() {
+        let bench = Bench::new();
+        let key = create(&bench, None).unwrap().access_key_id;
+        let put = |status| {
+            let access_key_id = key.clone();
+            bench.run(
+                &UPDATE_ACCESS_KEY,
+                api::UpdateAccessKeyRequest { user_name: None, access_key_id, status },
+            )
+        };
+        bench.write(|txn| drop(root_guard::seal(txn, bench.account()).unwrap()));
+        let refused = create(&bench, None).unwrap_err();
+        assert_eq!((refused.code, refused.status), ("AccessDenied", 403));
+        assert!(refused.message.contains("is sealed") && refused.message.contains("UnsealRoot"));
+        put(api::StatusType::Inactive).unwrap();
+        assert_eq!(put(api::StatusType::Active).unwrap_err(), refused);
+        // Users are not sealed.
+        bench.add_user("ann");
+        create(&bench, Some("ann")).unwrap();
+        bench.write(|txn| drop(root_guard::unseal(txn, bench.account(), "drill", 5, bench.now()).unwrap()));
+        put(api::StatusType::Active).unwrap();
+        bench.pass_seconds(300);
+        assert_eq!(put(api::StatusType::Active).unwrap_err(), refused);
+        delete(&bench, None, &key).unwrap();
+    }
+
+    #[test]
+    fn key_made_and_seal_closed_at_once_do_not_both_win() {
+        let bench = Bench::new();
+        let input = api::CreateAccessKeyRequest { user_name: None };
+        let (_, creates) = bench.run_uncommitted(&CREATE_ACCESS_KEY, &input).unwrap();
+        let mut seals = bench.begin();
+        root_guard::seal(&mut seals, bench.account()).unwrap();
+        assert!(bench.second_loses(seals, creates));
         assert!(bench.state().account().root.access_keys.is_empty());
     }
 

@@ -55,6 +55,14 @@ pub(crate) fn protected_role(name: &str) -> Failure {
     ))
 }
 
+/// A root user whose seal is closed.
+pub(crate) fn root_is_sealed(account: AccountId) -> Failure {
+    Failure::access_denied(format!(
+        "The root user of account {account} is sealed: no access key is made or made active for it. Unseal it first: as the root \
+         user with rootward:UnsealRoot, or on the host with `rootward root unseal --account {account} --reason TEXT`."
+    ))
+}
+
 // What does not exist.
 
 pub(crate) fn no_such_user(name: &str) -> Failure {

@@ -43,6 +43,9 @@ use rootward_pipeline::Handler;
 pub(crate) use access_keys::{Issued, issue};
 pub(crate) use quotas::ACCESS_KEYS_PER_USER;
 
+#[cfg(test)]
+pub(crate) use access_keys::{CREATE_ACCESS_KEY, UPDATE_ACCESS_KEY};
+
 /// Every operation that is implemented.
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
     [

@@ -337,7 +337,8 @@ pub struct RootAccess {
     pub purpose: Purpose,
     /// Why.
     pub reason: Box<str>,
-    /// SHA-256 of the secret that the browser which asked holds.
+    /// What it is bound to, as SHA-256: of the secret that the browser holds which asked to sign in; of all that is wanted, when
+    /// an API was asked.
     pub digest: [u8; 32],
     /// From where.
     pub source_ip: Box<str>,

@@ -1,0 +1,325 @@
+//! How well a root user is guarded: what it has, and what is to be mended, each with how.
+//!
+//! A pure view of an account, for `rootward root status` and for `GetRootProtection`. The advice is AWS's (IAM User Guide,
+//! "Root user best practices"): no access keys, more than one second factor, others to agree, another password after use.
+
+use rootward_auth::guard::is_approver;
+use rootward_auth::principal::root_arn;
+use rootward_names::{AccessKeyId, AccountId, Time};
+use rootward_state::AccountState;
+use rootward_state::entities::{CredentialOwner, Factor, Named, RootGuard, Seal, SignedIn, User};
+
+/// What is known of one root user.
+#[derive(Debug)]
+pub struct RootReport {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub account_name: String,
+    /// `arn:…:root`
+    pub arn: String,
+    /// The root user's e-mail address.
+    pub email: String,
+    /// Whether it can sign in.
+    pub has_password: bool,
+    /// When the password was set.
+    pub password_set: Option<Time>,
+    /// When it was last used.
+    pub password_used: Option<Time>,
+    /// Its access keys.
+    pub keys: Vec<Key>,
+    /// Its second factors.
+    pub devices: Vec<Device>,
+    /// Since when it signs in without a second factor; how long that goes on is for the server to say.
+    pub mfa_missing_since: Option<Time>,
+    /// How it is guarded.
+    pub guard: RootGuard,
+    /// Whether the seal is closed now.
+    pub is_sealed: bool,
+    /// Those who are asked, by name, and whether each can agree as things stand.
+    pub approvers: Vec<(String, bool)>,
+    /// When it was last used: signed in, or by an access key.
+    pub last_used: Option<Time>,
+    /// What is to be mended, worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// An access key of a root user.
+#[derive(Debug)]
+pub struct Key {
+    /// `AKIA…`
+    pub id: AccessKeyId,
+    /// Whether requests can be signed with it.
+    pub active: bool,
+    /// When it was made.
+    pub created: Time,
+    /// When it was last used.
+    pub used: Option<Time>,
+}
+
+/// A second factor of a root user.
+#[derive(Debug)]
+pub struct Device {
+    /// Its serial number or ARN.
+    pub serial_number: String,
+    /// What it is.
+    pub kind: DeviceKind,
+    /// Since when it is bound.
+    pub since: Time,
+}
+
+/// What a second factor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A token of plastic.
+    Hardware,
+    /// A passkey or security key.
+    Passkey,
+    /// An app.
+    Virtual,
+}
+
+/// What is to be mended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What programs know it by.
+    pub id: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// The command or page that mends it.
+    pub remedy: String,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// One secret that leaks is enough.
+    Critical,
+    /// The root user is not guarded as it should be.
+    High,
+    /// Guarded, with a weakness.
+    Medium,
+    /// It could be better.
+    Low,
+}
+
+impl RootReport {
+    /// The report on an account's root user.
+    pub fn new(state: &AccountState, now: Time) -> Self {
+        let account = state.account();
+        let (id, partition, root, guard) = (account.id, account.partition, &account.root, state.root_guard());
+        let keys: Vec<_> = root.access_keys.iter().filter_map(|id| state.access_key(*id)).collect();
+        let keys = keys.into_iter().map(|key| Key {
+            id: key.id,
+            active: key.active,
+            created: key.created,
+            used: state.key_usage(key.id).map(|usage| usage.time),
+        });
+        let bound = state.mfa_devices_of(CredentialOwner::Root);
+        let devices = bound.map(|device| Device {
+            serial_number: device.serial_number(partition, id),
+            kind: match &device.factor {
+                Factor::Passkey(_) => DeviceKind::Passkey,
+                Factor::Totp(totp) if totp.hardware => DeviceKind::Hardware,
+                Factor::Totp(_) => DeviceKind::Virtual,
+            },
+            since: device.bound.map_or(device.created, |bound| bound.at),
+        });
+        let approvers = guard.approvers.iter().filter_map(|user| state.by_id::<User>(*user));
+        let mut report = Self {
+            account: id,
+            account_name: account.name.to_string(),
+            arn: root_arn(partition, id),
+            email: account.email.to_string(),
+            has_password: root.password.is_some(),
+            password_set: root.password_set,
+            password_used: root.password_used,
+            keys: keys.collect(),
+            devices: devices.collect(),
+            mfa_missing_since: guard.mfa_missing_since,
+            guard: guard.clone(),
+            is_sealed: guard.is_sealed(now),
+            approvers: approvers.map(|user| (user.name().to_owned(), is_approver(state, user.id))).collect(),
+            last_used: None,
+            findings: Vec::new(),
+        };
+        let signed_in = state.sessions().iter().filter(|(_, session)| session.holder == SignedIn::Root);
+        let by_session = signed_in.map(|(_, session)| session.used);
+        let by_key = report.keys.iter().filter_map(|key| key.used);
+        report.last_used = by_session.chain(by_key).chain(root.password_used).max();
+        report.findings = report.found();
+        report.findings.sort_by_key(|finding| finding.severity);
+        report
+    }
+
+    /// Whether one leaked secret is not enough to become the root user, and nobody is it for good.
+    pub fn is_protected(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity > Severity::High)
+    }
+
+    fn found(&self) -> Vec<Finding> {
+        let account = self.account;
+        let mut found = Vec::new();
+        let mut add = |id, severity, message: String, remedy: String| {
+            found.push(Finding { id, severity, message, remedy });
+        };
+        for key in &self.keys {
+            let (severity, is) = match (key.active, self.is_sealed) {
+                (true, false) => (Severity::Critical, "can do everything in the account, for good"),
+                (true, true) => (Severity::High, "is active, and good again when the seal is broken"),
+                (false, _) => (Severity::Medium, "is inactive and still there"),
+            };
+            add(
+                "root-access-key",
+                severity,
+                format!("the access key {} {is}", key.id),
+                "delete it as the root user: its page of security credentials in the console, or iam:DeleteAccessKey"
+                    .into(),
+            );
+        }
+        let register =
+            "sign in as the root user and register one on its page of security credentials in the console";
+        match self.devices.len() {
+            0 if self.has_password => add(
+                "no-mfa",
+                Severity::Critical,
+                "the password alone opens the root user: it has no MFA device".into(),
+                register.into(),
+            ),
+            1 => add(
+                "one-mfa",
+                Severity::Low,
+                "there is one MFA device: if it is lost, the root user is locked out".into(),
+                format!(
+                    "{register}; a lost one is taken away by `rootward root reset-mfa --account {account}`"
+                ),
+            ),
+            _ => {}
+        }
+        match &self.guard.seal {
+            Seal::Open { until, .. } if !self.is_sealed => add(
+                "unsealed",
+                Severity::High,
+                format!("the seal is broken until {until}"),
+                format!("`rootward root seal --account {account}`"),
+            ),
+            Seal::Never => add(
+                "no-seal",
+                Severity::High,
+                "the root user has no seal: the account is a sandbox's".into(),
+                "`rootward serve --sandbox --sealed`".into(),
+            ),
+            Seal::Closed | Seal::Open { .. } => {}
+        }
+        let required = usize::from(self.guard.approvals_required);
+        let able = self.approvers.iter().filter(|(_, able)| *able).count();
+        let set = format!("`rootward root approvers --account {account} --required N --user NAME`");
+        if required == 0 {
+            add("no-approvals", Severity::Low, "nobody needs to agree to a use of the root user".into(), set);
+        } else if able < required {
+            add(
+                "too-few-approvers",
+                Severity::High,
+                format!("{required} must agree and only {able} can: the root user cannot be used"),
+                format!("give the others MFA devices, or name others: {set}"),
+            );
+        }
+        if let (Some(set), Some(used)) = (self.password_set, self.password_used)
+            && set < used
+        {
+            add(
+                "password-used",
+                Severity::Low,
+                format!("the password was used on {used} and has not been changed since"),
+                format!("change it in the console, or `rootward root reset-password --account {account}`"),
+            );
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_state::RowKey;
+    use rootward_state::entities::{Account, PasswordHash};
+
+    use super::*;
+    use crate::root_guard;
+    use crate::testing::Bench;
+
+    fn report(bench: &Bench) -> RootReport {
+        RootReport::new(&bench.state(), bench.now())
+    }
+
+    fn found(bench: &Bench) -> Vec<(&'static str, Severity)> {
+        report(bench).findings.iter().map(|finding| (finding.id, finding.severity)).collect()
+    }
+
+    fn seal(bench: &Bench) {
+        bench.write(|txn| drop(root_guard::seal(txn, bench.account()).unwrap()));
+    }
+
+    #[test]
+    fn sealed_root_user_without_credentials_is_protected() {
+        let bench = Bench::new();
+        assert_eq!(found(&bench), [("no-seal", Severity::High), ("no-approvals", Severity::Low)]);
+        seal(&bench);
+        assert_eq!(found(&bench), [("no-approvals", Severity::Low)]);
+        let report = report(&bench);
+        assert!(report.is_protected() && report.is_sealed && !report.has_password);
+        assert_eq!((report.last_used, report.devices.len(), report.keys.len()), (None, 0, 0));
+    }
+
+    #[test]
+    fn password_alone_is_critical_and_one_used_is_to_be_changed() {
+        let bench = Bench::new();
+        seal(&bench);
+        let mut account = Account::clone(bench.state().account());
+        account.root.password = Some(PasswordHash::new("$argon2id$"));
+        account.root.password_set = Some(bench.now());
+        account.root.password_used = Some(bench.now().plus_seconds(1));
+        bench.write(|txn| txn.put(RowKey::Account(bench.account()), account));
+        let all = [
+            ("no-mfa", Severity::Critical),
+            ("no-approvals", Severity::Low),
+            ("password-used", Severity::Low),
+        ];
+        assert_eq!(found(&bench), all);
+        let report = report(&bench);
+        assert!(!report.is_protected());
+        assert_eq!(report.last_used, Some(bench.now().plus_seconds(1)));
+    }
+
+    #[test]
+    fn key_is_worst_while_the_seal_is_broken() {
+        let bench = Bench::new();
+        bench
+            .write_with(|txn, now, random, vault| {
+                crate::accounts::create_root_access_key(txn, bench.account(), now, random, vault)
+            })
+            .unwrap();
+        let of_key = || found(&bench).into_iter().find(|(id, _)| *id == "root-access-key").unwrap().1;
+        assert_eq!(of_key(), Severity::Critical);
+        seal(&bench);
+        assert_eq!(of_key(), Severity::High);
+        bench.write(|txn| {
+            drop(root_guard::unseal(txn, bench.account(), "drill", 1, bench.now()).unwrap());
+        });
+        assert!(found(&bench).contains(&("unsealed", Severity::High)));
+        bench.pass_seconds(60);
+        assert!(!found(&bench).iter().any(|(id, _)| *id == "unsealed"));
+    }
+
+    #[test]
+    fn approvers_who_cannot_agree_are_told() {
+        let bench = Bench::new();
+        seal(&bench);
+        let ann = bench.add_user("ann");
+        let guard = RootGuard { approvals_required: 1, approvers: vec![ann], ..RootGuard::new() };
+        bench.write(|txn| txn.put(RowKey::RootGuard(bench.account()), guard));
+        assert_eq!(found(&bench), [("too-few-approvers", Severity::High)]);
+        assert_eq!(report(&bench).approvers, [("ann".to_owned(), false)]);
+    }
+}

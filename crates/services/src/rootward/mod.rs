@@ -1,0 +1,32 @@
+//! Our own service: what AWS has in its console alone, and what only Rootward has. Its model is `models/rootward.json`.
+
+mod access_requests;
+mod failures;
+mod protection;
+mod seal;
+
+use rootward_auth::principal::root_arn;
+use rootward_pipeline::{Failure, Handler, OpContext, Scope, Target};
+
+/// The operations that are implemented.
+pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
+    let all = [access_requests::OPERATIONS, protection::OPERATIONS, seal::OPERATIONS];
+    all.into_iter().flatten().copied()
+}
+
+/// The root user of the caller's account, as a resource.
+fn root_user<I>(scope: &Scope<'_>, _: &I) -> Target {
+    Target::arn(root_arn(scope.ctx.partition(), scope.ctx.account()))
+}
+
+/// Lets the root user through, and nobody else whatever policies say; and only once it has shown a second factor. The sandbox takes
+/// foreign keys at their word in this, too.
+fn only_root(ctx: &OpContext<'_>) -> Result<(), Failure> {
+    if !ctx.principal.is_root() {
+        return Err(failures::only_root(ctx.account()));
+    }
+    if ctx.principal.mfa().is_none() && !ctx.principal.is_foreign() {
+        return Err(failures::mfa_needed());
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! `GetRootProtection`: how well the root user is guarded, as the host's `rootward root status` tells it.
+
+use rootward_api::rootward as api;
+use rootward_names::Time;
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
+use rootward_state::entities::{RootGuard, Seal};
+use rootward_state::{AccountState, Txn};
+
+use super::root_user;
+use crate::root_guard;
+use crate::root_report::{DeviceKind, RootReport, Severity};
+
+pub(super) static OPERATIONS: &[&dyn Handler] = &[&GET_ROOT_PROTECTION];
+
+static GET_ROOT_PROTECTION: Declaration<api::GetRootProtection> = Declaration {
+    effect: Effect::Read,
+    callers: Callers::Anyone,
+    rules: &[Rule { action: "rootward:GetRootProtection", when: always, target: root_user, keys: &[] }],
+    run: get_root_protection,
+};
+
+fn get_root_protection(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    _: &api::GetRootProtectionRequest,
+) -> Result<api::GetRootProtectionResponse, Failure> {
+    let state = ctx.view(txn)?;
+    let report = RootReport::new(&state, ctx.now);
+    let is_protected = report.is_protected();
+    let access_keys = report.keys.iter().map(|key| api::RootAccessKey {
+        access_key_id: key.id.to_string(),
+        status: if key.active { api::AccessKeyStatus::Active } else { api::AccessKeyStatus::Inactive },
+        create_date: key.created,
+        last_used_date: key.used,
+    });
+    let mfa_devices = report.devices.into_iter().map(|device| api::RootMfaDevice {
+        serial_number: device.serial_number,
+        r#type: match device.kind {
+            DeviceKind::Hardware => api::MfaDeviceType::Hardware,
+            DeviceKind::Passkey => api::MfaDeviceType::Passkey,
+            DeviceKind::Virtual => api::MfaDeviceType::Virtual,
+        },
+        enable_date: device.since,
+    });
+    let findings = report.findings.into_iter().map(|finding| api::RootFinding {
+        id: finding.id.to_owned(),
+        severity: match finding.severity {
+            Severity::Critical => api::FindingSeverity::Critical,
+            Severity::High => api::FindingSeverity::High,
+            Severity::Medium => api::FindingSeverity::Medium,
+            Severity::Low => api::FindingSeverity::Low,
+        },
+        message: finding.message,
+        remedy: finding.remedy,
+    });
+    Ok(api::GetRootProtectionResponse {
+        account_id: report.account.to_string(),
+        root_arn: report.arn,
+        email: report.email.into(),
+        password_present: report.has_password,
+        password_last_changed: report.password_set,
+        password_last_used: report.password_used,
+        access_keys: access_keys.collect(),
+        mfa_devices: mfa_devices.collect(),
+        // How long a root user may go without is an option of the server, which operations are not told.
+        mfa_required_from: None,
+        seal: seal(&report.guard, ctx.now),
+        approvers: approvers(&report.guard, &state),
+        last_used_date: report.last_used,
+        protected: is_protected,
+        findings: findings.collect(),
+    })
+}
+
+/// The seal as it stands now.
+pub(super) fn seal(guard: &RootGuard, now: Time) -> api::Seal {
+    let (until, reason) = match &guard.seal {
+        Seal::Open { until, reason, .. } if !guard.is_sealed(now) => (Some(*until), Some(reason.to_string())),
+        Seal::Closed | Seal::Never | Seal::Open { .. } => (None, None),
+    };
+    let is_sealed = guard.is_sealed(now);
+    api::Seal {
+        state: if is_sealed { api::SealState::Sealed } else { api::SealState::Unsealed },
+        unsealed_until: until,
+        reason,
+        session_minutes: guard.session_minutes.into(),
+    }
+}
+
+/// Who must agree.
+pub(super) fn approvers(guard: &RootGuard, state: &AccountState) -> api::RootApprovers {
+    let user_names = root_guard::approver_names(state, guard);
+    api::RootApprovers { required: guard.approvals_required.into(), user_names }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    #[test]
+    fn what_the_report_says_is_shown() {
+        let bench = Bench::new();
+        bench.write(|txn| drop(root_guard::seal(txn, bench.account()).unwrap()));
+        let shown = bench.run(&GET_ROOT_PROTECTION, api::GetRootProtectionRequest::default()).unwrap();
+        assert_eq!(
+            (&*shown.account_id, &*shown.root_arn),
+            ("111122223333", "arn:aws:iam::111122223333:root")
+        );
+        assert_eq!((shown.email.expose(), shown.password_present), ("root@example.com", false));
+        assert_eq!((shown.seal.state, shown.seal.session_minutes), (api::SealState::Sealed, 60));
+        assert!(shown.protected && shown.approvers.user_names.is_empty());
+        let [finding] = &*shown.findings else { panic!("{:?}", shown.findings) };
+        assert_eq!((&*finding.id, finding.severity), ("no-approvals", api::FindingSeverity::Low));
+        assert!(finding.remedy.contains("rootward root approvers --account 111122223333"));
+    }
+
+    #[test]
+    fn it_is_authorized_on_the_root_user() {
+        let bench = Bench::new();
+        let input = api::GetRootProtectionRequest::default();
+        let (action, target) = bench.targets(&GET_ROOT_PROTECTION, &input).remove(0);
+        assert_eq!(action, "rootward:GetRootProtection");
+        assert_eq!(target.arn, "arn:aws:iam::111122223333:root");
+    }
+}
