@@ -61,7 +61,12 @@ impl Grants {
 }
 
 /// Makes a change.
-pub(crate) async fn change(signed_in: &SignedIn, kind: Kind, name: &str, change: Change) -> Result<(), Error> {
+pub(crate) async fn change(
+    signed_in: &SignedIn,
+    kind: Kind,
+    name: &str,
+    change: Change,
+) -> Result<(), Error> {
     let name = name.to_owned();
     match change {
         Change::Attach { arn } => attach(signed_in, kind, name, arn).await,

@@ -15,10 +15,13 @@
 
 mod assets;
 mod first_run;
+mod grants;
 mod home;
 mod layout;
+mod list;
 mod security;
 mod sign_in;
+mod users;
 mod visit;
 
 use std::sync::Arc;
@@ -86,6 +89,9 @@ impl Console {
             .route("/console/sign-in/new-password", post(sign_in::new_password))
             .route("/console/sign-in/reason", post(sign_in::reason))
             .route("/console/sign-in/wait", post(sign_in::wait))
+            .route("/console/users", get(users::list).post(users::create))
+            .route("/console/users/{name}", get(users::page).post(users::change))
+            .route("/console/users/{name}/policies", post(users::change_policies))
             .route("/console/sign-out", post(sign_in::sign_out))
             .fallback(layout::not_found)
             .with_state(Arc::new(setup));
