@@ -39,6 +39,22 @@ pub(super) fn not_agreed(request: Handle, approved: usize, required: usize, expi
     )
 }
 
+pub(super) fn no_such_user(name: &str) -> Failure {
+    Failure::new(ErrorCode::ResourceNotFound.schema(), format!("The user with name {name} cannot be found."))
+}
+
+pub(super) fn no_such_session(id: &str) -> Failure {
+    Failure::new(ErrorCode::ResourceNotFound.schema(), format!("There is no session {id}."))
+}
+
+/// Sessions of a role or of a federated user are none of a sign-in.
+pub(super) fn user_name_needed() -> Failure {
+    Failure::new(
+        ErrorCode::Validation.schema(),
+        "Must specify UserName when calling with non-User credentials.",
+    )
+}
+
 pub(super) fn invalid_token() -> Failure {
     Failure::new(ErrorCode::Validation.schema(), "NextToken is none that was given.")
 }

@@ -4,13 +4,14 @@ mod access_requests;
 mod failures;
 mod protection;
 mod seal;
+mod sessions;
 
 use rootward_auth::principal::root_arn;
 use rootward_pipeline::{Failure, Handler, OpContext, Scope, Target};
 
 /// The operations that are implemented.
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
-    let all = [access_requests::OPERATIONS, protection::OPERATIONS, seal::OPERATIONS];
+    let all = [access_requests::OPERATIONS, protection::OPERATIONS, seal::OPERATIONS, sessions::OPERATIONS];
     all.into_iter().flatten().copied()
 }
 

@@ -1,0 +1,278 @@
+//! Sessions that began with a sign-in: `ListSessions`, `RevokeSession`.
+//!
+//! Everybody may see and end their own, whatever policies say: who finds a stranger in their account must not have to ask for
+//! permission first. Those of other users need permission on the user; the root user's are its own.
+
+use rootward_api::rootward as api;
+use rootward_auth::Identity;
+use rootward_auth::principal::root_arn;
+use rootward_names::Handle;
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Scope, Target};
+use rootward_state::entities::{Named, SessionKind, SignInSession, SignedIn, User};
+use rootward_state::{AccountState, RowKey, Txn};
+use rootward_wire::Empty;
+
+use super::failures;
+
+pub(super) static OPERATIONS: &[&dyn Handler] = &[&LIST_SESSIONS, &REVOKE_SESSION];
+
+/// A page, unless fewer are asked for.
+const PAGE: usize = 100;
+
+static LIST_SESSIONS: Declaration<api::ListSessions> = Declaration {
+    effect: Effect::Read,
+    callers: Callers::SecondFactor,
+    rules: &[Rule {
+        action: "rootward:ListSessions",
+        when: |scope, input| input.user_name.as_deref().is_some_and(|name| !is_caller(scope, name)),
+        target: |scope, input| user_target(scope, input.user_name.as_deref().unwrap_or_default()),
+        keys: &[],
+    }],
+    run: list_sessions,
+};
+
+/// In the order of their ids; the token is the last one shown.
+fn list_sessions(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::ListSessionsRequest,
+) -> Result<api::ListSessionsResponse, Failure> {
+    let state = ctx.view(txn)?;
+    let whose = match &input.user_name {
+        Some(name) => {
+            let user = state.named::<User>(name).ok_or_else(|| failures::no_such_user(name))?;
+            SignedIn::User(user.id)
+        }
+        None => own(ctx)?,
+    };
+    let after = input.next_token.as_deref().map(str::parse::<Handle>).transpose();
+    let after = after.map_err(|_| failures::invalid_token())?;
+    let count = input.max_results.and_then(|count| usize::try_from(count).ok()).unwrap_or(PAGE);
+    let live = |row: &SignInSession| row.holder == whose && ctx.now < row.expires;
+    let mut found = state.sessions().after(after.as_ref()).filter(|(_, row)| live(row)).peekable();
+    let (mut sessions, mut last) = (Vec::new(), None);
+    while sessions.len() < count
+        && let Some((id, row)) = found.next()
+    {
+        sessions.push(shown(ctx, &state, *id, row));
+        last = Some(*id);
+    }
+    let next_token = last.filter(|_| found.peek().is_some()).map(|id| id.to_string());
+    Ok(api::ListSessionsResponse { sessions, next_token })
+}
+
+/// Whose sessions the caller's own are.
+fn own(ctx: &OpContext<'_>) -> Result<SignedIn, Failure> {
+    match &ctx.principal.identity {
+        Identity::Root => Ok(SignedIn::Root),
+        Identity::User(user) => Ok(SignedIn::User(user.id)),
+        Identity::FederatedUser(_) | Identity::RoleSession(_) => Err(failures::user_name_needed()),
+    }
+}
+
+fn is_caller(scope: &Scope<'_>, name: &str) -> bool {
+    matches!(&scope.ctx.principal.identity, Identity::User(user) if user.name.eq_ignore_ascii_case(name))
+}
+
+fn user_target(scope: &Scope<'_>, name: &str) -> Target {
+    let (account, partition) = (scope.ctx.account(), scope.ctx.partition());
+    match scope.world.account(account).and_then(|state| state.named::<User>(name)) {
+        Some(user) => Target { tags: user.tags.clone(), ..Target::arn(user.arn(partition, account)) },
+        None => Target::arn(format!("arn:{partition}:iam::{account}:user/{name}")),
+    }
+}
+
+fn shown(ctx: &OpContext<'_>, state: &AccountState, id: Handle, row: &SignInSession) -> api::Session {
+    let user = match row.holder {
+        SignedIn::User(user) => state.by_id::<User>(user).map(|user| user.name.to_string()),
+        SignedIn::Federated(_) | SignedIn::Root => None,
+    };
+    api::Session {
+        session_id: id.to_string(),
+        user_name: user,
+        kind: match row.kind {
+            SessionKind::CommandLine => api::SessionKind::CommandLine,
+            SessionKind::Console => api::SessionKind::Console,
+        },
+        created_at: row.created,
+        last_used_at: row.used,
+        expires_at: row.expires,
+        source_ip_address: row.source_ip.to_string(),
+        user_agent: Some(row.user_agent.to_string()).filter(|agent| !agent.is_empty()),
+        mfa_authenticated: row.mfa.is_some(),
+        current: ctx.principal.sign_in().is_some_and(|sign_in| sign_in.session == id),
+    }
+}
+
+static REVOKE_SESSION: Declaration<api::RevokeSession> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::SecondFactor,
+    rules: &[Rule {
+        action: "rootward:RevokeSession",
+        when: |scope, input| holder(scope, &input.session_id).is_none_or(|holder| !is_own(scope, &holder)),
+        target: |scope, input| match holder(scope, &input.session_id) {
+            Some(SignedIn::User(id)) => {
+                let state = scope.world.account(scope.ctx.account());
+                let user = state.and_then(|state| state.by_id::<User>(id));
+                user.map_or_else(Target::any, |user| user_target(scope, &user.name))
+            }
+            Some(SignedIn::Root) => Target::arn(root_arn(scope.ctx.partition(), scope.ctx.account())),
+            Some(SignedIn::Federated(_)) | None => Target::any(),
+        },
+        keys: &[],
+    }],
+    run: revoke_session,
+};
+
+fn holder(scope: &Scope<'_>, id: &str) -> Option<SignedIn> {
+    let state = scope.world.account(scope.ctx.account())?;
+    Some(state.sessions().get(&id.parse().ok()?)?.holder.clone())
+}
+
+fn is_own(scope: &Scope<'_>, holder: &SignedIn) -> bool {
+    match (&scope.ctx.principal.identity, holder) {
+        (Identity::Root, SignedIn::Root) => true,
+        (Identity::User(user), SignedIn::User(id)) => user.id == *id,
+        _ => false,
+    }
+}
+
+fn revoke_session(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::RevokeSessionRequest,
+) -> Result<Empty, Failure> {
+    let missing = || failures::no_such_session(&input.session_id);
+    let id: Handle = input.session_id.parse().map_err(|_| missing())?;
+    let key = RowKey::Session(ctx.account(), id);
+    let row = txn.get::<SignInSession>(key.clone()).ok_or_else(missing)?;
+    if row.holder == SignedIn::Root && !ctx.principal.is_root() {
+        return Err(missing());
+    }
+    txn.delete(key);
+    Ok(Empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_names::UniqueId;
+    use rootward_state::entities::Rotated;
+
+    use super::*;
+    use crate::testing::{Bench, Seeded};
+
+    fn begin(bench: &Bench, n: u64, holder: SignedIn, seconds: i64) -> Handle {
+        let id = Handle::random(&mut Seeded::new(n));
+        let row = SignInSession {
+            holder,
+            kind: SessionKind::Console,
+            key: "ASIAY34FZKBOKMUTVV7A".parse().unwrap(),
+            digest: [1; 32],
+            rotated: Rotated { at: bench.now(), previous: None },
+            created: bench.now(),
+            used: bench.now(),
+            expires: bench.now().plus_seconds(seconds),
+            mfa: None,
+            source_ip: "192.0.2.7".into(),
+            user_agent: "browser".into(),
+            restricted: false,
+            reason: None,
+            role: None,
+        };
+        bench.write(|txn| txn.put(RowKey::Session(bench.account(), id), row));
+        id
+    }
+
+    /// Two sessions of ann, one of the root user, and one of ann that is over.
+    fn bench() -> (Bench, UniqueId, [Handle; 3]) {
+        let bench = Bench::new();
+        let ann = bench.add_user("ann");
+        bench.add_user("bob");
+        let user = SignedIn::User(ann);
+        let sessions = [
+            begin(&bench, 1, user.clone(), 60),
+            begin(&bench, 2, user.clone(), 60),
+            begin(&bench, 3, SignedIn::Root, 60),
+        ];
+        begin(&bench, 4, user, 0);
+        (bench, ann, sessions)
+    }
+
+    fn list(bench: &Bench, user: Option<&str>, max: Option<i32>) -> api::ListSessionsResponse {
+        let input =
+            api::ListSessionsRequest { user_name: user.map(Into::into), max_results: max, next_token: None };
+        bench.run(&LIST_SESSIONS, input).unwrap()
+    }
+
+    fn ids(listed: &api::ListSessionsResponse) -> Vec<&str> {
+        listed.sessions.iter().map(|session| session.session_id.as_str()).collect()
+    }
+
+    fn revoke(bench: &Bench, id: &str) -> Result<Empty, Failure> {
+        bench.run(&REVOKE_SESSION, api::RevokeSessionRequest { session_id: id.into() })
+    }
+
+    #[test]
+    fn sessions_are_listed_of_whom_they_are_in_pages() {
+        let (bench, _, [one, two, root]) = bench();
+        assert_eq!(ids(&list(&bench, None, None)), [root.to_string()]);
+        let mut both = [one.to_string(), two.to_string()];
+        both.sort_unstable();
+        assert_eq!(ids(&list(&bench, Some("ann"), None)), both);
+        assert!(list(&bench, Some("bob"), None).sessions.is_empty());
+        let first = list(&bench, Some("ANN"), Some(1));
+        assert_eq!(ids(&first), both[..1]);
+        let input = api::ListSessionsRequest {
+            user_name: Some("ann".into()),
+            max_results: None,
+            next_token: first.next_token,
+        };
+        let rest = bench.run(&LIST_SESSIONS, input).unwrap();
+        assert_eq!((ids(&rest), rest.next_token.as_ref()), (vec![both[1].as_str()], None));
+        let input = api::ListSessionsRequest { user_name: Some("ghost".into()), ..Default::default() };
+        assert_eq!(bench.run(&LIST_SESSIONS, input).unwrap_err().code, "ResourceNotFoundException");
+    }
+
+    #[test]
+    fn own_sessions_need_no_permission_and_those_of_others_do() {
+        let (bench, ann, [one, _, root]) = bench();
+        let asks = |id: &str| {
+            let input = api::RevokeSessionRequest { session_id: id.into() };
+            let asked = bench.targets(&REVOKE_SESSION, &input);
+            asked.into_iter().map(|(action, target)| format!("{action} {}", target.arn)).collect::<Vec<_>>()
+        };
+        let account = bench.account();
+        bench.call_as_user("bob");
+        assert_eq!(
+            asks(&one.to_string()),
+            [format!("rootward:RevokeSession arn:aws:iam::{account}:user/ann")]
+        );
+        assert_eq!(asks(&root.to_string()), [format!("rootward:RevokeSession arn:aws:iam::{account}:root")]);
+        assert_eq!(asks("nonsense"), ["rootward:RevokeSession *"]);
+        bench.call_as_user("ann");
+        assert!(asks(&one.to_string()).is_empty());
+        assert_eq!(bench.row::<User>("ann").unwrap().id, ann);
+    }
+
+    #[test]
+    fn session_that_is_revoked_is_gone_and_the_root_users_are_its_own() {
+        let (bench, _, [one, _, root]) = bench();
+        bench.call_as_user("bob");
+        assert_eq!(revoke(&bench, &root.to_string()).unwrap_err().code, "ResourceNotFoundException");
+        assert_eq!(revoke(&bench, &one.to_string()), Ok(Empty));
+        assert!(bench.state().sessions().get(&one).is_none());
+        assert_eq!(revoke(&bench, &one.to_string()).unwrap_err().code, "ResourceNotFoundException");
+        assert_eq!(revoke(&bench, "nonsense").unwrap_err().code, "ResourceNotFoundException");
+        bench.call_as_root();
+        assert_eq!(revoke(&bench, &root.to_string()), Ok(Empty));
+    }
+
+    #[test]
+    fn role_has_no_sessions_of_its_own() {
+        let (bench, ..) = bench();
+        bench.add_role("app");
+        bench.call_as_role("app");
+        let input = api::ListSessionsRequest::default();
+        assert_eq!(bench.run(&LIST_SESSIONS, input).unwrap_err().code, "ValidationException");
+    }
+}
