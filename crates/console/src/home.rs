@@ -2,9 +2,9 @@
 
 use askama::Template;
 use axum::response::Response;
-use rootward_api::rootward as api;
+use rootward_api::{iam, rootward as api};
 
-use crate::layout::{Frame, VERSION, html};
+use crate::layout::{Frame, VERSION, html, told};
 use crate::visit::SignedIn;
 
 #[derive(Template)]
@@ -12,14 +12,104 @@ use crate::visit::SignedIn;
 struct Page {
     version: &'static str,
     frame: Frame,
-    protection: Option<api::GetRootProtectionResponse>,
+    /// Whether the root user is protected; none if that may not be seen.
+    protected: Option<bool>,
+    points: Vec<Point>,
+}
+
+/// One point of the root user's protection.
+struct Point {
+    /// The class that colours it.
+    state: &'static str,
+    text: String,
+    /// What to do about it, in words.
+    remedy: String,
+    /// What to do about it, in one click: a label and an address.
+    action: Option<(&'static str, &'static str)>,
 }
 
 pub(crate) async fn page(signed_in: SignedIn) -> Response {
     let frame = Frame::new(&signed_in, "Root protection", "home");
-    let page = match signed_in.call::<api::GetRootProtection>(&api::GetRootProtectionRequest {}).await {
-        Ok(protection) => Page { version: VERSION, frame, protection: Some(protection) },
-        Err(error) => Page { version: VERSION, frame: frame.refused(&error), protection: None },
+    let found = signed_in.call::<api::GetRootProtection>(&api::GetRootProtectionRequest {}).await;
+    let page = match found {
+        Ok(found) => {
+            let everyday = everyday(&signed_in).await;
+            let points = points(&found, frame.is_root, everyday);
+            Page { version: VERSION, protected: Some(found.protected), points, frame }
+        }
+        Err(error) => {
+            let frame = Frame { refused: Some(told(&error)), ..frame };
+            Page { version: VERSION, frame, protected: None, points: Vec::new() }
+        }
     };
     signed_in.answer(html(&page))
+}
+
+/// Whether there is a user for everyday work; none if that may not be seen.
+async fn everyday(signed_in: &SignedIn) -> Option<bool> {
+    let input = iam::ListUsersRequest { max_items: Some(1), ..Default::default() };
+    signed_in.call::<iam::ListUsers>(&input).await.ok().map(|listed| !listed.users.is_empty())
+}
+
+/// What is open first, the worst first of all; then what is in order.
+fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Option<bool>) -> Vec<Point> {
+    let mut open: Vec<_> = found.findings.iter().collect();
+    open.sort_by_key(|finding| finding.severity);
+    let mut points: Vec<_> = open
+        .into_iter()
+        .map(|finding| Point {
+            state: match finding.severity {
+                api::FindingSeverity::Critical | api::FindingSeverity::High => "bad",
+                api::FindingSeverity::Medium | api::FindingSeverity::Low => "warn",
+            },
+            text: capital(&finding.message),
+            remedy: capital(&finding.remedy),
+            action: action(&finding.id).filter(|_| is_root),
+        })
+        .collect();
+    if everyday == Some(false) {
+        points.push(Point {
+            state: "warn",
+            text: "There is no user for everyday work.".into(),
+            remedy: "Make a limited user and keep the root user for what nothing else can do.".into(),
+            action: Some(("Make one", "/console/start")),
+        });
+    }
+    let is_open = |ids: &[&str]| found.findings.iter().any(|finding| ids.contains(&finding.id.as_str()));
+    let mut in_order = |ids: &[&str], text: String| {
+        if !is_open(ids) {
+            points.push(Point { state: "good", text, remedy: String::new(), action: None });
+        }
+    };
+    in_order(&["no-mfa", "one-mfa"], format!("{} second factors are registered.", found.mfa_devices.len()));
+    in_order(&["root-access-key"], "The root user has no access keys.".into());
+    in_order(&["unsealed", "no-seal"], "The root user is sealed.".into());
+    let approvers = &found.approvers;
+    in_order(
+        &["no-approvals", "too-few-approvers"],
+        format!("{} of {} approvers must agree to its use.", approvers.required, approvers.user_names.len()),
+    );
+    points
+}
+
+/// Where the root user mends what was found.
+fn action(finding: &str) -> Option<(&'static str, &'static str)> {
+    Some(match finding {
+        "no-mfa" => ("Register a second factor", "/console/security/register"),
+        "one-mfa" => ("Register another", "/console/security/register"),
+        "root-access-key" => ("Delete it", "/console/security"),
+        "password-used" => ("Change it", "/console/security"),
+        "unsealed" => ("Close the seal", "/console/access"),
+        "no-approvals" | "too-few-approvers" => ("Name approvers", "/console/access"),
+        _ => return None,
+    })
+}
+
+/// A sentence of a message that begins small and has no stop.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let rest = chars.as_str();
+    // Commands keep their quotes: they are shown as text.
+    if rest.ends_with(['.', '`']) { format!("{first}{rest}") } else { format!("{first}{rest}.") }
 }

@@ -52,9 +52,12 @@ const fn entry(at: &'static str, path: &'static str, name: &'static str) -> Entr
 
 /// The menu: groups of entries.
 const MENU: &[(&str, &[Entry])] = &[
-    ("Root", &[entry("home", "", "Protection")]),
+    ("Root", &[entry("home", "", "Protection"), entry("access", "/access", "Root access")]),
     ("Access", &[entry("users", "/users", "Users")]),
-    ("You", &[entry("security", "/security", "Security credentials")]),
+    (
+        "You",
+        &[entry("security", "/security", "Security credentials"), entry("sessions", "/sessions", "Sessions")],
+    ),
 ];
 
 impl Frame {

@@ -13,6 +13,7 @@
 //! all links are relative, and the address for records is the configured one.
 #![warn(missing_docs)]
 
+mod access;
 mod assets;
 mod first_run;
 mod grants;
@@ -20,7 +21,9 @@ mod home;
 mod layout;
 mod list;
 mod security;
+mod sessions;
 mod sign_in;
+mod start;
 mod users;
 mod visit;
 
@@ -75,6 +78,7 @@ impl Console {
         let router = Router::new()
             .route("/console", get(home::page))
             .route("/console/", get(|| async { Redirect::permanent("/console") }))
+            .route("/console/access", get(access::page).post(access::change))
             .route("/console/assets/{name}", get(assets::asset))
             .route("/console/first-run", get(first_run::page).post(first_run::open))
             .route("/console/security", get(security::page).post(security::change))
@@ -84,11 +88,13 @@ impl Console {
             .route("/console/security/register/app/finish", post(security::finish_app))
             .route("/console/security/register/passkey", post(security::begin_passkey))
             .route("/console/security/register/passkey/finish", post(security::finish_passkey))
+            .route("/console/sessions", get(sessions::page).post(sessions::end))
             .route("/console/sign-in", get(sign_in::page).post(sign_in::password))
             .route("/console/sign-in/code", post(sign_in::code))
             .route("/console/sign-in/new-password", post(sign_in::new_password))
             .route("/console/sign-in/reason", post(sign_in::reason))
             .route("/console/sign-in/wait", post(sign_in::wait))
+            .route("/console/start", get(start::page).post(start::make))
             .route("/console/users", get(users::list).post(users::create))
             .route("/console/users/{name}", get(users::page).post(users::change))
             .route("/console/users/{name}/policies", post(users::change_policies))

@@ -1,0 +1,90 @@
+//! Sessions: where somebody is signed in, and ending that.
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::{Redirect, Response};
+use rootward_api::rootward as api;
+use serde::Deserialize;
+
+use crate::layout::{Frame, VERSION, html, minute, told};
+use crate::visit::{Posted, SignedIn};
+
+#[derive(Template)]
+#[template(path = "sessions.html")]
+struct Page {
+    version: &'static str,
+    frame: Frame,
+    /// Whose, if not one's own.
+    user: Option<String>,
+    sessions: Vec<Row>,
+}
+
+struct Row {
+    id: String,
+    kind: &'static str,
+    began: String,
+    used: String,
+    ends: String,
+    from: String,
+    agent: String,
+    mfa: bool,
+    current: bool,
+}
+
+/// Whose sessions, and what has been done.
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    user: Option<String>,
+    done: Option<String>,
+}
+
+pub(crate) async fn page(signed_in: SignedIn, Query(asked): Query<Asked>) -> Response {
+    let done = asked.done.is_some().then_some("The session is ended.");
+    let frame = Frame { done, ..Frame::new(&signed_in, "Sessions", "sessions") };
+    show(&signed_in, frame, asked.user).await
+}
+
+async fn show(signed_in: &SignedIn, frame: Frame, user: Option<String>) -> Response {
+    let input = api::ListSessionsRequest { user_name: user.clone(), ..Default::default() };
+    let (sessions, refused) = match signed_in.call::<api::ListSessions>(&input).await {
+        Ok(listed) => (listed.sessions, None),
+        Err(error) => (Vec::new(), Some(told(&error))),
+    };
+    let sessions = sessions.into_iter().map(row).collect();
+    let frame = Frame { refused: frame.refused.or(refused), ..frame };
+    signed_in.answer(html(&Page { version: VERSION, frame, user, sessions }))
+}
+
+fn row(session: api::Session) -> Row {
+    Row {
+        id: session.session_id,
+        kind: match session.kind {
+            api::SessionKind::CommandLine => "Command line",
+            api::SessionKind::Console => "Console",
+        },
+        began: minute(session.created_at),
+        used: minute(session.last_used_at),
+        ends: minute(session.expires_at),
+        from: session.source_ip_address,
+        agent: session.user_agent.unwrap_or_default(),
+        mfa: session.mfa_authenticated,
+        current: session.current,
+    }
+}
+
+/// A session to be ended.
+#[derive(Deserialize)]
+pub(crate) struct End {
+    id: String,
+}
+
+pub(crate) async fn end(Posted(signed_in, form): Posted<End>) -> Response {
+    let input = api::RevokeSessionRequest { session_id: form.id };
+    match signed_in.call::<api::RevokeSession>(&input).await {
+        Ok(_) => signed_in.answer(Redirect::to("/console/sessions?done=1")),
+        Err(error) => {
+            let frame = Frame::new(&signed_in, "Sessions", "sessions").refused(&error);
+            show(&signed_in, frame, None).await
+        }
+    }
+}

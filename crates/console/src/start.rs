@@ -1,0 +1,84 @@
+//! The first user for everyday work: made in one go, with permissions, a password and the address to sign in at.
+
+use askama::Template;
+use axum::response::Response;
+use rootward_api::iam;
+use rootward_wire::{Error, Sensitive};
+use serde::Deserialize;
+
+use crate::layout::{Frame, VERSION, html, html_with, status};
+use crate::visit::{Posted, SignedIn};
+
+/// What there is to choose from: a word in the form, AWS's managed policy, what it is good for.
+const POLICIES: [(&str, &str, &str); 3] = [
+    ("admin", "AdministratorAccess", "Everything but what is the root user's alone"),
+    ("power", "PowerUserAccess", "Everything but users and permissions"),
+    ("read", "ReadOnlyAccess", "Looking at everything"),
+];
+
+#[derive(Template)]
+#[template(path = "start.html")]
+struct Page<'a> {
+    version: &'static str,
+    frame: Frame,
+    policies: &'static [(&'static str, &'static str, &'static str)],
+    name: &'a str,
+    /// The user that was made, with its password: shown once.
+    made: Option<(&'a str, &'a str)>,
+}
+
+fn frame(signed_in: &SignedIn) -> Frame {
+    Frame::new(signed_in, "A user for everyday work", "home")
+}
+
+pub(crate) async fn page(signed_in: SignedIn) -> Response {
+    let frame = frame(&signed_in);
+    signed_in.answer(html(&Page { version: VERSION, frame, policies: &POLICIES, name: "", made: None }))
+}
+
+/// A user to be made.
+#[derive(Deserialize)]
+pub(crate) struct New {
+    name: String,
+    password: String,
+    policy: String,
+}
+
+pub(crate) async fn make(Posted(signed_in, form): Posted<New>) -> Response {
+    let frame = frame(&signed_in);
+    let policies = &POLICIES;
+    match carry_out(&signed_in, &form).await {
+        Ok(()) => {
+            let made = Some((form.name.as_str(), form.password.as_str()));
+            signed_in.answer(html(&Page { version: VERSION, frame, policies, name: "", made }))
+        }
+        Err(error) => {
+            let (frame, name) = (frame.refused(&error), form.name.as_str());
+            let page = Page { version: VERSION, frame, policies, name, made: None };
+            signed_in.answer(html_with(status(&error), &page))
+        }
+    }
+}
+
+/// The password comes first after the user: it is what may be refused. A user who got no password is taken back.
+async fn carry_out(signed_in: &SignedIn, form: &New) -> Result<(), Error> {
+    let [first, ..] = &POLICIES;
+    let (_, policy, _) = POLICIES.iter().find(|(word, ..)| *word == form.policy).unwrap_or(first);
+    let user_name = form.name.clone();
+    let input = iam::CreateUserRequest { user_name: user_name.clone(), ..Default::default() };
+    signed_in.call::<iam::CreateUser>(&input).await?;
+    let input = iam::CreateLoginProfileRequest {
+        user_name: Some(user_name.clone()),
+        password: Some(Sensitive::new(form.password.as_str())),
+        password_reset_required: Some(false),
+    };
+    if let Err(error) = signed_in.call::<iam::CreateLoginProfile>(&input).await {
+        let input = iam::DeleteUserRequest { user_name };
+        signed_in.call::<iam::DeleteUser>(&input).await?;
+        return Err(error);
+    }
+    let partition = signed_in.live.acting().partition;
+    let policy_arn = format!("arn:{partition}:iam::aws:policy/{policy}");
+    let input = iam::AttachUserPolicyRequest { user_name, policy_arn };
+    signed_in.call::<iam::AttachUserPolicy>(&input).await.map(drop)
+}
