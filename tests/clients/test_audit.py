@@ -57,7 +57,7 @@ def test_records_of_refusals_are_kept(server, account):
         ("NoSuchEntity", lambda: account.iam.get_user(UserName="ghost")),
         ("ValidationError", lambda: account.iam.get_user(UserName="not valid")),
         ("EntityAlreadyExists", lambda: account.iam.create_user(UserName="admin")),
-        ("NotImplemented", account.iam.generate_credential_report),
+        ("NotImplemented", account.iam.list_open_id_connect_providers),
     ):
         with refused(code) as caught:
             call()
