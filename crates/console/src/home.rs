@@ -22,8 +22,8 @@ struct Point {
     /// The class that colours it.
     state: &'static str,
     text: String,
-    /// What to do about it, in words.
-    remedy: String,
+    /// What to do about it, in words and, every second piece, in commands.
+    remedy: Vec<String>,
     /// What to do about it, in one click: a label and an address.
     action: Option<(&'static str, &'static str)>,
 }
@@ -54,7 +54,7 @@ async fn everyday(signed_in: &SignedIn) -> Option<bool> {
 /// What is open first, the worst first of all; then what is in order.
 fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Option<bool>) -> Vec<Point> {
     let mut open: Vec<_> = found.findings.iter().collect();
-    open.sort_by_key(|finding| finding.severity);
+    open.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let mut points: Vec<_> = open
         .into_iter()
         .map(|finding| Point {
@@ -63,7 +63,7 @@ fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Optio
                 api::FindingSeverity::Medium | api::FindingSeverity::Low => "warn",
             },
             text: capital(&finding.message),
-            remedy: capital(&finding.remedy),
+            remedy: pieces(&capital(&finding.remedy)),
             action: action(&finding.id).filter(|_| is_root),
         })
         .collect();
@@ -71,14 +71,14 @@ fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Optio
         points.push(Point {
             state: "warn",
             text: "There is no user for everyday work.".into(),
-            remedy: "Make a limited user and keep the root user for what nothing else can do.".into(),
+            remedy: pieces("Make a limited user and keep the root user for what nothing else can do."),
             action: Some(("Make one", "/console/start")),
         });
     }
     let is_open = |ids: &[&str]| found.findings.iter().any(|finding| ids.contains(&finding.id.as_str()));
     let mut in_order = |ids: &[&str], text: String| {
         if !is_open(ids) {
-            points.push(Point { state: "good", text, remedy: String::new(), action: None });
+            points.push(Point { state: "good", text, remedy: Vec::new(), action: None });
         }
     };
     in_order(&["no-mfa", "one-mfa"], format!("{} second factors are registered.", found.mfa_devices.len()));
@@ -103,6 +103,11 @@ fn action(finding: &str) -> Option<(&'static str, &'static str)> {
         "no-approvals" | "too-few-approvers" => ("Name approvers", "/console/access"),
         _ => return None,
     })
+}
+
+/// A text cut at its backticks: words, command, words, command and so on.
+fn pieces(text: &str) -> Vec<String> {
+    text.split('`').map(str::to_owned).collect()
 }
 
 /// A sentence of a message that begins small and has no stop.
