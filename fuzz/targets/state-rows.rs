@@ -13,9 +13,9 @@ use rootward_state::alerts::{
 };
 use rootward_state::entities::{
     AccessKey, Account, AccountStatus, Bound, CredentialOwner, CredentialReport, Decision, Document, Factor,
-    Grants, Group, InlinePolicy, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, PasswordHash,
-    PasswordPolicy, PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, RootUser,
-    Rotated, Seal, SessionKind, SignInSession, SignedIn, Tag, Totp, Usage, User,
+    Grants, Group, InlinePolicy, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Passkey,
+    PasswordHash, PasswordPolicy, PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard,
+    RootUser, Rotated, Seal, SessionKind, SignInSession, SignedIn, Tag, Totp, Usage, User,
 };
 use rootward_state::{AccountState, Db, NameKey, RowKey, Stored, Tabled, Txn, World};
 use rootward_store::{Commit, Memory, Store, Write};
@@ -237,6 +237,17 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
             tags: Vec::new(),
             bound: Some(Bound { owner, at: created }),
             factor: Factor::Totp(totp),
+        },
+    );
+    let passkey = Passkey { credential_id: [7; 16].into(), credential: "{}".into(), uses: 3 };
+    txn.put(
+        RowKey::MfaDevice(account, "u2f/user/u/key-A".into()),
+        MfaDevice {
+            id: "u2f/user/u/key-A".into(),
+            created,
+            tags: Vec::new(),
+            bound: Some(Bound { owner, at: created }),
+            factor: Factor::Passkey(passkey),
         },
     );
     txn.put(

@@ -10,7 +10,7 @@
 //!   without a look-up and nobody else can read or make one.
 //! - [`password`]: which ones people may have, how they are kept and checked.
 //! - [`second_factor`]: which device a code is of, and that it is used once; [`totp`]: the codes; [`qr`] shows their seeds
-//!   to a phone.
+//!   to a phone. [`passkey`]: security keys and passkeys.
 //! - [`gather`] finds the policies that apply to a principal.
 //! - [`authz`] asks the policy engine.
 #![warn(missing_docs)]
@@ -19,6 +19,7 @@ pub mod authn;
 pub mod authz;
 pub mod gather;
 pub mod guard;
+pub mod passkey;
 pub mod password;
 pub mod principal;
 pub mod qr;

@@ -269,9 +269,12 @@ fn show_refused(visit: &Visit, next: &str, refused: Refused, step: String, asked
         }
         Refused::Busy | Refused::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, asked),
         Refused::Slow { .. } => (StatusCode::TOO_MANY_REQUESTS, asked),
-        Refused::Expired | Refused::NoReason | Refused::Suspended | Refused::Wrong | Refused::WrongFactor => {
-            (StatusCode::FORBIDDEN, asked)
-        }
+        Refused::Expired
+        | Refused::NoPasskey
+        | Refused::NoReason
+        | Refused::Suspended
+        | Refused::Wrong
+        | Refused::WrongFactor => (StatusCode::FORBIDDEN, asked),
     };
     let page = Page { error: Some(sentence(refused)), ..Page::new(visit, next, step, asked) };
     let mut answer = visit.with_browser(html_with(status, &page));

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rootward_auth::Principal;
+use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::{Busy, Hasher, Permit};
 use rootward_auth::second_factor::{Guesses, Refused, TooMany};
 use rootward_auth::session::Tokens;
@@ -27,6 +28,8 @@ pub struct Tools<'r> {
     pub hasher: &'r Hasher,
     /// Counts wrong codes of second factors.
     pub guesses: &'r Guesses,
+    /// Us, as passkeys know us.
+    pub relying_party: &'r RelyingParty,
 }
 
 /// The circumstances of one call. Operations read no clock and no randomness but these.
@@ -45,6 +48,8 @@ pub struct OpContext<'r> {
     pub vault: &'r Vault,
     /// Issues session tokens.
     pub tokens: &'r Tokens,
+    /// Us, as passkeys know us.
+    pub relying_party: &'r RelyingParty,
     pub(crate) hasher: &'r Hasher,
     pub(crate) guesses: &'r Guesses,
     pub(crate) random: RefCell<&'r mut dyn Random>,
@@ -59,10 +64,22 @@ impl<'r> OpContext<'r> {
         tools: &Tools<'r>,
         random: &'r mut dyn Random,
     ) -> Self {
-        let Tools { vault, tokens, hasher, guesses } = *tools;
+        let Tools { vault, tokens, hasher, guesses, relying_party } = *tools;
         let (machine_now, source_ip) = (now, IpAddr::V4(Ipv4Addr::LOCALHOST));
         let random = RefCell::new(random);
-        Self { now, machine_now, source_ip, principal, region, vault, tokens, hasher, guesses, random }
+        Self {
+            now,
+            machine_now,
+            source_ip,
+            principal,
+            region,
+            vault,
+            tokens,
+            relying_party,
+            hasher,
+            guesses,
+            random,
+        }
     }
 
     /// The caller's account.

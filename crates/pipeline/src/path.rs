@@ -12,6 +12,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use rootward_auth::Principal;
 use rootward_auth::authn::{Authenticated, Authenticator, Now, Unauthenticated};
 use rootward_auth::authz::{self, RequestFacts};
+use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::Hasher;
 use rootward_auth::second_factor::Guesses;
 use rootward_auth::session::Tokens;
@@ -70,6 +71,8 @@ pub struct Setup {
     pub vault: Arc<Vault>,
     /// Who hashes passwords, a few at a time.
     pub hasher: Arc<Hasher>,
+    /// Us, as passkeys know us.
+    pub relying_party: Arc<RelyingParty>,
     /// Where records go.
     pub trail: Trail,
     /// Time and randomness.
@@ -433,6 +436,7 @@ impl Pipeline {
             tokens: &self.setup.tokens,
             hasher: &self.setup.hasher,
             guesses: &self.guesses,
+            relying_party: &self.setup.relying_party,
             random: RefCell::new(&mut random),
         };
         let facts = attempt.facts(caller);

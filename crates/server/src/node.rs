@@ -16,6 +16,7 @@ use rootward_audit::{
     UserIdentity, Writer,
 };
 use rootward_auth::authn::{Authenticator, Authority};
+use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::{Hasher, Password};
 use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Arn, Partition, Random, Time};
@@ -80,6 +81,7 @@ pub(crate) struct Node {
     pipeline: Arc<Pipeline>,
     tokens: Arc<Tokens>,
     hasher: Arc<Hasher>,
+    relying_party: Arc<RelyingParty>,
     source: Arc<Source>,
     opening: Mutex<()>,
     bell: Arc<Bell>,
@@ -104,6 +106,7 @@ struct Foundation {
     authority: Authority,
     /// Whether accounts that are opened on use have a seal.
     sealed: bool,
+    relying_party: RelyingParty,
 }
 
 impl Node {
@@ -111,26 +114,31 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError`].
-    pub(crate) fn open(location: &Location) -> Result<Self, StartError> {
+    pub(crate) fn open(location: &Location, relying_party: RelyingParty) -> Result<Self, StartError> {
         let source = Source::Machine;
         let key = open_key(location, &mut Draw(&source))?;
         let vault = Vault::new(&key);
         let store = Arc::new(Embedded::open(&location.state(), vault.key_id(), &mut Draw(&source))?);
         let log = Log::open(&location.trail(), seal(&vault))?;
-        Self::assemble(Foundation { store, key, log, source, authority: Authority::Issued, sealed: true })
+        let (authority, sealed) = (Authority::Issued, true);
+        Self::assemble(Foundation { store, key, log, source, authority, sealed, relying_party })
     }
 
     /// A sandbox with its one account. Its root users have no seal, unless they are to be `sealed` like all others.
     ///
     /// # Errors
     /// [`StartError`].
-    pub(crate) fn sandbox(seed: Option<u64>, sealed: bool) -> Result<Self, StartError> {
+    pub(crate) fn sandbox(
+        seed: Option<u64>,
+        sealed: bool,
+        relying_party: RelyingParty,
+    ) -> Result<Self, StartError> {
         let source = seed.map_or(Source::Machine, Source::seeded);
         let key = Key::random(&mut Draw(&source));
         let log = Log::in_memory(seal(&Vault::new(&key)))?;
         let store = Arc::new(Memory::new()?);
         let authority = Authority::Sandbox;
-        let node = Self::assemble(Foundation { store, key, log, source, authority, sealed })?;
+        let node = Self::assemble(Foundation { store, key, log, source, authority, sealed, relying_party })?;
         let mut txn = node.db.begin();
         let (id, now) = (AccountId::SANDBOX, node.source.now());
         open_sandbox_account(&mut txn, id, sealed, now, &mut Draw(&node.source), &node.vault);
@@ -139,7 +147,7 @@ impl Node {
     }
 
     fn assemble(foundation: Foundation) -> Result<Self, StartError> {
-        let Foundation { store, key, log, source, authority, sealed } = foundation;
+        let Foundation { store, key, log, source, authority, sealed, relying_party } = foundation;
         let (log, source, vault) = (Arc::new(log), Arc::new(source), Arc::new(Vault::new(&key)));
         let Opened { db, outbox } = Db::open(store)?;
         check_trail_reaches(&log, &db)?;
@@ -155,6 +163,7 @@ impl Node {
         let mover = Mover::start(Arc::clone(&db), Arc::clone(&writer), moved, outbox);
         let mover = mover.map_err(StartError::System)?;
         let (tokens, hasher) = (Arc::new(Tokens::new(Arc::clone(&vault))), Arc::new(hasher()));
+        let relying_party = Arc::new(relying_party);
         let pipeline = Arc::new(Pipeline::new(Setup {
             services: rootward_api::SERVICES,
             handlers: rootward_services::operations().collect(),
@@ -163,6 +172,7 @@ impl Node {
             tokens: Arc::clone(&tokens),
             vault: Arc::clone(&vault),
             hasher: Arc::clone(&hasher),
+            relying_party: Arc::clone(&relying_party),
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
             open_account: open_on_use(Arc::clone(&source), Arc::clone(&vault), sealed),
@@ -177,6 +187,7 @@ impl Node {
             pipeline,
             tokens,
             hasher,
+            relying_party,
             source,
             opening: Mutex::default(),
             bell,
@@ -206,6 +217,7 @@ impl Node {
             vault: Arc::clone(&self.vault),
             tokens: Arc::clone(&self.tokens),
             hasher: Arc::clone(&self.hasher),
+            relying_party: Arc::clone(&self.relying_party),
             writer: Arc::clone(&self.writer),
             source: Arc::clone(&self.source) as Arc<dyn rootward_pipeline::Source>,
             mfa_grace_days,
@@ -678,14 +690,14 @@ mod tests {
     fn used() -> (tempfile::TempDir, Location) {
         let folder = tempfile::tempdir().unwrap();
         let location = location(&folder);
-        let node = Node::open(&location).unwrap();
+        let node = Node::open(&location, RelyingParty::none()).unwrap();
         node.create_account("name", "name@example.com", "quiet-Otter+27-lanterns", None).ok().unwrap();
         node.close();
         (folder, location)
     }
 
     fn refusal(location: &Location) -> String {
-        Node::open(location).err().unwrap().to_string()
+        Node::open(location, RelyingParty::none()).err().unwrap().to_string()
     }
 
     #[test]
@@ -721,10 +733,10 @@ mod tests {
     fn log_of_refused_commands_alone_needs_no_state() {
         let folder = tempfile::tempdir().unwrap();
         let location = location(&folder);
-        let node = Node::open(&location).unwrap();
+        let node = Node::open(&location, RelyingParty::none()).unwrap();
         assert!(node.create_account("name", "no address", "quiet-Otter+27-lanterns", None).is_err());
         node.close();
-        assert_eq!(Node::open(&location).ok().unwrap().trail_length()["records"], 1);
+        assert_eq!(Node::open(&location, RelyingParty::none()).ok().unwrap().trail_length()["records"], 1);
     }
 
     /// What is on disk after each step of the first start.
@@ -741,7 +753,7 @@ mod tests {
             if let Some(unfinished) = unfinished {
                 fs::write(location.data().join("state.redb.new"), unfinished).unwrap();
             }
-            let node = Node::open(&location).unwrap();
+            let node = Node::open(&location, RelyingParty::none()).unwrap();
             assert_eq!(node.accounts(), 0);
             node.close();
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rootward_alerts::{NewRoute, NewTarget};
+use rootward_auth::passkey::RelyingParty;
 use rootward_names::AccountId;
 use rootward_services::accounts::AccountError;
 use rootward_services::hardware_tokens::ImportError;
@@ -342,7 +343,7 @@ fn on_folder(location: &Location, command: Command) -> Result<Value, OperatorErr
     if let Command::VerifyTrail = command {
         return node::verify_folder(location);
     }
-    let node = Node::open(location)?;
+    let node = Node::open(location, RelyingParty::none())?;
     let answer = execute(&node, command);
     node.close();
     answer

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use rootward_auth::passkey::RelyingParty;
 use rootward_pipeline::{Answered, Origin, TlsFacts, is_marked_by_browser};
 use rootward_wire::CommonError;
 use tokio::net::{TcpListener, TcpSocket};
@@ -75,7 +76,8 @@ async fn run(options: Options) -> Result<(), StartError> {
     // A hangup that nobody listens for would end the process, with or without TLS.
     tokio::spawn(reload_on_hangup(signals(SignalKind::hangup())?, tls.clone()));
     let limits = limits();
-    let node = Arc::new(start(&options.state)?);
+    let url = options.url.unwrap_or_else(|| own_url(&socket, tls.is_some()));
+    let node = Arc::new(start(&options.state, &url)?);
     let listener = socket.listen(BACKLOG).map_err(|error| cannot_listen(options.listen, &error))?;
     if let State::Durable(location) = &options.state {
         operator::listen(location, Arc::clone(&node)).map_err(|error| {
@@ -86,7 +88,6 @@ async fn run(options: Options) -> Result<(), StartError> {
         })?;
     }
     let stop = stopped()?;
-    let url = options.url.unwrap_or_else(|| own_url(&listener, tls.is_some()));
     let face = Face { url, mfa_grace_days: options.mfa_grace_days };
     let front = Front::new(node, &face);
     announce(&listener, &options.state, tls.is_some(), &face, &front);
@@ -100,10 +101,16 @@ async fn run(options: Options) -> Result<(), StartError> {
     Ok(())
 }
 
-fn start(state: &State) -> Result<Node, StartError> {
+fn start(state: &State, url: &str) -> Result<Node, StartError> {
+    let relying_party = RelyingParty::at(url, "Rootward").unwrap_or_else(|_| {
+        tracing::warn!(
+            "no passkeys at {url}: browsers have them for `https` or localhost, and for names only"
+        );
+        RelyingParty::none()
+    });
     let node = match state {
-        State::Durable(location) => Node::open(location),
-        State::Sandbox { seed, sealed } => Node::sandbox(*seed, *sealed),
+        State::Durable(location) => Node::open(location, relying_party),
+        State::Sandbox { seed, sealed } => Node::sandbox(*seed, *sealed, relying_party),
     }?;
     node.start_alerts();
     Ok(node)
@@ -142,8 +149,8 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> StartError {
 }
 
 /// The address of this machine. By name: browsers give passkeys to names only.
-fn own_url(listener: &TcpListener, tls: bool) -> String {
-    let port = listener.local_addr().map_or(0, |address| address.port());
+fn own_url(socket: &TcpSocket, tls: bool) -> String {
+    let port = socket.local_addr().map_or(0, |address| address.port());
     format!("{}://localhost:{port}", if tls { "https" } else { "http" })
 }
 
@@ -295,9 +302,9 @@ impl Server {
                 r#"{"error":"only a sandbox can be reset"}"#,
             );
         }
-        let state = self.state.clone();
+        let (state, url) = (self.state.clone(), self.face.url.clone());
         // Opening and closing a node waits for its threads.
-        match tokio::task::spawn_blocking(move || start(&state)).await {
+        match tokio::task::spawn_blocking(move || start(&state, &url)).await {
             Ok(Ok(node)) => {
                 let old = self.front.swap(Arc::new(Front::new(Arc::new(node), &self.face)));
                 drop(tokio::task::spawn_blocking(move || old.node.close()));

@@ -176,7 +176,7 @@ mod tests {
     fn reset_takes_every_device_from_the_root_user_and_none_from_others() {
         let bench = Bench::new();
         let (session, ann) = with_sessions(&bench);
-        let key = Factor::Passkey(Passkey { credential_id: [1].into(), credential: "{}".into() });
+        let key = Factor::Passkey(Passkey { credential_id: [1].into(), credential: "{}".into(), uses: 0 });
         add_device(&bench, "u2f/root/key-A", CredentialOwner::Root, key);
         add_device(&bench, "mfa/phone", CredentialOwner::Root, app());
         add_device(&bench, "mfa/anns", CredentialOwner::User(ann), app());

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::Hasher;
 use rootward_auth::second_factor::{Guesses, seal_seed};
 use rootward_auth::session::{Claims, SessionPolicies, Tokens};
@@ -26,6 +27,13 @@ use totp_rs::{Algorithm, Builder, Secret};
 use crate::accounts::{self, OpenAccount};
 use crate::root_guard;
 
+/// Security keys in software.
+#[path = "../../auth/tests/it/key.rs"]
+#[expect(dead_code, reason = "what other crates' tests need of it")]
+mod key;
+
+pub(crate) use key::Key as SecurityKey;
+
 /// A random source that gives the same in every run.
 pub(crate) struct Seeded(u64);
 
@@ -45,6 +53,9 @@ impl Random for Seeded {
     }
 }
 
+/// Where the console is.
+pub(crate) const CONSOLE: &str = "http://localhost:4566";
+
 /// An account to run operations in, called by its root user unless said otherwise.
 pub(crate) struct Bench {
     account: AccountId,
@@ -56,6 +67,7 @@ pub(crate) struct Bench {
     vault: Arc<Vault>,
     hasher: Hasher,
     guesses: Guesses,
+    relying_party: RelyingParty,
 }
 
 impl Bench {
@@ -82,12 +94,13 @@ impl Bench {
         let tokens = Tokens::new(Arc::clone(&vault));
         let (now, random) = (Cell::new(now), RefCell::new(random));
         let (hasher, guesses) = (Hasher::new(NonZeroUsize::MIN, 0), Guesses::default());
-        Self { account, caller, db, now, random, tokens, vault, hasher, guesses }
+        let relying_party = RelyingParty::at(CONSOLE, "Rootward").unwrap();
+        Self { account, caller, db, now, random, tokens, vault, hasher, guesses, relying_party }
     }
 
     fn tools(&self) -> Tools<'_> {
-        let Self { vault, tokens, hasher, guesses, .. } = self;
-        Tools { vault, tokens, hasher, guesses }
+        let Self { vault, tokens, hasher, guesses, relying_party, .. } = self;
+        Tools { vault, tokens, hasher, guesses, relying_party }
     }
 
     /// The account's id.

@@ -22,6 +22,6 @@ mod visitor;
 
 pub use browser::Browser;
 pub use rootward_auth::guard::REASON_CHARS_MAX;
-pub use service::{Next, Refused, Setup, SignInService, Welcome};
+pub use service::{Next, PasskeyOptions, Refused, Setup, SignInService, Welcome};
 pub use session::Live;
 pub use visitor::{Door, Visitor};

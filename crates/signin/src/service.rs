@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rootward_audit::{Backlogged, Entry, Lane, Writer};
 use rootward_auth::guard::{self, REASON_CHARS_MAX, REQUEST_SECONDS, Verdict};
+use rootward_auth::passkey::{self, RelyingParty};
 use rootward_auth::password::{Hasher, Password, Verified};
 use rootward_auth::second_factor;
 use rootward_auth::session::Tokens;
@@ -58,6 +59,8 @@ pub struct Setup {
     pub tokens: Arc<Tokens>,
     /// Who hashes passwords, a few at a time.
     pub hasher: Arc<Hasher>,
+    /// Us, as passkeys know us.
+    pub relying_party: Arc<RelyingParty>,
     /// Where records go.
     pub writer: Arc<Writer>,
     /// Time and randomness.
@@ -117,6 +120,15 @@ pub enum Next {
     Welcome(Welcome),
 }
 
+/// What a browser is told to ask for a passkey.
+#[derive(Debug)]
+pub struct PasskeyOptions {
+    /// For the form that shows it, and for asking again.
+    pub step: String,
+    /// JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`, under `publicKey`.
+    pub options: String,
+}
+
 /// A session that has begun.
 pub struct Welcome {
     /// The account.
@@ -147,6 +159,9 @@ pub enum Refused {
     /// The password has expired, and the account's policy leaves it to administrators.
     #[error("your password has expired: ask an administrator of your account for a new one")]
     Expired,
+    /// None of the user's passkeys can be asked for here.
+    #[error("you have no security key or passkey that can be used at this address")]
+    NoPasskey,
     /// The reason is missing or too long.
     #[error("say in 1-{REASON_CHARS_MAX} characters why the root user is needed")]
     NoReason,
@@ -258,6 +273,7 @@ impl SignInService {
             browser,
             began,
             password_set: kept.set,
+            challenge: None,
             factor: None,
             reason: None,
             request: None,
@@ -283,17 +299,56 @@ impl SignInService {
     pub fn code(&self, visitor: &Visitor<'_>, step: &str, code: &str) -> Result<Next, Refused> {
         let step = self.step(visitor, step)?;
         let clock = self.setup.source.machine_now();
-        let guess = self.guess_factor(visitor, &step)?;
         let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+        let Step { account, owner, .. } = step;
+        let shown = second_factor::Shown { account, owner, device: None, code: &code };
+        self.show(visitor, &step, |act| {
+            second_factor::take(&mut act.txn, &shown, &self.setup.vault, clock).ok()
+        })
+    }
+
+    /// What the browser must know to ask for any of the user's passkeys. It may be asked anew when a challenge is void: one is
+    /// good for [`passkey::SECONDS_MAX`], and once.
+    ///
+    /// # Errors
+    /// [`Refused::BeginAgain`]; [`Refused::NoPasskey`].
+    pub fn passkey_options(&self, visitor: &Visitor<'_>, step: &str) -> Result<PasskeyOptions, Refused> {
+        let step = self.step(visitor, step)?;
+        let world = self.setup.db.snapshot();
+        let state = world.account(step.account).ok_or(Refused::BeginAgain)?;
+        let started = self.setup.relying_party.start_assertion(state, step.owner, self.setup.source.now());
+        let (options, challenge) = started.ok_or(Refused::NoPasskey)?;
+        let step = Step { challenge: Some(challenge), ..step };
+        Ok(PasskeyOptions { step: step.seal(&self.setup.vault, &mut self.draw()), options })
+    }
+
+    /// Second step: the answer of any of the user's passkeys, as JSON, to the challenge in the step of
+    /// [`Self::passkey_options`].
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn passkey(&self, visitor: &Visitor<'_>, step: &str, credential: &str) -> Result<Next, Refused> {
+        let step = self.step(visitor, step)?;
+        let Step { account, owner, .. } = step;
+        let challenge = step.challenge.as_ref().ok_or(Refused::BeginAgain)?;
+        let shown = passkey::Shown { account, owner, challenge, credential };
+        self.show(visitor, &step, |act| {
+            passkey::take(&mut act.txn, &shown, &self.setup.relying_party, act.now).ok()
+        })
+    }
+
+    /// Goes on with the second factor that is taken, if one is.
+    fn show<'a>(
+        &'a self,
+        visitor: &'a Visitor<'a>,
+        step: &Step,
+        take: impl Fn(&mut Act<'a>) -> Option<Arc<MfaDevice>>,
+    ) -> Result<Next, Refused> {
+        let guess = self.guess_factor(visitor, step)?;
         let result = self.act(visitor, step.account, |act| {
-            let Step { account, owner, .. } = step;
-            let shown = second_factor::Shown { account, owner, device: None, code: &code };
-            let taken = second_factor::take(&mut act.txn, &shown, &self.setup.vault, clock);
-            let Ok(device) = taken else { return Err(act.wrong_factor(owner)) };
-            act.advance(&Step {
-                factor: Some(Shown { device: device.id.clone(), at: act.now }),
-                ..step.clone()
-            })
+            let Some(device) = take(act) else { return Err(act.wrong_factor(step.owner)) };
+            let factor = Some(Shown { device: device.id.clone(), at: act.now });
+            act.advance(&Step { factor, challenge: None, ..step.clone() })
         });
         if !matches!(result, Err(Refused::WrongFactor)) {
             guess.was_right();

@@ -6,6 +6,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use rootward_auth::passkey::Challenge;
 use rootward_names::{AccountId, Handle, Random, Time};
 use rootward_state::entities::CredentialOwner;
 use rootward_store::vault::Vault;
@@ -31,6 +32,8 @@ pub(crate) struct Step {
     pub(crate) began: Time,
     /// When the password was set that was right.
     pub(crate) password_set: Time,
+    /// What a passkey was asked, if one was.
+    pub(crate) challenge: Option<Challenge>,
     /// The second factor, if one was shown.
     pub(crate) factor: Option<Shown>,
     /// Why the root user is needed.
@@ -88,6 +91,7 @@ mod tests {
             browser: [1; 16],
             began: at(0),
             password_set: at(-1),
+            challenge: None,
             factor: None,
             reason: None,
             request: None,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use rootward_audit::{Filter, Limits, Log, Seal, Writer};
+use rootward_auth::passkey::{RelyingParty, Wanted};
 use rootward_auth::password::{self, Hasher, Password};
 use rootward_auth::second_factor;
 use rootward_auth::session::Tokens;
@@ -23,6 +24,13 @@ use rootward_store::vault::{Key, Vault};
 use serde_json::Value;
 
 use crate::{Browser, Door, Next, Refused, Setup, SignInService, Visitor};
+
+/// Security keys in software.
+#[path = "../../auth/tests/it/key.rs"]
+#[expect(dead_code, reason = "what other crates' tests need of it")]
+mod key;
+
+pub(crate) use key::Key as SecurityKey;
 
 /// Bytes that count up.
 pub(crate) struct Counter(pub(crate) u64);
@@ -61,6 +69,8 @@ pub(crate) const ANN_PASSWORD: &str = "quiet-Otter+27-lanterns";
 pub(crate) const ROOT: Door<'static> = Door::Root { email: "root@example.com" };
 pub(crate) const ANN: Door<'static> = Door::User { account: "111122223333", name: "ann" };
 const START: i64 = 1_700_000_000;
+/// Where the pages are.
+pub(crate) const CONSOLE: &str = "http://localhost:4566";
 const AGENT: &str = "Mozilla/5.0";
 
 /// Signing in, to an account with a root user and the users ann, bob and cleo. Ann has a password.
@@ -97,6 +107,7 @@ impl Bench {
             vault: Arc::clone(&vault),
             tokens: Arc::new(Tokens::new(Arc::clone(&vault))),
             hasher: Arc::new(Hasher::new(NonZeroUsize::MIN, 8)),
+            relying_party: Arc::new(relying_party()),
             writer: Arc::clone(&writer),
             source: Arc::clone(&clock) as Arc<dyn Source>,
             mfa_grace_days: 35,
@@ -189,6 +200,22 @@ impl Bench {
         seed
     }
 
+    /// Registers a security key, and binds it.
+    pub(crate) fn add_security_key(&self, name: &str, owner: CredentialOwner, key: &mut SecurityKey) {
+        let (party, wanted) = (relying_party(), Wanted { owner, device: name, by: "test" });
+        let (options, registration) = party.start_registration(&self.state(), &wanted, self.now()).unwrap();
+        let passkey = registration.finish(&party, &self.state(), &key.create(CONSOLE, &options)).unwrap();
+        let id: Box<str> = format!("u2f/{name}").into();
+        let device = MfaDevice {
+            id: id.clone(),
+            created: self.now(),
+            tags: Vec::new(),
+            bound: Some(Bound { owner, at: self.now() }),
+            factor: Factor::Passkey(passkey),
+        };
+        self.write(|txn| txn.put(RowKey::MfaDevice(account(), id), device));
+    }
+
     /// The code that a device shows now.
     pub(crate) fn code(&self, seed: &Seed) -> String {
         let secret = totp_rs::Secret::from(seed.expose());
@@ -223,6 +250,10 @@ impl Bench {
     pub(crate) fn records_of(&self, name: &str) -> Vec<Value> {
         self.records().into_iter().filter(|record| record["eventName"] == name).collect()
     }
+}
+
+fn relying_party() -> RelyingParty {
+    RelyingParty::at(CONSOLE, "Rootward").unwrap()
 }
 
 pub(crate) fn account() -> AccountId {

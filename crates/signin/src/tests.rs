@@ -7,8 +7,8 @@ use rootward_state::entities::{
 };
 use serde_json::json;
 
-use crate::testing::{ANN, ANN_PASSWORD, Bench, ROOT, ROOT_PASSWORD, account, id_of};
-use crate::{Door, Next, Refused, Visitor};
+use crate::testing::{ANN, ANN_PASSWORD, Bench, CONSOLE, ROOT, ROOT_PASSWORD, SecurityKey, account, id_of};
+use crate::{Door, Next, PasskeyOptions, Refused, Visitor};
 
 fn wrong(bench: &Bench, door: &Door<'_>) -> Refused {
     bench.password(door, "not-The+right-1").unwrap_err()
@@ -132,6 +132,93 @@ fn second_factor_is_asked_for_and_each_code_is_good_once() {
     assert_eq!(bench.service.code(&bench.visitor(), &again, &code).unwrap_err(), Refused::WrongFactor);
     bench.pass_seconds(30);
     assert!(is_welcome(&bench.service.code(&bench.visitor(), &again, &bench.code(&seed))));
+}
+
+/// Asks for a passkey: the step that goes on, and what the browser is told.
+fn ask(bench: &Bench, step: &str) -> (String, String) {
+    let PasskeyOptions { step, options } = bench.service.passkey_options(&bench.visitor(), step).unwrap();
+    (step, options)
+}
+
+#[test]
+fn passkey_is_asked_for_and_each_answer_is_good_once() {
+    let bench = Bench::new();
+    let mut key = SecurityKey::synchronized();
+    bench.add_security_key("user/ann/key-A", CredentialOwner::User(id_of("ann")), &mut key);
+    let next = bench.password(&ANN, ANN_PASSWORD);
+    assert!(matches!(next, Ok(Next::SecondFactor { codes: false, passkeys: true, .. })));
+    assert_eq!(bench.records_of("CheckMfa")[0]["additionalEventData"], json!({ "MfaType": "U2F MFA" }));
+    let first = step(next);
+    // Before the browser was told what to ask for there is nothing to answer.
+    assert_eq!(bench.service.passkey(&bench.visitor(), &first, "{}").unwrap_err(), Refused::BeginAgain);
+    let (step, options) = ask(&bench, &first);
+    assert_eq!(bench.service.passkey(&bench.visitor(), &step, "{}").unwrap_err(), Refused::WrongFactor);
+    let answer = key.get(CONSOLE, &options);
+    let Ok(Next::Welcome(welcome)) = bench.service.passkey(&bench.visitor(), &step, &answer) else {
+        panic!("a session")
+    };
+    let live = bench.service.session(&bench.visitor(), &welcome.cookie).unwrap();
+    assert_eq!(live.acting().mfa(), Some(bench.now()));
+    let logins = bench.records_of("ConsoleLogin");
+    let data = |n: usize| logins[n]["additionalEventData"].clone();
+    assert_eq!(data(0)["MFAIdentifier"], "arn:aws:iam::111122223333:u2f/user/ann/key-A");
+    assert_eq!(
+        (&data(1)["MFAUsed"], &logins[1]["errorMessage"]),
+        (&json!("Yes"), &json!("Failed authentication"))
+    );
+    // The same answer again, by the same step and by one that was not used.
+    assert_eq!(bench.service.passkey(&bench.visitor(), &step, &answer).unwrap_err(), Refused::WrongFactor);
+    let (again, options) = ask(&bench, &first);
+    assert_eq!(bench.service.passkey(&bench.visitor(), &again, &answer).unwrap_err(), Refused::WrongFactor);
+    let answer = key.get(CONSOLE, &options);
+    assert!(is_welcome(&bench.service.passkey(&bench.visitor(), &again, &answer)));
+}
+
+#[test]
+fn challenge_is_for_one_browser_one_owner_and_five_minutes() {
+    let bench = Bench::new();
+    let (mut anns, mut roots) = (SecurityKey::synchronized(), SecurityKey::synchronized());
+    bench.add_security_key("user/ann/key-A", CredentialOwner::User(id_of("ann")), &mut anns);
+    bench.add_security_key("root/key-B", CredentialOwner::Root, &mut roots);
+    let (step, options) = ask(&bench, &step(bench.password(&ANN, ANN_PASSWORD)));
+    let (of_root, for_root) = ask(&bench, &self::step(bench.password(&ROOT, ROOT_PASSWORD)));
+    let (answer, roots) = (anns.get(CONSOLE, &options), roots.get(CONSOLE, &for_root));
+    let stranger = bench.service.browser(None);
+    let elsewhere = Visitor { browser: &stranger, ..bench.visitor() };
+    assert_eq!(bench.service.passkey(&elsewhere, &step, &answer).unwrap_err(), Refused::BeginAgain);
+    assert_eq!(bench.service.passkey_options(&elsewhere, &step).unwrap_err(), Refused::BeginAgain);
+    assert_eq!(bench.service.passkey(&bench.visitor(), &step, &roots).unwrap_err(), Refused::WrongFactor);
+    assert_eq!(bench.service.passkey(&bench.visitor(), &of_root, &answer).unwrap_err(), Refused::WrongFactor);
+    bench.pass_seconds(300);
+    assert_eq!(bench.service.passkey(&bench.visitor(), &step, &answer).unwrap_err(), Refused::WrongFactor);
+    // The step is good for longer, and asks anew.
+    let (step, options) = ask(&bench, &step);
+    assert!(is_welcome(&bench.service.passkey(&bench.visitor(), &step, &anns.get(CONSOLE, &options))));
+}
+
+#[test]
+fn code_is_as_good_as_a_passkey_and_the_other_way_round() {
+    let bench = Bench::new();
+    let ann = CredentialOwner::User(id_of("ann"));
+    let (seed, mut key) = (bench.add_device("ann", ann), SecurityKey::counting());
+    bench.add_security_key("user/ann/key-A", ann, &mut key);
+    let first = step(bench.password(&ANN, ANN_PASSWORD));
+    assert_eq!(
+        bench.records_of("CheckMfa")[0]["additionalEventData"],
+        json!({ "MfaType": "Multiple MFA Devices" })
+    );
+    let (step, options) = ask(&bench, &first);
+    assert!(is_welcome(&bench.service.code(&bench.visitor(), &step, &bench.code(&seed))));
+    assert!(is_welcome(&bench.service.passkey(&bench.visitor(), &step, &key.get(CONSOLE, &options))));
+}
+
+#[test]
+fn who_has_no_passkey_is_asked_for_none() {
+    let bench = Bench::new();
+    bench.add_device("ann", CredentialOwner::User(id_of("ann")));
+    let step = step(bench.password(&ANN, ANN_PASSWORD));
+    let refused = bench.service.passkey_options(&bench.visitor(), &step).unwrap_err();
+    assert_eq!(refused, Refused::NoPasskey);
 }
 
 #[test]

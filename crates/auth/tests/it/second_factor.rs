@@ -144,7 +144,7 @@ fn device_that_is_unbound_meanwhile_lets_nobody_in() {
 #[test]
 fn passkey_takes_no_code() {
     let (bench, ann, ..) = ann();
-    let passkey = Passkey { credential_id: [1; 16].into(), credential: "{}".into() };
+    let passkey = Passkey { credential_id: [1; 16].into(), credential: "{}".into(), uses: 0 };
     put(&bench, "u2f/user/ann/key-A", ann, Factor::Passkey(passkey));
     let shown = Shown { device: Some("u2f/user/ann/key-A"), ..any(ann, "123456") };
     assert_eq!(sign_in(&bench, &shown, NOW), Err(Refused));
@@ -187,7 +187,11 @@ fn serial_numbers_are_read_as_they_are_written_and_others_are_nobodys() {
                 created: NOW,
                 tags: Vec::new(),
                 bound: None,
-                factor: Factor::Passkey(Passkey { credential_id: [0; 1].into(), credential: "".into() }),
+                factor: Factor::Passkey(Passkey {
+                    credential_id: [0; 1].into(),
+                    credential: "".into(),
+                    uses: 0,
+                }),
             };
             assert_eq!(device.serial_number(Partition::Aws, account()), serial);
             id.to_owned()

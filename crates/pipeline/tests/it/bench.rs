@@ -13,6 +13,7 @@ use http::request::Builder;
 use rootward_audit::{Filter, Limits, Log, Seal, Writer};
 use rootward_auth::Principal;
 use rootward_auth::authn::{Authenticator, Authority};
+use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::Hasher;
 use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Partition, Random, Time};
@@ -134,6 +135,7 @@ impl Bench {
             tokens,
             vault,
             hasher: Arc::new(Hasher::new(NonZeroUsize::MIN, 8)),
+            relying_party: Arc::new(RelyingParty::none()),
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&clock) as Arc<dyn Source>,
             open_account: Box::new(|_, _| {}),

@@ -599,7 +599,7 @@ mod tests {
     }
 
     fn add_passkey(bench: &Bench, id: &str, owner: CredentialOwner) {
-        let passkey = Passkey { credential_id: [1; 16].into(), credential: "{}".into() };
+        let passkey = Passkey { credential_id: [1; 16].into(), credential: "{}".into(), uses: 0 };
         let device = MfaDevice {
             id: id.into(),
             created: bench.now(),

@@ -33,15 +33,15 @@ mod roles;
 mod shape;
 mod simulate;
 mod tags;
-mod targets;
+pub(crate) mod targets;
 mod trust;
 mod users;
-mod whom;
+pub(crate) mod whom;
 
 use rootward_pipeline::Handler;
 
 pub(crate) use access_keys::{Issued, issue};
-pub(crate) use quotas::ACCESS_KEYS_PER_USER;
+pub(crate) use quotas::{ACCESS_KEYS_PER_USER, MFA_DEVICES_PER_USER};
 
 #[cfg(test)]
 pub(crate) use access_keys::{CREATE_ACCESS_KEY, UPDATE_ACCESS_KEY};

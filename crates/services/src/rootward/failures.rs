@@ -1,6 +1,7 @@
 //! Every refusal of our own service.
 
 use rootward_api::rootward::ErrorCode;
+use rootward_auth::passkey::NotRegistered;
 use rootward_names::{AccountId, Handle, Time};
 use rootward_pipeline::Failure;
 
@@ -47,7 +48,7 @@ pub(super) fn no_such_session(id: &str) -> Failure {
     Failure::new(ErrorCode::ResourceNotFound.schema(), format!("There is no session {id}."))
 }
 
-/// Sessions of a role or of a federated user are none of a sign-in.
+/// Roles and federated users are nobody whom a call without a name could be about.
 pub(super) fn user_name_needed() -> Failure {
     Failure::new(
         ErrorCode::Validation.schema(),
@@ -80,6 +81,55 @@ pub(super) fn refused(error: &GuardError) -> Failure {
         }
     };
     Failure::new(code.schema(), sentence(error))
+}
+
+/// No half of a registration, or not any more.
+pub(super) fn registration_over() -> Failure {
+    Failure::new(
+        ErrorCode::Conflict.schema(),
+        "This registration has ended, or began in another session. Begin again.",
+    )
+}
+
+/// Why a passkey is not registered.
+pub(super) fn not_registered(why: NotRegistered) -> Failure {
+    match why {
+        NotRegistered::Mismatched => Failure::new(
+            ErrorCode::Validation.schema(),
+            "The answer of the security key does not belong to this registration.",
+        ),
+        NotRegistered::Taken => Failure::new(
+            ErrorCode::Conflict.schema(),
+            "The security key is registered in this account already.",
+        ),
+        NotRegistered::Unverified => Failure::new(
+            ErrorCode::Validation.schema(),
+            "The security key of the root user must ask for a PIN, a fingerprint or a face. Set one up, or use another key.",
+        ),
+    }
+}
+
+/// Browsers give us no passkeys.
+pub(super) fn no_passkeys_here() -> Failure {
+    Failure::new(
+        ErrorCode::Conflict.schema(),
+        "Security keys cannot be used at the address of this server. Start it with an https address (`--url`).",
+    )
+}
+
+/// As many as there may be.
+pub(super) fn too_many_devices(max: usize) -> Failure {
+    Failure::new(
+        ErrorCode::LimitExceeded.schema(),
+        format!("There are {max} MFA devices already, and cannot be more. Remove one first."),
+    )
+}
+
+/// The root user with a key.
+pub(super) fn root_not_signed_in() -> Failure {
+    Failure::access_denied(
+        "The root user registers security keys at the console: sign in. Its access keys cannot do it.",
+    )
 }
 
 fn sentence(error: &GuardError) -> String {

@@ -2,6 +2,7 @@
 
 mod access_requests;
 mod failures;
+mod passkeys;
 mod protection;
 mod seal;
 mod sessions;
@@ -11,7 +12,13 @@ use rootward_pipeline::{Failure, Handler, OpContext, Scope, Target};
 
 /// The operations that are implemented.
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
-    let all = [access_requests::OPERATIONS, protection::OPERATIONS, seal::OPERATIONS, sessions::OPERATIONS];
+    let all = [
+        access_requests::OPERATIONS,
+        passkeys::OPERATIONS,
+        protection::OPERATIONS,
+        seal::OPERATIONS,
+        sessions::OPERATIONS,
+    ];
     all.into_iter().flatten().copied()
 }
 

@@ -152,6 +152,8 @@ pub struct Passkey {
     pub credential_id: Box<[u8]>,
     /// Its public key and counter, as the library that verifies it writes them.
     pub credential: Box<str>,
+    /// How many of its assertions were taken: a challenge is void once this has changed.
+    pub uses: u64,
 }
 
 impl std::fmt::Debug for Totp {
