@@ -63,6 +63,16 @@ class Browser:
         WebDriverWait(self.driver, TIMEOUT).until(lambda _: is_stale(page))
         return self
 
+    def wait_for(self, title):
+        """Waits for the page of this title: scripts lead there by themselves."""
+        def arrived(_):
+            try:
+                return self.title == title
+            except Exception:  # between two pages
+                return False
+        WebDriverWait(self.driver, TIMEOUT).until(arrived)
+        return self
+
     @property
     def title(self):
         return self.driver.find_element(By.TAG_NAME, "h1").text

@@ -123,6 +123,23 @@ def test_newcomer_is_led_from_an_empty_server_to_a_protected_root_user(fresh):
         assert page.complaints() == []
 
 
+def test_passkey_is_registered_and_signs_in(fresh):
+    with browser(f"http://localhost:{fresh.port}") as page:
+        page.add_authenticator()
+        password = open_account(page, fresh)
+        sign_in_as_root(page, password)
+        page.open("/console/security/register").press("Register a passkey").wait_for("Security credentials")
+        assert ":u2f/root/key-" in page.text("td code")
+        page.press("Sign out").open("/console/sign-in?door=root")
+        page.fill(email="root@example.com", password=password).press("Sign in")
+        page.press("Use a passkey or security key").wait_for("The root user is sealed")
+        page.fill(reason="drill").press("Break the glass")
+        assert page.title == "Root is protected"
+        assert page.complaints() == []
+    login = [record for record in fresh.trail() if record["eventName"] == "ConsoleLogin"][-1]
+    assert ":u2f/root/key-" in login["additionalEventData"]["MFAIdentifier"]
+
+
 def test_wrong_setup_code_opens_nothing(fresh):
     with browser(f"http://localhost:{fresh.port}") as page:
         page.open("/console").fill(code="AAAAA-AAAAA-AAAAA-AAAAA", name="n", email="root@example.com")

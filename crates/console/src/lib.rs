@@ -91,6 +91,7 @@ impl Console {
             .route("/console/sessions", get(sessions::page).post(sessions::end))
             .route("/console/sign-in", get(sign_in::page).post(sign_in::password))
             .route("/console/sign-in/code", post(sign_in::code))
+            .route("/console/sign-in/passkey", post(sign_in::passkey))
             .route("/console/sign-in/new-password", post(sign_in::new_password))
             .route("/console/sign-in/reason", post(sign_in::reason))
             .route("/console/sign-in/wait", post(sign_in::wait))

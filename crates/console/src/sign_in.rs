@@ -10,7 +10,7 @@ use rootward_api::iam;
 use rootward_auth::Principal;
 use rootward_auth::password::Password;
 use rootward_pipeline::Inside;
-use rootward_signin::{Door, Next, REASON_CHARS_MAX, Refused, Visitor};
+use rootward_signin::{Door, Next, PasskeyOptions, REASON_CHARS_MAX, Refused, Visitor};
 use rootward_wire::Sensitive;
 use serde::Deserialize;
 
@@ -23,7 +23,7 @@ const LOOK_AGAIN_SECONDS: u32 = 5;
 /// What is asked for now.
 enum Ask<'a> {
     Approval { approved: usize, required: usize, request: String, expires: String },
-    Code { codes: bool, passkeys: bool },
+    Code { codes: bool, options: Option<String> },
     NewPassword { expired: bool },
     Password { root: bool, email: &'a str, account: &'a str, name: &'a str },
     Reason { approvals: u8, minutes: u8 },
@@ -120,8 +120,34 @@ pub(crate) async fn code(Knocked(visit, form): Knocked<Code>) -> Response {
     let (step, code) = (form.step.clone(), form.code);
     let (visit, result) =
         blocking(visit, move |visit| visit.house.signin.code(&visit.visitor(), &step, &code)).await;
-    let ask = Ask::Code { codes: true, passkeys: false };
-    show(&visit, local(form.next.as_deref()), result, form.step, ask)
+    let (step, ask) = second_factor(&visit, form.step, true);
+    show(&visit, local(form.next.as_deref()), result, step, ask)
+}
+
+/// What a passkey answered.
+#[derive(Deserialize)]
+pub(crate) struct Answered {
+    next: Option<String>,
+    step: String,
+    credential: String,
+    /// There if a code would do as well.
+    codes: Option<String>,
+}
+
+pub(crate) async fn passkey(Knocked(visit, form): Knocked<Answered>) -> Response {
+    let (step, credential) = (form.step.clone(), form.credential);
+    let (visit, result) =
+        blocking(visit, move |visit| visit.house.signin.passkey(&visit.visitor(), &step, &credential)).await;
+    let (step, ask) = second_factor(&visit, form.step, form.codes.is_some());
+    show(&visit, local(form.next.as_deref()), result, step, ask)
+}
+
+/// What asks for a second factor. Each page has a challenge of its own for passkeys, and its step knows it.
+fn second_factor<'a>(visit: &Visit, step: String, codes: bool) -> (String, Ask<'a>) {
+    match visit.house.signin.passkey_options(&visit.visitor(), &step) {
+        Ok(PasskeyOptions { step, options }) => (step, Ask::Code { codes, options: Some(options) }),
+        Err(_) => (step, Ask::Code { codes, options: None }),
+    }
 }
 
 /// Why the root user is needed.
@@ -256,7 +282,7 @@ fn show(visit: &Visit, next: &str, result: Result<Next, Refused>, step: String, 
         }
         Ok(Next::NewPassword { step, expired }) => (step, Ask::NewPassword { expired }),
         Ok(Next::Reason { step, approvals, minutes }) => (step, Ask::Reason { approvals, minutes }),
-        Ok(Next::SecondFactor { step, codes, passkeys }) => (step, Ask::Code { codes, passkeys }),
+        Ok(Next::SecondFactor { step, codes, .. }) => second_factor(visit, step, codes),
         Err(refused) => return show_refused(visit, next, refused, step, asked),
     };
     visit.with_browser(html(&Page::new(visit, next, step, ask)))
