@@ -240,8 +240,11 @@ fn with_arns(world: &World, partition: Partition, text: &str) -> String {
 
 /// Nobody of a suspended account is let in.
 fn suspension(world: &World, principal: &Principal) -> Option<String> {
-    let status = world.account(principal.account)?.account().status;
-    (status == AccountStatus::Suspended).then(|| "The account is suspended.".to_owned())
+    match world.account(principal.account)?.account().status {
+        AccountStatus::Active => None,
+        AccountStatus::Suspended => Some("The account is suspended.".to_owned()),
+        AccountStatus::Closed { .. } => Some("The account is closed.".to_owned()),
+    }
 }
 
 /// What an operation says to this kind of credentials whatever the policies.
