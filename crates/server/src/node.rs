@@ -173,6 +173,7 @@ impl Node {
             vault: Arc::clone(&vault),
             hasher: Arc::clone(&hasher),
             relying_party: Arc::clone(&relying_party),
+            mailer: None,
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
             open_account: open_on_use(Arc::clone(&source), Arc::clone(&vault), sealed),
