@@ -301,7 +301,9 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
 fn settings(created: Time) -> AccountSettings {
     let contact = Contact {
         full_name: "Ann".into(),
-        address_lines: vec!["Street 1".into()],
+        address_line1: "Street 1".into(),
+        address_line2: None,
+        address_line3: None,
         city: "Town".into(),
         state_or_region: Some("NJ".into()),
         district_or_county: None,

@@ -47,8 +47,12 @@ impl AccountSettings {
 pub struct Contact {
     /// 1–50 characters.
     pub full_name: Box<str>,
-    /// One to three lines of 1–60 characters.
-    pub address_lines: Vec<Box<str>>,
+    /// 1–60 characters.
+    pub address_line1: Box<str>,
+    /// 1–60 characters.
+    pub address_line2: Option<Box<str>>,
+    /// 1–60 characters.
+    pub address_line3: Option<Box<str>>,
     /// 1–50 characters.
     pub city: Box<str>,
     /// 1–50 characters; some countries need it.
