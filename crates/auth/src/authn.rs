@@ -407,6 +407,7 @@ impl ForeignKey {
         if world.account(self.account).is_none() {
             return Err(Unauthenticated::SandboxAccount(self.account));
         }
+        check_active(world, self.account)?;
         Ok(Authenticated {
             principal: Principal {
                 account: self.account,
