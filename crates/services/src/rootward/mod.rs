@@ -1,11 +1,16 @@
 //! Our own service: what AWS has in its console alone, and what only Rootward has. Its model is `models/rootward.json`.
 
 mod access_requests;
+mod billing;
+mod closing;
+mod email;
 mod failures;
 mod passkeys;
+mod password;
 mod protection;
 mod seal;
 mod sessions;
+mod support;
 
 use rootward_auth::principal::root_arn;
 use rootward_pipeline::{Failure, Handler, OpContext, Scope, Target};
@@ -14,10 +19,15 @@ use rootward_pipeline::{Failure, Handler, OpContext, Scope, Target};
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
     let all = [
         access_requests::OPERATIONS,
+        billing::OPERATIONS,
+        closing::OPERATIONS,
+        email::OPERATIONS,
         passkeys::OPERATIONS,
+        password::OPERATIONS,
         protection::OPERATIONS,
         seal::OPERATIONS,
         sessions::OPERATIONS,
+        support::OPERATIONS,
     ];
     all.into_iter().flatten().copied()
 }
