@@ -7,6 +7,7 @@ pub mod hardware_tokens;
 mod iam;
 mod own;
 pub mod root_guard;
+pub mod root_only;
 pub mod root_report;
 pub mod root_user;
 mod rootward;
