@@ -42,16 +42,24 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("account", "PutContactInformation", Who::Anyone),
     ("account", "StartPrimaryEmailUpdate", Who::RootOrOrganization),
     ("rootward", "AcceptRootEmailUpdate", Who::Root),
+    // By users whom the root user has named.
+    ("rootward", "ApproveRootAccess", Who::Anyone),
     ("rootward", "ChangeRootPassword", Who::Root),
     ("rootward", "CloseAccount", Who::Root),
     // Anyone's once the root user has opened billing to IAM.
     ("rootward", "GetBillingPreferences", Who::Anyone),
     ("rootward", "GetIamBillingAccess", Who::Root),
+    ("rootward", "GetRootProtection", Who::Anyone),
     ("rootward", "GetSupportPlan", Who::Anyone),
+    ("rootward", "ListRootAccessRequests", Who::Anyone),
     ("rootward", "PutBillingPreferences", Who::Anyone),
     ("rootward", "PutIamBillingAccess", Who::Root),
+    ("rootward", "PutRootAccessSettings", Who::Root),
     ("rootward", "PutSupportPlan", Who::Root),
+    ("rootward", "RejectRootAccess", Who::Anyone),
+    ("rootward", "SealRoot", Who::Root),
     ("rootward", "StartRootEmailUpdate", Who::Root),
+    ("rootward", "UnsealRoot", Who::Root),
 ];
 
 #[cfg(test)]

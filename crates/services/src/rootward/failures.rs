@@ -9,14 +9,6 @@ use rootward_pipeline::Failure;
 use crate::accounts::AccountError;
 use crate::root_guard::GuardError;
 
-/// Administrators have no part in how the root user is guarded.
-pub(super) fn only_root(account: AccountId) -> Failure {
-    Failure::access_denied(format!(
-        "Only the root user of account {account} may do this, whatever policies allow: it decides how the root user itself is \
-         guarded. Sign in as the root user, or ask the operator of the host (`rootward root`)."
-    ))
-}
-
 /// A session without a second factor.
 pub(super) fn mfa_needed() -> Failure {
     Failure::access_denied(

@@ -37,12 +37,8 @@ fn root_user<I>(scope: &Scope<'_>, _: &I) -> Target {
     Target::arn(root_arn(scope.ctx.partition(), scope.ctx.account()))
 }
 
-/// Lets the root user through, and nobody else whatever policies say; and only once it has shown a second factor. The sandbox takes
-/// foreign keys at their word in this, too.
-fn only_root(ctx: &OpContext<'_>) -> Result<(), Failure> {
-    if !ctx.principal.is_root() {
-        return Err(failures::only_root(ctx.account()));
-    }
+/// Lets the root user through once it has shown a second factor. The sandbox takes foreign keys at their word in this, too.
+fn with_second_factor(ctx: &OpContext<'_>) -> Result<(), Failure> {
     if ctx.principal.mfa().is_none() && !ctx.principal.is_foreign() {
         return Err(failures::mfa_needed());
     }
