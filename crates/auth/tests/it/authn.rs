@@ -388,6 +388,9 @@ fn sandbox_takes_a_foreign_key_as_the_root_of_its_account() {
         assert_eq!(who.arn(), format!("arn:aws:iam::{wanted}:root"));
         assert_eq!((who.access_key_id(), who.issued()), (key.to_owned(), None));
     }
+    bench.open_account(ELSEWHERE, AccountStatus::Closed { at: NOW });
+    assert_eq!(bench.refusal(&foreign("444455556666")).0, "OptInRequired");
+    assert!(bench.send(&foreign("test")).is_ok());
 }
 
 #[test]
