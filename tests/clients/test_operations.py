@@ -172,6 +172,8 @@ ROOTWARD = {
     "GetRootProtection": ({}, ROOT_USER, None),
     "ListRootAccessRequests": ({}, ROOT_USER, None),
     "RejectRootAccess": (REQUEST, ROOT_USER, None),
+    "ListSessions": (USER, "{arn}user/ghost", NO_USER),
+    "RevokeSession": ({"SessionId": "0" * 32}, r"\*", r"There is no session 0+\."),
     "GetSupportPlan": ({}, r"\*", None),
     # Nobody's while billing is not open to IAM: test_root_powers.py.
     "GetBillingPreferences": ({}, None, None),
