@@ -1,7 +1,6 @@
 //! `rootward operations`: which operations of which service are implemented, and who can be allowed to call them.
 
 use clap::{Args, ValueEnum};
-
 use rootward_server::Who;
 
 use crate::Outcome;

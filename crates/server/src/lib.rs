@@ -15,13 +15,13 @@ mod source;
 mod tls;
 
 pub use listen::Limits;
+use rootward_services::root_only;
+
 pub use location::Location;
 pub use node::StartError;
+pub use rootward_services::root_only::Who;
 pub use serve::{Options, State, serve};
 pub use tls::TlsFiles;
-
-use rootward_services::root_only;
-pub use rootward_services::root_only::Who;
 
 /// Service and name of every operation that is implemented, in order, and who can be allowed to call it.
 pub fn operations() -> Vec<(&'static str, &'static str, Who)> {
