@@ -12,10 +12,11 @@ use rootward_state::alerts::{
     AlertCursor, AlertRoute, AlertTarget, MailRoute, MailTls, Severity, WebhookRoute,
 };
 use rootward_state::entities::{
-    AccessKey, Account, AccountStatus, Bound, CredentialOwner, CredentialReport, Decision, Document, Factor,
-    Grants, Group, InlinePolicy, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Passkey,
-    PasswordHash, PasswordPolicy, PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard,
-    RootUser, Rotated, Seal, SessionKind, SignInSession, SignedIn, Tag, Totp, Usage, User,
+    AccessKey, Account, AccountSettings, AccountStatus, AlternateContact, Bound, Contact, ContactKind,
+    CredentialOwner, CredentialReport, Decision, Document, EmailUpdate, Factor, Grants, Group, InlinePolicy,
+    InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Passkey, PasswordHash, PasswordPolicy, PolicyRef,
+    PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, RootUser, Rotated, Seal, SessionKind,
+    SignInSession, SignedIn, Support, SupportPlan, Tag, Totp, Usage, User,
 };
 use rootward_state::{AccountState, Db, NameKey, RowKey, Stored, Tabled, Txn, World};
 use rootward_store::{Commit, Memory, Store, Write};
@@ -205,6 +206,7 @@ fn small_account() -> Rows {
         },
     );
     sign_in_rows(&mut txn, id, user, created);
+    txn.put(RowKey::AccountSettings(id), settings(created));
     let usage = Usage { time: created, service: "iam".into(), region: "us-east-1".into() };
     txn.put(RowKey::KeyUsage(key), usage.clone());
     txn.put(RowKey::RoleUsage(id, role), usage);
@@ -296,6 +298,46 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
     );
 }
 
+fn settings(created: Time) -> AccountSettings {
+    let contact = Contact {
+        full_name: "Ann".into(),
+        address_line1: "Street 1".into(),
+        address_line2: None,
+        address_line3: None,
+        city: "Town".into(),
+        state_or_region: Some("NJ".into()),
+        district_or_county: None,
+        postal_code: "1".into(),
+        country_code: "US".into(),
+        phone_number: "+1".into(),
+        company_name: None,
+        website_url: None,
+    };
+    let security = AlternateContact {
+        kind: ContactKind::Security,
+        name: "Bob".into(),
+        title: "CISO".into(),
+        email: "bob@example.com".into(),
+        phone_number: "1".into(),
+    };
+    let update = EmailUpdate {
+        email: "new@example.com".into(),
+        code: [3; 32],
+        sent: created,
+        expires: created,
+        attempts_left: 5,
+    };
+    AccountSettings {
+        contact: Some(contact),
+        alternate_contacts: vec![security],
+        regions: vec!["eu-south-2".into()],
+        iam_billing_access: true,
+        support: Some(Support { plan: SupportPlan::Business, since: created }),
+        email_update: Some(update),
+        ..AccountSettings::new()
+    }
+}
+
 /// A target of each route; one has been told something.
 fn put_alerts(txn: &mut Txn, account: AccountId, created: Time) {
     let sealed: Box<[u8]> = [0; 8].into();
@@ -372,6 +414,7 @@ fn rewritten(world: &Arc<World>) -> Rows {
         if let Some(policy) = state.password_policy() {
             txn.put::<PasswordPolicy>(RowKey::PasswordPolicy(id), Arc::clone(policy));
         }
+        txn.put(RowKey::AccountSettings(id), state.settings().clone());
     }
     for target in world.alert_targets() {
         txn.put::<AlertTarget>(RowKey::AlertTarget(NameKey::new(&target.name)), Arc::clone(target));

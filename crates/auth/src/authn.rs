@@ -100,7 +100,7 @@ pub enum Unauthenticated {
     Refused(Refusal),
     /// The claim holds, and its maker is a root user whom the seal keeps out.
     Sealed(Box<Authenticated>),
-    /// The account is suspended.
+    /// The account is suspended or closed.
     Suspended,
     /// A foreign key of the sandbox in a request that a web page could have had sent.
     WebPage,
@@ -313,7 +313,7 @@ fn check_active(world: &World, account: AccountId) -> Result<(), Unauthenticated
     let state = world.account(account).ok_or(Unauthenticated::InvalidKey)?;
     match state.account().status {
         AccountStatus::Active => Ok(()),
-        AccountStatus::Suspended => Err(Unauthenticated::Suspended),
+        AccountStatus::Suspended | AccountStatus::Closed { .. } => Err(Unauthenticated::Suspended),
     }
 }
 
@@ -407,6 +407,7 @@ impl ForeignKey {
         if world.account(self.account).is_none() {
             return Err(Unauthenticated::SandboxAccount(self.account));
         }
+        check_active(world, self.account)?;
         Ok(Authenticated {
             principal: Principal {
                 account: self.account,

@@ -7,8 +7,8 @@ use rootward_policy::{
     Attached, Context, Explanation, Principal as Caller, PrincipalKind, Request, ResourceKind,
     ResourcePolicy, Source, decide,
 };
-use rootward_state::World;
 use rootward_state::entities::{Document, Named};
+use rootward_state::{AccountState, World};
 
 use crate::gather::Gathered;
 use crate::principal::root_arn;
@@ -65,7 +65,8 @@ pub struct RequestFacts<'a> {
 
 /// Which kinds of credentials an operation takes at all: what no policy can allow.
 ///
-/// Source: IAM User Guide, "Compare AWS STS credentials"; root user: "Roles may not be assumed by root accounts".
+/// Source: IAM User Guide, "Compare AWS STS credentials", "Tasks that require root user credentials"; root user: "Roles may not
+/// be assumed by root accounts".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Callers {
     /// All of them.
@@ -76,11 +77,23 @@ pub enum Callers {
     NotRoot,
     /// All but those of a user's or root user's session.
     NotUserSession,
+    /// The root user's; the text is the action that a refusal names.
+    Root(&'static str),
+    /// The root user's in a session that began with a sign-in; the text is the action that a refusal names.
+    RootSignedIn(&'static str),
     /// All but those of a federated user; those of a user's or root user's session with a second factor only.
     SecondFactor,
 }
 
 impl Callers {
+    /// The action that only the root user may do, if it is one of those.
+    pub fn root_action(self) -> Option<&'static str> {
+        match self {
+            Self::Root(action) | Self::RootSignedIn(action) => Some(action),
+            Self::Anyone | Self::LongTerm | Self::NotRoot | Self::NotUserSession | Self::SecondFactor => None,
+        }
+    }
+
     /// Whether `principal` is one of them; `operation` is its name in the refusal.
     ///
     /// # Errors
@@ -103,12 +116,62 @@ impl Callers {
             Self::NotUserSession | Self::SecondFactor if principal.is_federated_by_api() => {
                 Err(invalid_token())
             }
-            Self::Anyone | Self::LongTerm | Self::NotRoot | Self::NotUserSession | Self::SecondFactor => {
-                Ok(())
+            Self::Root(action) | Self::RootSignedIn(action) if !principal.is_root() => {
+                let reason = format!("this needs the root user of account {}", principal.account);
+                Err(not_authorized(principal, action, &reason))
             }
+            Self::RootSignedIn(action) if principal.sign_in().is_none() => {
+                let reason = format!("this needs the root user of account {}, signed in", principal.account);
+                Err(not_authorized(principal, action, &reason))
+            }
+            Self::Anyone
+            | Self::LongTerm
+            | Self::NotRoot
+            | Self::NotUserSession
+            | Self::Root(_)
+            | Self::RootSignedIn(_)
+            | Self::SecondFactor => Ok(()),
         }
     }
 }
+
+/// A refusal that no policy can change: it says what it takes instead.
+fn not_authorized(principal: &Principal, action: &str, reason: &str) -> Denied {
+    Denied::access(format!("User: {} is not authorized to perform: {action}: {reason}", principal.arn()))
+}
+
+/// What stands above policies: while the root user has not opened billing to IAM, none of its actions is anybody's but the root
+/// user's.
+///
+/// Source: Billing User Guide, "Activating IAM access to the AWS Billing console".
+///
+/// # Errors
+/// [`Denied`] that says who can open it.
+pub fn billing_switch(state: &AccountState, principal: &Principal, action: &str) -> Result<(), Denied> {
+    if principal.is_root() || state.settings().iam_billing_access || !is_billing(action) {
+        return Ok(());
+    }
+    let reason = format!(
+        "access of IAM users and roles to billing is off; the root user of account {} can turn it on",
+        principal.account
+    );
+    Err(not_authorized(principal, action, &reason))
+}
+
+/// Whether the action is one of billing.
+fn is_billing(action: &str) -> bool {
+    let Some((service, name)) = action.split_once(':') else { return false };
+    let is_one_of = |known: &[&str], text: &str| known.iter().any(|known| known.eq_ignore_ascii_case(text));
+    is_one_of(BILLING, service) || is_one_of(&["aws-portal"], service) && is_one_of(PORTAL_BILLING, name)
+}
+
+/// The services that bills, taxes and payments are looked at and arranged with.
+const BILLING: &[&str] =
+    &["billing", "consolidatedbilling", "freetier", "invoicing", "payments", "purchase-orders", "tax"];
+
+/// Those of the older actions of the console that are about billing; the others are about the account.
+const PORTAL_BILLING: &[&str] =
+    &["ModifyBilling", "ModifyPaymentMethods", "ViewBilling", "ViewPaymentMethods", "ViewUsage"];
 
 fn invalid_token() -> Denied {
     Denied {
@@ -130,6 +193,7 @@ pub fn authorize(
 ) -> Result<(), Denied> {
     // The account was there when the caller was authenticated, on an earlier snapshot.
     let state = world.account(principal.account).ok_or_else(invalid_token)?;
+    billing_switch(state, principal, check.action)?;
     let names = Names::of(principal);
     let caller = names.caller(principal);
     context.principal(&caller);

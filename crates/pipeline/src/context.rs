@@ -15,9 +15,10 @@ use rootward_state::{AccountState, Txn};
 use rootward_store::vault::Vault;
 
 use crate::Failure;
+use crate::mail::{Mail, Mailer, NoMailer};
 use crate::path::may_block;
 
-/// What seals, issues, hashes and counts.
+/// What seals, issues, hashes, counts and sends.
 #[derive(Clone, Copy)]
 pub struct Tools<'r> {
     /// Seals what must be recovered later.
@@ -30,6 +31,8 @@ pub struct Tools<'r> {
     pub guesses: &'r Guesses,
     /// Us, as passkeys know us.
     pub relying_party: &'r RelyingParty,
+    /// Sends mail, if a mail server is configured.
+    pub mailer: Option<&'r dyn Mailer>,
 }
 
 /// The circumstances of one call. Operations read no clock and no randomness but these.
@@ -52,6 +55,8 @@ pub struct OpContext<'r> {
     pub relying_party: &'r RelyingParty,
     pub(crate) hasher: &'r Hasher,
     pub(crate) guesses: &'r Guesses,
+    pub(crate) mailer: Option<&'r dyn Mailer>,
+    pub(crate) mails: RefCell<Vec<Mail>>,
     pub(crate) random: RefCell<&'r mut dyn Random>,
 }
 
@@ -64,13 +69,11 @@ impl<'r> OpContext<'r> {
         tools: &Tools<'r>,
         random: &'r mut dyn Random,
     ) -> Self {
-        let Tools { vault, tokens, hasher, guesses, relying_party } = *tools;
-        let (machine_now, source_ip) = (now, IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let random = RefCell::new(random);
+        let Tools { vault, tokens, hasher, guesses, relying_party, mailer } = *tools;
         Self {
             now,
-            machine_now,
-            source_ip,
+            machine_now: now,
+            source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             principal,
             region,
             vault,
@@ -78,7 +81,9 @@ impl<'r> OpContext<'r> {
             relying_party,
             hasher,
             guesses,
-            random,
+            mailer,
+            mails: RefCell::default(),
+            random: RefCell::new(random),
         }
     }
 
@@ -139,6 +144,21 @@ impl<'r> OpContext<'r> {
     ) -> Result<Result<R, Refused>, Failure> {
         let guessed = self.guesses.guess(self.account(), owner, self.machine_now, guess);
         guessed.map_err(|TooMany| Failure::throttled())
+    }
+
+    /// Leaves a mail to be posted when what the call writes is durable.
+    ///
+    /// # Errors
+    /// [`NoMailer`]: it would never be.
+    pub fn mail(&self, mail: Mail) -> Result<(), NoMailer> {
+        self.mailer.ok_or(NoMailer)?;
+        self.mails.borrow_mut().push(mail);
+        Ok(())
+    }
+
+    /// Takes the mail that was left.
+    pub fn take_mails(&self) -> Vec<Mail> {
+        self.mails.take()
     }
 
     /// Lends the random source.

@@ -53,7 +53,7 @@ impl Failure {
     }
 
     /// The same failure of a call that has got somewhere: what it has written is committed before it is answered. For writing
-    /// operations that take more than one call, such as one that others must agree to first.
+    /// operations that take more than one call, such as one that others must agree to first, or one that counts attempts.
     #[must_use]
     pub fn keeping_writes(self) -> Self {
         Self { keeps_writes: true, ..self }

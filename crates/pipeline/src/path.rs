@@ -31,6 +31,7 @@ use crate::context::OpContext;
 use crate::declaration::{Effect, Scope};
 use crate::failure::Failure;
 use crate::handler::{Call, Handler, Output};
+use crate::mail::{Mail, Mailer};
 use crate::trail::{self, Caller, Ended, Event, TlsFacts, Touched, Trail, Unrecordable};
 use crate::usage::UsageTracker;
 
@@ -73,6 +74,8 @@ pub struct Setup {
     pub hasher: Arc<Hasher>,
     /// Us, as passkeys know us.
     pub relying_party: Arc<RelyingParty>,
+    /// Who sends mail, if a mail server is configured.
+    pub mailer: Option<Arc<dyn Mailer>>,
     /// Where records go.
     pub trail: Trail,
     /// Time and randomness.
@@ -142,6 +145,8 @@ struct Ran {
     /// A failure keeps what the operation has written.
     output: Result<Output, Failure>,
     txn: Txn,
+    /// To be posted once the writes are durable.
+    mails: Vec<Mail>,
     /// What it was allowed to change or to issue credentials for; what is only read is not told.
     touched: Vec<Touched>,
     /// The other account whose resource the caller was allowed to use.
@@ -374,9 +379,10 @@ impl Pipeline {
                 if !ran.txn.is_read_only() {
                     return Err(Error::internal("an operation that is declared as reading has written"));
                 }
+                let output = ran.output?;
                 let ended = Ended::Succeeded { response: None, touched: &ran.touched };
                 self.record(&event, &ended, ran.other).await?;
-                ran.output.map_err(Error::from)
+                Ok(output)
             }
             effect @ (Effect::Issue | Effect::Write) => {
                 self.write(attempt, caller, effect, &*call, event).await
@@ -385,7 +391,7 @@ impl Pipeline {
     }
 
     /// Runs and commits together with the record, again as long as the commit loses races. What was issued without a write
-    /// is only recorded. A failure that keeps its writes is recorded behind them, like every failure.
+    /// is only recorded. A failure that keeps its writes is recorded behind them, like every failure, and sends no mail.
     async fn write(
         &self,
         attempt: &Attempt<'_>,
@@ -398,7 +404,7 @@ impl Pipeline {
             return Err(unrecordable());
         }
         for _ in 0..ATTEMPTS_MAX {
-            let Ran { output, mut txn, touched, other } = self.run(attempt, caller, call)?;
+            let Ran { output, mut txn, mails, touched, other } = self.run(attempt, caller, call)?;
             if let Ok(succeeded) = &output {
                 let response = trail::shown(&**succeeded)?;
                 let ended = Ended::Succeeded { response: response.as_deref(), touched: &touched };
@@ -409,7 +415,10 @@ impl Pipeline {
                 self.setup.trail.put(&mut txn, &event, &ended, other, &mut self.draw());
             }
             match self.commit(txn).await {
-                Ok(()) => return output.map_err(Error::from),
+                Ok(()) => {
+                    self.post(mails);
+                    return output.map_err(Error::from);
+                }
                 Err(CommitError::Conflict) => {}
                 Err(error @ CommitError::TooLarge { .. }) => return Err(too_large(&error)),
                 Err(error @ CommitError::Unavailable(_)) => {
@@ -437,6 +446,8 @@ impl Pipeline {
             hasher: &self.setup.hasher,
             guesses: &self.guesses,
             relying_party: &self.setup.relying_party,
+            mailer: self.setup.mailer.as_deref(),
+            mails: RefCell::default(),
             random: RefCell::new(&mut random),
         };
         let facts = attempt.facts(caller);
@@ -453,7 +464,14 @@ impl Pipeline {
             Err(failure) if !failure.keeps_writes => return Err(failure),
             output => output,
         };
-        Ok(Ran { output, txn, touched, other })
+        let mails = if output.is_ok() { ctx.take_mails() } else { Vec::new() };
+        Ok(Ran { output, txn, mails, touched, other })
+    }
+
+    fn post(&self, mails: Vec<Mail>) {
+        if let Some(mailer) = &self.setup.mailer {
+            mails.into_iter().for_each(|mail| mailer.post(mail));
+        }
     }
 
     async fn commit(&self, txn: Txn) -> Result<(), CommitError> {

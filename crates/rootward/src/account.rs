@@ -1,16 +1,63 @@
-//! `rootward account`: opening accounts.
+//! `rootward account`: opening accounts, listing, changing and closing them.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use rootward_server::operator::{Command, Secret};
+use clap::{Args, Subcommand, ValueEnum};
+use rootward_names::AccountId;
+use rootward_server::operator::{self, Command, Secret};
+use serde_json::Value;
 
-use crate::{Data, Outcome, host};
+use crate::text::printable;
+use crate::{Data, Outcome, failed, host};
 
 #[derive(Subcommand)]
 pub(crate) enum Account {
+    /// Give a root user another e-mail address: no code is sent, the operator vouches for it.
+    ChangeEmail(ChangeEmail),
+    /// Close an account: every request of it is refused from then on.
+    Close(Which),
     /// Open an account with its root user and print its id as JSON.
     Create(Create),
+    /// List all accounts: id, status, e-mail address of the root user, alias and name.
+    List(List),
+    /// Open an account again that was closed less than 90 days ago.
+    Reopen(Which),
+}
+
+#[derive(Args)]
+pub(crate) struct Which {
+    /// The account, twelve digits.
+    #[arg(long, value_name = "ID")]
+    account: AccountId,
+    #[command(flatten)]
+    data: Data,
+}
+
+#[derive(Args)]
+pub(crate) struct ChangeEmail {
+    /// The account, twelve digits.
+    #[arg(long, value_name = "ID")]
+    account: AccountId,
+    /// The root user's new e-mail address; no other account may have it.
+    #[arg(long)]
+    email: String,
+    #[command(flatten)]
+    data: Data,
+}
+
+#[derive(Args)]
+pub(crate) struct List {
+    /// How to print them.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(flatten)]
+    data: Data,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Json,
+    Text,
 }
 
 #[derive(Args)]
@@ -32,7 +79,18 @@ pub(crate) struct Create {
 }
 
 pub(crate) fn run(command: Account) -> Outcome {
-    let Account::Create(args) = command;
+    match command {
+        Account::ChangeEmail(ChangeEmail { account, email, data }) => {
+            host(&data, Command::ChangeEmail { account, email })
+        }
+        Account::Close(Which { account, data }) => host(&data, Command::CloseAccount { account }),
+        Account::Create(args) => create(args),
+        Account::List(args) => list(&args),
+        Account::Reopen(Which { account, data }) => host(&data, Command::ReopenAccount { account }),
+    }
+}
+
+fn create(args: Create) -> Outcome {
     let password = match first_line(&args.password_file) {
         Ok(password) => password,
         Err(error) => {
@@ -41,6 +99,28 @@ pub(crate) fn run(command: Account) -> Outcome {
     };
     let Create { name, email, admin, data, .. } = args;
     host(&data, Command::CreateAccount { name, email, password, admin })
+}
+
+fn list(args: &List) -> Outcome {
+    let answer = match operator::run(&args.data.location(), Command::ListAccounts) {
+        Ok(answer) => answer,
+        Err(error) => return failed(&error),
+    };
+    match args.format {
+        Format::Json => println!("{answer:#}"),
+        Format::Text => {
+            let accounts = answer.get("Accounts").and_then(Value::as_array);
+            accounts.into_iter().flatten().for_each(|account| println!("{}", line(account)));
+        }
+    }
+    Outcome::Fine
+}
+
+/// One account, between tabs; `-` for no alias.
+fn line(account: &Value) -> String {
+    let columns = ["AccountId", "Status", "Email", "Alias", "Name"];
+    let text = |column: &str| printable(account.get(column).and_then(Value::as_str).unwrap_or("-"));
+    columns.map(text).join("\t")
 }
 
 /// A secret: the first line of a file, or of standard input for `-`.

@@ -36,7 +36,7 @@ struct Cli {
 enum Sub {
     /// Run everything on one port: the AWS APIs, health and metrics.
     Serve(serve::Serve),
-    /// Open an account with its root user.
+    /// Open accounts, list, change and close them.
     #[command(subcommand)]
     Account(account::Account),
     /// What the operator at this machine can do about a root user.

@@ -1,6 +1,7 @@
-//! `rootward operations`: which operations of which service are implemented.
+//! `rootward operations`: which operations of which service are implemented, and who can be allowed to call them.
 
 use clap::{Args, ValueEnum};
+use rootward_server::Who;
 
 use crate::Outcome;
 
@@ -20,14 +21,24 @@ enum Format {
 pub(crate) fn run(args: &Operations) -> Outcome {
     let operations = rootward_server::operations();
     match args.format {
-        Format::Text => operations.iter().for_each(|(service, name)| println!("{service}\t{name}")),
+        Format::Text => operations.iter().for_each(|(service, name, _)| println!("{service}\t{name}")),
         Format::Json => {
             let rows: Vec<_> = operations
                 .iter()
-                .map(|(service, name)| serde_json::json!({"service": service, "operation": name}))
+                .map(|(service, name, who)| {
+                    serde_json::json!({"service": service, "operation": name, "callers": shown(*who)})
+                })
                 .collect();
             println!("{}", serde_json::Value::from(rows));
         }
     }
     Outcome::Fine
+}
+
+fn shown(who: Who) -> &'static str {
+    match who {
+        Who::Anyone => "anyone",
+        Who::Root => "root",
+        Who::RootOrOrganization => "root-or-organization",
+    }
 }

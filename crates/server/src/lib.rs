@@ -15,16 +15,20 @@ mod source;
 mod tls;
 
 pub use listen::Limits;
+use rootward_services::root_only;
+
 pub use location::Location;
 pub use node::StartError;
+pub use rootward_services::root_only::Who;
 pub use serve::{Options, State, serve};
 pub use tls::TlsFiles;
 
-/// Service and name of every operation that is implemented, in order.
-pub fn operations() -> Vec<(&'static str, &'static str)> {
-    let mut names: Vec<_> = rootward_services::operations()
+/// Service and name of every operation that is implemented, in order, and who can be allowed to call it.
+pub fn operations() -> Vec<(&'static str, &'static str, Who)> {
+    let mut operations: Vec<_> = rootward_services::operations()
         .map(|handler| (handler.schema().service.name, handler.schema().name))
+        .map(|(service, name)| (service, name, root_only::who(service, name)))
         .collect();
-    names.sort_unstable();
-    names
+    operations.sort_unstable_by_key(|(service, name, _)| (*service, *name));
+    operations
 }

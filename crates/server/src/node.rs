@@ -1,6 +1,7 @@
 //! A node: store, state, audit log and the path of requests, opened together and closed together.
 
 mod alerts;
+mod existing_accounts;
 mod root;
 
 use std::fs::DirBuilder;
@@ -42,7 +43,8 @@ const FLUSH_TIME_MAX: Duration = Duration::from_secs(10);
 /// How many of the oldest records are looked at: a log begins with the opening of the first account, or with attempts at it.
 const FIRST_RECORDS: usize = 100;
 /// The host commands on record that change nothing.
-const READING: [&str; 5] = ["Can", "GetRootProtection", "ListAlertTargets", "TestAlertTarget", "WhoCan"];
+const READING: [&str; 6] =
+    ["Can", "GetRootProtection", "ListAccounts", "ListAlertTargets", "TestAlertTarget", "WhoCan"];
 /// How many may wait for a password's hash: a second's worth. Who comes later is told to try again.
 const HASHES_WAITING_MAX: usize = 32;
 /// Where records of host commands say they come from.
@@ -173,6 +175,7 @@ impl Node {
             vault: Arc::clone(&vault),
             hasher: Arc::clone(&hasher),
             relying_party: Arc::clone(&relying_party),
+            mailer: None,
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
             open_account: open_on_use(Arc::clone(&source), Arc::clone(&vault), sealed),

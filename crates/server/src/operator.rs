@@ -87,6 +87,18 @@ pub enum Command {
         /// What is asked.
         question: Question,
     },
+    /// Give a root user another e-mail address.
+    ChangeEmail {
+        /// Whose root user.
+        account: AccountId,
+        /// The new address.
+        email: String,
+    },
+    /// Close an account.
+    CloseAccount {
+        /// Which.
+        account: AccountId,
+    },
     /// Open an account with its root user, and an administrator if one is named.
     CreateAccount {
         /// 1–50 printable ASCII characters.
@@ -112,6 +124,8 @@ pub enum Command {
         /// What its maker has given with it.
         seed: Secret,
     },
+    /// Every account, by id.
+    ListAccounts,
     /// List the targets of alerts and how their deliveries go.
     ListAlertTargets,
     /// Set who must agree to a use of a root user, and how long its sessions last.
@@ -134,6 +148,11 @@ pub enum Command {
     RemoveAlertTarget {
         /// Which.
         name: String,
+    },
+    /// Open a closed account again.
+    ReopenAccount {
+        /// Which.
+        account: AccountId,
     },
     /// Take all MFA devices from a root user.
     ResetRootMfa {
@@ -252,12 +271,15 @@ impl From<AccountError> for OperatorError {
         let text = error.to_string();
         match error {
             AccountError::AdminName(_)
+            | AccountError::Closed(_)
             | AccountError::Email { .. }
             | AccountError::EmailTaken(_)
+            | AccountError::Gone(_)
             | AccountError::Guard(_)
             | AccountError::IdTaken(_)
             | AccountError::Name(_)
             | AccountError::NoSuchAccount(_)
+            | AccountError::NotClosed(_)
             | AccountError::Password(_)
             | AccountError::TooManyKeys(_) => Self::Refused(text),
             AccountError::Hash | AccountError::NoFreeId => Self::Failed(text),
@@ -288,6 +310,7 @@ impl Command {
     const fn only_reads(&self) -> bool {
         match self {
             Self::Can { .. }
+            | Self::ListAccounts
             | Self::ListAlertTargets
             | Self::ReadTrail { .. }
             | Self::RootStatus { .. }
@@ -297,11 +320,14 @@ impl Command {
             | Self::VerifyTrail
             | Self::WhoCan { .. } => true,
             Self::AddAlertTarget { .. }
+            | Self::ChangeEmail { .. }
+            | Self::CloseAccount { .. }
             | Self::CreateAccount { .. }
             | Self::CreateRootAccessKey { .. }
             | Self::ImportHardwareToken { .. }
             | Self::PutRootAccessSettings { .. }
             | Self::RemoveAlertTarget { .. }
+            | Self::ReopenAccount { .. }
             | Self::ResetRootMfa { .. }
             | Self::ResetRootPassword { .. }
             | Self::SealRoot { .. }
@@ -436,10 +462,13 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
             node.add_alert_target(&NewTarget { name: &name, account, severity, route: route.new_route() })
         }
         Command::Can { principal, account, question } => node.can(&principal, account, &question),
+        Command::ChangeEmail { account, email } => node.change_email(account, &email),
+        Command::CloseAccount { account } => node.close_account(account),
         Command::CreateAccount { name, email, password, admin } => {
             node.create_account(&name, &email, password.expose(), admin.as_deref())
         }
         Command::CreateRootAccessKey { account } => node.create_root_access_key(account),
+        Command::ListAccounts => node.list_accounts(),
         Command::ListAlertTargets => node.list_alert_targets(),
         Command::RemoveAlertTarget { name } => node.remove_alert_target(&name),
         Command::ImportHardwareToken { account, serial_number, seed } => {
@@ -448,6 +477,7 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
         Command::PutRootAccessSettings { account, required, users, session_minutes } => {
             node.put_root_access_settings(account, required, &users, session_minutes)
         }
+        Command::ReopenAccount { account } => node.reopen_account(account),
         Command::ResetRootMfa { account } => node.reset_root_mfa(account),
         Command::ResetRootPassword { account, password } => {
             node.reset_root_password(account, password.as_ref().map(Secret::expose))

@@ -216,7 +216,9 @@ fn ask<R>(
         trust: role.map(|(_, role)| &role.trust),
         now,
     };
-    let refusal = suspension(world, principal).or_else(|| refusal(principal, action));
+    let refusal = suspension(world, principal)
+        .or_else(|| refusal(principal, action))
+        .or_else(|| switched_off(world, principal, action));
     let context = question.context(&resource_tags(world, partition, resource));
     authz::explain(world, principal, &asked, &context, |explanation| run(explanation, refusal.as_deref()))
         .ok_or_else(|| OperatorError::Failed("the account is gone".into()))
@@ -240,8 +242,11 @@ fn with_arns(world: &World, partition: Partition, text: &str) -> String {
 
 /// Nobody of a suspended account is let in.
 fn suspension(world: &World, principal: &Principal) -> Option<String> {
-    let status = world.account(principal.account)?.account().status;
-    (status == AccountStatus::Suspended).then(|| "The account is suspended.".to_owned())
+    match world.account(principal.account)?.account().status {
+        AccountStatus::Active => None,
+        AccountStatus::Suspended => Some("The account is suspended.".to_owned()),
+        AccountStatus::Closed { .. } => Some("The account is closed.".to_owned()),
+    }
 }
 
 /// What an operation says to this kind of credentials whatever the policies.
@@ -250,11 +255,19 @@ fn refusal(principal: &Principal, action: &str) -> Option<String> {
     let handler = handlers.find(|handler| {
         let schema = handler.schema();
         let named = action.split_once(':');
-        named.is_some_and(|(service, name)| {
-            service.eq_ignore_ascii_case(schema.service.name) && name.eq_ignore_ascii_case(schema.name)
-        })
+        let is_roots = handler.callers().root_action().is_some_and(|own| own.eq_ignore_ascii_case(action));
+        is_roots
+            || named.is_some_and(|(service, name)| {
+                service.eq_ignore_ascii_case(schema.service.name) && name.eq_ignore_ascii_case(schema.name)
+            })
     })?;
     handler.callers().check(principal, handler.schema().name).err().map(|denied| denied.message)
+}
+
+/// What the account's switch for billing says whatever the policies.
+fn switched_off(world: &World, principal: &Principal, action: &str) -> Option<String> {
+    let state = world.account(principal.account)?;
+    authz::billing_switch(state, principal, action).err().map(|denied| denied.message)
 }
 
 /// The tags of a resource that is kept here.
@@ -528,5 +541,25 @@ mod tests {
         // Roles' sessions get none.
         assert_eq!(ask("STS:getsessiontoken"), 5);
         assert_eq!(ask("sts:AssumeRole"), 1);
+    }
+
+    #[test]
+    fn what_only_the_root_user_does_and_what_it_has_switched_off_is_told() {
+        let (world, source) = (world(), Source::seeded(2));
+        let ask = |who: &str, action: &str| {
+            let question = Question { action: action.into(), resource: "*".into(), context: Vec::new() };
+            let who = format!("arn:aws:iam::111111111111:{who}");
+            can(&world, &who, None, &question, NOW, &mut Draw(&source)).unwrap()
+        };
+        for (action, reason) in [
+            ("account:CloseAccount", "this needs the root user of account 111111111111"),
+            ("billing:UpdateIAMAccessPreference", "this needs the root user of account 111111111111"),
+            ("billing:GetBillingPreferences", "the root user of account 111111111111 can turn it on"),
+        ] {
+            let told = ask("user/ada", action);
+            assert_eq!(told["allowed"], json!(false), "{action}");
+            assert!(told["refusal"].as_str().unwrap().ends_with(reason), "{told}");
+            assert_eq!(ask("root", action)["allowed"], json!(true), "{action}");
+        }
     }
 }

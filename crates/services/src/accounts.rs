@@ -1,6 +1,6 @@
-//! Opening accounts, and the root user's access keys on the operator's word.
+//! Opening and closing accounts, and their root users' addresses and access keys on the operator's word.
 //!
-//! No AWS API does this; it is for host commands and the sandbox. An account begins with its root user and nothing else: no
+//! No AWS API opens one; it is for host commands and the sandbox. An account begins with its root user and nothing else: no
 //! access key, no alias, no IAM entity, unless an administrator is asked for, which is the way to work without root.
 //! Everything is one transaction.
 //!
@@ -13,7 +13,8 @@ use rootward_auth::principal::root_arn;
 use rootward_auth::session::SecretAccessKey;
 use rootward_names::{AccessKeyId, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_state::entities::{
-    Account, AccountStatus, CredentialOwner, Grants, Named, PasswordHash, PolicyRef, RootUser, User,
+    Account, AccountSettings, AccountStatus, CredentialOwner, Grants, Named, PasswordHash, PolicyRef,
+    RootUser, User,
 };
 use rootward_state::{NameKey, RowKey, Txn};
 use rootward_store::vault::Vault;
@@ -77,12 +78,15 @@ pub struct AccessKeyPair {
     pub secret: SecretAccessKey,
 }
 
-/// Why an account is not opened or a root user's key not made.
+/// Why an account is not opened, changed or closed, or a root user's key not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
     /// The administrator's name is no user name.
     #[error("`{0}` is no name for a user: expected 1-64 letters, digits or any of `_+=,.@-`")]
     AdminName(String),
+    /// The account is closed already.
+    #[error("account {0} is closed already")]
+    Closed(AccountId),
     /// The e-mail address is not of the form that AWS takes.
     #[error("`{email}` is no e-mail address for a root user: {problem}")]
     Email {
@@ -94,6 +98,9 @@ pub enum AccountError {
     /// Another account has the e-mail address.
     #[error("the e-mail address `{0}` belongs to the root user of another account")]
     EmailTaken(String),
+    /// The account was closed too long ago.
+    #[error("account {0} was closed more than {days} days ago and cannot be opened again", days = AccountStatus::REOPEN_DAYS)]
+    Gone(AccountId),
     /// The root user's guard does not let it through.
     #[error(transparent)]
     Guard(#[from] GuardError),
@@ -109,6 +116,9 @@ pub enum AccountError {
     /// There is no account with this id.
     #[error("there is no account {0}")]
     NoSuchAccount(AccountId),
+    /// The account is not closed.
+    #[error("account {0} is not closed")]
+    NotClosed(AccountId),
     /// No free account id was found.
     #[error("no free account id was found")]
     NoFreeId,
@@ -242,6 +252,65 @@ pub fn create_root_access_key(
     Ok(AccessKeyPair { id, secret })
 }
 
+/// Gives the root user of `account` another e-mail address: which one it had. A change that waits for its code is over with it.
+///
+/// # Errors
+/// [`AccountError::Email`], [`AccountError::EmailTaken`], [`AccountError::NoSuchAccount`].
+pub fn change_email(txn: &mut Txn, account: AccountId, email: &str) -> Result<Box<str>, AccountError> {
+    check_email(email)?;
+    let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
+    let key = RowKey::Email(NameKey::new(email));
+    if txn.owner(key.clone()).is_some_and(|owner| owner != account) {
+        return Err(AccountError::EmailTaken(email.into()));
+    }
+    // The two keys are one where only the case changes: what is written last counts.
+    txn.delete(RowKey::Email(NameKey::new(&row.email)));
+    txn.put_owner(key, account);
+    txn.put(RowKey::Account(account), Account { email: email.into(), ..Account::clone(&row) });
+    if let Some(settings) = txn.get::<AccountSettings>(RowKey::AccountSettings(account))
+        && settings.email_update.is_some()
+    {
+        let settings = AccountSettings { email_update: None, ..AccountSettings::clone(&settings) };
+        txn.put(RowKey::AccountSettings(account), settings);
+    }
+    Ok(row.email.clone())
+}
+
+/// Closes `account`: every request of anybody in it is refused from now on, and every sign-in is over. Nothing in it is removed;
+/// its id and e-mail address stay taken for ever.
+///
+/// # Errors
+/// [`AccountError::Closed`], [`AccountError::NoSuchAccount`].
+pub fn close(txn: &mut Txn, account: AccountId, now: Time) -> Result<(), AccountError> {
+    let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
+    match row.status {
+        AccountStatus::Active | AccountStatus::Suspended => {}
+        AccountStatus::Closed { .. } => return Err(AccountError::Closed(account)),
+    }
+    let status = AccountStatus::Closed { at: now };
+    txn.put(RowKey::Account(account), Account { status, ..Account::clone(&row) });
+    for (session, _) in txn.view(account).iter().flat_map(|state| state.sessions().iter()) {
+        txn.delete(RowKey::Session(account, *session));
+    }
+    Ok(())
+}
+
+/// Opens a closed account again, with everything that was in it.
+///
+/// # Errors
+/// [`AccountError::Gone`], [`AccountError::NotClosed`], [`AccountError::NoSuchAccount`].
+pub fn reopen(txn: &mut Txn, account: AccountId, now: Time) -> Result<(), AccountError> {
+    let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
+    if row.status.reopenable_until().is_none() {
+        return Err(AccountError::NotClosed(account));
+    }
+    if row.status.is_gone(now) {
+        return Err(AccountError::Gone(account));
+    }
+    txn.put(RowKey::Account(account), Account { status: AccountStatus::Active, ..Account::clone(&row) });
+    Ok(())
+}
+
 fn check_name(name: &str) -> Result<(), AccountError> {
     let printable = name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     if printable && (1..=NAME_CHARS_MAX).contains(&name.len()) && !name.trim().is_empty() {
@@ -251,7 +320,7 @@ fn check_name(name: &str) -> Result<(), AccountError> {
     }
 }
 
-fn check_email(email: &str) -> Result<(), AccountError> {
+pub(crate) fn check_email(email: &str) -> Result<(), AccountError> {
     match email_problem(email) {
         None => Ok(()),
         Some(problem) => Err(AccountError::Email { email: email.into(), problem }),
@@ -305,6 +374,8 @@ fn canonical_id(random: &mut dyn Random) -> Box<str> {
 
 #[cfg(test)]
 mod tests {
+    use rootward_state::entities::{EmailUpdate, SessionKind, SignedIn};
+
     use super::*;
     use crate::testing::Bench;
 
@@ -388,6 +459,74 @@ mod tests {
         ] {
             assert!(email_problem(email).is_some(), "{email}");
         }
+    }
+
+    fn with<T>(
+        bench: &Bench,
+        write: impl FnOnce(&mut Txn, Time) -> Result<T, AccountError>,
+    ) -> Result<T, AccountError> {
+        bench.write_with(|txn, now, _, _| write(txn, now))
+    }
+
+    #[test]
+    fn address_moves_and_the_old_one_becomes_free() {
+        let bench = Bench::new();
+        let account = bench.account();
+        let change = |email: &str| with(&bench, |txn, _| change_email(txn, account, email));
+        let update = EmailUpdate {
+            email: "attacker@example.com".into(),
+            code: [1; 32],
+            sent: bench.now(),
+            expires: bench.now().plus_seconds(900),
+            attempts_left: 5,
+        };
+        let settings = AccountSettings { email_update: Some(update), ..AccountSettings::new() };
+        bench.write(|txn| txn.put(RowKey::AccountSettings(account), settings));
+        assert_eq!(change("new@example.com").as_deref(), Ok("root@example.com"));
+        assert_eq!(bench.state().settings().email_update, None);
+        let world = bench.begin().world().clone();
+        assert_eq!(world.account_by_email("root@example.com"), None);
+        assert_eq!(world.account_by_email("new@example.com"), Some(account));
+        assert_eq!(change("New@Example.com").as_deref(), Ok("new@example.com"));
+        assert_eq!(bench.begin().world().account_by_email("new@example.com"), Some(account));
+        assert_eq!(&*bench.state().account().email, "New@Example.com");
+        attempt(&bench, &request("Two", "root@example.com")).unwrap();
+        assert_eq!(change("ROOT@example.com"), Err(AccountError::EmailTaken("ROOT@example.com".into())));
+        assert!(matches!(change("none"), Err(AccountError::Email { .. })));
+    }
+
+    #[test]
+    fn closed_account_keeps_everything_but_sessions_and_can_be_opened_again_in_time() {
+        let bench = Bench::new();
+        let account = bench.account();
+        bench.add_user("ann");
+        bench.add_session(SignedIn::Root, SessionKind::Console);
+        let close = || with(&bench, |txn, now| close(txn, account, now));
+        let reopen = || with(&bench, |txn, now| reopen(txn, account, now));
+        assert_eq!(reopen(), Err(AccountError::NotClosed(account)));
+        close().unwrap();
+        assert_eq!(close(), Err(AccountError::Closed(account)));
+        assert_eq!(bench.state().account().status, AccountStatus::Closed { at: bench.now() });
+        assert!(bench.state().sessions().is_empty() && bench.row::<User>("ann").is_some());
+        bench.pass_seconds(90 * 86_400 - 1);
+        reopen().unwrap();
+        assert_eq!(bench.state().account().status, AccountStatus::Active);
+        close().unwrap();
+        bench.pass_seconds(90 * 86_400);
+        assert_eq!(reopen(), Err(AccountError::Gone(account)));
+        // For ever.
+        let again = attempt(&bench, &request("Two", "root@example.com")).unwrap_err();
+        assert_eq!(again, AccountError::EmailTaken("root@example.com".into()));
+    }
+
+    #[test]
+    fn account_that_does_not_exist_is_not_changed() {
+        let bench = Bench::new();
+        let nobody = "999999999999".parse().unwrap();
+        let expected = Err(AccountError::NoSuchAccount(nobody));
+        assert_eq!(with(&bench, |txn, now| close(txn, nobody, now)), expected);
+        assert_eq!(with(&bench, |txn, now| reopen(txn, nobody, now)), expected);
+        assert_eq!(with(&bench, |txn, _| change_email(txn, nobody, "a@example.com")).map(drop), expected);
     }
 
     #[test]

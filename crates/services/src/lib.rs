@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod account;
 pub mod accounts;
 pub mod hardware_tokens;
 mod iam;
+mod own;
 pub mod root_guard;
+pub mod root_only;
 pub mod root_report;
 pub mod root_user;
 mod rootward;
@@ -18,5 +21,8 @@ use rootward_pipeline::Handler;
 
 /// Every operation that is implemented, service by service.
 pub fn operations() -> impl Iterator<Item = &'static dyn Handler> {
-    iam::operations().chain(rootward::operations()).chain(sts::OPERATIONS.iter().copied())
+    account::operations()
+        .chain(iam::operations())
+        .chain(rootward::operations())
+        .chain(sts::OPERATIONS.iter().copied())
 }

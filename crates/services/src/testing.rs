@@ -13,10 +13,10 @@ use rootward_auth::{Credential, Identity, Principal, RoleSession, SignIn};
 use rootward_names::{
     AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId,
 };
-use rootward_pipeline::{Declaration, Effect, Failure, OpContext, Scope, Target, Tools};
+use rootward_pipeline::{Declaration, Effect, Failure, Mail, Mailer, OpContext, Scope, Target, Tools};
 use rootward_state::entities::{
-    AccessKey, Bound, CredentialOwner, Document, Factor, Grants, MfaDevice, Position, Role, SessionKind,
-    Totp, User,
+    AccessKey, Bound, CredentialOwner, Document, Factor, Grants, MfaDevice, Position, Role, Rotated,
+    SessionKind, SignInSession, SignedIn, Totp, User,
 };
 use rootward_state::{AccountState, CommitError, Db, RowKey, Tabled, Txn};
 use rootward_store::Memory;
@@ -68,6 +68,15 @@ pub(crate) struct Bench {
     hasher: Hasher,
     guesses: Guesses,
     relying_party: RelyingParty,
+    has_mailer: Cell<bool>,
+    mails: RefCell<Vec<Mail>>,
+}
+
+/// Takes mail; the bench collects it before it comes here.
+struct Mailbox;
+
+impl Mailer for Mailbox {
+    fn post(&self, _: Mail) {}
 }
 
 impl Bench {
@@ -95,12 +104,27 @@ impl Bench {
         let (now, random) = (Cell::new(now), RefCell::new(random));
         let (hasher, guesses) = (Hasher::new(NonZeroUsize::MIN, 0), Guesses::default());
         let relying_party = RelyingParty::at(CONSOLE, "Rootward").unwrap();
-        Self { account, caller, db, now, random, tokens, vault, hasher, guesses, relying_party }
+        let (has_mailer, mails) = (Cell::new(true), RefCell::default());
+        Self {
+            account,
+            caller,
+            db,
+            now,
+            random,
+            tokens,
+            vault,
+            hasher,
+            guesses,
+            relying_party,
+            has_mailer,
+            mails,
+        }
     }
 
     fn tools(&self) -> Tools<'_> {
         let Self { vault, tokens, hasher, guesses, relying_party, .. } = self;
-        Tools { vault, tokens, hasher, guesses, relying_party }
+        let mailer = self.has_mailer.get().then_some(&Mailbox as &dyn Mailer);
+        Tools { vault, tokens, hasher, guesses, relying_party, mailer }
     }
 
     /// The account's id.
@@ -121,6 +145,16 @@ impl Bench {
     /// A transaction on the state as it stands.
     pub(crate) fn begin(&self) -> Txn {
         self.db.begin()
+    }
+
+    /// From now on no mail server is configured.
+    pub(crate) fn remove_mailer(&self) {
+        self.has_mailer.set(false);
+    }
+
+    /// The mail that the last calls left, once.
+    pub(crate) fn take_mails(&self) -> Vec<Mail> {
+        self.mails.take()
     }
 
     /// The account as it stands.
@@ -176,6 +210,9 @@ impl Bench {
         let ctx = OpContext::new(self.now.get(), &caller, "us-east-1", &self.tools(), &mut *random);
         declaration.callers.check(&caller, O::DESCRIPTION.name)?;
         let result = (declaration.run)(&ctx, &mut txn, input);
+        if result.is_ok() {
+            self.mails.borrow_mut().extend(ctx.take_mails());
+        }
         Ok((result, txn))
     }
 
@@ -292,6 +329,38 @@ impl Bench {
     /// From now on this session calls.
     pub(crate) fn call_as_session(&self, session: RoleSession) {
         self.caller.replace(principal(self.account, Identity::RoleSession(Box::new(session))));
+    }
+
+    /// From now on the same caller calls in this session of a sign-in.
+    pub(crate) fn call_signed_in(&self, session: Handle) {
+        let key = AccessKeyId::random(AccessKeyKind::Temporary, self.account, &mut *self.random.borrow_mut());
+        let sign_in = Some(SignIn { session, kind: SessionKind::Console });
+        self.caller.borrow_mut().credential =
+            Credential::Temporary { key, issued: self.now(), mfa: None, sign_in };
+    }
+
+    /// Adds a session of a sign-in and returns its id.
+    pub(crate) fn add_session(&self, holder: SignedIn, kind: SessionKind) -> Handle {
+        let (id, now) = (Handle::random(&mut *self.random.borrow_mut()), self.now());
+        let key = AccessKeyId::random(AccessKeyKind::Temporary, self.account, &mut *self.random.borrow_mut());
+        let session = SignInSession {
+            holder,
+            kind,
+            key,
+            digest: [1; 32],
+            rotated: Rotated { at: now, previous: None },
+            created: now,
+            used: now,
+            expires: now.plus_seconds(3_600),
+            mfa: None,
+            source_ip: "127.0.0.1".into(),
+            user_agent: "bench".into(),
+            restricted: false,
+            reason: None,
+            role: None,
+        };
+        self.write(|txn| txn.put(RowKey::Session(self.account, id), session));
+        id
     }
 
     /// From now on the same caller calls with temporary credentials.

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use crate::RowKey;
 use crate::alerts::{AlertCursor, AlertTarget};
 use crate::entities::{
-    AccessKey, Account, CredentialReport, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice,
-    Named, PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
+    AccessKey, Account, AccountSettings, CredentialReport, Group, InstanceProfile, LoginProfile,
+    ManagedPolicy, MfaDevice, Named, PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
 };
 
 const FORMAT: u8 = 1;
@@ -36,6 +36,7 @@ pub(crate) enum Row {
     AlertCursor(Arc<AlertCursor>),
     AlertTarget(Arc<AlertTarget>),
     CredentialReport(Arc<CredentialReport>),
+    AccountSettings(Arc<AccountSettings>),
     Group(Arc<Group>),
     InstanceProfile(Arc<InstanceProfile>),
     LoginProfile(Arc<LoginProfile>),
@@ -63,6 +64,7 @@ impl Row {
             Self::AlertCursor(row) => encode(&**row),
             Self::AlertTarget(row) => encode(&**row),
             Self::CredentialReport(row) => encode(&**row),
+            Self::AccountSettings(row) => encode(&**row),
             Self::Group(row) => encode(&**row),
             Self::InstanceProfile(row) => encode(&**row),
             Self::LoginProfile(row) => encode(&**row),
@@ -86,6 +88,7 @@ impl Row {
         let row = match key {
             RowKey::AccessKey(_) => decode(bytes).map(Self::AccessKey),
             RowKey::Account(_) => decode(bytes).map(Self::Account),
+            RowKey::AccountSettings(_) => decode(bytes).map(Self::AccountSettings),
             RowKey::AlertCursor(_) => decode(bytes).map(Self::AlertCursor),
             RowKey::AlertTarget(_) => decode(bytes).map(Self::AlertTarget),
             RowKey::Alias(_) | RowKey::Email(_) => {

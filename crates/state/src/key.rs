@@ -34,6 +34,8 @@ pub enum RowKey {
     AccessKey(AccessKeyId),
     /// The account itself with its root user.
     Account(AccountId),
+    /// What is settled for an account as a whole.
+    AccountSettings(AccountId),
     /// How far a target of alerts has been told.
     AlertCursor(NameKey),
     /// A target of alerts.
@@ -98,6 +100,7 @@ impl fmt::Display for RowKey {
         match self {
             Self::AccessKey(id) => write!(f, "k/{id}"),
             Self::Account(id) => write!(f, "a/{id}"),
+            Self::AccountSettings(account) => write!(f, "a/{account}/own/settings"),
             Self::AlertCursor(target) => write!(f, "g/alert/cursor/{}", target.as_str()),
             Self::AlertTarget(name) => write!(f, "g/alert/target/{}", name.as_str()),
             Self::Alias(alias) => write!(f, "g/alias/{alias}"),
@@ -178,6 +181,7 @@ impl RowKey {
             ("own", "credential-report") => Self::CredentialReport(account),
             ("own", "password-policy") => Self::PasswordPolicy(account),
             ("own", "root-guard") => Self::RootGuard(account),
+            ("own", "settings") => Self::AccountSettings(account),
             ("session", id) => Self::Session(account, id.parse().ok()?),
             (kind, name) => Self::Entity(account, kind_of_letter(kind)?, NameKey::new(name)),
         })
@@ -215,6 +219,7 @@ mod tests {
             account.clone().prop_map(RowKey::CredentialReport),
             account.clone().prop_map(RowKey::PasswordPolicy),
             account.clone().prop_map(RowKey::RootGuard),
+            account.clone().prop_map(RowKey::AccountSettings),
             (account.clone(), handle.clone()).prop_map(|(a, id)| RowKey::RootAccess(a, id)),
             (account.clone(), handle).prop_map(|(a, id)| RowKey::Session(a, id)),
             account.clone().prop_map(RowKey::Account),

@@ -9,8 +9,8 @@ use rootward_store::{Commit, Guard, Revision, Write};
 use crate::alerts::{AlertCursor, AlertTarget};
 use crate::codec::Row;
 use crate::entities::{
-    AccessKey, Account, CredentialReport, Group, InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice,
-    PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
+    AccessKey, Account, AccountSettings, CredentialReport, Group, InstanceProfile, LoginProfile,
+    ManagedPolicy, MfaDevice, PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
 };
 use crate::world::Tabled;
 use crate::{AccountState, Entry, NameKey, OutboxId, RowKey, World};
@@ -89,6 +89,10 @@ stored! {
     };
     CredentialReport as CredentialReport: |world, key| match key {
         RowKey::CredentialReport(account) => state(world, Some(*account))?.credential_report.as_ref(),
+        _ => None,
+    };
+    AccountSettings as AccountSettings: |world, key| match key {
+        RowKey::AccountSettings(id) => state(world, Some(*id))?.settings.as_ref(),
         _ => None,
     };
     Group as Group: |world, key| find_entity(world, key);

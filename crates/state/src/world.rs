@@ -11,9 +11,9 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use crate::alerts::{AlertCursor, AlertTables, AlertTarget};
 use crate::codec::{CorruptRow, Row};
 use crate::entities::{
-    AccessKey, Account, CredentialOwner, CredentialReport, Group, InstanceProfile, LoginProfile,
-    ManagedPolicy, MfaDevice, Named, PasswordPolicy, PolicyRef, Role, RootAccess, RootGuard, SignInSession,
-    Usage, User,
+    AccessKey, Account, AccountSettings, CredentialOwner, CredentialReport, Group, InstanceProfile,
+    LoginProfile, ManagedPolicy, MfaDevice, Named, PasswordPolicy, PolicyRef, Role, RootAccess, RootGuard,
+    SignInSession, Usage, User,
 };
 use crate::{Entry, NameKey, RowKey, Table};
 
@@ -43,6 +43,7 @@ pub struct AccountState {
     pub(crate) root_accesses: Table<Handle, RootAccess>,
     pub(crate) root_guard: Option<Entry<RootGuard>>,
     pub(crate) sessions: Table<Handle, SignInSession>,
+    pub(crate) settings: Option<Entry<AccountSettings>>,
     pub(crate) users: Table<NameKey, User>,
     pub(crate) usage: Table<RowKey, Usage>,
     names: RedBlackTreeMapSync<UniqueId, NameKey>,
@@ -134,6 +135,7 @@ impl AccountState {
             root_accesses: Table::default(),
             root_guard: None,
             sessions: Table::default(),
+            settings: None,
             users: Table::default(),
             usage: Table::default(),
             names: RedBlackTreeMapSync::new_sync(),
@@ -228,6 +230,11 @@ impl AccountState {
     /// The sessions that began with a sign-in, those that have expired included.
     pub fn sessions(&self) -> &Table<Handle, SignInSession> {
         &self.sessions
+    }
+
+    /// What is settled for the account as a whole.
+    pub fn settings(&self) -> &AccountSettings {
+        self.settings.as_ref().map_or(&SETTINGS, |entry| &entry.row)
     }
 
     /// When an access key was last used, as far as it has been written down.
@@ -367,6 +374,10 @@ impl AccountState {
                 self.credential_report = Some(Entry { revision, row });
             }
             (RowKey::CredentialReport(_), _) => self.credential_report = None,
+            (RowKey::AccountSettings(_), Some(Row::AccountSettings(row))) => {
+                self.settings = Some(Entry { revision, row });
+            }
+            (RowKey::AccountSettings(_), _) => self.settings = None,
             (RowKey::Entity(_, kind, name), row) => self.apply_entity(kind, name, row, revision),
             (key @ (RowKey::KeyUsage(_) | RowKey::RoleUsage(..)), Some(Row::Usage(row))) => {
                 self.usage.insert(key, Entry { revision, row });
@@ -441,12 +452,16 @@ impl AccountState {
 /// How a root user is guarded about whom nothing else was said.
 static GUARD: RootGuard = RootGuard::new();
 
+/// What is settled for an account about which nothing was.
+static SETTINGS: AccountSettings = AccountSettings::new();
+
 /// Whose row a key names: an account's, or everybody's.
 fn account_of(key: &RowKey) -> Option<AccountId> {
     match key {
         RowKey::AccessKey(id) | RowKey::KeyUsage(id) => id.account(),
         RowKey::Account(id)
         | RowKey::CredentialReport(id)
+        | RowKey::AccountSettings(id)
         | RowKey::Entity(id, ..)
         | RowKey::LoginProfile(id, _)
         | RowKey::MfaDevice(id, _)

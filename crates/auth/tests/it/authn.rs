@@ -4,7 +4,7 @@ use http::HeaderMap;
 use rootward_auth::authn::{Authority, Unauthenticated};
 use rootward_auth::session::{Holder, TOKEN_BYTES_MAX};
 use rootward_auth::{Credential, Identity, SignIn};
-use rootward_names::{AccessKeyId, AccessKeyKind, Partition};
+use rootward_names::{AccessKeyId, AccessKeyKind, Partition, Time};
 use rootward_state::RowKey;
 use rootward_state::entities::{
     AccountStatus, CredentialOwner, Role, RootGuard, Seal, SessionKind, SignedIn, User,
@@ -328,12 +328,14 @@ fn session_of_an_account_that_is_not_there_is_invalid() {
 }
 
 #[test]
-fn suspended_account_refuses_keys_and_sessions_before_it_looks_at_signatures() {
+fn suspended_or_closed_account_refuses_keys_and_sessions_before_it_looks_at_signatures() {
     let mut bench = issued();
     let (key, session) = (bench.key(CredentialOwner::Root, true), bench.session(Holder::Root, |_| {}));
-    bench.open_account(ACCOUNT, AccountStatus::Suspended);
-    for signer in [&key, &session, &Signer { secret: "wrong".into(), ..key.clone() }] {
-        assert_eq!(bench.refusal(signer).0, "OptInRequired");
+    for status in [AccountStatus::Suspended, AccountStatus::Closed { at: Time::from_seconds(1) }] {
+        bench.open_account(ACCOUNT, status);
+        for signer in [&key, &session, &Signer { secret: "wrong".into(), ..key.clone() }] {
+            assert_eq!(bench.refusal(signer).0, "OptInRequired");
+        }
     }
     bench.open_account(ACCOUNT, AccountStatus::Active);
     assert!(bench.send(&key).is_ok() && bench.send(&session).is_ok());
@@ -386,6 +388,9 @@ fn sandbox_takes_a_foreign_key_as_the_root_of_its_account() {
         assert_eq!(who.arn(), format!("arn:aws:iam::{wanted}:root"));
         assert_eq!((who.access_key_id(), who.issued()), (key.to_owned(), None));
     }
+    bench.open_account(ELSEWHERE, AccountStatus::Closed { at: NOW });
+    assert_eq!(bench.refusal(&foreign("444455556666")).0, "OptInRequired");
+    assert!(bench.send(&foreign("test")).is_ok());
 }
 
 #[test]

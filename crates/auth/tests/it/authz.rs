@@ -5,11 +5,13 @@ use std::sync::Arc;
 use rootward_auth::authn::Authority;
 use rootward_auth::authz::{Callers, Check, Question, RequestFacts, authorize, explain, is_managed_policy};
 use rootward_auth::session::SessionPolicies;
-use rootward_auth::{Credential, FederatedUser, Identity, Principal};
+use rootward_auth::{Credential, FederatedUser, Identity, Principal, SignIn};
 use rootward_names::Partition;
 use rootward_policy::Context;
 use rootward_state::RowKey;
-use rootward_state::entities::{Document, Grants, Group, ManagedPolicy, PasswordPolicy, PolicyRef};
+use rootward_state::entities::{
+    AccountSettings, Document, Grants, Group, ManagedPolicy, PasswordPolicy, PolicyRef, SessionKind,
+};
 
 use crate::bench::{ACCOUNT, Bench, ELSEWHERE, NOW, account, document, inline, principal, role_session, tag};
 
@@ -554,6 +556,62 @@ fn what_a_kind_of_credential_is_good_for() {
         assert_eq!(code(who, Callers::NotUserSession), info, "{who:?}");
         assert_eq!(code(who, Callers::SecondFactor), list, "{who:?}");
     }
+}
+
+#[test]
+fn what_is_the_root_users_is_refused_to_all_others_with_the_reason() {
+    let mut bench = bench();
+    let administrator = user(&mut bench, inline(ALLOW));
+    let by_key = principal(Identity::Root);
+    let (key, mut signed_in) = ("ASIAY34FZKBOKMUTVV7A".parse().unwrap(), by_key.clone());
+    let session = SignIn { session: "0".repeat(32).parse().unwrap(), kind: SessionKind::Console };
+    signed_in.credential = Credential::Temporary { key, issued: NOW, mfa: None, sign_in: Some(session) };
+    let told =
+        |who: &Principal, callers: Callers| callers.check(who, "Op").err().map(|denied| denied.message);
+    let (root, at_sign_in) = (Callers::Root("account:CloseAccount"), Callers::RootSignedIn("x:Op"));
+    assert_eq!((root.root_action(), Callers::Anyone.root_action()), (Some("account:CloseAccount"), None));
+    let ann = "User: arn:aws:iam::111122223333:user/ann is not authorized to perform";
+    let needed = "this needs the root user of account 111122223333";
+    assert_eq!(told(&administrator, root), Some(format!("{ann}: account:CloseAccount: {needed}")));
+    assert_eq!(told(&administrator, at_sign_in), Some(format!("{ann}: x:Op: {needed}")));
+    let root_arn = "User: arn:aws:iam::111122223333:root is not authorized to perform";
+    assert_eq!(told(&by_key, at_sign_in), Some(format!("{root_arn}: x:Op: {needed}, signed in")));
+    for (who, callers) in [(&by_key, root), (&signed_in, root), (&signed_in, at_sign_in)] {
+        assert_eq!(told(who, callers), None);
+    }
+}
+
+#[test]
+fn billing_is_the_root_users_alone_until_it_is_opened_to_iam() {
+    let mut bench = bench();
+    let (root, nobody) = (principal(Identity::Root), user(&mut bench, Grants::default()));
+    let administrator = user(&mut bench, inline(ALLOW));
+    let ask = |bench: &Bench, who: &Principal, action: &'static str| {
+        let check = Check { action, resource: "*", ..check() };
+        authorize(&bench.world(), who, &facts(), &check, Context::new()).err().map(|denied| denied.message)
+    };
+    for action in
+        ["billing:GetBillingPreferences", "BILLING:x", "tax:GetTaxInterview", "aws-portal:viewbilling"]
+    {
+        assert_eq!(
+            ask(&bench, &administrator, action),
+            Some(format!(
+                "User: arn:aws:iam::111122223333:user/ann is not authorized to perform: {action}: access of IAM users and \
+                 roles to billing is off; the root user of account 111122223333 can turn it on"
+            ))
+        );
+        assert_eq!(ask(&bench, &root, action), None);
+    }
+    for action in ["aws-portal:ViewAccount", "account:GetContactInformation", "billingx:y", "billing"] {
+        assert_eq!(ask(&bench, &administrator, action), None, "{action}");
+    }
+    let on = AccountSettings { iam_billing_access: true, ..AccountSettings::new() };
+    bench.write(|txn| txn.put(RowKey::AccountSettings(account()), on));
+    assert_eq!(ask(&bench, &administrator, "billing:GetBillingPreferences"), None);
+    let told = ask(&bench, &nobody, "billing:GetBillingPreferences").unwrap();
+    assert!(
+        told.ends_with("because no identity-based policy allows the billing:GetBillingPreferences action")
+    );
 }
 
 #[test]

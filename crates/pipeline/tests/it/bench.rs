@@ -17,7 +17,7 @@ use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::Hasher;
 use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Partition, Random, Time};
-use rootward_pipeline::{Answered, Handler, Inside, Origin, Pipeline, Setup, Source, Trail};
+use rootward_pipeline::{Answered, Handler, Inside, Mail, Mailer, Origin, Pipeline, Setup, Source, Trail};
 use rootward_state::entities::{Account, AccountStatus, RootUser};
 use rootward_state::{Db, RowKey, World};
 use rootward_store::vault::{Key, Vault};
@@ -96,6 +96,16 @@ impl Store for Racing {
     }
 }
 
+/// Keeps the mail that it is to deliver.
+#[derive(Default)]
+struct Posted(Mutex<Vec<Mail>>);
+
+impl Mailer for Posted {
+    fn post(&self, mail: Mail) {
+        self.0.lock().unwrap().push(mail);
+    }
+}
+
 pub(crate) struct Bench {
     db: Arc<Db>,
     store: Arc<Racing>,
@@ -103,6 +113,7 @@ pub(crate) struct Bench {
     writer: Arc<Writer>,
     clock: Arc<Clock>,
     outbox: Arc<Mutex<Vec<String>>>,
+    posted: Arc<Posted>,
     pub(crate) pipeline: Pipeline,
 }
 
@@ -127,6 +138,7 @@ impl Bench {
         let log = Arc::new(Log::in_memory(Seal::new(|_| [0; 32])).unwrap());
         let writer = Arc::new(Writer::start(Arc::clone(&log), limits, Box::new(|_, _| {})).unwrap());
         let tokens = Arc::new(Tokens::new(Arc::clone(&vault)));
+        let posted = Arc::new(Posted::default());
         let pipeline = Pipeline::new(Setup {
             services: rootward_api::SERVICES,
             handlers,
@@ -136,16 +148,22 @@ impl Bench {
             vault,
             hasher: Arc::new(Hasher::new(NonZeroUsize::MIN, 8)),
             relying_party: Arc::new(RelyingParty::none()),
+            mailer: Some(Arc::clone(&posted) as Arc<dyn Mailer>),
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&clock) as Arc<dyn Source>,
             open_account: Box::new(|_, _| {}),
         });
-        Self { db, store, log, writer, clock, outbox, pipeline }
+        Self { db, store, log, writer, clock, outbox, posted, pipeline }
     }
 
     /// The next commits, this many, lose their races.
     pub(crate) fn lose_races(&self, count: u64) {
         self.store.conflicts.store(count, Ordering::Relaxed);
+    }
+
+    /// To whom mail was posted.
+    pub(crate) fn posted(&self) -> Vec<String> {
+        self.posted.0.lock().unwrap().iter().map(|mail| mail.to.clone()).collect()
     }
 
     /// How many commits there have been, lost ones included.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rootward_api::iam;
 use rootward_audit::Limits;
-use rootward_pipeline::{Callers, Declaration, Effect, Failure};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Mail, NoMailer};
 use rootward_state::RowKey;
 use rootward_wire::Empty;
 
@@ -27,8 +27,25 @@ static LIST_GROUPS: Declaration<iam::ListGroups> = Declaration {
     run: |_, _, _| Ok(iam::ListGroupsResponse::default()),
 };
 
+/// Takes the alias and leaves a mail, but for `refused` and `counted`, which fail after both.
+static DELETE_ACCOUNT_ALIAS: Declaration<iam::DeleteAccountAlias> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::Anyone,
+    rules: &[],
+    run: |ctx, txn, input| {
+        txn.put_owner(RowKey::Alias("example".into()), ctx.account());
+        let mail = Mail { to: "ann@example.com".into(), subject: "Hello".into(), text: "Hello.".into() };
+        ctx.mail(mail).map_err(|NoMailer| Failure::internal("the bench has a mailer"))?;
+        match &*input.account_alias {
+            "refused" => Err(Failure::validation("no")),
+            "counted" => Err(Failure::validation("no").keeping_writes()),
+            _ => Ok(Empty),
+        }
+    },
+};
+
 fn bench() -> Bench {
-    Bench::new(vec![&CREATE_ACCOUNT_ALIAS, &LIST_GROUPS])
+    Bench::new(vec![&CREATE_ACCOUNT_ALIAS, &DELETE_ACCOUNT_ALIAS, &LIST_GROUPS])
 }
 
 fn has_alias(bench: &Bench) -> bool {
@@ -58,6 +75,31 @@ fn write_that_only_loses_is_given_up_and_changes_nothing() {
     assert_eq!(bench.commits() - before, 64);
     assert!(!has_alias(&bench));
     assert!(bench.records().pop().unwrap().contains(r#""errorCode":"ConcurrentModification""#));
+}
+
+#[test]
+fn mail_is_posted_once_and_only_when_the_write_has_won() {
+    let bench = bench();
+    bench.lose_races(5);
+    assert_eq!(bench.call("DeleteAccountAlias", "AccountAlias=example"), None);
+    assert_eq!(bench.posted(), ["ann@example.com"]);
+    bench.lose_races(u64::MAX);
+    assert!(bench.call("DeleteAccountAlias", "AccountAlias=example").is_some());
+    assert_eq!(bench.posted().len(), 1);
+}
+
+#[test]
+fn failure_keeps_what_was_written_before_it_only_when_it_says_so_and_posts_nothing() {
+    let bench = bench();
+    let attempt = |alias: &str| bench.call("DeleteAccountAlias", &format!("AccountAlias={alias}"));
+    assert_eq!(attempt("refused").as_deref(), Some("ValidationError"));
+    assert!(!has_alias(&bench));
+    bench.lose_races(2);
+    let before = bench.commits();
+    assert_eq!(attempt("counted").as_deref(), Some("ValidationError"));
+    assert_eq!(bench.commits() - before, 3);
+    assert!(has_alias(&bench) && bench.posted().is_empty());
+    assert!(bench.records().pop().unwrap().contains(r#""errorCode":"ValidationError""#));
 }
 
 #[test]

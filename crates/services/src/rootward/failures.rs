@@ -2,18 +2,12 @@
 
 use rootward_api::rootward::ErrorCode;
 use rootward_auth::passkey::NotRegistered;
+use rootward_auth::password::Unacceptable;
 use rootward_names::{AccountId, Handle, Time};
 use rootward_pipeline::Failure;
 
+use crate::accounts::AccountError;
 use crate::root_guard::GuardError;
-
-/// Administrators have no part in how the root user is guarded.
-pub(super) fn only_root(account: AccountId) -> Failure {
-    Failure::access_denied(format!(
-        "Only the root user of account {account} may do this, whatever policies allow: it decides how the root user itself is \
-         guarded. Sign in as the root user, or ask the operator of the host (`rootward root`)."
-    ))
-}
 
 /// A session without a second factor.
 pub(super) fn mfa_needed() -> Failure {
@@ -58,6 +52,70 @@ pub(super) fn user_name_needed() -> Failure {
 
 pub(super) fn invalid_token() -> Failure {
     Failure::new(ErrorCode::Validation.schema(), "NextToken is none that was given.")
+}
+
+/// The old password is another.
+pub(super) fn wrong_password() -> Failure {
+    Failure::access_denied("The old password is not the root user's.")
+}
+
+/// A root user that signs in with no password.
+pub(super) fn no_password() -> Failure {
+    conflict("The root user has no password.")
+}
+
+pub(super) fn unacceptable(error: &Unacceptable) -> Failure {
+    invalid(error)
+}
+
+/// Nothing can be sent from here. The address is not repeated: it is hidden from records.
+pub(super) fn no_mailer(account: AccountId) -> Failure {
+    conflict(format!(
+        "No mail server is configured on this node, so no code can be sent to the new address. The operator of the host can change \
+         the address: `rootward account change-email --account {account} --email ADDRESS`."
+    ))
+}
+
+/// A code was asked for just now.
+pub(super) fn code_sent_already() -> Failure {
+    Failure::new(
+        ErrorCode::LimitExceeded.schema(),
+        "A code was sent less than a minute ago: wait before you ask for another.",
+    )
+}
+
+/// The address is the root user's already.
+pub(super) fn same_email() -> Failure {
+    conflict("The address is the root user's already.")
+}
+
+/// No code waits for this address: none was asked for, it was used, tried too often, or is too old.
+pub(super) fn no_email_update() -> Failure {
+    Failure::new(ErrorCode::ResourceNotFound.schema(), "No code for this address is valid now: ask for one.")
+}
+
+pub(super) fn wrong_code(attempts_left: u8) -> Failure {
+    invalid(format_args!("this is not the code that was sent; {attempts_left} more attempts are left"))
+}
+
+/// What the rules of accounts refuse.
+pub(super) fn account_refused(error: &AccountError) -> Failure {
+    match error {
+        AccountError::EmailTaken(_) => conflict("The address belongs to the root user of another account."),
+        AccountError::Email { problem, .. } => {
+            invalid(format_args!("this is no address for a root user: {problem}"))
+        }
+        AccountError::Closed(_) => conflict("The account is closed already."),
+        other => Failure::internal(other.to_string()),
+    }
+}
+
+fn conflict(message: impl Into<String>) -> Failure {
+    Failure::new(ErrorCode::Conflict.schema(), message)
+}
+
+fn invalid(text: impl std::fmt::Display) -> Failure {
+    Failure::new(ErrorCode::Validation.schema(), sentence(text))
 }
 
 /// What the rules of the guard refuse.
@@ -132,8 +190,9 @@ pub(super) fn root_not_signed_in() -> Failure {
     )
 }
 
-fn sentence(error: &GuardError) -> String {
-    let text = error.to_string();
+/// A text of ours as a sentence.
+fn sentence(text: impl std::fmt::Display) -> String {
+    let text = text.to_string();
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", characters.as_str())

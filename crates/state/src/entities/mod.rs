@@ -6,6 +6,7 @@
 //!
 //! INVARIANT: nothing here holds a readable secret. Passwords are hashes; secret access keys and seeds are sealed.
 
+mod settings;
 mod sign_in;
 
 use std::sync::{Arc, OnceLock};
@@ -14,6 +15,10 @@ use rootward_names::{AccessKeyId, AccountId, EntityKind, Partition, Time, Unique
 use rootward_policy::Program;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use settings::{
+    AccountSettings, AlternateContact, BillingPreferences, Contact, ContactKind, EmailUpdate, Support,
+    SupportPlan,
+};
 pub use sign_in::{
     Bound, CredentialReport, Decision, Factor, LoginProfile, MfaDevice, Passkey, PasswordPolicy, Position,
     Purpose, RootAccess, RootGuard, Rotated, Seal, SessionKind, SignInSession, SignedIn, Totp,
@@ -24,8 +29,31 @@ pub use sign_in::{
 pub enum AccountStatus {
     /// In use.
     Active,
-    /// Closed or stopped by the operator: every request is refused.
+    /// Stopped by the operator: every request is refused.
     Suspended,
+    /// Closed, by its root user or by the operator: every request is refused, for good when the time to open it again is over.
+    Closed {
+        /// When.
+        at: Time,
+    },
+}
+
+impl AccountStatus {
+    /// How long a closed account can be opened again, in days.
+    pub const REOPEN_DAYS: u16 = 90;
+
+    /// Until when it can be opened again, and its root user may sign in to look at bills; none if it is not closed.
+    pub fn reopenable_until(self) -> Option<Time> {
+        match self {
+            Self::Active | Self::Suspended => None,
+            Self::Closed { at } => Some(at.plus_seconds(i64::from(Self::REOPEN_DAYS) * 86_400)),
+        }
+    }
+
+    /// Whether it is closed for good.
+    pub fn is_gone(self, now: Time) -> bool {
+        self.reopenable_until().is_some_and(|until| until <= now)
+    }
 }
 
 /// An account with its root user.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use rootward_names::{AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId};
 use rootward_state::alerts::{AlertCursor, AlertRoute, AlertTarget, Severity, WebhookRoute};
 use rootward_state::entities::{
-    Account, AccountStatus, Bound, CredentialOwner, CredentialReport, Factor, Grants, Group, MfaDevice,
-    Named, PasswordPolicy, PolicyRef, RootGuard, RootUser, Rotated, Seal, SessionKind, SignInSession,
-    SignedIn, Totp, User,
+    Account, AccountSettings, AccountStatus, Bound, CredentialOwner, CredentialReport, Factor, Grants, Group,
+    MfaDevice, Named, PasswordPolicy, PolicyRef, RootGuard, RootUser, Rotated, Seal, SessionKind,
+    SignInSession, SignedIn, Support, SupportPlan, Totp, User,
 };
 use rootward_state::{CommitError, Db, NameKey, Opened, RowKey, Txn};
 use rootward_store::{Memory, Store};
@@ -337,6 +337,41 @@ fn rows_of_signing_in_read_back_and_are_guarded() {
     assert_eq!((state.root_guard(), state.sessions().len()), (&guard, 0));
     let report = state.credential_report().unwrap();
     assert_eq!((report.generated, &*report.content), (Time::from_seconds(5), [7; 3].as_slice()));
+}
+
+#[test]
+fn settings_of_an_account_read_back_and_are_the_default_without_a_row() {
+    let (store, db) = open();
+    let account = account_id();
+    assert_eq!(db.snapshot().account(account).unwrap().settings(), &AccountSettings::default());
+    let settings = AccountSettings {
+        regions: vec!["eu-south-2".into()],
+        iam_billing_access: true,
+        support: Some(Support { plan: SupportPlan::Business, since: Time::from_seconds(5) }),
+        ..AccountSettings::new()
+    };
+    let mut txn = db.begin();
+    txn.put(RowKey::AccountSettings(account), settings.clone());
+    db.commit_wait(txn).unwrap();
+    assert_eq!(db.snapshot().account(account).unwrap().settings(), &settings);
+    let again = Db::open(store).unwrap().db;
+    assert_eq!(again.snapshot().account(account).unwrap().settings(), &settings);
+    let mut txn = again.begin();
+    assert_eq!(txn.get::<AccountSettings>(RowKey::AccountSettings(account)).as_deref(), Some(&settings));
+    txn.delete(RowKey::AccountSettings(account));
+    again.commit_wait(txn).unwrap();
+    assert_eq!(again.snapshot().account(account).unwrap().settings(), &AccountSettings::new());
+}
+
+#[test]
+fn closed_account_can_be_opened_again_for_ninety_days() {
+    let at = Time::from_seconds;
+    let closed = AccountStatus::Closed { at: at(10) };
+    assert_eq!(closed.reopenable_until(), Some(at(10 + 90 * 86_400)));
+    assert!(!closed.is_gone(at(9 + 90 * 86_400)) && closed.is_gone(at(10 + 90 * 86_400)));
+    for open in [AccountStatus::Active, AccountStatus::Suspended] {
+        assert!(open.reopenable_until().is_none() && !open.is_gone(at(i64::MAX)));
+    }
 }
 
 #[test]

@@ -1,0 +1,34 @@
+//! Mail that operations send: a code to an address that is to be proved, a notice to one that is no longer in use.
+//!
+//! An operation may run more than once when commits race, so it sends nothing itself: what it leaves with
+//! [`OpContext::mail`](crate::OpContext::mail) is posted once, after its writes are durable.
+
+use std::fmt;
+
+/// Delivers mail.
+pub trait Mailer: Send + Sync {
+    /// Takes a mail for delivery and returns at once; what becomes of it is the mailer's to log. The text may hold a code, and
+    /// goes into no log.
+    fn post(&self, mail: Mail);
+}
+
+/// One mail, as plain text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The address.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+}
+
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mail({:?}, …)", self.subject)
+    }
+}
+
+/// No mail server is configured on this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoMailer;
