@@ -16,6 +16,7 @@
 mod assets;
 mod first_run;
 mod grants;
+mod groups;
 mod home;
 mod layout;
 mod list;
@@ -77,6 +78,9 @@ impl Console {
             .route("/console/", get(|| async { Redirect::permanent("/console") }))
             .route("/console/assets/{name}", get(assets::asset))
             .route("/console/first-run", get(first_run::page).post(first_run::open))
+            .route("/console/groups", get(groups::list).post(groups::create))
+            .route("/console/groups/{name}", get(groups::page).post(groups::change))
+            .route("/console/groups/{name}/policies", post(groups::change_policies))
             .route("/console/security", get(security::page).post(security::change))
             .route("/console/security/password", post(security::password))
             .route("/console/security/register", get(security::register))

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::grants::{self, Grants, Kind};
 use crate::layout::{Frame, VERSION, html, minute, told};
-use crate::list::{Marker, Pages, address};
+use crate::list::{Done, Marker, Pages, address};
 use crate::visit::{Posted, SignedIn};
 
 #[derive(Template)]
@@ -103,12 +103,6 @@ struct News {
     set: Option<String>,
     done: Option<&'static str>,
     refused: Option<String>,
-}
-
-/// What has been done, as the address says it.
-#[derive(Deserialize)]
-pub(crate) struct Done {
-    done: Option<String>,
 }
 
 pub(crate) async fn page(
