@@ -53,7 +53,14 @@ const fn entry(at: &'static str, path: &'static str, name: &'static str) -> Entr
 /// The menu: groups of entries.
 const MENU: &[(&str, &[Entry])] = &[
     ("Root", &[entry("home", "", "Protection")]),
-    ("Access", &[entry("users", "/users", "Users"), entry("groups", "/groups", "Groups")]),
+    (
+        "Access",
+        &[
+            entry("users", "/users", "Users"),
+            entry("groups", "/groups", "Groups"),
+            entry("policies", "/policies", "Policies"),
+        ],
+    ),
     ("You", &[entry("security", "/security", "Security credentials")]),
 ];
 

@@ -14,12 +14,14 @@
 #![warn(missing_docs)]
 
 mod assets;
+mod editor;
 mod first_run;
 mod grants;
 mod groups;
 mod home;
 mod layout;
 mod list;
+mod policies;
 mod security;
 mod sign_in;
 mod users;
@@ -81,6 +83,9 @@ impl Console {
             .route("/console/groups", get(groups::list).post(groups::create))
             .route("/console/groups/{name}", get(groups::page).post(groups::change))
             .route("/console/groups/{name}/policies", post(groups::change_policies))
+            .route("/console/policies", get(policies::list).post(policies::create))
+            .route("/console/policies/check", post(editor::check))
+            .route("/console/policies/{arn}", get(policies::page).post(policies::change))
             .route("/console/security", get(security::page).post(security::change))
             .route("/console/security/password", post(security::password))
             .route("/console/security/register", get(security::register))
