@@ -58,6 +58,7 @@ const MENU: &[(&str, &[Entry])] = &[
         &[
             entry("users", "/users", "Users"),
             entry("groups", "/groups", "Groups"),
+            entry("roles", "/roles", "Roles"),
             entry("policies", "/policies", "Policies"),
         ],
     ),

@@ -22,6 +22,7 @@ mod home;
 mod layout;
 mod list;
 mod policies;
+mod roles;
 mod security;
 mod sign_in;
 mod users;
@@ -86,6 +87,9 @@ impl Console {
             .route("/console/policies", get(policies::list).post(policies::create))
             .route("/console/policies/check", post(editor::check))
             .route("/console/policies/{arn}", get(policies::page).post(policies::change))
+            .route("/console/roles", get(roles::list).post(roles::create))
+            .route("/console/roles/{name}", get(roles::page).post(roles::change))
+            .route("/console/roles/{name}/policies", post(roles::change_policies))
             .route("/console/security", get(security::page).post(security::change))
             .route("/console/security/password", post(security::password))
             .route("/console/security/register", get(security::register))
