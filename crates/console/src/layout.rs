@@ -60,6 +60,7 @@ const MENU: &[(&str, &[Entry])] = &[
             entry("groups", "/groups", "Groups"),
             entry("roles", "/roles", "Roles"),
             entry("policies", "/policies", "Policies"),
+            entry("simulator", "/simulator", "Simulator"),
         ],
     ),
     ("You", &[entry("security", "/security", "Security credentials")]),

@@ -25,6 +25,7 @@ mod policies;
 mod roles;
 mod security;
 mod sign_in;
+mod simulator;
 mod users;
 mod visit;
 
@@ -102,6 +103,7 @@ impl Console {
             .route("/console/sign-in/new-password", post(sign_in::new_password))
             .route("/console/sign-in/reason", post(sign_in::reason))
             .route("/console/sign-in/wait", post(sign_in::wait))
+            .route("/console/simulator", get(simulator::page).post(simulator::ask))
             .route("/console/users", get(users::list).post(users::create))
             .route("/console/users/{name}", get(users::page).post(users::change))
             .route("/console/users/{name}/policies", post(users::change_policies))
