@@ -63,6 +63,7 @@ const MENU: &[(&str, &[Entry])] = &[
             entry("simulator", "/simulator", "Simulator"),
         ],
     ),
+    ("Account", &[entry("password-policy", "/password-policy", "Password policy")]),
     ("You", &[entry("security", "/security", "Security credentials")]),
 ];
 

@@ -21,6 +21,7 @@ mod groups;
 mod home;
 mod layout;
 mod list;
+mod password_policy;
 mod policies;
 mod roles;
 mod security;
@@ -85,6 +86,8 @@ impl Console {
             .route("/console/groups", get(groups::list).post(groups::create))
             .route("/console/groups/{name}", get(groups::page).post(groups::change))
             .route("/console/groups/{name}/policies", post(groups::change_policies))
+            .route("/console/password-policy", get(password_policy::page).post(password_policy::set))
+            .route("/console/password-policy/delete", post(password_policy::delete))
             .route("/console/policies", get(policies::list).post(policies::create))
             .route("/console/policies/check", post(editor::check))
             .route("/console/policies/{arn}", get(policies::page).post(policies::change))
