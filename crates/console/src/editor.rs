@@ -1,4 +1,4 @@
-//! The policy editor: what is wrong with the text in it, while it is written.
+//! The policy editor: what is wrong with the text in it, while it is written; and documents laid out for people to read.
 //!
 //! The script asks for it; without one, saving tells the first thing wrong in the API's words.
 
@@ -77,6 +77,45 @@ impl Finding {
     }
 }
 
+/// A JSON text with a line for each member: other white space, and else as it was written.
+pub(crate) fn indented(document: &str) -> String {
+    let mut text = String::with_capacity(document.len().saturating_mul(2));
+    let mut depth = 0_usize;
+    let (mut quoted, mut escaped, mut opened) = (false, false, false);
+    for character in document.chars() {
+        if quoted {
+            text.push(character);
+            quoted = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+            continue;
+        }
+        if character.is_ascii_whitespace() {
+            continue;
+        }
+        let closes = matches!(character, '}' | ']');
+        depth = depth.saturating_sub(closes.into());
+        // An empty pair stays together.
+        if opened != closes {
+            break_line(&mut text, depth);
+        }
+        text.push(character);
+        opened = matches!(character, '{' | '[');
+        depth = depth.saturating_add(opened.into());
+        match character {
+            '"' => quoted = true,
+            ':' => text.push(' '),
+            ',' => break_line(&mut text, depth),
+            _ => {}
+        }
+    }
+    text
+}
+
+fn break_line(text: &mut String, depth: usize) {
+    text.push('\n');
+    text.extend(std::iter::repeat_n("  ", depth));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +143,26 @@ mod tests {
     fn beginning_of_a_policy_lacks_its_action() {
         assert_eq!(places(Kind::Identity, &BEGINNING.replace("\"\"", "\"s3:GetObject\"")), []);
         assert_ne!(places(Kind::Identity, BEGINNING), []);
+    }
+
+    #[test]
+    fn document_of_one_line_is_indented_and_nothing_else() {
+        let line = r#"{"Version": "2012-10-17","Statement":[{"Action":["a:B","c:D"],"Condition":{}}],"Id":"\"{ , \\"}"#;
+        let lines = r#"{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Action": [
+        "a:B",
+        "c:D"
+      ],
+      "Condition": {}
+    }
+  ],
+  "Id": "\"{ , \\"
+}"#;
+        assert_eq!(indented(line), lines);
+        assert_eq!(indented(lines), lines);
+        assert_eq!(indented("]}"), "\n]\n}");
     }
 }

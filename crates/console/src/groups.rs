@@ -7,7 +7,7 @@ use rootward_api::iam;
 use rootward_wire::Error;
 use serde::Deserialize;
 
-use crate::grants::{self, Grants, Kind};
+use crate::grants::{self, Grants, Inline, Kind};
 use crate::layout::{Frame, VERSION, html, minute, told};
 use crate::list::{Done, Marker, Pages, address};
 use crate::visit::{Posted, SignedIn};
@@ -95,12 +95,15 @@ pub(crate) async fn page(
         _ => None,
     };
     let frame = Frame { done, ..frame(&signed_in) };
-    show(&signed_in, frame, name).await
+    show(&signed_in, frame, name, None).await
 }
 
-async fn show(signed_in: &SignedIn, frame: Frame, name: String) -> Response {
+async fn show(signed_in: &SignedIn, frame: Frame, name: String, draft: Option<Inline>) -> Response {
     match gather(signed_in, name).await {
-        Ok(page) => signed_in.answer(html(&Page { frame, ..page })),
+        Ok(page) => {
+            let grants = Grants { draft, ..page.grants };
+            signed_in.answer(html(&Page { frame, grants, ..page }))
+        }
         Err(error) => show_list(signed_in, frame.refused(&error), Marker::default()).await,
     }
 }
@@ -164,13 +167,17 @@ pub(crate) async fn change_policies(
     Path(name): Path<String>,
     Posted(signed_in, change): Posted<grants::Change>,
 ) -> Response {
-    let result = grants::change(&signed_in, Kind::Group, &name, change).await;
-    finish(&signed_in, name, result).await
+    match grants::change(&signed_in, Kind::Group, &name, change).await {
+        Ok(()) => finish(&signed_in, name, Ok(())).await,
+        Err(refused) => {
+            show(&signed_in, frame(&signed_in).refused(&refused.error), name, refused.draft).await
+        }
+    }
 }
 
 async fn finish(signed_in: &SignedIn, name: String, result: Result<(), Error>) -> Response {
     match result {
         Ok(()) => signed_in.answer(Redirect::to(&address("groups", &name, Some("changed")))),
-        Err(error) => show(signed_in, frame(signed_in).refused(&error), name).await,
+        Err(error) => show(signed_in, frame(signed_in).refused(&error), name, None).await,
     }
 }

@@ -7,7 +7,7 @@ use rootward_api::iam;
 use rootward_wire::Error;
 use serde::Deserialize;
 
-use crate::grants::{self, Grants, Kind, decoded};
+use crate::grants::{self, Grants, Inline, Kind, decoded};
 use crate::layout::{Frame, VERSION, html, html_with, minute, status, told};
 use crate::list::{Done, Marker, Pages, address};
 use crate::visit::{Posted, SignedIn};
@@ -128,12 +128,15 @@ pub(crate) async fn page(
         _ => None,
     };
     let frame = Frame { done, ..frame(&signed_in) };
-    show(&signed_in, frame, name).await
+    show(&signed_in, frame, name, None).await
 }
 
-async fn show(signed_in: &SignedIn, frame: Frame, name: String) -> Response {
+async fn show(signed_in: &SignedIn, frame: Frame, name: String, draft: Option<Inline>) -> Response {
     match gather(signed_in, name).await {
-        Ok(page) => signed_in.answer(html(&Page { frame, ..page })),
+        Ok(page) => {
+            let grants = Grants { draft, ..page.grants };
+            signed_in.answer(html(&Page { frame, grants, ..page }))
+        }
         Err(error) => lost(signed_in, frame.refused(&error)).await,
     }
 }
@@ -197,7 +200,7 @@ pub(crate) async fn change(Path(name): Path<String>, Posted(signed_in, change): 
         Change::Set { session, description } => {
             let Ok(seconds) = session.trim().parse() else {
                 let refused = Some("The longest session is not a number of seconds.".into());
-                return show(&signed_in, Frame { refused, ..frame(&signed_in) }, name).await;
+                return show(&signed_in, Frame { refused, ..frame(&signed_in) }, name, None).await;
             };
             let (description, max_session_duration) = (Some(description), Some(seconds));
             let input = iam::UpdateRoleRequest { role_name, description, max_session_duration };
@@ -227,14 +230,18 @@ pub(crate) async fn change_policies(
     Path(name): Path<String>,
     Posted(signed_in, change): Posted<grants::Change>,
 ) -> Response {
-    let result = grants::change(&signed_in, Kind::Role, &name, change).await;
-    finish(&signed_in, name, result).await
+    match grants::change(&signed_in, Kind::Role, &name, change).await {
+        Ok(()) => finish(&signed_in, name, Ok(())).await,
+        Err(refused) => {
+            show(&signed_in, frame(&signed_in).refused(&refused.error), name, refused.draft).await
+        }
+    }
 }
 
 async fn finish(signed_in: &SignedIn, name: String, result: Result<(), Error>) -> Response {
     match result {
         Ok(()) => signed_in.answer(Redirect::to(&address("roles", &name, Some("changed")))),
-        Err(error) => show(signed_in, frame(signed_in).refused(&error), name).await,
+        Err(error) => show(signed_in, frame(signed_in).refused(&error), name, None).await,
     }
 }
 

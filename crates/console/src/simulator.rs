@@ -197,8 +197,8 @@ impl Answer {
     fn text(&self) -> &'static str {
         match self.decision {
             iam::PolicyEvaluationDecisionType::Allowed => "allowed",
-            iam::PolicyEvaluationDecisionType::ExplicitDeny => "denied by a statement",
-            iam::PolicyEvaluationDecisionType::ImplicitDeny => "not allowed by any statement",
+            iam::PolicyEvaluationDecisionType::ExplicitDeny => "denied",
+            iam::PolicyEvaluationDecisionType::ImplicitDeny => "not allowed",
         }
     }
 }
