@@ -41,7 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("signin", &["audit", "auth", "names", "pipeline", "state", "store"]),
-    ("console", &["api", "auth", "names", "pipeline", "signin", "state", "store", "wire"]),
+    ("console", &["api", "auth", "names", "pipeline", "policy", "signin", "state", "store", "wire"]),
     (
         "server",
         &[

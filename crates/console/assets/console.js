@@ -1,4 +1,5 @@
-// The console works without this file. It adds: generated passwords, looking again by itself, passkeys.
+// The console works without this file. It adds: generated passwords, looking again by itself, passkeys,
+// and what is wrong with a policy while it is written.
 "use strict";
 
 // A button below each new password that makes a strong one, shows it, and fills the field that repeats it too.
@@ -96,4 +97,42 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
   };
   form.addEventListener("submit", run);
   if (form.dataset.passkey === "create") run();
+}
+
+// What is wrong with the policy in an editor, below it.
+const CHECK_AFTER_MS = 400;
+
+async function findings(field) {
+  const { mark } = field.form.elements;
+  const body = new URLSearchParams({ mark: mark.value, kind: field.dataset.policy, document: field.value });
+  const answer = await fetch("/console/policies/check", { method: "POST", body });
+  if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+  return answer.json();
+}
+
+for (const [index, field] of document.querySelectorAll("textarea[data-policy]").entries()) {
+  const list = document.createElement("ul");
+  list.id = `findings-${index}`;
+  list.className = "findings";
+  list.setAttribute("aria-live", "polite");
+  field.setAttribute("aria-describedby", list.id);
+  field.insertAdjacentElement("afterend", list);
+  const item = ({ line, column, severity, message, help }) => {
+    const entry = document.createElement("li");
+    entry.className = severity;
+    entry.textContent = `Line ${line}, column ${column}: ${message}. To do: ${help}.`;
+    return entry;
+  };
+  let last = 0;
+  let timer;
+  const check = async () => {
+    const asked = ++last;
+    // Without an answer nothing is known to be wrong; saving tells.
+    const found = await findings(field).catch(() => []);
+    if (asked === last) list.replaceChildren(...found.map(item));
+  };
+  field.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(check, CHECK_AFTER_MS);
+  });
 }

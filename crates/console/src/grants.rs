@@ -5,6 +5,7 @@ use rootward_api::iam;
 use rootward_wire::Error;
 use serde::Deserialize;
 
+use crate::editor::indented;
 use crate::visit::SignedIn;
 
 /// Whose policies.
@@ -20,12 +21,20 @@ pub(crate) enum Kind {
 pub(crate) struct Grants {
     pub(crate) attached: Vec<iam::AttachedPolicy>,
     pub(crate) inline: Vec<Inline>,
+    /// What was written and refused.
+    pub(crate) draft: Option<Inline>,
 }
 
 /// A policy inside its owner.
 pub(crate) struct Inline {
     pub(crate) name: String,
     pub(crate) document: String,
+}
+
+/// Why a change was not made, and what was written, so that nobody writes it again.
+pub(crate) struct Refused {
+    pub(crate) error: Error,
+    pub(crate) draft: Option<Inline>,
 }
 
 /// A change of them that is one call.
@@ -42,9 +51,10 @@ pub(crate) enum Change {
     PutInline { policy: String, document: String },
 }
 
-/// A policy document as it was written: answers carry it percent-encoded.
+/// A policy document for people to read: answers carry it percent-encoded, and what is written in one line is indented.
 pub(crate) fn decoded(document: &str) -> String {
-    percent_decode_str(document).decode_utf8_lossy().into_owned()
+    let document = percent_decode_str(document).decode_utf8_lossy();
+    if document.contains('\n') { document.into_owned() } else { indented(&document) }
 }
 
 impl Grants {
@@ -56,7 +66,7 @@ impl Grants {
             let document = document(signed_in, kind, name.to_owned(), policy.clone()).await?;
             inline.push(Inline { name: policy, document: decoded(&document) });
         }
-        Ok(Self { attached, inline })
+        Ok(Self { attached, inline, draft: None })
     }
 }
 
@@ -66,14 +76,19 @@ pub(crate) async fn change(
     kind: Kind,
     name: &str,
     change: Change,
-) -> Result<(), Error> {
+) -> Result<(), Refused> {
     let name = name.to_owned();
-    match change {
+    let result = match change {
         Change::Attach { arn } => attach(signed_in, kind, name, arn).await,
         Change::DeleteInline { policy } => delete_inline(signed_in, kind, name, policy).await,
         Change::Detach { arn } => detach(signed_in, kind, name, arn).await,
-        Change::PutInline { policy, document } => put_inline(signed_in, kind, name, policy, document).await,
-    }
+        Change::PutInline { policy, document } => {
+            let draft = Inline { name: policy.clone(), document: document.clone() };
+            let result = put_inline(signed_in, kind, name, policy, document).await;
+            return result.map_err(|error| Refused { error, draft: Some(draft) });
+        }
+    };
+    result.map_err(|error| Refused { error, draft: None })
 }
 
 async fn attached(s: &SignedIn, kind: Kind, name: String) -> Result<Vec<iam::AttachedPolicy>, Error> {

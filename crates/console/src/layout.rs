@@ -53,7 +53,17 @@ const fn entry(at: &'static str, path: &'static str, name: &'static str) -> Entr
 /// The menu: groups of entries.
 const MENU: &[(&str, &[Entry])] = &[
     ("Root", &[entry("home", "", "Protection"), entry("access", "/access", "Root access")]),
-    ("Access", &[entry("users", "/users", "Users")]),
+    (
+        "Access",
+        &[
+            entry("users", "/users", "Users"),
+            entry("groups", "/groups", "Groups"),
+            entry("roles", "/roles", "Roles"),
+            entry("policies", "/policies", "Policies"),
+            entry("simulator", "/simulator", "Simulator"),
+        ],
+    ),
+    ("Account", &[entry("password-policy", "/password-policy", "Password policy")]),
     (
         "You",
         &[entry("security", "/security", "Security credentials"), entry("sessions", "/sessions", "Sessions")],

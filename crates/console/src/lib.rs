@@ -15,14 +15,20 @@
 
 mod access;
 mod assets;
+mod editor;
 mod first_run;
 mod grants;
+mod groups;
 mod home;
 mod layout;
 mod list;
+mod password_policy;
+mod policies;
+mod roles;
 mod security;
 mod sessions;
 mod sign_in;
+mod simulator;
 mod start;
 mod users;
 mod visit;
@@ -81,6 +87,17 @@ impl Console {
             .route("/console/access", get(access::page).post(access::change))
             .route("/console/assets/{name}", get(assets::asset))
             .route("/console/first-run", get(first_run::page).post(first_run::open))
+            .route("/console/groups", get(groups::list).post(groups::create))
+            .route("/console/groups/{name}", get(groups::page).post(groups::change))
+            .route("/console/groups/{name}/policies", post(groups::change_policies))
+            .route("/console/password-policy", get(password_policy::page).post(password_policy::set))
+            .route("/console/password-policy/delete", post(password_policy::delete))
+            .route("/console/policies", get(policies::list).post(policies::create))
+            .route("/console/policies/check", post(editor::check))
+            .route("/console/policies/{arn}", get(policies::page).post(policies::change))
+            .route("/console/roles", get(roles::list).post(roles::create))
+            .route("/console/roles/{name}", get(roles::page).post(roles::change))
+            .route("/console/roles/{name}/policies", post(roles::change_policies))
             .route("/console/security", get(security::page).post(security::change))
             .route("/console/security/password", post(security::password))
             .route("/console/security/register", get(security::register))
@@ -95,6 +112,7 @@ impl Console {
             .route("/console/sign-in/new-password", post(sign_in::new_password))
             .route("/console/sign-in/reason", post(sign_in::reason))
             .route("/console/sign-in/wait", post(sign_in::wait))
+            .route("/console/simulator", get(simulator::page).post(simulator::ask))
             .route("/console/start", get(start::page).post(start::make))
             .route("/console/users", get(users::list).post(users::create))
             .route("/console/users/{name}", get(users::page).post(users::change))

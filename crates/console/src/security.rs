@@ -14,6 +14,7 @@ use rootward_wire::{Error, Sensitive};
 use serde::Deserialize;
 
 use crate::layout::{Frame, VERSION, html, html_with, minute, status, told};
+use crate::list::Done;
 use crate::visit::{Posted, SignedIn};
 
 /// What the record calls the root user where an API wants a user's name.
@@ -43,27 +44,17 @@ struct Key {
     created: String,
 }
 
-/// What has been done, as the address says it.
-#[derive(Deserialize)]
-pub(crate) struct Done {
-    done: Option<String>,
-}
-
-impl Done {
-    fn text(&self) -> Option<&'static str> {
-        Some(match self.done.as_deref()? {
-            "factor" => "The second factor is registered. From now on it is asked for when you sign in.",
-            "factor-removed" => "The second factor is removed.",
-            "key" => "The access key is changed.",
-            "password" => "The password is changed.",
-            _ => return None,
-        })
-    }
-}
-
 pub(crate) async fn page(signed_in: SignedIn, Query(done): Query<Done>) -> Response {
-    let frame = Frame { done: done.text(), ..frame(&signed_in) };
-    show(&signed_in, frame, None).await
+    let done = match done.done.as_deref() {
+        Some("factor") => {
+            Some("The second factor is registered. From now on it is asked for when you sign in.")
+        }
+        Some("factor-removed") => Some("The second factor is removed."),
+        Some("key") => Some("The access key is changed."),
+        Some("password") => Some("The password is changed."),
+        _ => None,
+    };
+    show(&signed_in, Frame { done, ..frame(&signed_in) }, None).await
 }
 
 fn frame(signed_in: &SignedIn) -> Frame {

@@ -7,9 +7,9 @@ use rootward_api::iam;
 use rootward_wire::{Error, Sensitive};
 use serde::Deserialize;
 
-use crate::grants::{self, Grants, Kind};
+use crate::grants::{self, Grants, Inline, Kind};
 use crate::layout::{Frame, VERSION, html, minute, told};
-use crate::list::{Marker, Pages, address};
+use crate::list::{Done, Marker, Pages, address};
 use crate::visit::{Posted, SignedIn};
 
 #[derive(Template)]
@@ -103,12 +103,8 @@ struct News {
     set: Option<String>,
     done: Option<&'static str>,
     refused: Option<String>,
-}
-
-/// What has been done, as the address says it.
-#[derive(Deserialize)]
-pub(crate) struct Done {
-    done: Option<String>,
+    /// An inline policy that was written and refused.
+    draft: Option<Inline>,
 }
 
 pub(crate) async fn page(
@@ -136,7 +132,7 @@ async fn show(signed_in: &SignedIn, name: String, news: News) -> Response {
 async fn gather(signed_in: &SignedIn, name: String, news: News) -> Result<Page, Error> {
     let input = iam::GetUserRequest { user_name: Some(name.clone()) };
     let user = signed_in.call::<iam::GetUser>(&input).await?.user;
-    let grants = Grants::of(signed_in, Kind::User, &name).await?;
+    let grants = Grants { draft: news.draft, ..Grants::of(signed_in, Kind::User, &name).await? };
     let input = iam::ListGroupsForUserRequest { user_name: name.clone(), marker: None, max_items: None };
     let groups = signed_in.call::<iam::ListGroupsForUser>(&input).await?.groups;
     let input = iam::ListMfaDevicesRequest { user_name: Some(name.clone()), ..Default::default() };
@@ -262,8 +258,13 @@ pub(crate) async fn change_policies(
     Path(name): Path<String>,
     Posted(signed_in, change): Posted<grants::Change>,
 ) -> Response {
-    let result = grants::change(&signed_in, Kind::User, &name, change).await;
-    finish(&signed_in, name, result).await
+    match grants::change(&signed_in, Kind::User, &name, change).await {
+        Ok(()) => finish(&signed_in, name, Ok(())).await,
+        Err(refused) => {
+            let news = News { refused: Some(told(&refused.error)), draft: refused.draft, ..News::default() };
+            show(&signed_in, name, news).await
+        }
+    }
 }
 
 async fn finish(signed_in: &SignedIn, name: String, result: Result<(), Error>) -> Response {
