@@ -1,5 +1,5 @@
-// The console works without this file. It adds: generated passwords, looking again by itself, passkeys,
-// and what is wrong with a policy while it is written.
+// The console works without this file. It adds: generated passwords, a menu that shows where one is, looking again by itself,
+// passkeys, and what is wrong with a policy while it is written.
 "use strict";
 
 // A button below each new password that makes a strong one, shows it, and fills the field that repeats it too.
@@ -37,6 +37,9 @@ for (const field of document.querySelectorAll("input[data-generate]")) {
   });
   field.insertAdjacentElement("afterend", button);
 }
+
+// On a phone the menu is one row, which may be longer than the screen.
+document.querySelector(".menu [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
 // Looks again while others decide.
 const again = document.querySelector("meta[name=rootward-look-again]");

@@ -4,8 +4,8 @@
 //! request ─▶ Visit (who is at the door) ─▶ SignedIn (a session that is not over) ─▶ page ─▶ Pipeline::call ─▶ template
 //! ```
 //!
-//! - [`visit`] reads cookies and forms, and refuses forms that no page of ours has shown.
-//! - [`sign_in`] is the way in, step by step; [`first_run`] opens the first account.
+//! - `visit` reads cookies and forms, and refuses forms that no page of ours has shown.
+//! - `sign_in` is the way in, step by step; `first_run` opens the first account.
 //! - Every other module is one area of the console. A page that changes something answers with a redirect, so that reloading
 //!   repeats nothing; what a call refuses is shown on the page that asked, in the API's words.
 //!

@@ -16,9 +16,19 @@ use crate::visit::{Posted, SignedIn};
 struct Page {
     version: &'static str,
     frame: Frame,
-    /// Whether the account has a rule of its own.
-    exists: bool,
+    stands: Stands,
     rule: Rule,
+}
+
+/// Which rule counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// That of accounts without one.
+    Default,
+    /// The account's own.
+    Own,
+    /// Whoever asks may not know.
+    Unknown,
 }
 
 /// The rule as the form has it: a box that is not ticked is not sent.
@@ -53,12 +63,15 @@ pub(crate) async fn page(signed_in: SignedIn, Query(done): Query<Done>) -> Respo
 
 /// The rule that counts; what the form begins with, where there is none.
 async fn read(signed_in: &SignedIn, frame: Frame) -> Page {
-    let (frame, rule) = match signed_in.call::<iam::GetAccountPasswordPolicy>(&Empty).await {
-        Ok(found) => (frame, Some(Rule::of(&found.password_policy))),
-        Err(error) if error.code == "NoSuchEntity" => (frame, None),
-        Err(error) => (Frame { refused: frame.refused.or_else(|| Some(told(&error))), ..frame }, None),
+    let (frame, stands, rule) = match signed_in.call::<iam::GetAccountPasswordPolicy>(&Empty).await {
+        Ok(found) => (frame, Stands::Own, Rule::of(&found.password_policy)),
+        Err(error) if error.code == "NoSuchEntity" => (frame, Stands::Default, Rule::suggested()),
+        Err(error) => {
+            let refused = frame.refused.or_else(|| Some(told(&error)));
+            (Frame { refused, ..frame }, Stands::Unknown, Rule::suggested())
+        }
     };
-    Page { version: VERSION, frame, exists: rule.is_some(), rule: rule.unwrap_or_else(Rule::suggested) }
+    Page { version: VERSION, frame, stands, rule }
 }
 
 /// Replaces the rule.

@@ -194,6 +194,11 @@ impl Answer {
         self.decision == iam::PolicyEvaluationDecisionType::Allowed
     }
 
+    /// Whether nothing else stands in the way than that no statement allows it.
+    fn lacks_allow(&self) -> bool {
+        !self.is_allowed() && self.statements.is_empty() && self.remarks.is_empty()
+    }
+
     fn text(&self) -> &'static str {
         match self.decision {
             iam::PolicyEvaluationDecisionType::Allowed => "allowed",
