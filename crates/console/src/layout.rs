@@ -63,7 +63,13 @@ const MENU: &[(&str, &[Entry])] = &[
             entry("simulator", "/simulator", "Simulator"),
         ],
     ),
-    ("Account", &[entry("password-policy", "/password-policy", "Password policy")]),
+    (
+        "Account",
+        &[
+            entry("account", "/account", "Account"),
+            entry("password-policy", "/password-policy", "Password policy"),
+        ],
+    ),
     (
         "You",
         &[entry("security", "/security", "Security credentials"), entry("sessions", "/sessions", "Sessions")],

@@ -14,6 +14,7 @@
 #![warn(missing_docs)]
 
 mod access;
+mod account;
 mod assets;
 mod editor;
 mod first_run;
@@ -85,6 +86,7 @@ impl Console {
             .route("/console", get(home::page))
             .route("/console/", get(|| async { Redirect::permanent("/console") }))
             .route("/console/access", get(access::page).post(access::change))
+            .route("/console/account", get(account::page).post(account::change))
             .route("/console/assets/{name}", get(assets::asset))
             .route("/console/first-run", get(first_run::page).post(first_run::open))
             .route("/console/groups", get(groups::list).post(groups::create))

@@ -1,0 +1,169 @@
+//! The account: its name, billing, the support plan, and closing it. What is the root user's alone is marked so, and shown to
+//! others too: they learn whom to ask.
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::{Redirect, Response};
+use rootward_api::{account, rootward as own};
+use rootward_wire::{Error, Sensitive};
+use serde::Deserialize;
+
+use crate::layout::{Frame, VERSION, html, minute, told};
+use crate::visit::{Posted, SignedIn};
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct Page {
+    version: &'static str,
+    frame: Frame,
+    name: Option<String>,
+    opened: String,
+    state: &'static str,
+    /// Whether IAM users may have a part in billing; none if that may not be seen.
+    iam_billing: Option<bool>,
+    billing: Result<Billing, String>,
+    support: Result<Support, String>,
+}
+
+struct Billing {
+    invoice_by_email: bool,
+    invoice_email: String,
+    free_tier_alerts: bool,
+    free_tier_alert_email: String,
+    currency: String,
+}
+
+struct Support {
+    plan: own::SupportPlan,
+    since: String,
+}
+
+/// What has been done, as the address says it.
+#[derive(Deserialize)]
+pub(crate) struct Done {
+    done: Option<String>,
+}
+
+fn frame(signed_in: &SignedIn) -> Frame {
+    Frame::new(signed_in, "Account", "account")
+}
+
+pub(crate) async fn page(signed_in: SignedIn, Query(done): Query<Done>) -> Response {
+    let done = done.done.is_some().then_some("The account is changed.");
+    let frame = Frame { done, ..frame(&signed_in) };
+    show(&signed_in, frame).await
+}
+
+async fn show(signed_in: &SignedIn, frame: Frame) -> Response {
+    let input = account::GetAccountInformationRequest { account_id: None };
+    let found = signed_in.call::<account::GetAccountInformation>(&input).await.ok();
+    let name = found.as_ref().and_then(|found| found.account_name.as_ref());
+    let state = match found.as_ref().and_then(|found| found.account_state) {
+        Some(state) => state.as_str(),
+        None => "not for you to see",
+    };
+    let iam_billing = signed_in.call::<own::GetIamBillingAccess>(&own::GetIamBillingAccessRequest {}).await;
+    let page = Page {
+        version: VERSION,
+        name: name.map(|name| name.expose().to_owned()),
+        opened: found.as_ref().and_then(|found| found.account_created_date).map(minute).unwrap_or_default(),
+        state,
+        iam_billing: iam_billing.ok().map(|found| found.enabled),
+        billing: billing(signed_in).await.map_err(|error| told(&error)),
+        support: support(signed_in).await.map_err(|error| told(&error)),
+        frame,
+    };
+    signed_in.answer(html(&page))
+}
+
+async fn billing(signed_in: &SignedIn) -> Result<Billing, Error> {
+    let input = own::GetBillingPreferencesRequest {};
+    let found = signed_in.call::<own::GetBillingPreferences>(&input).await?.billing_preferences;
+    let text = |email: Option<Sensitive>| email.map(|email| email.expose().to_owned()).unwrap_or_default();
+    Ok(Billing {
+        invoice_by_email: found.invoice_by_email,
+        invoice_email: text(found.invoice_email),
+        free_tier_alerts: found.free_tier_alerts,
+        free_tier_alert_email: text(found.free_tier_alert_email),
+        currency: found.currency.unwrap_or_default(),
+    })
+}
+
+async fn support(signed_in: &SignedIn) -> Result<Support, Error> {
+    let found = signed_in.call::<own::GetSupportPlan>(&own::GetSupportPlanRequest {}).await?;
+    Ok(Support { plan: found.plan, since: minute(found.since) })
+}
+
+/// Changes that are one call each.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub(crate) enum Change {
+    /// Sets the billing preferences.
+    Billing {
+        invoice_by_email: Option<String>,
+        invoice_email: String,
+        free_tier_alerts: Option<String>,
+        free_tier_alert_email: String,
+        currency: String,
+    },
+    /// Closes the account; `confirm` is its id, typed once more.
+    Close { confirm: String },
+    /// Opens billing to IAM users, or shuts it.
+    IamBilling { enabled: Option<String> },
+    /// Names the account.
+    Name { name: String },
+    /// Chooses the support plan.
+    Support { plan: String },
+}
+
+pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Response {
+    if let Change::Close { confirm } = &change
+        && *confirm != signed_in.live.acting().account.to_string()
+    {
+        let refused = Some("What was typed is not the account's id. Nothing was closed.".into());
+        return show(&signed_in, Frame { refused, ..frame(&signed_in) }).await;
+    }
+    match carry_out(&signed_in, change).await {
+        Ok(()) => signed_in.answer(Redirect::to("/console/account?done=1")),
+        Err(error) => show(&signed_in, frame(&signed_in).refused(&error)).await,
+    }
+}
+
+async fn carry_out(signed_in: &SignedIn, change: Change) -> Result<(), Error> {
+    let email = |text: String| Some(text).filter(|text| !text.trim().is_empty()).map(Sensitive::new);
+    match change {
+        Change::Billing {
+            invoice_by_email,
+            invoice_email,
+            free_tier_alerts,
+            free_tier_alert_email,
+            currency,
+        } => {
+            let input = own::PutBillingPreferencesRequest {
+                invoice_by_email: invoice_by_email.is_some(),
+                invoice_email: email(invoice_email),
+                free_tier_alerts: free_tier_alerts.is_some(),
+                free_tier_alert_email: email(free_tier_alert_email),
+                currency: Some(currency).filter(|currency| !currency.is_empty()),
+            };
+            signed_in.call::<own::PutBillingPreferences>(&input).await.map(drop)
+        }
+        Change::Close { .. } => {
+            signed_in.call::<own::CloseAccount>(&own::CloseAccountRequest {}).await.map(drop)
+        }
+        Change::IamBilling { enabled } => {
+            let input = own::PutIamBillingAccessRequest { enabled: enabled.is_some() };
+            signed_in.call::<own::PutIamBillingAccess>(&input).await.map(drop)
+        }
+        Change::Name { name } => {
+            let input =
+                account::PutAccountNameRequest { account_name: Sensitive::new(name), account_id: None };
+            signed_in.call::<account::PutAccountName>(&input).await.map(drop)
+        }
+        Change::Support { plan } => {
+            let plan = plan.parse().unwrap_or(own::SupportPlan::Basic);
+            let input = own::PutSupportPlanRequest { plan };
+            signed_in.call::<own::PutSupportPlan>(&input).await.map(drop)
+        }
+    }
+}
