@@ -174,6 +174,8 @@ ROOTWARD = {
     "RejectRootAccess": (REQUEST, ROOT_USER, None),
     "ListSessions": (USER, "{arn}user/ghost", NO_USER),
     "RevokeSession": ({"SessionId": "0" * 32}, r"\*", r"There is no session 0+\."),
+    "StartPasskeyRegistration": ({**USER, "DeviceName": "key"}, "user ghost", NO_USER),
+    "FinishPasskeyRegistration": ({"State": "none", "Credential": "{}"}, r"\*", None),
     "GetSupportPlan": ({}, r"\*", None),
     # Nobody's while billing is not open to IAM: test_root_powers.py.
     "GetBillingPreferences": ({}, None, None),
@@ -198,10 +200,12 @@ ALL = {
 # Actions that are not called like their operations.
 ACTIONS = {
     "CloseAccount": "account:CloseAccount",
+    "FinishPasskeyRegistration": "iam:EnableMFADevice",
     "GetIamBillingAccess": "billing:GetIAMAccessPreference",
     "GetSupportPlan": "supportplans:GetSupportPlan",
     "PutIamBillingAccess": "billing:UpdateIAMAccessPreference",
     "PutSupportPlan": "supportplans:StartSupportPlanUpdate",
+    "StartPasskeyRegistration": "iam:EnableMFADevice",
 }
 IMPLEMENTED = json.loads(
     subprocess.run([BINARY, "operations", "--format", "json"], capture_output=True, text=True, check=True).stdout)

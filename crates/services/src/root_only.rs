@@ -46,6 +46,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("rootward", "ApproveRootAccess", Who::Anyone),
     ("rootward", "ChangeRootPassword", Who::Root),
     ("rootward", "CloseAccount", Who::Root),
+    // Everybody's own; the root user's by the root user, signed in.
+    ("rootward", "FinishPasskeyRegistration", Who::Anyone),
     // Anyone's once the root user has opened billing to IAM.
     ("rootward", "GetBillingPreferences", Who::Anyone),
     ("rootward", "GetIamBillingAccess", Who::Root),
@@ -61,6 +63,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("rootward", "RejectRootAccess", Who::Anyone),
     ("rootward", "RevokeSession", Who::Anyone),
     ("rootward", "SealRoot", Who::Root),
+    ("rootward", "StartPasskeyRegistration", Who::Anyone),
     ("rootward", "StartRootEmailUpdate", Who::Root),
     ("rootward", "UnsealRoot", Who::Root),
 ];
