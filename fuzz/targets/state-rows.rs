@@ -14,9 +14,9 @@ use rootward_state::alerts::{
 use rootward_state::entities::{
     AccessKey, Account, AccountSettings, AccountStatus, AlternateContact, Bound, Contact, ContactKind,
     CredentialOwner, CredentialReport, Decision, Document, EmailUpdate, Factor, Grants, Group, InlinePolicy,
-    InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Passkey, PasswordHash, PasswordPolicy, PolicyRef,
-    PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, RootUser, Rotated, Seal, SessionKind,
-    SignInSession, SignedIn, Support, SupportPlan, Tag, Totp, Usage, User,
+    InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Passkey, PasswordHash, PasswordPolicy,
+    PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, RootUser, Rotated, Seal,
+    SessionKind, SignInSession, SignedIn, Support, SupportPlan, Tag, Totp, Usage, User,
 };
 use rootward_state::{AccountState, Db, NameKey, RowKey, Stored, Tabled, Txn, World};
 use rootward_store::{Commit, Memory, Store, Write};

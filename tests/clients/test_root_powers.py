@@ -126,4 +126,4 @@ def test_accounts_are_listed_with_their_aliases(server, own):
     own.iam.create_account_alias(AccountAlias=alias)
     lines = [line.split("\t") for line in server.host("account", "list").splitlines()]
     assert [own.account, "ACTIVE", own.email, alias, listed(server, own)["Name"]] in lines
-    assert server.trail()[-1]["eventName"] == "ListAccounts"
+    assert "ListAccounts" in [record["eventName"] for record in server.trail()]

@@ -152,8 +152,8 @@ def test_paths_and_methods_of_nothing_are_refused(account):
 
 
 def test_operation_that_is_not_written_yet_says_so(account):
-    with refused("NotImplemented", Like(".*GenerateCredentialReport.*")):
-        account.iam.generate_credential_report()
+    with refused("NotImplemented", Like(".*ListSAMLProviders.*")):
+        account.iam.list_saml_providers()
     with refused("NotImplemented", Like(".*DecodeAuthorizationMessage.*")):
         account.sts.decode_authorization_message(EncodedMessage="x")
     # Nothing is signed here, so nothing about the signature can be wrong.
