@@ -411,6 +411,12 @@ fn rewritten(world: &Arc<World>) -> Rows {
         if let Some(report) = state.credential_report() {
             txn.put::<CredentialReport>(RowKey::CredentialReport(id), Arc::clone(report));
         }
+        for (_, user) in state.all::<User>().iter() {
+            if let Some(row) = state.login_profile(user.id) {
+                txn.put::<LoginProfile>(RowKey::LoginProfile(id, user.id), Arc::clone(row));
+            }
+        }
+        txn.put(RowKey::RootGuard(id), state.root_guard().clone());
         if let Some(policy) = state.password_policy() {
             txn.put::<PasswordPolicy>(RowKey::PasswordPolicy(id), Arc::clone(policy));
         }

@@ -71,7 +71,9 @@ pub enum Verdict {
 pub fn standing(state: &AccountState, access: &RootAccess, now: Time) -> Standing {
     let guard = state.root_guard();
     let required = usize::from(guard.approvals_required);
-    let decided = access.decisions.iter().filter(|decision| is_approver(state, decision.user));
+    let decided = access.decisions.iter().filter(|decision| {
+        is_approver(state, decision.user) && had_factor(state, decision.user, access.requested)
+    });
     let (mut approved, mut rejected) = (Vec::new(), false);
     for decision in decided {
         if !decision.approved {
@@ -92,6 +94,24 @@ pub fn standing(state: &AccountState, access: &RootAccess, now: Time) -> Standin
         Verdict::Pending
     };
     Standing { required, approved, verdict }
+}
+
+/// Whether a second factor of this user was bound already at this time: one that an administrator gives to an approver after
+/// somebody has asked agrees to nothing.
+fn had_factor(state: &AccountState, user: UniqueId, at: Time) -> bool {
+    let mut factors = state.mfa_devices_of(CredentialOwner::User(user));
+    factors.any(|device| device.bound.is_some_and(|bound| bound.at <= at))
+}
+
+/// Requests of one account that wait at once, at most: whoever can ask must not be able to bury the one that matters.
+pub const REQUESTS_MAX: usize = 10;
+
+/// How many requests of the account wait to be decided or used.
+pub fn waiting(state: &AccountState, now: Time) -> usize {
+    let waits = |access: &RootAccess| {
+        matches!(standing(state, access, now).verdict, Verdict::Granted | Verdict::Pending)
+    };
+    state.root_accesses().iter().filter(|(_, access)| waits(access)).count()
 }
 
 /// Whether this user may decide on requests for root access now: a user of the account who is named as an approver and has a

@@ -186,6 +186,6 @@ fn moved(device: &MfaDevice, totp: &Totp, position: Position) -> MfaDevice {
 /// Wrong codes of one owner at once.
 const GUESSES_ROOM: i64 = 20;
 /// How long it takes for there to be room for one more.
-const GUESS_SECONDS: i64 = 120;
+pub const GUESS_SECONDS: i64 = 120;
 /// Some 20 MB.
 const OWNERS_MAX: usize = 100_000;

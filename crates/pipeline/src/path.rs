@@ -72,6 +72,8 @@ pub struct Setup {
     pub vault: Arc<Vault>,
     /// Who hashes passwords, a few at a time.
     pub hasher: Arc<Hasher>,
+    /// Who counts wrong codes of second factors; signing in counts with it.
+    pub guesses: Arc<Guesses>,
     /// Us, as passkeys know us.
     pub relying_party: Arc<RelyingParty>,
     /// Who sends mail, if a mail server is configured.
@@ -90,7 +92,6 @@ pub struct Pipeline {
     handlers: HashMap<(&'static str, &'static str), &'static dyn Handler>,
     usage: UsageTracker,
     refusals: Budget,
-    guesses: Guesses,
 }
 
 /// Where a request came from.
@@ -157,8 +158,7 @@ impl Pipeline {
     /// A path made of these parts.
     pub fn new(setup: Setup) -> Self {
         let handlers = setup.handlers.iter().map(|handler| (key(handler.schema()), *handler)).collect();
-        let (usage, refusals, guesses) = Default::default();
-        Self { setup, handlers, usage, refusals, guesses }
+        Self { setup, handlers, usage: UsageTracker::default(), refusals: Budget::default() }
     }
 
     /// Uses of keys and roles that are still to be written down.
@@ -444,7 +444,7 @@ impl Pipeline {
             vault: &self.setup.vault,
             tokens: &self.setup.tokens,
             hasher: &self.setup.hasher,
-            guesses: &self.guesses,
+            guesses: &self.setup.guesses,
             relying_party: &self.setup.relying_party,
             mailer: self.setup.mailer.as_deref(),
             mails: RefCell::default(),

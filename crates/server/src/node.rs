@@ -19,6 +19,7 @@ use rootward_audit::{
 use rootward_auth::authn::{Authenticator, Authority};
 use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::{Hasher, Password};
+use rootward_auth::second_factor::Guesses;
 use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Arn, Partition, Random, Time};
 use rootward_pipeline::{OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
@@ -83,6 +84,7 @@ pub(crate) struct Node {
     pipeline: Arc<Pipeline>,
     tokens: Arc<Tokens>,
     hasher: Arc<Hasher>,
+    guesses: Arc<Guesses>,
     relying_party: Arc<RelyingParty>,
     source: Arc<Source>,
     opening: Mutex<()>,
@@ -165,6 +167,7 @@ impl Node {
         let mover = Mover::start(Arc::clone(&db), Arc::clone(&writer), moved, outbox);
         let mover = mover.map_err(StartError::System)?;
         let (tokens, hasher) = (Arc::new(Tokens::new(Arc::clone(&vault))), Arc::new(hasher()));
+        let guesses = Arc::new(Guesses::default());
         let relying_party = Arc::new(relying_party);
         let pipeline = Arc::new(Pipeline::new(Setup {
             services: rootward_api::SERVICES,
@@ -174,6 +177,7 @@ impl Node {
             tokens: Arc::clone(&tokens),
             vault: Arc::clone(&vault),
             hasher: Arc::clone(&hasher),
+            guesses: Arc::clone(&guesses),
             relying_party: Arc::clone(&relying_party),
             mailer: None,
             trail: Trail::new(Arc::clone(&writer)),
@@ -190,6 +194,7 @@ impl Node {
             pipeline,
             tokens,
             hasher,
+            guesses,
             relying_party,
             source,
             opening: Mutex::default(),
@@ -220,6 +225,7 @@ impl Node {
             vault: Arc::clone(&self.vault),
             tokens: Arc::clone(&self.tokens),
             hasher: Arc::clone(&self.hasher),
+            guesses: Arc::clone(&self.guesses),
             relying_party: Arc::clone(&self.relying_party),
             writer: Arc::clone(&self.writer),
             source: Arc::clone(&self.source) as Arc<dyn rootward_pipeline::Source>,

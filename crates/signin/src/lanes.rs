@@ -5,7 +5,7 @@
 //!
 //! | lane | room | empties | keeps off |
 //! |---|---|---|---|
-//! | of a source address (IPv6: of its /64) | 20 | one in 10 s | one machine that tries many names |
+//! | of a source address (IPv6: of its /64), for browsers the name never signed in with | 20 | one in 10 s | one machine that tries many names |
 //! | of a name, for browsers it never signed in with | 100 | one in 1 s | many machines that try one name |
 //! | of a name, for one browser that it has signed in with | 20 | one in 10 s | a stolen browser |
 //!
@@ -55,7 +55,7 @@ pub(crate) struct Lanes(Cache<Of, Lane>);
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Guess {
-    source: Lane,
+    source: Option<Lane>,
     name: Lane,
     name_pace: Pace,
 }
@@ -84,10 +84,15 @@ impl Lanes {
             Some(browser) => (Of::Browser(name, browser), OF_BROWSER),
             None => (Of::Strangers(name), OF_STRANGERS),
         };
-        let (source, name) = (self.lane(Of::Source(network(source))), self.lane(of_name));
+        let (source, name) = (Some(self.lane(Of::Source(network(source)))), self.lane(of_name));
+        // Behind one address may be many people: a browser that the name is known to waits for none of them.
+        let source = source.filter(|_| browser.is_none());
         drop(settle(&name, name_pace, now));
-        take(&source, OF_SOURCE, now)?;
-        take(&name, name_pace, now).inspect_err(|_| give_back(&source, OF_SOURCE))?;
+        if let Some(source) = &source {
+            take(source, OF_SOURCE, now)?;
+        }
+        let taken = take(&name, name_pace, now);
+        taken.inspect_err(|_| source.iter().for_each(|source| give_back(source, OF_SOURCE)))?;
         Ok(Guess { source, name, name_pace })
     }
 
@@ -101,13 +106,13 @@ impl Lanes {
 impl Guess {
     /// It was right: the name's lane is as if nobody had guessed, the source's as if this one had not.
     pub(crate) fn was_right(self) {
-        give_back(&self.source, OF_SOURCE);
+        self.source.iter().for_each(|source| give_back(source, OF_SOURCE));
         *self.name.lock().unwrap_or_else(PoisonError::into_inner) = 0;
     }
 
     /// It was not looked at after all.
     pub(crate) fn was_none(self) {
-        give_back(&self.source, OF_SOURCE);
+        self.source.iter().for_each(|source| give_back(source, OF_SOURCE));
         give_back(&self.name, self.name_pace);
     }
 }

@@ -197,7 +197,7 @@ pub(crate) fn root_resealed(
     by_itself("RootResealed", account, partition, &parameters, now, random)
 }
 
-/// A session that ended without its user: it expired, or somebody else ended it.
+/// A session of a sealed root user that has expired.
 pub(crate) fn root_session_ended(
     account: AccountId,
     partition: Partition,

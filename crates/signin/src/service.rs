@@ -9,6 +9,7 @@
 //!
 //! Who does not exist is treated like who does: the same lane, the same hash, the same answer.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use rootward_audit::{Backlogged, Entry, Lane, Writer};
 use rootward_auth::guard::{self, REASON_CHARS_MAX, REQUEST_SECONDS, Verdict};
 use rootward_auth::passkey::{self, RelyingParty};
 use rootward_auth::password::{Hasher, Password, Verified};
-use rootward_auth::second_factor;
+use rootward_auth::second_factor::{self, GUESS_SECONDS, Guesses, TooMany};
 use rootward_auth::session::Tokens;
 use rootward_auth::{Credential, Identity, Principal, SignIn};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time};
@@ -29,11 +30,12 @@ use rootward_state::{ATTEMPTS_MAX, AccountState, CommitError, Db, RowKey, Txn};
 use rootward_store::vault::Vault;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::lanes::{Lanes, Wait};
 use crate::record::{Login, Scene, Whom, root_resealed, root_session_ended};
 use crate::session::{self, Live, Secret};
-use crate::step::{Shown, Step};
+use crate::step::{STEPS_SECONDS_MAX, Shown, Step};
 use crate::visitor::{Knock, name_of};
 use crate::{Browser, Door, Visitor};
 
@@ -59,6 +61,8 @@ pub struct Setup {
     pub tokens: Arc<Tokens>,
     /// Who hashes passwords, a few at a time.
     pub hasher: Arc<Hasher>,
+    /// Who counts wrong codes of second factors, those of APIs too.
+    pub guesses: Arc<Guesses>,
     /// Us, as passkeys know us.
     pub relying_party: Arc<RelyingParty>,
     /// Where records go.
@@ -180,6 +184,12 @@ pub enum Refused {
     /// The account is suspended.
     #[error("the account is suspended")]
     Suspended,
+    /// Too many requests for root access wait.
+    #[error(
+        "{} requests for root access wait already: let approvers decide on them first",
+        guard::REQUESTS_MAX
+    )]
+    TooManyRequests,
     /// The sign-in cannot be recorded or written.
     #[error("the sign-in cannot be recorded now, and so is not carried out: try again later")]
     Unavailable,
@@ -256,8 +266,11 @@ impl SignInService {
             (verified, kept, state, knock.owner)
         else {
             drop(permit);
-            if let Some(state) = state {
-                self.failed(visitor, state, knock.owner)?;
+            if let Some(state) = state
+                && self.failed(visitor, state, knock.owner).is_err()
+            {
+                // Whoever does not exist is answered at once, too.
+                tracing::warn!("a sign-in that failed could not be recorded");
             }
             return Err(Refused::Wrong);
         };
@@ -271,6 +284,7 @@ impl SignInService {
             account,
             owner,
             browser,
+            session: Handle::random(&mut self.draw()),
             began,
             password_set: kept.set,
             challenge: None,
@@ -344,16 +358,23 @@ impl SignInService {
         step: &Step,
         take: impl Fn(&mut Act<'a>) -> Option<Arc<MfaDevice>>,
     ) -> Result<Next, Refused> {
-        let guess = self.guess_factor(visitor, step)?;
-        let result = self.act(visitor, step.account, |act| {
-            let Some(device) = take(act) else { return Err(act.wrong_factor(step.owner)) };
-            let factor = Some(Shown { device: device.id.clone(), at: act.now });
-            act.advance(&Step { factor, challenge: None, ..step.clone() })
-        });
-        if !matches!(result, Err(Refused::WrongFactor)) {
-            guess.was_right();
+        let (clock, mut result) = (self.setup.source.machine_now(), Err(Refused::Unavailable));
+        // Counted by whether it was right, and not by what became of the step.
+        let taken = Cell::new(false);
+        let guess = || {
+            result = self.act(visitor, step.account, |act| {
+                let device = take(act);
+                taken.set(device.is_some());
+                let Some(device) = device else { return Err(act.wrong_factor(step.owner)) };
+                let factor = Some(Shown { device: device.id.clone(), at: act.now });
+                act.advance(&Step { factor, challenge: None, ..step.clone() })
+            });
+            if taken.get() { Ok(()) } else { Err(second_factor::Refused) }
+        };
+        match self.setup.guesses.guess(step.account, step.owner, clock, guess) {
+            Ok(Ok(()) | Err(second_factor::Refused)) => result,
+            Err(TooMany) => Err(Refused::Slow { seconds: GUESS_SECONDS }),
         }
-        result
     }
 
     /// After a password was changed that had to be: the new one.
@@ -384,6 +405,12 @@ impl SignInService {
         let state = world.account(step.account).ok_or(Refused::BeginAgain)?;
         let CredentialOwner::User(id) = step.owner else { return Err(Refused::BeginAgain) };
         let user = state.by_id::<User>(id).ok_or(Refused::BeginAgain)?;
+        // Only where the step before has asked for it: everything else was shown, and it is due.
+        let kept = kept(state, step.owner).filter(|kept| kept.set == step.password_set);
+        let kept = kept.ok_or(Refused::BeginAgain)?;
+        if lacks_factor(state, &step) || due(state, &kept, self.setup.source.now())?.is_none() {
+            return Err(Refused::BeginAgain);
+        }
         let random = &mut self.draw();
         let sign_in = SignIn { session: Handle::random(random), kind: SessionKind::Console };
         Ok(Principal {
@@ -409,9 +436,8 @@ impl SignInService {
         if !guard::is_reason(reason) {
             return Err(Refused::NoReason);
         }
-        let step = Step { reason: Some(reason.into()), ..step };
         self.act(visitor, step.account, |act| {
-            let step = act.ask(&step);
+            let step = act.ask(&step, reason)?;
             act.advance(&step)
         })
     }
@@ -435,8 +461,7 @@ impl SignInService {
     pub fn touch(&self, live: &Live) -> Option<String> {
         let now = self.setup.source.now();
         let is_due = |since: Time, seconds: i64| now.seconds() - since.seconds() >= seconds;
-        let rotates = is_due(live.row.rotated.at, ROTATION_SECONDS);
-        if !rotates && !is_due(live.row.used, USED_SECONDS) {
+        if !is_due(live.row.rotated.at, ROTATION_SECONDS) && !is_due(live.row.used, USED_SECONDS) {
             return None;
         }
         let key = RowKey::Session(live.account, live.id);
@@ -444,7 +469,8 @@ impl SignInService {
         let row = txn.get::<SignInSession>(key.clone())?;
         let secret = Secret::random(&mut self.draw());
         let mut row = SignInSession { used: now, ..SignInSession::clone(&row) };
-        // Of several requests at once one replaces the secret; the others find the row changed.
+        // Of several requests at once one replaces the secret: those after it find it new, those beside it lose the race.
+        let rotates = is_due(row.rotated.at, ROTATION_SECONDS);
         if rotates {
             row.rotated = Rotated { at: now, previous: Some(row.digest) };
             row.digest = secret.digest();
@@ -462,7 +488,9 @@ impl SignInService {
         self.act(visitor, live.account, |act| {
             let key = RowKey::Session(live.account, live.id);
             if let Some(row) = act.txn.get::<SignInSession>(key.clone()) {
-                act.txn.delete(key);
+                // Over and not gone: what the browser still holds of the sign-in opens no other.
+                let ended = SignInSession { expires: act.now, reason: None, ..SignInSession::clone(&row) };
+                act.txn.put(key, ended);
                 if row.reason.is_some() {
                     let parameters = json!({ "sessionId": live.id.to_string(), "reason": "signed out" });
                     act.record(|scene, random| scene.break_glass("RootSessionEnded", &parameters, random));
@@ -479,7 +507,12 @@ impl SignInService {
             let (account, partition) = (state.account().id, state.account().partition);
             let mut txn = self.setup.db.begin();
             for (id, row) in state.sessions().iter().filter(|(_, row)| row.expires <= now) {
-                txn.delete(RowKey::Session(account, *id));
+                let key = RowKey::Session(account, *id);
+                if row.created.plus_seconds(STEPS_SECONDS_MAX) <= now {
+                    txn.delete(key);
+                } else if row.reason.is_some() {
+                    txn.put(key, SignInSession { reason: None, ..SignInSession::clone(row) });
+                }
                 if row.reason.is_some() {
                     let entry = root_session_ended(account, partition, *id, "expired", now, &mut self.draw());
                     txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
@@ -511,17 +544,6 @@ impl SignInService {
     fn step(&self, visitor: &Visitor<'_>, text: &str) -> Result<Step, Refused> {
         let now = self.setup.source.now();
         Step::open(&self.setup.vault, text, visitor.browser.id(), now).ok_or(Refused::BeginAgain)
-    }
-
-    /// A place in the lanes for a second factor, which has its own: who knows the password may not try all codes.
-    fn guess_factor(&self, visitor: &Visitor<'_>, step: &Step) -> Result<crate::lanes::Guess, Refused> {
-        let world = self.setup.db.snapshot();
-        let name = world.account(step.account).and_then(|state| name_of(state, step.owner));
-        let name = name.ok_or(Refused::BeginAgain)?;
-        let lane: [u8; 32] =
-            Sha256::new().chain_update(b"second factor").chain_update(name).finalize().into();
-        let browser: [u8; 32] = Sha256::digest(step.browser).into();
-        Ok(self.lanes.enter(visitor.address, lane, Some(browser), self.setup.source.machine_now())?)
     }
 
     /// Records a sign-in that failed.
@@ -615,22 +637,57 @@ fn of_user(profile: &LoginProfile) -> Kept {
     Kept { hash: password.clone(), set: *set, reset_required: *reset_required }
 }
 
+/// On which terms a session begins.
+#[derive(Default)]
+struct Terms {
+    /// It is good for nothing but to register a second factor.
+    restricted: bool,
+    /// Why a sealed root user is needed.
+    reason: Option<Box<str>>,
+}
+
+/// A password that must be changed.
+struct Due {
+    /// Because it has expired; else because an administrator wants it.
+    expired: bool,
+}
+
+/// Whether a user's password must be changed before they are let in.
+fn due(state: &AccountState, kept: &Kept, now: Time) -> Result<Option<Due>, Refused> {
+    let policy = state.password_policy();
+    let expires = policy.and_then(|policy| policy.expires(kept.set));
+    let expired = expires.is_some_and(|expires| expires <= now);
+    if expired && policy.is_some_and(|policy| policy.hard_expiry) {
+        return Err(Refused::Expired);
+    }
+    Ok((expired || kept.reset_required).then_some(Due { expired }))
+}
+
+/// Whether a second factor is to be shown: there is one, and none of those there are was shown.
+fn lacks_factor(state: &AccountState, step: &Step) -> bool {
+    let mut factors = state.mfa_devices_of(step.owner).peekable();
+    match &step.factor {
+        None => factors.peek().is_some(),
+        Some(shown) => factors.all(|device| device.id != shown.device),
+    }
+}
+
 impl Act<'_> {
     /// What is missing until the session can begin; the session when nothing is.
     fn advance(&mut self, step: &Step) -> Result<Next, Refused> {
         let kept = self.kept(step.owner).filter(|kept| kept.set == step.password_set);
         let kept = kept.ok_or(Refused::BeginAgain)?;
         let factors: Vec<_> = self.state.mfa_devices_of(step.owner).cloned().collect();
-        if !factors.is_empty() && step.factor.is_none() {
+        if lacks_factor(&self.state, step) {
+            // A device that was taken away since it was shown proves nothing any more.
+            if step.factor.is_some() {
+                return Err(Refused::BeginAgain);
+            }
             return Ok(Next::SecondFactor {
                 step: self.seal(step),
                 codes: factors.iter().any(|device| matches!(device.factor, Factor::Totp(_))),
                 passkeys: factors.iter().any(|device| matches!(device.factor, Factor::Passkey(_))),
             });
-        }
-        // A device that was taken away since it was shown proves nothing any more.
-        if step.factor.as_ref().is_some_and(|shown| factors.iter().all(|device| device.id != shown.device)) {
-            return Err(Refused::BeginAgain);
         }
         match step.owner {
             CredentialOwner::Root => self.advance_root(step, factors.is_empty()),
@@ -644,13 +701,7 @@ impl Act<'_> {
         id: rootward_names::UniqueId,
         kept: &Kept,
     ) -> Result<Next, Refused> {
-        let policy = self.state.password_policy();
-        let expires = policy.and_then(|policy| policy.expires(kept.set));
-        let expired = expires.is_some_and(|expires| expires <= self.now);
-        if expired && policy.is_some_and(|policy| policy.hard_expiry) {
-            return Err(Refused::Expired);
-        }
-        if expired || kept.reset_required {
+        if let Some(Due { expired }) = due(&self.state, kept, self.now)? {
             return Ok(Next::NewPassword { step: self.seal(step), expired });
         }
         let key = RowKey::LoginProfile(step.account, id);
@@ -660,20 +711,21 @@ impl Act<'_> {
             self.txn.put(key, LoginProfile { used: Some(self.now), ..LoginProfile::clone(&profile) });
         }
         let expires = self.now.plus_seconds(SESSION_SECONDS);
-        Ok(self.begin(step, SignedIn::User(id), expires, false))
+        self.begin(step, SignedIn::User(id), expires, Terms::default())
     }
 
     fn advance_root(&mut self, step: &Step, no_factor: bool) -> Result<Next, Refused> {
         let key = RowKey::RootGuard(step.account);
         let guard = self.txn.get::<RootGuard>(key.clone());
         let guard = guard.map_or_else(RootGuard::new, |guard| RootGuard::clone(&guard));
-        let sealed = guard.is_sealed(self.now);
+        // A broken seal lets access keys through. A sign-in is break-glass all the same; only a sandbox's has no seal at all.
+        let sealed = guard.seal != Seal::Never;
         let (approvals, minutes) = (guard.approvals_required, guard.session_minutes);
         if sealed && step.reason.is_none() {
             return Ok(Next::Reason { step: self.seal(step), approvals, minutes });
         }
-        if sealed
-            && approvals > 0
+        // Who has asked others waits for them, also where nobody would have to be asked any more.
+        if (sealed && approvals > 0 || step.request.is_some())
             && let Some(waiting) = self.use_request(step)?
         {
             return Ok(waiting);
@@ -691,7 +743,8 @@ impl Act<'_> {
         if sealed {
             self.announce(step, expires);
         }
-        Ok(self.begin(step, SignedIn::Root, expires, restricted))
+        let reason = step.reason.clone().filter(|_| sealed);
+        self.begin(step, SignedIn::Root, expires, Terms { restricted, reason })
     }
 
     /// Uses the request that others have agreed to up; or says that they have not yet.
@@ -699,7 +752,8 @@ impl Act<'_> {
         let (id, secret) = step.request.ok_or(Refused::BeginAgain)?;
         let key = RowKey::RootAccess(step.account, id);
         let access = self.txn.get::<RootAccess>(key.clone()).ok_or(Refused::RequestExpired)?;
-        if access.digest != <[u8; 32]>::from(Sha256::digest(secret)) || access.purpose != Purpose::SignIn {
+        let is_its = bool::from(access.digest.ct_eq(&<[u8; 32]>::from(Sha256::digest(secret))));
+        if !is_its || access.purpose != Purpose::SignIn {
             return Err(Refused::BeginAgain);
         }
         let standing = guard::standing(&self.state, &access, self.now);
@@ -721,27 +775,31 @@ impl Act<'_> {
         }
     }
 
-    /// Asks those who must agree, if anybody must.
-    fn ask(&mut self, step: &Step) -> Step {
+    /// Takes the reason for which a sealed root user is needed, and asks those who must agree, if anybody must. Of nobody
+    /// else a reason is kept.
+    fn ask(&mut self, step: &Step, reason: &str) -> Result<Step, Refused> {
         let guard = self.state.root_guard();
-        let must_ask =
-            guard.is_sealed(self.now) && guard.approvals_required > 0 && step.owner == CredentialOwner::Root;
-        let no_factor_missing =
-            step.factor.is_some() || self.state.mfa_devices_of(step.owner).next().is_none();
-        if !must_ask || !no_factor_missing {
-            return step.clone();
+        let is_asked = step.owner == CredentialOwner::Root && guard.seal != Seal::Never;
+        if !is_asked || lacks_factor(&self.state, step) {
+            return Ok(step.clone());
+        }
+        let step = Step { reason: Some(reason.into()), ..step.clone() };
+        if guard.approvals_required == 0 {
+            return Ok(step);
+        }
+        if guard::waiting(&self.state, self.now) >= guard::REQUESTS_MAX {
+            return Err(Refused::TooManyRequests);
         }
         let random = &mut self.service.draw();
         let (id, mut secret) = (Handle::random(random), [0; 32]);
         random.fill(&mut secret);
-        let (reason, expires) =
-            (step.reason.clone().unwrap_or_default(), self.now.plus_seconds(REQUEST_SECONDS));
+        let expires = self.now.plus_seconds(REQUEST_SECONDS);
         let parameters =
             json!({ "requestId": id.to_string(), "reason": reason, "expires": expires.to_string() });
         self.record(|scene, random| scene.break_glass("RootAccessRequested", &parameters, random));
         let access = RootAccess {
             purpose: Purpose::SignIn,
-            reason,
+            reason: reason.into(),
             digest: Sha256::digest(secret).into(),
             source_ip: self.visitor.address.to_string().into(),
             requested: self.now,
@@ -750,7 +808,7 @@ impl Act<'_> {
             used: None,
         };
         self.txn.put(RowKey::RootAccess(step.account, id), access);
-        Step { request: Some((id, secret)), ..step.clone() }
+        Ok(Step { request: Some((id, secret)), ..step })
     }
 
     fn announce(&mut self, step: &Step, expires: Time) {
@@ -762,9 +820,13 @@ impl Act<'_> {
         self.record(|scene, random| scene.break_glass("RootSessionStarted", &parameters, random));
     }
 
-    fn begin(&mut self, step: &Step, holder: SignedIn, expires: Time, restricted: bool) -> Next {
+    fn begin(&mut self, step: &Step, holder: SignedIn, expires: Time, terms: Terms) -> Result<Next, Refused> {
         let random = &mut self.service.draw();
-        let (id, secret) = (Handle::random(random), Secret::random(random));
+        // One sign-in is one session, also one that has ended since: its row stays as long as its steps could.
+        let (id, secret) = (step.session, Secret::random(random));
+        if self.txn.get::<SignInSession>(RowKey::Session(step.account, id)).is_some() {
+            return Err(Refused::BeginAgain);
+        }
         let row = SignInSession {
             holder,
             kind: SessionKind::Console,
@@ -777,8 +839,8 @@ impl Act<'_> {
             mfa: step.factor.as_ref().map(|shown| shown.at),
             source_ip: self.visitor.address.to_string().into(),
             user_agent: session::agent(self.visitor).into(),
-            restricted,
-            reason: step.reason.clone(),
+            restricted: terms.restricted,
+            reason: terms.reason,
             role: None,
         };
         self.txn.put(RowKey::Session(step.account, id), row);
@@ -792,12 +854,12 @@ impl Act<'_> {
             Some(name) => browser.known_to(name),
             None => browser,
         };
-        Next::Welcome(Welcome {
+        Ok(Next::Welcome(Welcome {
             account: step.account,
             cookie: secret.cookie(step.account, id),
             browser: browser.seal(&self.service.setup.vault, random),
             expires,
-        })
+        }))
     }
 
     fn wrong_factor(&mut self, owner: CredentialOwner) -> Refused {

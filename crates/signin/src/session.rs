@@ -2,7 +2,7 @@
 //!
 //! The cookie is `ACCOUNT.SESSION.SECRET`; the row holds a digest of the secret. A session is found by two look-ups in memory and
 //! is over when its row is gone, when it has expired, when the password it began with was taken away with the row, or when
-//! the cookie comes from another browser than it was given to ([`Sessions::find`] holds the `User-Agent` against the row's,
+//! the cookie comes from another browser than it was given to ([`find`] holds the `User-Agent` against the row's,
 //! and for the root user the address too). What the session's user may do is read from the state at each call.
 
 use std::sync::Arc;
@@ -69,9 +69,10 @@ impl Live {
         self.role.as_ref().unwrap_or(&self.signed_in)
     }
 
-    /// What every form of this session's pages carries, so that no other page can send one.
+    /// What every form of this session's pages carries, so that no other page can send one. The same as long as the session
+    /// lasts: a form that is being filled in is good after its secret was replaced.
     pub fn csrf(&self, vault: &Vault) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(vault.mac("console form", &self.row.digest))
+        BASE64_URL_SAFE_NO_PAD.encode(vault.mac("console form", self.id.to_string().as_bytes()))
     }
 }
 

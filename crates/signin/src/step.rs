@@ -6,6 +6,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use rootward_auth::guard::REQUEST_SECONDS;
 use rootward_auth::passkey::Challenge;
 use rootward_names::{AccountId, Handle, Random, Time};
 use rootward_state::entities::CredentialOwner;
@@ -16,11 +17,13 @@ use serde::{Deserialize, Serialize};
 const CONTEXT: &[u8] = b"sign-in step 1";
 /// How long a sign-in may take from the password to its end, in seconds; waiting for approvals does not count.
 pub(crate) const SECONDS_MAX: i64 = 900;
+/// How long any step can be good, in seconds.
+pub(crate) const STEPS_SECONDS_MAX: i64 = SECONDS_MAX + REQUEST_SECONDS;
 /// Longer texts are not looked at.
 const TEXT_BYTES_MAX: usize = 4_096;
 
 /// What was shown so far.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Step {
     /// In which account.
     pub(crate) account: AccountId,
@@ -28,6 +31,8 @@ pub(crate) struct Step {
     pub(crate) owner: CredentialOwner,
     /// With which browser.
     pub(crate) browser: [u8; 16],
+    /// The session that it will be, and no other.
+    pub(crate) session: Handle,
     /// When the password was right.
     pub(crate) began: Time,
     /// When the password was set that was right.
@@ -67,8 +72,9 @@ impl Step {
         let sealed = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let step: Self = postcard::from_bytes(&vault.open_token(CONTEXT, &sealed).ok()?).ok()?;
         let age = now.seconds() - step.began.seconds();
-        // A request that others decide on ends at its own time. A clock that was set back prolongs nothing.
-        let in_time = step.request.is_some() || (0..SECONDS_MAX).contains(&age);
+        // Others have their time to decide, and no more. A clock that was set back prolongs nothing.
+        let patience = if step.request.is_some() { REQUEST_SECONDS } else { 0 };
+        let in_time = (0..SECONDS_MAX + patience).contains(&age);
         (step.browser == browser && in_time).then_some(step)
     }
 }
@@ -89,6 +95,7 @@ mod tests {
             account: "123456789012".parse().unwrap(),
             owner: CredentialOwner::Root,
             browser: [1; 16],
+            session: Handle::random(random),
             began: at(0),
             password_set: at(-1),
             challenge: None,
@@ -106,6 +113,8 @@ mod tests {
             assert!(!open(broken, 1, at(0)), "{broken}");
         }
         let waiting = Step { request: Some((Handle::random(random), [0; 32])), ..step };
-        assert!(open(&waiting.seal(&vault, random), 1, at(10 * SECONDS_MAX)));
+        let text = waiting.seal(&vault, random);
+        let last = REQUEST_SECONDS + SECONDS_MAX;
+        assert!(open(&text, 1, at(last - 1)) && !open(&text, 1, at(last)));
     }
 }

@@ -106,6 +106,7 @@ impl Bench {
             db: Arc::clone(&db),
             vault: Arc::clone(&vault),
             tokens: Arc::new(Tokens::new(Arc::clone(&vault))),
+            guesses: Arc::default(),
             hasher: Arc::new(Hasher::new(NonZeroUsize::MIN, 8)),
             relying_party: Arc::new(relying_party()),
             writer: Arc::clone(&writer),
@@ -136,6 +137,10 @@ impl Bench {
             txn.put(RowKey::LoginProfile(account(), id_of("ann")), profile);
         });
         bench
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     pub(crate) fn now(&self) -> Time {

@@ -3,10 +3,11 @@
 use rootward_auth::password::Password;
 use rootward_state::RowKey;
 use rootward_state::entities::{
-    Account, AccountStatus, CredentialOwner, LoginProfile, PasswordPolicy, RootGuard, Seal, User,
+    Account, AccountStatus, CredentialOwner, LoginProfile, PasswordPolicy, Seal, User,
 };
 use serde_json::json;
 
+use crate::step::STEPS_SECONDS_MAX;
 use crate::testing::{ANN, ANN_PASSWORD, Bench, CONSOLE, ROOT, ROOT_PASSWORD, SecurityKey, account, id_of};
 use crate::{Door, Next, PasskeyOptions, Refused, Visitor};
 
@@ -168,8 +169,9 @@ fn passkey_is_asked_for_and_each_answer_is_good_once() {
     );
     // The same answer again, by the same step and by one that was not used.
     assert_eq!(bench.service.passkey(&bench.visitor(), &step, &answer).unwrap_err(), Refused::WrongFactor);
-    let (again, options) = ask(&bench, &first);
+    let (again, _) = ask(&bench, &first);
     assert_eq!(bench.service.passkey(&bench.visitor(), &again, &answer).unwrap_err(), Refused::WrongFactor);
+    let (again, options) = ask(&bench, &self::step(bench.password(&ANN, ANN_PASSWORD)));
     let answer = key.get(CONSOLE, &options);
     assert!(is_welcome(&bench.service.passkey(&bench.visitor(), &again, &answer)));
 }
@@ -207,8 +209,9 @@ fn code_is_as_good_as_a_passkey_and_the_other_way_round() {
         bench.records_of("CheckMfa")[0]["additionalEventData"],
         json!({ "MfaType": "Multiple MFA Devices" })
     );
-    let (step, options) = ask(&bench, &first);
+    let (step, _) = ask(&bench, &first);
     assert!(is_welcome(&bench.service.code(&bench.visitor(), &step, &bench.code(&seed))));
+    let (step, options) = ask(&bench, &self::step(bench.password(&ANN, ANN_PASSWORD)));
     assert!(is_welcome(&bench.service.passkey(&bench.visitor(), &step, &key.get(CONSOLE, &options))));
 }
 
@@ -225,12 +228,63 @@ fn who_has_no_passkey_is_asked_for_none() {
 fn codes_cannot_be_tried_out_by_who_knows_the_password() {
     let bench = Bench::new();
     bench.add_device("ann", CredentialOwner::User(id_of("ann")));
-    let step = step(bench.password(&ANN, ANN_PASSWORD));
+    // From many addresses, each time with another browser.
     let tried = (0..100).filter(|n| {
+        let browser = bench.service.browser(None);
+        let visitor = Visitor { browser: &browser, ..bench.visitor_from(*n) };
+        let step = step(bench.service.password(&visitor, &ANN, &Password::new(ANN_PASSWORD)));
         let code = format!("{n:06}");
-        bench.service.code(&bench.visitor_from(*n), &step, &code).unwrap_err() == Refused::WrongFactor
+        bench.service.code(&visitor, &step, &code).unwrap_err() == Refused::WrongFactor
     });
     assert_eq!(tried.count(), 20);
+}
+
+#[test]
+fn password_is_changed_by_nobody_who_has_not_shown_everything_else_or_need_not_change_it() {
+    let bench = Bench::new();
+    let who = |step: &str| bench.service.who_changes_password(&bench.visitor(), step).map(drop);
+    let seed = bench.add_device("ann", CredentialOwner::User(id_of("ann")));
+    set_profile(&bench, |profile| profile.reset_required = true);
+    let first = step(bench.password(&ANN, ANN_PASSWORD));
+    assert_eq!(who(&first), Err(Refused::BeginAgain));
+    let shown = step(bench.service.code(&bench.visitor(), &first, &bench.code(&seed)));
+    assert_eq!(who(&shown), Ok(()));
+    set_profile(&bench, |profile| profile.reset_required = false);
+    assert_eq!(who(&shown), Err(Refused::BeginAgain));
+    let policy = PasswordPolicy { max_age_days: Some(1), hard_expiry: true, ..PasswordPolicy::default() };
+    bench.write(|txn| txn.put(RowKey::PasswordPolicy(account()), policy));
+    set_profile(&bench, |profile| profile.set = profile.set.plus_seconds(-90_000));
+    let first = step(bench.password(&ANN, ANN_PASSWORD));
+    assert_eq!(who(&first), Err(Refused::BeginAgain));
+}
+
+#[test]
+fn reason_is_kept_of_a_sealed_root_user_alone() {
+    let bench = Bench::new();
+    let seed = bench.add_device("ann", CredentialOwner::User(id_of("ann")));
+    let first = step(bench.password(&ANN, ANN_PASSWORD));
+    let first = step(bench.service.reason(&bench.visitor(), &first, "drill"));
+    let Ok(Next::Welcome(welcome)) = bench.service.code(&bench.visitor(), &first, &bench.code(&seed)) else {
+        panic!("a session")
+    };
+    let live = bench.service.session(&bench.visitor(), &welcome.cookie).unwrap();
+    assert!(live.row.reason.is_none());
+    bench.service.sign_out(&bench.visitor(), &live).unwrap();
+    assert!(bench.records_of("RootSessionEnded").is_empty());
+}
+
+#[test]
+fn requests_for_root_access_are_bounded_and_outlive_no_change_of_the_guard() {
+    let (bench, waits) = waiting();
+    let first = step(bench.password(&ROOT, ROOT_PASSWORD));
+    let ask = || bench.service.reason(&bench.visitor(), &first, "again");
+    (0..9).for_each(|_| drop(step(ask())));
+    assert_eq!(ask().unwrap_err(), Refused::TooManyRequests);
+    // Whoever waits does not get in because nobody would be asked any more.
+    bench.guard(|guard| guard.seal = Seal::Never);
+    assert!(matches!(look(&bench, &waits), Ok(Next::Approval { approved: 0, required: 2, .. })));
+    bench.pass_seconds(3_600 + 900);
+    assert_eq!(look(&bench, &waits).unwrap_err(), Refused::BeginAgain);
 }
 
 #[test]
@@ -335,6 +389,10 @@ fn secret_of_a_session_is_replaced_and_the_old_one_is_good_for_a_moment() {
     let stale = live(&first).unwrap();
     let second = bench.service.touch(&stale).unwrap();
     assert_ne!(first, second);
+    // A second request with the old secret replaces nothing again, and forms that are being filled in stay good.
+    assert!(bench.service.touch(&stale).is_none());
+    let (vault, renewed) = (bench.vault(), live(&second).unwrap());
+    assert_eq!(stale.csrf(vault), renewed.csrf(vault));
     bench.pass_seconds(59);
     assert!(live(&first).is_some() && live(&second).is_some());
     bench.pass_seconds(1);
@@ -369,9 +427,12 @@ fn sealed_root_user_says_why_and_is_in_for_its_time_only() {
     bench.pass_seconds(1_800);
     assert!(bench.service.session(&bench.visitor(), &welcome.cookie).is_none());
     bench.service.sweep();
+    bench.pass_seconds(STEPS_SECONDS_MAX);
+    bench.service.sweep();
     assert_eq!(bench.state().sessions().len(), 0);
-    let ended = bench.records_of("RootSessionEnded").remove(0);
-    assert_eq!(ended["requestParameters"]["reason"], "expired");
+    let ended = bench.records_of("RootSessionEnded");
+    assert_eq!(ended.len(), 1);
+    assert_eq!(ended[0]["requestParameters"]["reason"], "expired");
 }
 
 #[test]
@@ -450,8 +511,7 @@ fn nobody_can_leave_the_reason_or_the_request_out() {
     let step = self::step(bench.password(&ROOT, ROOT_PASSWORD));
     // Looking again without having asked.
     assert!(matches!(look(&bench, &step), Ok(Next::Reason { .. })));
-    // The guard was raised after the reason was given and nobody had been asked.
-    bench.guard(|guard| *guard = RootGuard::new());
+    // The guard was raised after the password was shown.
     let bench = Bench::new();
     let before = self::step(bench.password(&ROOT, ROOT_PASSWORD));
     bench.guard(|guard| guard.approvals_required = 1);

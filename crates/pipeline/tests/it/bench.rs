@@ -146,6 +146,7 @@ impl Bench {
             authenticator: Authenticator::new(Arc::clone(&vault), Arc::clone(&tokens), Authority::Sandbox),
             tokens,
             vault,
+            guesses: Arc::default(),
             hasher: Arc::new(Hasher::new(NonZeroUsize::MIN, 8)),
             relying_party: Arc::new(RelyingParty::none()),
             mailer: Some(Arc::clone(&posted) as Arc<dyn Mailer>),

@@ -201,7 +201,7 @@ impl MfaDevice {
 }
 
 /// Who a session of a sign-in is of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignedIn {
     /// Somebody who came with temporary credentials: the session token, which nobody but we can read.
     Federated(Box<str>),
@@ -209,6 +209,16 @@ pub enum SignedIn {
     Root,
     /// A user.
     User(UniqueId),
+}
+
+impl std::fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Federated(_) => f.write_str("Federated(…)"),
+            Self::Root => f.write_str("Root"),
+            Self::User(id) => write!(f, "User({id})"),
+        }
+    }
 }
 
 /// Where a session of a sign-in is used.
