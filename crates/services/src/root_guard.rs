@@ -9,7 +9,9 @@
 
 use std::collections::BTreeSet;
 
-use rootward_auth::guard::{REASON_CHARS_MAX, REQUEST_SECONDS, Verdict, is_approver, is_reason, standing};
+use rootward_auth::guard::{
+    self, REASON_CHARS_MAX, REQUEST_SECONDS, REQUESTS_MAX, Verdict, is_approver, is_reason, standing,
+};
 use rootward_names::{AccountId, Handle, Random, Time, UniqueId};
 use rootward_state::entities::{CredentialOwner, Decision, Purpose, RootAccess, RootGuard, Seal, User};
 use rootward_state::{AccountState, RowKey, Txn};
@@ -21,8 +23,6 @@ pub const UNSEAL_MINUTES: std::ops::RangeInclusive<u8> = 1..=60;
 pub const SESSION_MINUTES: std::ops::RangeInclusive<u8> = 5..=60;
 /// How many may be asked.
 pub const APPROVERS_MAX: usize = 10;
-/// Requests of one account that wait at once, at most: whoever can ask must not be able to bury the one that matters.
-const REQUESTS_MAX: usize = 10;
 
 /// Why the guard of a root user is not changed, or keeps something from being done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -289,7 +289,6 @@ pub fn consent(
         return Ok(Consent::Given);
     }
     let state = txn.view(account).ok_or(GuardError::NoSuchAccount(account))?;
-    let mut waiting = 0;
     for (id, access) in state.root_accesses().iter() {
         let standing = standing(&state, access, now);
         let is_it = access.purpose == wish.purpose && access.digest == wish.digest;
@@ -310,11 +309,10 @@ pub fn consent(
                     is_new: false,
                 });
             }
-            Verdict::Granted | Verdict::Pending => waiting += 1,
-            Verdict::Expired | Verdict::Rejected | Verdict::Used => {}
+            Verdict::Expired | Verdict::Granted | Verdict::Pending | Verdict::Rejected | Verdict::Used => {}
         }
     }
-    if waiting >= REQUESTS_MAX {
+    if guard::waiting(&state, now) >= REQUESTS_MAX {
         return Err(GuardError::TooManyRequests);
     }
     let (request, expires) = (Handle::random(random), now.plus_seconds(REQUEST_SECONDS));

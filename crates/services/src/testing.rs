@@ -372,8 +372,13 @@ impl Bench {
 
     /// From now on the same caller calls from a session of a sign-in at the console.
     pub(crate) fn call_at_console(&self) {
-        self.call_with_temporary(None);
         let session = Handle::random(&mut *self.random.borrow_mut());
+        self.call_in_session(session);
+    }
+
+    /// From now on the same caller calls from this session at the console.
+    pub(crate) fn call_in_session(&self, session: Handle) {
+        self.call_with_temporary(None);
         if let Credential::Temporary { sign_in, .. } = &mut self.caller.borrow_mut().credential {
             *sign_in = Some(SignIn { session, kind: SessionKind::Console });
         }

@@ -16,14 +16,14 @@ use std::sync::Arc;
 use rootward_api::iam as api;
 use rootward_auth::Identity;
 use rootward_auth::password::{Password, Verified, check_user};
-use rootward_names::UniqueId;
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
-use rootward_state::entities::{LoginProfile, PasswordHash, PasswordPolicy, SignedIn, User};
+use rootward_state::entities::{CredentialOwner, LoginProfile, PasswordHash, PasswordPolicy, User};
 use rootward_state::{RowKey, Txn};
 use rootward_wire::{Empty, Sensitive};
 
 use super::whom::{Whom, own_account, user, whom};
 use super::{failures, targets};
+use crate::sign_ins;
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &CHANGE_PASSWORD,
@@ -117,7 +117,7 @@ fn update_login_profile(
     let mut profile = LoginProfile::clone(&old);
     if let Some(text) = &input.password {
         profile = replaced(ctx, &old, new_password(ctx, txn, &user, Some(&old), text)?);
-        end_sessions(ctx, txn, user.id)?;
+        sign_ins::end(ctx, txn, CredentialOwner::User(user.id), None)?;
     }
     profile.reset_required = input.password_reset_required.unwrap_or(old.reset_required);
     txn.put(RowKey::LoginProfile(ctx.account(), user.id), profile);
@@ -144,7 +144,7 @@ fn delete_login_profile(
     let user = user_or_caller(ctx, txn, input.user_name.as_deref())?;
     profile(ctx, txn, &user)?;
     txn.delete(RowKey::LoginProfile(ctx.account(), user.id));
-    end_sessions(ctx, txn, user.id)?;
+    sign_ins::end(ctx, txn, CredentialOwner::User(user.id), None)?;
     Ok(Empty)
 }
 
@@ -180,15 +180,10 @@ fn change_password(
     let password = new_password(ctx, txn, &user, Some(&old), &input.new_password)?;
     let profile = LoginProfile { reset_required: false, ..replaced(ctx, &old, password) };
     txn.put(RowKey::LoginProfile(ctx.account(), user.id), profile);
+    // Whoever changes a password because somebody else knows it wants them out.
+    let here = ctx.principal.sign_in().map(|sign_in| sign_in.session);
+    sign_ins::end(ctx, txn, CredentialOwner::User(user.id), here)?;
     Ok(Empty)
-}
-
-/// Ends everything that a user has signed in to. A sign-in that is under way reads the user's password, guarded, and loses.
-pub(super) fn end_sessions(ctx: &OpContext<'_>, txn: &mut Txn, user: UniqueId) -> Result<(), Failure> {
-    let state = ctx.view(txn)?;
-    let held = state.sessions().iter().filter(|(_, session)| session.holder == SignedIn::User(user));
-    held.for_each(|(id, _)| txn.delete(RowKey::Session(ctx.account(), *id)));
-    Ok(())
 }
 
 /// The user called `name`; without a name, the caller, who must then be a user: the root user's password is not a login
@@ -247,8 +242,8 @@ fn shown(user: &User, profile: &LoginProfile) -> api::LoginProfile {
 
 #[cfg(test)]
 mod tests {
-    use rootward_names::{AccessKeyId, Handle, Time};
-    use rootward_state::entities::{Rotated, SessionKind, SignInSession};
+    use rootward_names::{Time, UniqueId};
+    use rootward_state::entities::{SessionKind, SignedIn};
 
     use super::super::users::{DELETE_USER, GET_USER, LIST_USERS};
     use super::*;
@@ -305,28 +300,6 @@ mod tests {
         bench.state().login_profile(id).cloned()
     }
 
-    fn add_session(bench: &Bench, number: u8, user: UniqueId) {
-        let key: AccessKeyId = "ASIAY34FZKBOKMUTVV7A".parse().unwrap();
-        let handle: Handle = format!("{number:032x}").parse().unwrap();
-        let session = SignInSession {
-            holder: SignedIn::User(user),
-            kind: SessionKind::Console,
-            key,
-            digest: [number; 32],
-            rotated: Rotated { at: bench.now(), previous: None },
-            created: bench.now(),
-            used: bench.now(),
-            expires: bench.now().plus_seconds(3_600),
-            mfa: None,
-            source_ip: "127.0.0.1".into(),
-            user_agent: "test".into(),
-            restricted: false,
-            reason: None,
-            role: None,
-        };
-        bench.write(|txn| txn.put(RowKey::Session(bench.account(), handle), session));
-    }
-
     /// The users whose sessions there are.
     fn signed_in(bench: &Bench) -> Vec<UniqueId> {
         let state = bench.state();
@@ -342,8 +315,9 @@ mod tests {
         let bench = Bench::new();
         let (ann, bob) = (bench.add_user("ann"), bench.add_user("bob"));
         create(&bench, Some("ann"), FIRST).unwrap();
-        add_session(&bench, 1, ann);
-        add_session(&bench, 2, bob);
+        for user in [ann, bob] {
+            bench.add_session(SignedIn::User(user), SessionKind::Console);
+        }
         (bench, ann, bob)
     }
 
@@ -530,12 +504,20 @@ mod tests {
     }
 
     #[test]
-    fn user_who_changes_the_password_stays_signed_in() {
+    fn change_ends_all_sign_ins_of_the_user_but_the_one_it_comes_from() {
         let (bench, ann, bob) = two_signed_in();
-        update(&bench, "ann", None, Some(true)).unwrap();
         bench.call_as_user("ann");
         change(&bench, FIRST, SECOND).unwrap();
-        assert_eq!(signed_in(&bench), [ann, bob]);
+        assert_eq!(signed_in(&bench), [bob]);
+        bench.add_session(SignedIn::User(ann), SessionKind::Console);
+        let here = bench.add_session(SignedIn::User(ann), SessionKind::Console);
+        bench.call_in_session(here);
+        change(&bench, SECOND, THIRD).unwrap();
+        let state = bench.state();
+        let left: Vec<_> =
+            state.sessions().iter().filter(|(_, session)| session.holder == SignedIn::User(ann)).collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(*left[0].0, here);
     }
 
     #[test]

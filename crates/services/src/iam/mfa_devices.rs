@@ -31,6 +31,7 @@ use super::shape::Shape;
 use super::whom::{Whom, whom};
 use super::{failures, quotas, tags, targets};
 use crate::shapes;
+use crate::sign_ins;
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &CREATE_VIRTUAL_MFA_DEVICE,
@@ -241,6 +242,7 @@ fn enable_mfa_device(
     let bound = Some(Bound { owner: whom.owner(), at: ctx.now });
     whom.hold(txn, ctx.account());
     txn.put(key(ctx, &device), MfaDevice { bound, ..device });
+    sign_ins::factor_bound(ctx, txn, whom.owner())?;
     Ok(Empty)
 }
 

@@ -12,7 +12,8 @@ use rootward_wire::Empty;
 use super::page::{Ask, is_under};
 use super::shape::Shape;
 use super::whom::{Whom, user, whom};
-use super::{failures, login_profiles, quotas, refs, tags, targets};
+use super::{failures, quotas, refs, tags, targets};
+use crate::sign_ins;
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &CREATE_USER,
@@ -215,7 +216,7 @@ fn delete_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::DeleteUserReques
     if ctx.view(txn)?.mfa_devices_of(CredentialOwner::User(user.id)).next().is_some() {
         return Err(failures::has_mfa_devices());
     }
-    login_profiles::end_sessions(ctx, txn, user.id)?;
+    sign_ins::end(ctx, txn, CredentialOwner::User(user.id), None)?;
     txn.delete_entity::<User>(ctx.account(), user.name());
     Ok(Empty)
 }
