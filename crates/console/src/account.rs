@@ -113,7 +113,28 @@ pub(crate) enum Change {
     /// Names the account.
     Name { name: String },
     /// Chooses the support plan.
-    Support { plan: String },
+    Support { plan: Plan },
+}
+
+/// A support plan. A form with another word is refused.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Plan {
+    Basic,
+    Business,
+    Developer,
+    Enterprise,
+}
+
+impl From<Plan> for own::SupportPlan {
+    fn from(plan: Plan) -> Self {
+        match plan {
+            Plan::Basic => Self::Basic,
+            Plan::Business => Self::Business,
+            Plan::Developer => Self::Developer,
+            Plan::Enterprise => Self::Enterprise,
+        }
+    }
 }
 
 pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Response {
@@ -161,8 +182,7 @@ async fn carry_out(signed_in: &SignedIn, change: Change) -> Result<(), Error> {
             signed_in.call::<account::PutAccountName>(&input).await.map(drop)
         }
         Change::Support { plan } => {
-            let plan = plan.parse().unwrap_or(own::SupportPlan::Basic);
-            let input = own::PutSupportPlanRequest { plan };
+            let input = own::PutSupportPlanRequest { plan: plan.into() };
             signed_in.call::<own::PutSupportPlan>(&input).await.map(drop)
         }
     }

@@ -5,7 +5,7 @@
 
 use askama::Template;
 use axum::extract::Query;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Redirect, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rootward_api::{iam, rootward as own};
@@ -237,10 +237,8 @@ pub(crate) struct Begin {
 
 /// Makes the device of an app and shows what to scan.
 pub(crate) async fn begin_app(Posted(signed_in, form): Posted<Begin>) -> Response {
-    let input =
-        iam::CreateVirtualMfaDeviceRequest { virtual_mfa_device_name: form.name, ..Default::default() };
-    let made = match signed_in.call::<iam::CreateVirtualMfaDevice>(&input).await {
-        Ok(made) => made.virtual_mfa_device,
+    let made = match make_app(&signed_in, form.name).await {
+        Ok(made) => made,
         Err(error) => return ask_kind(&signed_in, register_frame(&signed_in).refused(&error)),
     };
     let seed = made.base32_string_seed.map(|seed| String::from_utf8_lossy(seed.expose()).into_owned());
@@ -248,6 +246,24 @@ pub(crate) async fn begin_app(Posted(signed_in, form): Posted<Begin>) -> Respons
     let (seed, picture) = (seed.unwrap_or_default(), picture.unwrap_or_default());
     let ask = Ask::App { serial: made.serial_number, seed, picture };
     signed_in.answer(html(&Register { version: VERSION, frame: register_frame(&signed_in), ask }))
+}
+
+/// A device of this name. One that was made before and never proved is deleted; one that is bound is not, and the name is
+/// refused.
+async fn make_app(signed_in: &SignedIn, name: String) -> Result<iam::VirtualMfaDevice, Error> {
+    let principal = signed_in.live.acting();
+    let serial_number = format!("arn:{}:iam::{}:mfa/{name}", principal.partition, principal.account);
+    let input = iam::CreateVirtualMfaDeviceRequest { virtual_mfa_device_name: name, ..Default::default() };
+    let made = match signed_in.call::<iam::CreateVirtualMfaDevice>(&input).await {
+        Err(error) if error.code == "EntityAlreadyExists" => {
+            let unproved = iam::DeleteVirtualMfaDeviceRequest { serial_number };
+            let deleted = signed_in.call::<iam::DeleteVirtualMfaDevice>(&unproved).await;
+            deleted.map_err(|_| error)?;
+            signed_in.call::<iam::CreateVirtualMfaDevice>(&input).await?
+        }
+        made => made?,
+    };
+    Ok(made.virtual_mfa_device)
 }
 
 /// Two codes in a row, with what the page shows again if they are wrong.
@@ -313,10 +329,7 @@ pub(crate) async fn finish_passkey(Posted(signed_in, form): Posted<Made>) -> Res
     }
 }
 
-/// A session that was good for nothing but this is over: the next one begins with the new factor.
+/// The session has shown the new factor, and is good for everything if it was not.
 fn registered(signed_in: &SignedIn) -> Response {
-    if signed_in.live.row.restricted {
-        return Redirect::to("/console/sign-in").into_response();
-    }
     signed_in.answer(Redirect::to("/console/security?done=factor"))
 }

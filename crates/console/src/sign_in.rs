@@ -299,6 +299,7 @@ fn show_refused(visit: &Visit, next: &str, refused: Refused, step: String, asked
         | Refused::NoPasskey
         | Refused::NoReason
         | Refused::Suspended
+        | Refused::TooManyRequests
         | Refused::Wrong
         | Refused::WrongFactor => (StatusCode::FORBIDDEN, asked),
     };

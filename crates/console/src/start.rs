@@ -11,10 +11,29 @@ use crate::visit::{Posted, SignedIn};
 
 /// What there is to choose from: a word in the form, AWS's managed policy, what it is good for.
 const POLICIES: [(&str, &str, &str); 3] = [
-    ("admin", "AdministratorAccess", "Everything but what is the root user's alone"),
-    ("power", "PowerUserAccess", "Everything but users and permissions"),
-    ("read", "ReadOnlyAccess", "Looking at everything"),
+    ("admin", Policy::Admin.name(), "Everything but what is the root user's alone"),
+    ("power", Policy::Power.name(), "Everything but users and permissions"),
+    ("read", Policy::Read.name(), "Looking at everything"),
 ];
+
+/// What the user may do. A form with another word is refused.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Policy {
+    Admin,
+    Power,
+    Read,
+}
+
+impl Policy {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "AdministratorAccess",
+            Self::Power => "PowerUserAccess",
+            Self::Read => "ReadOnlyAccess",
+        }
+    }
+}
 
 #[derive(Template)]
 #[template(path = "start.html")]
@@ -41,7 +60,7 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
 pub(crate) struct New {
     name: String,
     password: String,
-    policy: String,
+    policy: Policy,
 }
 
 pub(crate) async fn make(Posted(signed_in, form): Posted<New>) -> Response {
@@ -60,24 +79,34 @@ pub(crate) async fn make(Posted(signed_in, form): Posted<New>) -> Response {
     }
 }
 
-/// The password comes first after the user: it is what may be refused. A user who got no password is taken back.
+/// Makes the user with its password and its permissions, or nothing of them: what was made before something is refused is
+/// taken back.
 async fn carry_out(signed_in: &SignedIn, form: &New) -> Result<(), Error> {
-    let [first, ..] = &POLICIES;
-    let (_, policy, _) = POLICIES.iter().find(|(word, ..)| *word == form.policy).unwrap_or(first);
     let user_name = form.name.clone();
     let input = iam::CreateUserRequest { user_name: user_name.clone(), ..Default::default() };
     signed_in.call::<iam::CreateUser>(&input).await?;
+    let equipped = equip(signed_in, form).await;
+    if equipped.is_err() {
+        let input = iam::DeleteLoginProfileRequest { user_name: Some(user_name.clone()) };
+        // There may be none; the user is not deleted while there is one.
+        drop(signed_in.call::<iam::DeleteLoginProfile>(&input).await);
+        let input = iam::DeleteUserRequest { user_name };
+        if let Err(error) = signed_in.call::<iam::DeleteUser>(&input).await {
+            tracing::warn!(code = %error.code, "a user that was half made is still there");
+        }
+    }
+    equipped
+}
+
+async fn equip(signed_in: &SignedIn, form: &New) -> Result<(), Error> {
+    let user_name = form.name.clone();
     let input = iam::CreateLoginProfileRequest {
         user_name: Some(user_name.clone()),
         password: Some(Sensitive::new(form.password.as_str())),
         password_reset_required: Some(false),
     };
-    if let Err(error) = signed_in.call::<iam::CreateLoginProfile>(&input).await {
-        let input = iam::DeleteUserRequest { user_name };
-        signed_in.call::<iam::DeleteUser>(&input).await?;
-        return Err(error);
-    }
-    let partition = signed_in.live.acting().partition;
+    signed_in.call::<iam::CreateLoginProfile>(&input).await?;
+    let (partition, policy) = (signed_in.live.acting().partition, form.policy.name());
     let policy_arn = format!("arn:{partition}:iam::aws:policy/{policy}");
     let input = iam::AttachUserPolicyRequest { user_name, policy_arn };
     signed_in.call::<iam::AttachUserPolicy>(&input).await.map(drop)

@@ -129,17 +129,28 @@ async fn show(signed_in: &SignedIn, name: String, news: News) -> Response {
     }
 }
 
+/// The page of a user. What may not be read is told and left out: a secret that is shown once is shown all the same.
 async fn gather(signed_in: &SignedIn, name: String, news: News) -> Result<Page, Error> {
+    let has_secret = news.made.is_some() || news.set.is_some();
+    let mut refused = news.refused;
     let input = iam::GetUserRequest { user_name: Some(name.clone()) };
-    let user = signed_in.call::<iam::GetUser>(&input).await?.user;
-    let grants = Grants { draft: news.draft, ..Grants::of(signed_in, Kind::User, &name).await? };
+    let user = match signed_in.call::<iam::GetUser>(&input).await {
+        Err(error) if !has_secret => return Err(error),
+        found => part(found.map(|found| Some(found.user)), &mut refused),
+    };
+    let grants = part(Grants::of(signed_in, Kind::User, &name).await, &mut refused);
     let input = iam::ListGroupsForUserRequest { user_name: name.clone(), marker: None, max_items: None };
-    let groups = signed_in.call::<iam::ListGroupsForUser>(&input).await?.groups;
+    let groups = signed_in.call::<iam::ListGroupsForUser>(&input).await.map(|listed| listed.groups);
     let input = iam::ListMfaDevicesRequest { user_name: Some(name.clone()), ..Default::default() };
-    let factors = signed_in.call::<iam::ListMfaDevices>(&input).await?.mfa_devices;
+    let factors = signed_in.call::<iam::ListMfaDevices>(&input).await.map(|listed| listed.mfa_devices);
     let input = iam::ListAccessKeysRequest { user_name: Some(name.clone()), ..Default::default() };
-    let keys = signed_in.call::<iam::ListAccessKeys>(&input).await?.access_key_metadata;
-    let refused = news.refused;
+    let keys = signed_in.call::<iam::ListAccessKeys>(&input).await.map(|listed| listed.access_key_metadata);
+    let groups = part(groups, &mut refused).into_iter().map(|group| group.group_name).collect();
+    let factors = part(factors, &mut refused);
+    let factors = factors.into_iter().map(|factor| (factor.serial_number, minute(factor.enable_date)));
+    let keys = part(keys, &mut refused);
+    let password = part(password(signed_in, &name).await, &mut refused);
+    let user = user.unwrap_or_default();
     Ok(Page {
         version: VERSION,
         frame: Frame { done: news.done, refused, ..frame(signed_in) },
@@ -147,17 +158,22 @@ async fn gather(signed_in: &SignedIn, name: String, news: News) -> Result<Page, 
         arn: user.arn,
         id: user.user_id,
         created: minute(user.create_date),
-        grants,
-        groups: groups.into_iter().map(|group| group.group_name).collect(),
-        password: password(signed_in, &name).await?,
-        factors: factors
-            .into_iter()
-            .map(|factor| (factor.serial_number, minute(factor.enable_date)))
-            .collect(),
+        grants: Grants { draft: news.draft, ..grants },
+        groups,
+        password,
+        factors: factors.collect(),
         keys,
         made: news.made,
         set: news.set,
         name,
+    })
+}
+
+/// What a call answered; what it refused is told on the page, and the part is empty.
+fn part<T: Default>(answered: Result<T, Error>, refused: &mut Option<String>) -> T {
+    answered.unwrap_or_else(|error| {
+        refused.get_or_insert_with(|| told(&error));
+        T::default()
     })
 }
 
