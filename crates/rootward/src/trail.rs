@@ -105,7 +105,11 @@ fn print(format: Format, answer: &serde_json::Value) {
 fn line(record: &serde_json::Value) -> String {
     let text = |pointer| record.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or("-");
     let ended = match text("/errorCode") {
-        "-" => "ok".to_owned(),
+        // A sign-in that failed has a message and no code.
+        "-" => match text("/errorMessage") {
+            "-" => "ok".to_owned(),
+            message => message.to_owned(),
+        },
         code => format!("{code}: {}", text("/errorMessage")),
     };
     let who = match text("/userIdentity/arn") {
