@@ -8,12 +8,15 @@
 //! under way (`step`). Every end of a sign-in is on record (`record`).
 #![warn(missing_docs)]
 
+mod act;
 mod browser;
 mod lanes;
+mod outcome;
 mod record;
 mod service;
 mod session;
 mod step;
+mod sweep;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -21,7 +24,8 @@ mod tests;
 mod visitor;
 
 pub use browser::Browser;
+pub use outcome::{Next, PasskeyOptions, Refused, Welcome};
 pub use rootward_auth::guard::REASON_CHARS_MAX;
-pub use service::{Next, PasskeyOptions, Refused, Setup, SignInService, Welcome};
+pub use service::{Setup, SignInService};
 pub use session::Live;
 pub use visitor::{Door, Visitor};

@@ -4,7 +4,7 @@
 //! password ─▶ second factor ─▶ new password, if it must be changed ─▶ reason and approvals, for a sealed root user ─▶ session
 //! ```
 //!
-//! After each step the state says what is missing ([`SignInService::advance`]); nothing but that decides what comes next, so no
+//! After each step the state says what is missing (`act`); nothing but that decides what comes next, so no
 //! step can be left out by sending another form. Every step runs on a thread that may block: it hashes, or waits for a commit.
 //!
 //! Who does not exist is treated like who does: the same lane, the same hash, the same answer.
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rootward_audit::{Backlogged, Entry, Lane, Writer};
-use rootward_auth::guard::{self, REASON_CHARS_MAX, REQUEST_SECONDS, Verdict};
+use rootward_auth::guard;
 use rootward_auth::passkey::{self, RelyingParty};
 use rootward_auth::password::{Hasher, Password, Verified};
 use rootward_auth::second_factor::{self, GUESS_SECONDS, Guesses, TooMany};
@@ -23,28 +23,20 @@ use rootward_auth::{Credential, Identity, Principal, SignIn};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time};
 use rootward_pipeline::Source;
 use rootward_state::entities::{
-    Account, AccountStatus, CredentialOwner, Factor, LoginProfile, MfaDevice, PasswordHash, Purpose,
-    RootAccess, RootGuard, Rotated, Seal, SessionKind, SignInSession, SignedIn, User,
+    AccountStatus, CredentialOwner, MfaDevice, Rotated, SessionKind, SignInSession, User,
 };
-use rootward_state::{ATTEMPTS_MAX, AccountState, CommitError, Db, RowKey, Txn};
+use rootward_state::{ATTEMPTS_MAX, AccountState, CommitError, Db, RowKey};
 use rootward_store::vault::Vault;
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-use crate::lanes::{Lanes, Wait};
-use crate::record::{Login, Scene, Whom, root_resealed, root_session_ended};
+use crate::act::{Act, USED_SECONDS, due, kept, lacks_factor};
+use crate::lanes::Lanes;
+use crate::record::{Login, Scene, Whom};
 use crate::session::{self, Live, Secret};
-use crate::step::{STEPS_SECONDS_MAX, Shown, Step};
-use crate::visitor::{Knock, name_of};
-use crate::{Browser, Door, Visitor};
+use crate::step::{Shown, Step};
+use crate::visitor::Knock;
+use crate::{Browser, Door, Next, PasskeyOptions, Refused, Visitor};
 
-/// How long a session lasts: twelve hours, as at AWS, but for a sealed root user's.
-const SESSION_SECONDS: i64 = 43_200;
-/// How long a decided or expired request stays to be looked at.
-const REQUEST_KEPT_SECONDS: i64 = 86_400;
-/// A password's last use is kept to five minutes, as AWS does.
-const USED_SECONDS: i64 = 300;
 /// A session's secret is replaced after an hour.
 const ROTATION_SECONDS: i64 = 3_600;
 /// How often, and how long apart, a record is handed over while the log does not keep up: two seconds in all.
@@ -75,153 +67,8 @@ pub struct Setup {
 
 /// Signs people in.
 pub struct SignInService {
-    setup: Setup,
+    pub(crate) setup: Setup,
     lanes: Lanes,
-}
-
-/// What comes next. A `step` is for the form that goes on.
-#[derive(Debug)]
-pub enum Next {
-    /// Others must agree.
-    Approval {
-        /// For the form that looks again.
-        step: String,
-        /// The request they decide on.
-        request: Handle,
-        /// How many have agreed.
-        approved: usize,
-        /// How many must.
-        required: usize,
-        /// Until when they can.
-        expires: Time,
-    },
-    /// The password must be changed.
-    NewPassword {
-        /// For the form that changes it.
-        step: String,
-        /// Because it has expired; else because an administrator wants it.
-        expired: bool,
-    },
-    /// The root user is sealed: why is it needed?
-    Reason {
-        /// For the form that says so.
-        step: String,
-        /// How many must agree.
-        approvals: u8,
-        /// How long the session will last.
-        minutes: u8,
-    },
-    /// A second factor is to be shown.
-    SecondFactor {
-        /// For the form that shows it.
-        step: String,
-        /// Whether one of them shows codes.
-        codes: bool,
-        /// Whether one of them is a passkey.
-        passkeys: bool,
-    },
-    /// Signed in.
-    Welcome(Welcome),
-}
-
-/// What a browser is told to ask for a passkey.
-#[derive(Debug)]
-pub struct PasskeyOptions {
-    /// For the form that shows it, and for asking again.
-    pub step: String,
-    /// JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`, under `publicKey`.
-    pub options: String,
-}
-
-/// A session that has begun.
-pub struct Welcome {
-    /// The account.
-    pub account: AccountId,
-    /// The value of the session's cookie.
-    pub cookie: String,
-    /// The value of the browser's cookie, which knows the name from now on.
-    pub browser: String,
-    /// When the session ends.
-    pub expires: Time,
-}
-
-impl std::fmt::Debug for Welcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Welcome {{ account: {}, expires: {:?}, … }}", self.account, self.expires)
-    }
-}
-
-/// Why somebody is not signed in. Says nothing about who exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// What the form carried is not good any more.
-    #[error("this sign-in took too long, or began in another browser: begin again")]
-    BeginAgain,
-    /// Too many passwords are being checked.
-    #[error("too many people are signing in at the moment: try again in a few seconds")]
-    Busy,
-    /// The password has expired, and the account's policy leaves it to administrators.
-    #[error("your password has expired: ask an administrator of your account for a new one")]
-    Expired,
-    /// None of the user's passkeys can be asked for here.
-    #[error("you have no security key or passkey that can be used at this address")]
-    NoPasskey,
-    /// The reason is missing or too long.
-    #[error("say in 1-{REASON_CHARS_MAX} characters why the root user is needed")]
-    NoReason,
-    /// An approver said no.
-    #[error("an approver has rejected the request")]
-    Rejected,
-    /// Not enough approvers agreed in time.
-    #[error("the request was not approved in time: begin again")]
-    RequestExpired,
-    /// Too many wrong guesses.
-    #[error("too many sign-ins that failed: try again in {seconds} seconds")]
-    Slow {
-        /// When to try again.
-        seconds: i64,
-    },
-    /// The account is suspended.
-    #[error("the account is suspended")]
-    Suspended,
-    /// Too many requests for root access wait.
-    #[error(
-        "{} requests for root access wait already: let approvers decide on them first",
-        guard::REQUESTS_MAX
-    )]
-    TooManyRequests,
-    /// The sign-in cannot be recorded or written.
-    #[error("the sign-in cannot be recorded now, and so is not carried out: try again later")]
-    Unavailable,
-    /// Wrong name or password.
-    #[error("name or password is wrong")]
-    Wrong,
-    /// Wrong code or key.
-    #[error("the code or security key is wrong, or was used already")]
-    WrongFactor,
-}
-
-impl From<Wait> for Refused {
-    fn from(wait: Wait) -> Self {
-        Self::Slow { seconds: wait.seconds }
-    }
-}
-
-/// A password as it is kept.
-struct Kept {
-    hash: PasswordHash,
-    set: Time,
-    reset_required: bool,
-}
-
-/// A transaction of a sign-in under way, with the records that go with it.
-struct Act<'a> {
-    service: &'a SignInService,
-    visitor: &'a Visitor<'a>,
-    txn: Txn,
-    state: Arc<AccountState>,
-    entries: Vec<Entry>,
-    now: Time,
 }
 
 impl SignInService {
@@ -500,47 +347,6 @@ impl SignInService {
         })
     }
 
-    /// Removes sessions and requests that are over, and says of a seal that was broken for a while that it has closed.
-    pub fn sweep(&self) {
-        let (world, now) = (self.setup.db.snapshot(), self.setup.source.now());
-        for state in world.accounts() {
-            let (account, partition) = (state.account().id, state.account().partition);
-            let mut txn = self.setup.db.begin();
-            for (id, row) in state.sessions().iter().filter(|(_, row)| row.expires <= now) {
-                let key = RowKey::Session(account, *id);
-                if row.created.plus_seconds(STEPS_SECONDS_MAX) <= now {
-                    txn.delete(key);
-                } else if row.reason.is_some() {
-                    txn.put(key, SignInSession { reason: None, ..SignInSession::clone(row) });
-                }
-                if row.reason.is_some() {
-                    let entry = root_session_ended(account, partition, *id, "expired", now, &mut self.draw());
-                    txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
-                }
-            }
-            let is_old = |row: &RootAccess| row.expires.plus_seconds(REQUEST_KEPT_SECONDS) <= now;
-            for (id, _) in state.root_accesses().iter().filter(|(_, row)| is_old(row)) {
-                txn.delete(RowKey::RootAccess(account, *id));
-            }
-            // Guarded: who breaks the seal again meanwhile is not overwritten.
-            let is_broken = matches!(state.root_guard().seal, Seal::Open { .. });
-            let guard = is_broken.then(|| txn.get::<RootGuard>(RowKey::RootGuard(account))).flatten();
-            if let Some(guard) = guard
-                && matches!(guard.seal, Seal::Open { until, .. } if until <= now)
-            {
-                let entry = root_resealed(account, partition, &guard.seal, now, &mut self.draw());
-                txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
-                let guard = RootGuard { seal: Seal::Closed, ..RootGuard::clone(&guard) };
-                txn.put(RowKey::RootGuard(account), guard);
-            }
-            if !txn.is_read_only()
-                && let Err(error) = self.setup.db.commit_wait(txn)
-            {
-                tracing::debug!(%account, %error, "what is over was not removed");
-            }
-        }
-    }
-
     fn step(&self, visitor: &Visitor<'_>, text: &str) -> Result<Step, Refused> {
         let now = self.setup.source.now();
         Step::open(&self.setup.vault, text, visitor.browser.id(), now).ok_or(Refused::BeginAgain)
@@ -606,337 +412,15 @@ impl SignInService {
         Err(Refused::Unavailable)
     }
 
-    fn draw(&self) -> Draw<'_> {
+    pub(crate) fn draw(&self) -> Draw<'_> {
         Draw(&*self.setup.source)
     }
 }
 
-struct Draw<'a>(&'a dyn Source);
+pub(crate) struct Draw<'a>(&'a dyn Source);
 
 impl Random for Draw<'_> {
     fn fill(&mut self, bytes: &mut [u8]) {
         self.0.fill(bytes);
     }
-}
-
-/// The password of somebody of an account, unguarded.
-fn kept(state: &AccountState, owner: CredentialOwner) -> Option<Kept> {
-    match owner {
-        CredentialOwner::Root => of_root(state.account()),
-        CredentialOwner::User(id) => state.login_profile(id).map(|profile| of_user(profile)),
-    }
-}
-
-fn of_root(account: &Account) -> Option<Kept> {
-    let hash = account.root.password.clone()?;
-    Some(Kept { hash, set: account.root.password_set.unwrap_or(account.created), reset_required: false })
-}
-
-fn of_user(profile: &LoginProfile) -> Kept {
-    let LoginProfile { password, set, reset_required, .. } = profile;
-    Kept { hash: password.clone(), set: *set, reset_required: *reset_required }
-}
-
-/// On which terms a session begins.
-#[derive(Default)]
-struct Terms {
-    /// It is good for nothing but to register a second factor.
-    restricted: bool,
-    /// Why a sealed root user is needed.
-    reason: Option<Box<str>>,
-}
-
-/// A password that must be changed.
-struct Due {
-    /// Because it has expired; else because an administrator wants it.
-    expired: bool,
-}
-
-/// Whether a user's password must be changed before they are let in.
-fn due(state: &AccountState, kept: &Kept, now: Time) -> Result<Option<Due>, Refused> {
-    let policy = state.password_policy();
-    let expires = policy.and_then(|policy| policy.expires(kept.set));
-    let expired = expires.is_some_and(|expires| expires <= now);
-    if expired && policy.is_some_and(|policy| policy.hard_expiry) {
-        return Err(Refused::Expired);
-    }
-    Ok((expired || kept.reset_required).then_some(Due { expired }))
-}
-
-/// Whether a second factor is to be shown: there is one, and none of those there are was shown.
-fn lacks_factor(state: &AccountState, step: &Step) -> bool {
-    let mut factors = state.mfa_devices_of(step.owner).peekable();
-    match &step.factor {
-        None => factors.peek().is_some(),
-        Some(shown) => factors.all(|device| device.id != shown.device),
-    }
-}
-
-impl Act<'_> {
-    /// What is missing until the session can begin; the session when nothing is.
-    fn advance(&mut self, step: &Step) -> Result<Next, Refused> {
-        let kept = self.kept(step.owner).filter(|kept| kept.set == step.password_set);
-        let kept = kept.ok_or(Refused::BeginAgain)?;
-        let factors: Vec<_> = self.state.mfa_devices_of(step.owner).cloned().collect();
-        if lacks_factor(&self.state, step) {
-            // A device that was taken away since it was shown proves nothing any more.
-            if step.factor.is_some() {
-                return Err(Refused::BeginAgain);
-            }
-            return Ok(Next::SecondFactor {
-                step: self.seal(step),
-                codes: factors.iter().any(|device| matches!(device.factor, Factor::Totp(_))),
-                passkeys: factors.iter().any(|device| matches!(device.factor, Factor::Passkey(_))),
-            });
-        }
-        match step.owner {
-            CredentialOwner::Root => self.advance_root(step, factors.is_empty()),
-            CredentialOwner::User(id) => self.advance_user(step, id, &kept),
-        }
-    }
-
-    fn advance_user(
-        &mut self,
-        step: &Step,
-        id: rootward_names::UniqueId,
-        kept: &Kept,
-    ) -> Result<Next, Refused> {
-        if let Some(Due { expired }) = due(&self.state, kept, self.now)? {
-            return Ok(Next::NewPassword { step: self.seal(step), expired });
-        }
-        let key = RowKey::LoginProfile(step.account, id);
-        if let Some(profile) = self.txn.get::<LoginProfile>(key.clone())
-            && is_used_before(profile.used, self.now)
-        {
-            self.txn.put(key, LoginProfile { used: Some(self.now), ..LoginProfile::clone(&profile) });
-        }
-        let expires = self.now.plus_seconds(SESSION_SECONDS);
-        self.begin(step, SignedIn::User(id), expires, Terms::default())
-    }
-
-    fn advance_root(&mut self, step: &Step, no_factor: bool) -> Result<Next, Refused> {
-        let key = RowKey::RootGuard(step.account);
-        let guard = self.txn.get::<RootGuard>(key.clone());
-        let guard = guard.map_or_else(RootGuard::new, |guard| RootGuard::clone(&guard));
-        // A broken seal lets access keys through. A sign-in is break-glass all the same; only a sandbox's has no seal at all.
-        let sealed = guard.seal != Seal::Never;
-        let (approvals, minutes) = (guard.approvals_required, guard.session_minutes);
-        if sealed && step.reason.is_none() {
-            return Ok(Next::Reason { step: self.seal(step), approvals, minutes });
-        }
-        // Who has asked others waits for them, also where nobody would have to be asked any more.
-        if (sealed && approvals > 0 || step.request.is_some())
-            && let Some(waiting) = self.use_request(step)?
-        {
-            return Ok(waiting);
-        }
-        // The grace period of a root user without a second factor begins with its first sign-in, and anew if it lost one.
-        let missing_since = no_factor.then(|| guard.mfa_missing_since.unwrap_or(self.now));
-        if missing_since != guard.mfa_missing_since {
-            self.txn.put(key, RootGuard { mfa_missing_since: missing_since, ..guard });
-        }
-        let grace = i64::from(self.service.setup.mfa_grace_days) * 86_400;
-        let restricted = missing_since.is_some_and(|since| since.plus_seconds(grace) <= self.now);
-        self.note_root_use(step.account);
-        let seconds = if sealed { i64::from(minutes) * 60 } else { SESSION_SECONDS };
-        let expires = self.now.plus_seconds(seconds);
-        if sealed {
-            self.announce(step, expires);
-        }
-        let reason = step.reason.clone().filter(|_| sealed);
-        self.begin(step, SignedIn::Root, expires, Terms { restricted, reason })
-    }
-
-    /// Uses the request that others have agreed to up; or says that they have not yet.
-    fn use_request(&mut self, step: &Step) -> Result<Option<Next>, Refused> {
-        let (id, secret) = step.request.ok_or(Refused::BeginAgain)?;
-        let key = RowKey::RootAccess(step.account, id);
-        let access = self.txn.get::<RootAccess>(key.clone()).ok_or(Refused::RequestExpired)?;
-        let is_its = bool::from(access.digest.ct_eq(&<[u8; 32]>::from(Sha256::digest(secret))));
-        if !is_its || access.purpose != Purpose::SignIn {
-            return Err(Refused::BeginAgain);
-        }
-        let standing = guard::standing(&self.state, &access, self.now);
-        match standing.verdict {
-            Verdict::Granted => {
-                self.txn.put(key, RootAccess { used: Some(self.now), ..RootAccess::clone(&access) });
-                Ok(None)
-            }
-            Verdict::Pending => Ok(Some(Next::Approval {
-                step: self.seal(step),
-                request: id,
-                approved: standing.approved.len(),
-                required: standing.required,
-                expires: access.expires,
-            })),
-            Verdict::Rejected => Err(Refused::Rejected),
-            Verdict::Expired => Err(Refused::RequestExpired),
-            Verdict::Used => Err(Refused::BeginAgain),
-        }
-    }
-
-    /// Takes the reason for which a sealed root user is needed, and asks those who must agree, if anybody must. Of nobody
-    /// else a reason is kept.
-    fn ask(&mut self, step: &Step, reason: &str) -> Result<Step, Refused> {
-        let guard = self.state.root_guard();
-        let is_asked = step.owner == CredentialOwner::Root && guard.seal != Seal::Never;
-        if !is_asked || lacks_factor(&self.state, step) {
-            return Ok(step.clone());
-        }
-        let step = Step { reason: Some(reason.into()), ..step.clone() };
-        if guard.approvals_required == 0 {
-            return Ok(step);
-        }
-        if guard::waiting(&self.state, self.now) >= guard::REQUESTS_MAX {
-            return Err(Refused::TooManyRequests);
-        }
-        let random = &mut self.service.draw();
-        let (id, mut secret) = (Handle::random(random), [0; 32]);
-        random.fill(&mut secret);
-        let expires = self.now.plus_seconds(REQUEST_SECONDS);
-        let parameters =
-            json!({ "requestId": id.to_string(), "reason": reason, "expires": expires.to_string() });
-        self.record(|scene, random| scene.break_glass("RootAccessRequested", &parameters, random));
-        let access = RootAccess {
-            purpose: Purpose::SignIn,
-            reason: reason.into(),
-            digest: Sha256::digest(secret).into(),
-            source_ip: self.visitor.address.to_string().into(),
-            requested: self.now,
-            expires,
-            decisions: Vec::new(),
-            used: None,
-        };
-        self.txn.put(RowKey::RootAccess(step.account, id), access);
-        Ok(Step { request: Some((id, secret)), ..step })
-    }
-
-    fn announce(&mut self, step: &Step, expires: Time) {
-        let parameters = json!({
-            "reason": step.reason,
-            "requestId": step.request.map(|(id, _)| id.to_string()),
-            "expires": expires.to_string(),
-        });
-        self.record(|scene, random| scene.break_glass("RootSessionStarted", &parameters, random));
-    }
-
-    fn begin(&mut self, step: &Step, holder: SignedIn, expires: Time, terms: Terms) -> Result<Next, Refused> {
-        let random = &mut self.service.draw();
-        // One sign-in is one session, also one that has ended since: its row stays as long as its steps could.
-        let (id, secret) = (step.session, Secret::random(random));
-        if self.txn.get::<SignInSession>(RowKey::Session(step.account, id)).is_some() {
-            return Err(Refused::BeginAgain);
-        }
-        let row = SignInSession {
-            holder,
-            kind: SessionKind::Console,
-            key: AccessKeyId::random(AccessKeyKind::Temporary, step.account, random),
-            digest: secret.digest(),
-            rotated: Rotated { at: self.now, previous: None },
-            created: self.now,
-            used: self.now,
-            expires,
-            mfa: step.factor.as_ref().map(|shown| shown.at),
-            source_ip: self.visitor.address.to_string().into(),
-            user_agent: session::agent(self.visitor).into(),
-            restricted: terms.restricted,
-            reason: terms.reason,
-            role: None,
-        };
-        self.txn.put(RowKey::Session(step.account, id), row);
-        let shown = step.factor.as_ref().and_then(|shown| self.state.mfa_device(&shown.device));
-        let partition = self.state.account().partition;
-        let serial = shown.map(|device| device.serial_number(partition, step.account));
-        let login = Login::Succeeded { mfa: serial.as_deref() };
-        self.record(|scene, random| scene.console_login(Whom::Known(step.owner), login, random));
-        let browser = self.visitor.browser.clone();
-        let browser = match name_of(&self.state, step.owner) {
-            Some(name) => browser.known_to(name),
-            None => browser,
-        };
-        Ok(Next::Welcome(Welcome {
-            account: step.account,
-            cookie: secret.cookie(step.account, id),
-            browser: browser.seal(&self.service.setup.vault, random),
-            expires,
-        }))
-    }
-
-    fn wrong_factor(&mut self, owner: CredentialOwner) -> Refused {
-        let login = Login::Failed { has_mfa: true };
-        self.record(|scene, random| scene.console_login(Whom::Known(owner), login, random));
-        Refused::WrongFactor
-    }
-
-    /// The password of who signs in, guarded.
-    fn kept(&mut self, owner: CredentialOwner) -> Option<Kept> {
-        let account = self.state.account().id;
-        match owner {
-            CredentialOwner::Root => of_root(&*self.txn.account(account)?),
-            CredentialOwner::User(id) => {
-                self.state.by_id::<User>(id)?;
-                self.txn
-                    .get::<LoginProfile>(RowKey::LoginProfile(account, id))
-                    .map(|profile| of_user(&profile))
-            }
-        }
-    }
-
-    /// Keeps a password under today's parameters, unless it was changed meanwhile.
-    fn rehash(&mut self, owner: CredentialOwner, old: &PasswordHash, new: &PasswordHash) {
-        let account = self.state.account().id;
-        let is_same = |hash: &PasswordHash| hash.expose() == old.expose();
-        match owner {
-            CredentialOwner::Root => {
-                let Some(row) = self.txn.account(account) else { return };
-                if row.root.password.as_ref().is_some_and(is_same) {
-                    let mut row = Account::clone(&row);
-                    row.root.password = Some(new.clone());
-                    self.txn.put(RowKey::Account(account), row);
-                }
-            }
-            CredentialOwner::User(id) => {
-                let key = RowKey::LoginProfile(account, id);
-                let Some(row) = self.txn.get::<LoginProfile>(key.clone()) else { return };
-                if is_same(&row.password) {
-                    self.txn.put(key, LoginProfile { password: new.clone(), ..LoginProfile::clone(&row) });
-                }
-            }
-        }
-    }
-
-    fn note_root_use(&mut self, account: AccountId) {
-        let Some(row) = self.txn.account(account) else { return };
-        if is_used_before(row.root.password_used, self.now) {
-            let mut row = Account::clone(&row);
-            row.root.password_used = Some(self.now);
-            self.txn.put(RowKey::Account(account), row);
-        }
-    }
-
-    /// What `CheckMfa` calls the second factors of somebody; none if they have none.
-    fn kind_of_factors(&self, owner: CredentialOwner) -> Option<&'static str> {
-        let mut factors = self.state.mfa_devices_of(owner);
-        let first: &MfaDevice = factors.next()?;
-        Some(match (&first.factor, factors.next()) {
-            (_, Some(_)) => "Multiple MFA Devices",
-            (Factor::Passkey(_), None) => "U2F MFA",
-            (Factor::Totp(_), None) => "Virtual MFA",
-        })
-    }
-
-    fn record(&mut self, entry: impl FnOnce(&Scene<'_>, &mut dyn Random) -> Entry) {
-        let scene = Scene { visitor: self.visitor, state: &self.state, now: self.now };
-        let entry = entry(&scene, &mut self.service.draw());
-        self.entries.push(entry);
-    }
-
-    fn seal(&self, step: &Step) -> String {
-        step.seal(&self.service.setup.vault, &mut self.service.draw())
-    }
-}
-
-/// Whether a last use is so old that a new one is worth a write.
-fn is_used_before(used: Option<Time>, now: Time) -> bool {
-    used.is_none_or(|used| now.seconds() - used.seconds() >= USED_SECONDS || now < used)
 }
