@@ -4,10 +4,11 @@ What is compared is measured in turns (one, the other, the one again), and media
 from outside hits both. A server that put work off (records on their way to the log) is waited for before its rival's turn.
 """
 
+import re
 import time
 from statistics import median
 
-from .programs import Bench, Missing, Receiver, Server
+from .programs import ADMINISTRATOR, Bench, Missing, Receiver, Server, Visitor
 from .report import Row, at_least, at_most, middle, number, stated
 
 TRUST = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"%s"},"Action":"sts:AssumeRole"}}'
@@ -242,7 +243,93 @@ def alerts(bench: Bench) -> list[Row]:
     ]
 
 
+def signin(bench: Bench) -> list[Row]:
+    """Signing in to the console, form to redirect: one Argon2id, the rest is ours, a durable commit among it."""
+    data = bench.data("signin")
+    hashes, ours = [], []
+    with bench.node(data) as server:
+        people = with_passwords(bench, server, 5)
+        for _ in range(7):
+            hashes.append(bench.hash_cost())
+            ours.append(median(Visitor(server).sign_in(data.account, name, PASSWORD) for name in people for _ in range(3)))
+    besides = median(total - alone for total, alone in zip(ours, hashes))
+    return [
+        at_most("signin", "a sign-in without its hash", 5, "ms", besides, hashes_ms=hashes, sign_ins_ms=ours),
+        stated("signin", "a sign-in / one Argon2id alone", f"{number(median(ours))} / {number(median(hashes))} ms"),
+    ]
+
+
+def console(bench: Bench) -> list[Row]:
+    """The console's home page in an account with 5,000 users, for an administrator, and what a browser gets for it."""
+    data = bench.data("console")
+    with bench.node(data) as server:
+        bench.create_users(server, 5_000, 64)
+        visitor = Visitor(server)
+        [name] = with_passwords(bench, server, 1)
+        bench.show(server, "iam:AttachUserPolicy", UserName=name, PolicyArn=ADMINISTRATOR)
+        visitor.sign_in(data.account, name, PASSWORD)
+        waits, page = [], b""
+        for _ in range(51):
+            begun = time.perf_counter()
+            status, page = visitor.get("/console")
+            waits.append((time.perf_counter() - begun) * 1000)
+            if status != 200:
+                raise Missing(f"the console's home answered {status}")
+        parts = set(re.findall(r'(?:src|href)="(/console/assets/[^"]+)"', page.decode()))
+        if not parts:
+            raise Missing("the console's home has neither styles nor scripts")
+        whole = len(page) + sum(len(visitor.get(part)[1]) for part in parts)
+    return [
+        at_most("console", "home with 5,000 users, median of 51", 50, "ms", median(waits), all_ms=waits),
+        at_most("console", "home with all its parts", 150, "KiB", whole / 1024, parts=sorted(parts)),
+    ]
+
+
+def attempts(bench: Bench) -> list[Row]:
+    """Signed calls while somebody guesses one user's password 1,000 times a second from 64 addresses, against calls in peace."""
+    data = bench.data("attempts")
+    call, options = "sts:GetCallerIdentity", ["--connections", "16", "--seconds", "3", *WARM]
+    peace, besieged, guesses = [], [], []
+    with bench.node(data) as server:
+        [name] = with_passwords(bench, server, 1)
+        visitor, known = Visitor(server), Visitor(server)
+        known.sign_in(data.account, name, PASSWORD)
+        fields = visitor.form("/console/sign-in") | {"account": data.account, "name": name, "password": "not the password"}
+        request = visitor.raw_post("/console/sign-in", **fields)
+        for _ in range(5):
+            peace.append(bench.load(server, call, *options))
+            server.settle()
+            attempts = bench.attempts(server, request, ATTEMPTS, 5)
+            time.sleep(0.5)
+            besieged.append(bench.load(server, call, *options))
+            guesses.append(bench.ended(attempts))
+            server.settle()
+        attempts = bench.attempts(server, request, ATTEMPTS, 3)
+        time.sleep(1)
+        owner = median(known.sign_in(data.account, name, PASSWORD) for _ in range(9))
+        bench.ended(attempts)
+    share = 100 * middle(besieged, "per_second") / middle(peace, "per_second")
+    return [
+        at_least("attempts", "guesses a second while it was measured", 0.99 * ATTEMPTS, "/s", middle(guesses, "per_second"), all=guesses),
+        at_least("attempts", "signed calls beside them, share of those in peace", 90, "%", share, peace=peace, besieged=besieged),
+        stated("attempts", "p99 of a signed call, in peace / beside them",
+               f"{number(middle(peace, 'p99_us'))} / {number(middle(besieged, 'p99_us'))} µs"),
+        stated("attempts", "the owner's sign-in beside them, from a browser that has signed in before", f"{number(owner)} ms"),
+    ]
+
+
+def with_passwords(bench: Bench, server: Server, count: int) -> list[str]:
+    """Users who may sign in."""
+    names = [f"person-{n}" for n in range(count)]
+    for name in names:
+        bench.show(server, "iam:CreateUser", UserName=name)
+        bench.show(server, "iam:CreateLoginProfile", UserName=name, Password=PASSWORD)
+    return names
+
+
 ALERTS = 250
+ATTEMPTS = 1_000
+PASSWORD = "brisk-Heron+52-harbours"
 POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s"}}'
 FEW, MANY = 100, 100_000
 FIGURES = {
@@ -253,4 +340,7 @@ FIGURES = {
     "durable": durable,
     "scale": scale,
     "alerts": alerts,
+    "signin": signin,
+    "console": console,
+    "attempts": attempts,
 }

@@ -3,6 +3,7 @@
 Every server listens on a free loopback port and is stopped with SIGTERM, as an operator would.
 """
 
+import http.client
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.parse
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -133,6 +135,60 @@ class Receiver:
         return waits
 
 
+class Visitor:
+    """A browser at the console, as far as cookies and forms go."""
+
+    def __init__(self, server: Server):
+        self._server, self._cookies = server, {}
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        return self._exchange("GET", path)
+
+    def post(self, path: str, **fields: str) -> tuple[int, bytes]:
+        return self._exchange("POST", path, urllib.parse.urlencode(fields))
+
+    def form(self, path: str) -> dict:
+        """The fields that the page has filled in already."""
+        _, page = self.get(path)
+        return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.decode()))
+
+    def sign_in(self, account: str, name: str, password: str) -> float:
+        """Signs in through the door of IAM users; how many milliseconds the form took."""
+        fields = self.form("/console/sign-in") | {"account": account, "name": name, "password": password}
+        begun = time.perf_counter()
+        status, _ = self.post("/console/sign-in", **fields)
+        took = (time.perf_counter() - begun) * 1000
+        if status != 303:
+            raise Missing(f"{name} could not sign in: {status}")
+        return took
+
+    def raw_post(self, path: str, **fields: str) -> bytes:
+        """The bytes of a form as this browser would send it."""
+        body = urllib.parse.urlencode(fields)
+        head = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{self._server.port}", *self._headers(body)]
+        return "\r\n".join([*head, "", body]).encode()
+
+    def _headers(self, body: str | None) -> list[str]:
+        headers = ["User-Agent: bench", "Accept-Encoding: gzip, br"]
+        if self._cookies:
+            headers.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in self._cookies.items()))
+        if body is not None:
+            headers += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+        return headers
+
+    def _exchange(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=60)
+        headers = dict(header.split(": ", 1) for header in self._headers(body))
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        for header in answer.headers.get_all("Set-Cookie") or []:
+            name, _, value = header.partition(";")[0].partition("=")
+            self._cookies[name] = value
+        content = answer.read()
+        connection.close()
+        return answer.status, content
+
+
 @dataclass
 class Bench:
     """Where the programs are, and a folder on the disk that is measured; it is removed at the end."""
@@ -222,6 +278,27 @@ class Bench:
     def show(self, server: Server, call: str, **parameters: str) -> bytes:
         """Makes one call and returns the whole answer."""
         return self._load(server, call, parameters, ["--show"])
+
+    def attempts(self, server: Server, request: bytes, per_second: int, seconds: float) -> subprocess.Popen:
+        """Begins to send this request at a steady rate, from 64 addresses; `ended` has the report."""
+        recorded = self.folder / "attempt.http"
+        recorded.write_bytes(request)
+        command = [str(self.bench / "load"), "--to", f"127.0.0.1:{server.port}", "--request", str(recorded), "--spread"]
+        command += ["--per-second", str(per_second), "--seconds", str(seconds), "--connections", "64", "--expect", "403,429,503"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def ended(self, attempts: subprocess.Popen) -> dict:
+        out, err = attempts.communicate()
+        if attempts.returncode:
+            raise Missing(f"the attempts failed: {err.decode().strip()}")
+        return json.loads(out)
+
+    def hash_cost(self) -> float:
+        """Milliseconds of one password hash alone, median."""
+        done = subprocess.run([str(self.rootward / "examples" / "hash_cost"), "21"], capture_output=True, text=True)
+        if done.returncode:
+            raise Missing(f"hash_cost failed: {done.stderr.strip()}")
+        return float(done.stdout)
 
     def load(self, server: Server, call: str, *options: str, **parameters: str) -> dict:
         """Sends many calls; the report says how many a second, how long they took, what they cost."""

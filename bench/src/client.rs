@@ -2,16 +2,17 @@
 //!
 //! Knows just enough HTTP/1.1 to be cheap: the answer needs a `Content-Length`, its head fits 16 KiB and 64 fields.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::Failure;
 
 /// A connection that is opened when needed, and again after the server closed it.
 pub struct Connection {
     server: SocketAddr,
+    source: Option<IpAddr>,
     stream: Option<TcpStream>,
     buffer: Vec<u8>,
 }
@@ -23,8 +24,9 @@ pub struct Answer<'a> {
 }
 
 impl Connection {
-    pub fn new(server: SocketAddr) -> Self {
-        Self { server, stream: None, buffer: Vec::with_capacity(64 * 1024) }
+    /// A connection to `server`, from the address `source` if there is one.
+    pub fn new(server: SocketAddr, source: Option<IpAddr>) -> Self {
+        Self { server, source, stream: None, buffer: Vec::with_capacity(64 * 1024) }
     }
 
     /// Sends one request and reads its answer.
@@ -34,7 +36,7 @@ impl Connection {
     pub async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>, Failure> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            None => connect(self.server).await?,
+            None => connect(self.server, self.source).await?,
         };
         stream.write_all(request).await?;
         self.buffer.clear();
@@ -62,9 +64,13 @@ impl Connection {
     }
 }
 
-async fn connect(server: SocketAddr) -> Result<TcpStream, Failure> {
-    let stream =
-        TcpStream::connect(server).await.map_err(|error| format!("cannot connect to {server}: {error}"))?;
+async fn connect(server: SocketAddr, source: Option<IpAddr>) -> Result<TcpStream, Failure> {
+    let socket = if server.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    let stream = socket.connect(server).await;
+    let stream = stream.map_err(|error| format!("cannot connect to {server}: {error}"))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }

@@ -58,6 +58,11 @@ impl Plan {
         Ok(Self { requests, repeated: true })
     }
 
+    /// This request, again and again.
+    pub fn recorded(request: Vec<u8>) -> Self {
+        Self { requests: vec![request], repeated: true }
+    }
+
     /// The request that is sent as number `turn`, or `None` at the end.
     pub fn request(&self, turn: usize) -> Option<&[u8]> {
         let at = if self.repeated { turn % self.requests.len() } else { turn };

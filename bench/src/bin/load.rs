@@ -1,12 +1,13 @@
 //! The load: signs calls ahead of time, sends them over kept-open connections, and prints what came back as one JSON line.
+//! Instead of calls it sends a recorded request, again and again: a form of the console, for example.
 //!
 //! One thread, so that on a small machine the server has the rest. A run ends when its time is up or its numbers are used
-//! up. An answer with another status than the expected one is an error; errors end the run with exit code 1 and the first
+//! up. An answer with a status that was not expected is an error; errors end the run with exit code 1 and the first
 //! of them on standard error. Only loopback addresses are taken: this is no tool to turn on others.
 
 use std::cell::{Cell, RefCell};
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,11 +29,14 @@ struct Arguments {
     #[arg(long)]
     to: SocketAddr,
     /// JSON with AccessKeyId and SecretAccessKey.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "request")]
+    key: Option<PathBuf>,
     /// `iam:GetUser`, `sts:GetCallerIdentity`, …
-    #[arg(long, value_name = "SERVICE:OPERATION")]
-    call: String,
+    #[arg(long, value_name = "SERVICE:OPERATION", required_unless_present = "request")]
+    call: Option<String>,
+    /// The bytes of the request to send instead of a call.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "call", "once"])]
+    request: Option<PathBuf>,
     /// A parameter; `{n}` in the value is replaced by a number.
     #[arg(long = "with", value_name = "NAME=VALUE")]
     parameters: Vec<String>,
@@ -53,9 +57,15 @@ struct Arguments {
     /// Send for so many seconds before counting.
     #[arg(long, default_value_t = 0.0)]
     warm_up: f64,
-    /// The status that every answer must have.
-    #[arg(long, default_value_t = 200)]
-    expect: u16,
+    /// Send so many a second, evenly, however long answers take; as fast as answers come, if it is not given.
+    #[arg(long, value_name = "RATE")]
+    per_second: Option<f64>,
+    /// Connect from an address of its own (127.1.0.1, 127.1.0.2, …) with every connection, as if from many machines.
+    #[arg(long)]
+    spread: bool,
+    /// The statuses that answers may have.
+    #[arg(long, default_value = "200", value_delimiter = ',')]
+    expect: Vec<u16>,
     /// The server's process, to count its processor time.
     #[arg(long, value_name = "PID")]
     process: Option<u32>,
@@ -87,7 +97,13 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
-    let (service, action) = arguments.call.split_once(':').ok_or("a call is SERVICE:OPERATION")?;
+    if let Some(file) = &arguments.request {
+        return Ok(Plan::recorded(std::fs::read(file)?));
+    }
+    let (Some(call), Some(key)) = (&arguments.call, &arguments.key) else {
+        return Err("there is neither a call nor a request".into());
+    };
+    let (service, action) = call.split_once(':').ok_or("a call is SERVICE:OPERATION")?;
     let version = match service {
         "iam" => "2010-05-08",
         "sts" => "2011-06-15",
@@ -99,7 +115,7 @@ fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
     });
     let call =
         Call { action: action.to_owned(), version, parameters: parameters.collect::<Result<_, Failure>>()? };
-    let key: AccessKey = serde_json::from_slice(&std::fs::read(&arguments.key)?)?;
+    let key: AccessKey = serde_json::from_slice(&std::fs::read(key)?)?;
     let signer = Signer::new(&key, service, "us-east-1", &arguments.to.to_string(), now()?)?;
     if arguments.once {
         Plan::once(&call, &signer, arguments.numbers.clone())
@@ -114,18 +130,21 @@ fn now() -> Result<u64, Failure> {
 }
 
 async fn show(arguments: &Arguments, plan: &Plan) -> Result<ExitCode, Failure> {
-    let mut connection = Connection::new(arguments.to);
+    let mut connection = Connection::new(arguments.to, None);
     let request = plan.request(0).ok_or("there is nothing to send")?;
     let answer = connection.exchange(request).await?;
     std::io::stdout().write_all(answer.bytes)?;
-    Ok(if answer.status == arguments.expect { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if arguments.expect.contains(&answer.status) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What the connections of one run share.
 struct Run {
     plan: Plan,
     turn: Cell<usize>,
-    expect: u16,
+    expect: Vec<u16>,
+    /// When a request is due that is sent as number `turn`, and not before.
+    begin: tokio::time::Instant,
+    every: Option<Duration>,
     count_from: Instant,
     until: Instant,
     /// When counting began and what the server had used by then.
@@ -139,15 +158,19 @@ async fn measure(arguments: &Arguments, plan: Plan) -> Result<ExitCode, Failure>
     let run = Rc::new(Run {
         plan,
         turn: Cell::new(0),
-        expect: arguments.expect,
+        expect: arguments.expect.clone(),
+        begin: tokio::time::Instant::now(),
+        every: arguments.per_second.map(|rate| Duration::try_from_secs_f64(1.0 / rate)).transpose()?,
         count_from,
         until: count_from + Duration::try_from_secs_f64(arguments.seconds)?,
         began: Cell::new(None),
         process: arguments.process,
         tally: RefCell::default(),
     });
-    let connections: Vec<_> = (0..arguments.connections.max(1))
-        .map(|_| tokio::task::spawn_local(Rc::clone(&run).drive(Connection::new(arguments.to))))
+    let count = u16::try_from(arguments.connections.max(1))?;
+    let connections: Vec<_> = (0..count)
+        .map(|number| Connection::new(arguments.to, arguments.spread.then(|| source(number))))
+        .map(|connection| tokio::task::spawn_local(Rc::clone(&run).drive(connection)))
         .collect();
     let last = tokio::time::Instant::from_std(run.until + GRACE);
     for connection in connections {
@@ -162,13 +185,17 @@ async fn measure(arguments: &Arguments, plan: Plan) -> Result<ExitCode, Failure>
 impl Run {
     async fn drive(self: Rc<Self>, mut connection: Connection) {
         while Instant::now() < self.until {
-            let Some(request) = self.plan.request(self.turn.replace(self.turn.get() + 1)) else { return };
+            let turn = self.turn.replace(self.turn.get() + 1);
+            let Some(request) = self.plan.request(turn) else { return };
+            if let Some(every) = self.every {
+                tokio::time::sleep_until(self.begin + every.mul_f64(turn as f64)).await;
+            }
             let begun = Instant::now();
             let outcome = connection.exchange(request).await;
             let wait = begun.elapsed();
             let mut tally = self.tally.borrow_mut();
             match outcome {
-                Ok(answer) if answer.status == self.expect => {
+                Ok(answer) if self.expect.contains(&answer.status) => {
                     if self.counts(begun) {
                         tally.answer(wait);
                     }
@@ -209,6 +236,12 @@ impl Run {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The address that connection number `number` comes from.
+fn source(number: u16) -> IpAddr {
+    let [high, low] = number.saturating_add(1).to_be_bytes();
+    Ipv4Addr::new(127, 1, high, low).into()
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {
