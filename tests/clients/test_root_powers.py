@@ -4,8 +4,27 @@ import json
 
 import pytest
 
+from receivers import Hook, target
 from rootward_testkit import Like, Principal, allow, body, denial, fresh, refused
 
+# What the root user alone can do: with its key, with a second factor too, and only signed in.
+BY_ROOT = {
+    "get_iam_billing_access": {},
+    "put_iam_billing_access": {"Enabled": True},
+    "put_support_plan": {"Plan": "DEVELOPER"},
+    "seal_root": {},
+    "close_account": {},
+}
+BY_ROOT_WITH_FACTOR = {
+    "put_root_access_settings": {"SessionMinutes": 30, "ApprovalsRequired": 0, "ApproverUserNames": []},
+    "unseal_root": {"Reason": "drill", "Minutes": 5},
+}
+BY_ROOT_SIGNED_IN = {
+    "change_root_password": {"OldPassword": "x", "NewPassword": "y"},
+    "start_root_email_update": {"Email": "new@example.com"},
+    "accept_root_email_update": {"Email": "new@example.com", "Otp": "123456"},
+}
+ROOTS_OWN = BY_ROOT | BY_ROOT_WITH_FACTOR | BY_ROOT_SIGNED_IN
 PREFERENCES = {"InvoiceByEmail": True, "InvoiceEmail": "bills@example.com", "FreeTierAlerts": False, "Currency": "EUR"}
 
 
@@ -61,15 +80,41 @@ def test_root_user_chooses_the_support_plan_and_others_may_look(server, own):
     assert viewer.rootward.get_support_plan()["Plan"] == "ENTERPRISE"
 
 
+@pytest.mark.parametrize("call", ROOTS_OWN)
+def test_administrator_is_refused_what_is_the_root_users_and_told_why(server, own, call):
+    reason = Like(f"User: {own.arn} is not authorized to perform: .*: this needs the root user of account {own.account}.*")
+    with refused("AccessDeniedException", reason) as caught:
+        getattr(own.rootward, call)(**ROOTS_OWN[call])
+    record = server.record(caught.value.response)
+    assert (record["errorCode"], record["userIdentity"]["arn"]) == ("AccessDeniedException", own.arn)
+
+
+def test_what_the_root_user_does_is_on_record_and_told_at_once(server, own):
+    root = own.root()
+    with Hook() as hook, target(server, hook.url, "--account", own.account):
+        for call, arguments in BY_ROOT.items():
+            answer = getattr(root.rootward, call)(**arguments)
+            record = server.record(answer)
+            assert (record["userIdentity"]["type"], record.get("errorCode")) == ("Root", None), call
+            told = hook.wait(record["eventName"])
+            assert (told["id"], told["data"]["byRoot"]) == (record["eventID"], True)
+            assert told["data"]["severity"] in ("warning", "critical") and told["data"]["advice"]
+            # What is sealed takes no keys.
+            own.unseal()
+
+
+def test_key_alone_changes_nothing_about_the_seal(own):
+    root = own.root()
+    for call, arguments in BY_ROOT_WITH_FACTOR.items():
+        with refused("AccessDeniedException", Like("This needs a session in which a second factor was shown.*")):
+            getattr(root.rootward, call)(**arguments)
+
+
 def test_key_of_the_root_user_changes_neither_its_password_nor_its_address(own):
     root = own.root()
-    for call, arguments in (
-        (root.rootward.change_root_password, {"OldPassword": "x", "NewPassword": "y"}),
-        (root.rootward.start_root_email_update, {"Email": "new@example.com"}),
-        (root.rootward.accept_root_email_update, {"Email": "new@example.com", "Otp": "123456"}),
-    ):
+    for call, arguments in BY_ROOT_SIGNED_IN.items():
         with refused("AccessDeniedException", Like(f".*: this needs the root user of account {own.account}, signed in")):
-            call(**arguments)
+            getattr(root.rootward, call)(**arguments)
 
 
 def listed(server, account):
