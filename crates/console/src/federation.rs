@@ -71,7 +71,9 @@ pub(crate) async fn endpoint(visit: Visit, RawQuery(query): RawQuery, body: Byte
     let sent = if body.is_empty() { query.as_bytes() } else { &body };
     let parameters: Parameters = match serde_urlencoded::from_bytes(sent) {
         Ok(parameters) => parameters,
-        Err(error) => return plain(StatusCode::BAD_REQUEST, &format!("the parameters cannot be read: {error}")),
+        Err(error) => {
+            return plain(StatusCode::BAD_REQUEST, &format!("the parameters cannot be read: {error}"));
+        }
     };
     match parameters.action.as_deref() {
         Some("getSigninToken") => signin_token(visit, parameters).await,
@@ -138,7 +140,8 @@ struct Page<'a> {
 impl Login {
     fn read(&self, url: &str) -> Result<Arrival<'_>, &'static str> {
         let token = self.token.as_deref().filter(|token| !token.is_empty());
-        let token = token.ok_or("This sign-in link has no `SigninToken`: get one with `Action=getSigninToken`.")?;
+        let token =
+            token.ok_or("This sign-in link has no `SigninToken`: get one with `Action=getSigninToken`.")?;
         let issuer = self.issuer.as_deref().filter(|issuer| !issuer.is_empty());
         if !issuer.is_none_or(is_web_address) {
             return Err("The `Issuer` of this sign-in link is not the address of a web page.");
@@ -256,16 +259,20 @@ fn is_aws_console(destination: &str) -> bool {
     let Ok(uri) = destination.split('#').next().unwrap_or_default().parse::<Uri>() else { return false };
     let Some(authority) = uri.authority().filter(|_| uri.scheme_str() == Some("https")) else { return false };
     let host = authority.host().to_ascii_lowercase();
-    let is_theirs =
-        |known: &&str| host.strip_suffix(*known).is_some_and(|region| region.is_empty() || region.ends_with('.'));
-    authority.port().is_none() && !authority.as_str().contains('@') && AWS_CONSOLES.iter().any(|known| is_theirs(&known))
+    let is_theirs = |known: &&str| {
+        host.strip_suffix(*known).is_some_and(|region| region.is_empty() || region.ends_with('.'))
+    };
+    authority.port().is_none()
+        && !authority.as_str().contains('@')
+        && AWS_CONSOLES.iter().any(|known| is_theirs(&known))
 }
 
 /// Whether this is the address of a web page. No page of ours leads there: it is for the record.
 fn is_web_address(text: &str) -> bool {
     let uri = text.split('#').next().unwrap_or_default().parse::<Uri>();
     text.len() <= ISSUER_BYTES_MAX
-        && uri.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some())
+        && uri
+            .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some())
 }
 
 const fn status(error: &NotFederated) -> StatusCode {

@@ -73,7 +73,8 @@ impl Remembered {
     pub(crate) fn read(cookie: Option<&str>) -> Vec<Self> {
         let cookie = cookie.filter(|cookie| cookie.len() <= COOKIE_BYTES_MAX);
         let json = cookie.and_then(|cookie| BASE64_URL_SAFE_NO_PAD.decode(cookie).ok());
-        let mut roles: Vec<Self> = json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        let mut roles: Vec<Self> =
+            json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
         roles.truncate(REMEMBERED_MAX);
         roles
     }
@@ -185,9 +186,9 @@ impl<'a> Page<'a> {
                 "The root user cannot switch to a role, nor assume one. Sign in as an IAM user that may: roles are for everyday \
                  work, and the root user is not.",
             ),
-            Identity::FederatedUser(_) => {
-                Some("Federated users of GetFederationToken cannot assume roles, and so cannot switch to one.")
-            }
+            Identity::FederatedUser(_) => Some(
+                "Federated users of GetFederationToken cannot assume roles, and so cannot switch to one.",
+            ),
             Identity::RoleSession(_) | Identity::User(_) => None,
         };
         Self {
@@ -229,9 +230,8 @@ async fn carry_out(signed_in: &SignedIn, form: &Wanted) -> Result<Vec<Remembered
     let wanted = Switched { role_arn, session_name: session_name(&live.signed_in) };
     let refused = |error: &Error| (status(error), told(error));
     let token = assume(visit, &live.signed_in, &wanted).await.map_err(|error| refused(&error))?;
-    let role = take(visit, live, move |visit, live| {
-        visit.house.signin.switch(&visit.visitor(), live, &token, HOME)
-    });
+    let role =
+        take(visit, live, move |visit, live| visit.house.signin.switch(&visit.visitor(), live, &token, HOME));
     let role = role.await.map_err(|refused| (StatusCode::CONFLICT, sentence(refused)))?.role;
     let account = role.map(|role| role.account.to_string()).unwrap_or_default();
     let name = form.role.trim().trim_start_matches('/').to_owned();
@@ -247,7 +247,8 @@ pub(crate) struct Nothing {}
 /// Back to who has signed in.
 pub(crate) async fn exit(Posted(signed_in, Nothing {}): Posted<Nothing>) -> Response {
     let SignedIn { visit, live, .. } = &signed_in;
-    let left = take(visit, live, |visit, live| visit.house.signin.exit_role(&visit.visitor(), live, HOME)).await;
+    let left =
+        take(visit, live, |visit, live| visit.house.signin.exit_role(&visit.visitor(), live, HOME)).await;
     match left {
         Ok(_) => signed_in.answer(Redirect::to(HOME)),
         Err(refused) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, &sentence(refused)).into_response(),
@@ -270,7 +271,8 @@ pub(crate) async fn renewed(visit: Visit, live: Live) -> Result<(Visit, Live), R
             return Ok((visit, live));
         }
     }
-    let left = take(&visit, &live, |visit, live| visit.house.signin.exit_role(&visit.visitor(), live, HOME)).await;
+    let left =
+        take(&visit, &live, |visit, live| visit.house.signin.exit_role(&visit.visitor(), live, HOME)).await;
     Err(match left {
         Ok(_) | Err(Refused::BeginAgain) => Redirect::to("/console/switch-role?ended=1").into_response(),
         Err(refused) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, &sentence(refused)).into_response(),
@@ -295,7 +297,8 @@ async fn assume(visit: &Visit, who: &Principal, wanted: &Switched) -> Result<Str
         minimum_session_token_size: None,
     };
     let output = visit.call_as::<sts::AssumeRole>(who, &input).await?;
-    let credentials = output.credentials.ok_or_else(|| Error::internal("a role was assumed without credentials"))?;
+    let credentials =
+        output.credentials.ok_or_else(|| Error::internal("a role was assumed without credentials"))?;
     Ok(credentials.session_token)
 }
 

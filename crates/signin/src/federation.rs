@@ -18,10 +18,10 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use rootward_auth::Principal;
 use rootward_auth::authn::{self, Unauthenticated};
 use rootward_auth::authz::{self, Check, RequestFacts};
 use rootward_auth::session::{Claims, Holder, SecretAccessKey, Session, TOKEN_BYTES_MAX};
-use rootward_auth::Principal;
 use rootward_names::{AccessKeyId, AccessKeyKind, Handle, Random, Time};
 use rootward_state::entities::{Rotated, SessionKind, SignInSession, SignedIn};
 use rootward_state::{RowKey, World};
@@ -43,7 +43,7 @@ const DURATION_SECONDS: std::ops::RangeInclusive<u32> = 900..=43_200;
 const CHAIN_SECONDS_MAX: u32 = 3_600;
 /// A session to which both of these are denied is one that can do nothing: it was revoked. Policies that deny all but some services
 /// leave one of the two out.
-const REVOKED: [&str; 2] = ["iam:GetUser", "sts:GetCallerIdentity"];
+const REVOKED: [&str; 2] = ["iam:GetUser", "sts:AssumeRole"];
 
 /// Temporary credentials as a broker shows them.
 #[derive(Clone, Copy)]
@@ -108,7 +108,9 @@ pub enum NotFederated {
     #[error("the sign-in cannot be recorded now, and so is not carried out: try again later")]
     Unavailable,
     /// The sign-in token was used.
-    #[error("this sign-in link was used already, and is good once: go back to where you got it and ask for a new one")]
+    #[error(
+        "this sign-in link was used already, and is good once: go back to where you got it and ask for a new one"
+    )]
     Used,
 }
 
@@ -249,7 +251,14 @@ impl Act<'_> {
             json!({ "credentials": { "accessKeyId": claims.key.to_string() }, "GetSigninToken": "Success" });
         self.record(|scene, random| {
             let additional = scene.login(principal.mfa().is_some());
-            scene.sign_in("GetSigninToken", Whom::Session(&principal), &response, Some(&additional), None, random)
+            scene.sign_in(
+                "GetSigninToken",
+                Whom::Session(&principal),
+                &response,
+                Some(&additional),
+                None,
+                random,
+            )
         });
         let token = SigninToken { claims, session: Handle::random(random), made: self.now, seconds };
         Ok(token.seal(&service.setup.vault, random))
@@ -356,5 +365,249 @@ fn seconds(claims: &Claims, duration: Option<&str>) -> Result<Option<u32>, NotFe
                 Ok(Some(seconds))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_auth::Identity;
+    use rootward_names::UniqueId;
+    use rootward_state::entities::{Document, Role, Seal};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::Live;
+    use crate::testing::{Bench, account, id_of};
+
+    fn role(bench: &Bench) -> Holder {
+        Holder::Role { id: bench.put_role("deploy", None), session_name: "jane".into() }
+    }
+
+    fn guest(by: Option<UniqueId>) -> Holder {
+        Holder::FederatedUser { by, name: "guest".into() }
+    }
+
+    fn ask(
+        bench: &Bench,
+        (claims, token): &(Claims, String),
+        duration: Option<&str>,
+    ) -> Result<String, NotFederated> {
+        let key = claims.key.to_string();
+        let shown = Shown { key: &key, secret: claims.secret.expose(), token };
+        bench.service.signin_token(&bench.visitor(), &shown, duration)
+    }
+
+    fn enter(bench: &Bench, token: &str) -> Result<Welcome, NotFederated> {
+        bench.service.enter(&bench.visitor(), token, None)
+    }
+
+    fn live(bench: &Bench, welcome: &Welcome) -> Option<Live> {
+        bench.service.session(&bench.visitor(), &welcome.cookie)
+    }
+
+    fn ended(record: &Value) -> &Value {
+        &record["responseElements"]["ConsoleLogin"]
+    }
+
+    const REVOKING: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*",
+        "Condition": {"DateLessThan": {"aws:TokenIssueTime": "2023-11-14T22:14:00Z"}}}}"#;
+
+    #[test]
+    fn session_acts_as_the_credentials_do_and_ends_with_them() {
+        let bench = Bench::new();
+        let policy = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}"#;
+        let credentials = bench.credentials(role(&bench), |claims| {
+            claims.policy = Some(Document::new(policy));
+            claims.mfa = Some(bench.now());
+        });
+        let token = ask(&bench, &credentials, None).unwrap();
+        let welcome = enter(&bench, &token).unwrap();
+        assert_eq!(welcome.expires, credentials.0.expires);
+        let found = live(&bench, &welcome).unwrap();
+        let acting = found.acting();
+        assert_eq!(acting.arn(), "arn:aws:sts::111122223333:assumed-role/deploy/jane");
+        assert_eq!((acting.issued(), acting.mfa()), (Some(credentials.0.issued), credentials.0.mfa));
+        assert_ne!(acting.access_key_id(), credentials.0.key.to_string());
+        assert_eq!(acting.access_key_id(), found.row.key.to_string());
+        let Identity::RoleSession(session) = &acting.identity else { panic!("{acting:?}") };
+        assert_eq!(session.tags, [("team".into(), "blue".into())]);
+        assert_eq!(session.source_identity.as_deref(), Some("jane"));
+        assert_eq!(session.policies.inline.as_ref().map(Document::text), Some(policy));
+        bench.pass_seconds(3_599);
+        assert!(live(&bench, &welcome).is_some());
+        bench.pass_seconds(1);
+        assert!(live(&bench, &welcome).is_none());
+    }
+
+    #[test]
+    fn session_lasts_as_long_as_asked_within_the_bounds() {
+        let bench = Bench::new();
+        let credentials = bench.credentials(role(&bench), |_| ());
+        for bad in ["899", "43201", "", "x", "-900", "900.5"] {
+            assert_eq!(ask(&bench, &credentials, Some(bad)), Err(NotFederated::Duration), "{bad}");
+        }
+        let token = ask(&bench, &credentials, Some("43200")).unwrap();
+        bench.pass_seconds(60);
+        let welcome = enter(&bench, &token).unwrap();
+        assert_eq!(welcome.expires, bench.now().plus_seconds(43_200));
+        // The credentials end after an hour, and the session goes on without them.
+        bench.pass_seconds(43_199);
+        assert!(live(&bench, &welcome).is_some());
+        bench.pass_seconds(1);
+        assert!(live(&bench, &welcome).is_none());
+        let chained = bench.credentials(role(&bench), |claims| claims.chained = true);
+        assert_eq!(ask(&bench, &chained, Some("3601")), Err(NotFederated::ChainTooLong));
+        assert!(ask(&bench, &chained, Some("3600")).is_ok() && ask(&bench, &chained, None).is_ok());
+        let of_guest = bench.credentials(guest(Some(id_of("ann"))), |_| ());
+        assert_eq!(ask(&bench, &of_guest, Some("900")), Err(NotFederated::DurationOfFederatedUser));
+        let welcome = enter(&bench, &ask(&bench, &of_guest, None).unwrap()).unwrap();
+        assert_eq!(
+            live(&bench, &welcome).unwrap().acting().arn(),
+            "arn:aws:sts::111122223333:federated-user/guest"
+        );
+    }
+
+    #[test]
+    fn credentials_that_do_not_belong_together_are_refused_alike() {
+        let bench = Bench::new();
+        let (one, other) = (bench.credentials(role(&bench), |_| ()), bench.credentials(role(&bench), |_| ()));
+        let ask = |key: &str, secret: &str, token: &str| {
+            bench.service.signin_token(&bench.visitor(), &Shown { key, secret, token }, None).map(drop)
+        };
+        let (key, secret) = (one.0.key.to_string(), one.0.secret.expose());
+        assert_eq!(ask(&key, secret, &one.1), Ok(()));
+        for (key, secret, token) in [
+            (&*key, secret, &*other.1),
+            (&*key, other.0.secret.expose(), &*one.1),
+            (&*other.0.key.to_string(), secret, &*one.1),
+            (&*key, "", &*one.1),
+            (&*key, secret, ""),
+            ("nonsense", secret, &*one.1),
+        ] {
+            assert_eq!(ask(key, secret, token), Err(NotFederated::Credentials), "{key} {token}");
+        }
+        assert_eq!(ask("AKIAIOSFODNN7EXAMPLE", secret, &one.1), Err(NotFederated::NotOfSession));
+        bench.pass_seconds(3_600);
+        assert_eq!(ask(&key, secret, &one.1), Err(NotFederated::Expired));
+        // That they have expired is told to who has proved them only.
+        assert_eq!(ask(&key, "", &one.1), Err(NotFederated::Credentials));
+    }
+
+    #[test]
+    fn users_and_root_users_do_not_come_in_this_way() {
+        let bench = Bench::new();
+        let of = |holder| bench.credentials(holder, |_| ());
+        assert_eq!(ask(&bench, &of(Holder::User(id_of("ann"))), None), Err(NotFederated::NotOfSession));
+        // A sealed root user is kept out before, and whoever it vouches for.
+        for holder in [Holder::Root, guest(None)] {
+            assert!(
+                matches!(ask(&bench, &of(holder), None), Err(NotFederated::KeptOut(why)) if why.contains("sealed"))
+            );
+        }
+        bench.guard(|guard| guard.seal = Seal::Never);
+        assert_eq!(ask(&bench, &of(Holder::Root), None), Err(NotFederated::NotOfSession));
+        let welcome = enter(&bench, &ask(&bench, &of(guest(None)), None).unwrap()).unwrap();
+        assert!(live(&bench, &welcome).is_some());
+        // The session does not outlive the opening of the seal.
+        bench.guard(|guard| guard.seal = Seal::Closed);
+        assert!(live(&bench, &welcome).is_none());
+    }
+
+    #[test]
+    fn token_is_good_for_a_quarter_of_an_hour_and_once() {
+        let bench = Bench::new();
+        let credentials = bench.credentials(role(&bench), |_| ());
+        let token = ask(&bench, &credentials, None).unwrap();
+        let late = ask(&bench, &credentials, None).unwrap();
+        assert_eq!(bench.service.whom(&bench.visitor(), &token).unwrap().account, account());
+        let welcome = enter(&bench, &token).unwrap();
+        assert_eq!(enter(&bench, &token).unwrap_err(), NotFederated::Used);
+        assert_eq!(bench.service.whom(&bench.visitor(), &token).unwrap_err(), NotFederated::Used);
+        bench.service.sign_out(&bench.visitor(), &live(&bench, &welcome).unwrap()).unwrap();
+        bench.pass_seconds(1);
+        bench.service.sweep();
+        assert_eq!(enter(&bench, &token).unwrap_err(), NotFederated::Used);
+        bench.pass_seconds(SECONDS_MAX - 1);
+        assert_eq!(enter(&bench, &late).unwrap_err(), NotFederated::Token);
+        for broken in
+            ["", "AAAA", "é", late.strip_prefix(|_: char| true).unwrap(), &"A".repeat(TOKEN_BYTES_MAX + 1)]
+        {
+            assert_eq!(enter(&bench, broken).unwrap_err(), NotFederated::Token, "{broken}");
+        }
+    }
+
+    #[test]
+    fn of_many_browsers_at_once_one_is_let_in() {
+        let bench = Bench::new();
+        let token = ask(&bench, &bench.credentials(role(&bench), |_| ()), None).unwrap();
+        let visitor = bench.visitor();
+        let entered = std::thread::scope(|scope| {
+            let enter = || bench.service.enter(&visitor, &token, None).map(drop);
+            let browsers: Vec<_> = (0..8).map(|_| scope.spawn(enter)).collect();
+            browsers.into_iter().map(|browser| browser.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert_eq!(entered.iter().filter(|entered| entered.is_ok()).count(), 1);
+        assert!(entered.iter().all(|entered| matches!(entered, Ok(()) | Err(NotFederated::Used))));
+    }
+
+    #[test]
+    fn session_that_was_revoked_gets_no_token_and_no_session() {
+        let bench = Bench::new();
+        let credentials = bench.credentials(role(&bench), |_| ());
+        let token = ask(&bench, &credentials, None).unwrap();
+        bench.put_role("deploy", Some(REVOKING));
+        assert_eq!(ask(&bench, &credentials, None), Err(NotFederated::Revoked));
+        assert_eq!(enter(&bench, &token).unwrap_err(), NotFederated::Revoked);
+        // Revoking is about sessions that began before.
+        bench.pass_seconds(100);
+        let newer = bench.credentials(role(&bench), |_| ());
+        bench.put_role("deploy", Some(REVOKING));
+        assert!(ask(&bench, &newer, None).is_ok());
+        // Who is denied much is not revoked.
+        let much = REVOKING.replace(r#""Action": "*""#, r#""NotAction": "iam:*""#).replace("2023", "2033");
+        bench.put_role("deploy", Some(&much));
+        assert!(ask(&bench, &newer, None).is_ok());
+    }
+
+    #[test]
+    fn role_that_is_deleted_takes_its_sessions_with_it() {
+        let bench = Bench::new();
+        let credentials = bench.credentials(role(&bench), |_| ());
+        let (token, other) =
+            (ask(&bench, &credentials, None).unwrap(), ask(&bench, &credentials, None).unwrap());
+        let welcome = enter(&bench, &token).unwrap();
+        bench.write(|txn| txn.delete_entity::<Role>(account(), "deploy"));
+        assert!(live(&bench, &welcome).is_none());
+        assert_eq!(enter(&bench, &other).unwrap_err(), NotFederated::Credentials);
+        assert_eq!(ask(&bench, &credentials, None), Err(NotFederated::Credentials));
+    }
+
+    #[test]
+    fn token_and_sign_in_are_on_record_as_of_the_session() {
+        let bench = Bench::new();
+        let credentials = bench.credentials(role(&bench), |_| ());
+        let token = ask(&bench, &credentials, None).unwrap();
+        let asked = bench.records_of("GetSigninToken").remove(0);
+        assert_eq!(asked["eventType"], "AwsConsoleSignIn");
+        assert_eq!(asked["userIdentity"]["type"], "AssumedRole");
+        assert_eq!(asked["userIdentity"]["accessKeyId"], credentials.0.key.to_string());
+        let issuer = Some("https://portal.example.com/");
+        bench.service.enter(&bench.visitor(), &token, issuer).unwrap();
+        enter(&bench, &token).unwrap_err();
+        let records = bench.records_of("ConsoleLogin");
+        let [login, again] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!((ended(login), ended(again)), (&json!("Success"), &json!("Failure")));
+        assert_eq!(again["errorMessage"], "Failed authentication");
+        let identity = &login["userIdentity"];
+        assert_eq!(identity["arn"], "arn:aws:sts::111122223333:assumed-role/deploy/jane");
+        assert_eq!(identity["sessionContext"]["sessionIssuer"]["userName"], "deploy");
+        assert_eq!(identity["accessKeyId"], asked["responseElements"]["credentials"]["accessKeyId"]);
+        assert_eq!(login["additionalEventData"]["Issuer"], "https://portal.example.com/");
+        let text = format!("{asked}{records:?}");
+        assert!(
+            !text.contains(credentials.0.secret.expose())
+                && !text.contains(&credentials.1)
+                && !text.contains(&token)
+        );
     }
 }

@@ -50,12 +50,7 @@ pub(crate) enum Login<'a> {
 
 impl Scene<'_> {
     /// `ConsoleLogin`.
-    pub(crate) fn console_login(
-        &self,
-        whom: Whom<'_>,
-        login: Login<'_>,
-        random: &mut dyn Random,
-    ) -> Entry {
+    pub(crate) fn console_login(&self, whom: Whom<'_>, login: Login<'_>, random: &mut dyn Random) -> Entry {
         let (result, used, failure) = match login {
             Login::Succeeded { mfa } => ("Success", mfa.is_some(), None),
             Login::Failed { has_mfa } => ("Failure", has_mfa, Some(failure(whom))),

@@ -9,8 +9,8 @@ use rootward_auth::authn;
 use rootward_auth::session::Holder;
 use rootward_auth::{Identity, Principal, SignIn};
 use rootward_names::Partition;
-use rootward_state::entities::{Named, Role, SignInSession};
 use rootward_state::RowKey;
+use rootward_state::entities::{Named, Role, SignInSession};
 use serde_json::json;
 
 use crate::act::Act;
@@ -122,5 +122,135 @@ impl Act<'_> {
         self.record(|scene, random| {
             scene.sign_in(event, Whom::Session(whom), &response, Some(&additional), None, random)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_state::entities::SignedIn;
+    use rootward_store::vault::Vault;
+
+    use super::*;
+    use crate::testing::{ANN, ANN_PASSWORD, Bench, account};
+
+    const HOME: &str = "/console";
+
+    fn ann(bench: &Bench) -> (String, Live) {
+        let cookie = bench.sign_in(&ANN, ANN_PASSWORD);
+        let live = bench.service.session(&bench.visitor(), &cookie).unwrap();
+        (cookie, live)
+    }
+
+    /// The session token of a role for ann, as `AssumeRole` gives it.
+    fn token(bench: &Bench, name: &str) -> String {
+        let holder = Holder::Role { id: bench.put_role(name, None), session_name: "ann".into() };
+        bench.credentials(holder, |_| ()).1
+    }
+
+    fn switch(bench: &Bench, live: &Live, token: &str) -> Result<Live, Refused> {
+        bench.service.switch(&bench.visitor(), live, token, HOME)
+    }
+
+    fn find(bench: &Bench, cookie: &str) -> Option<Live> {
+        bench.service.session(&bench.visitor(), cookie)
+    }
+
+    fn csrf(live: &Live, vault: &Vault) -> String {
+        live.csrf(vault)
+    }
+
+    #[test]
+    fn session_acts_as_the_role_until_it_is_left() {
+        let bench = Bench::new();
+        let (cookie, live) = ann(&bench);
+        switch(&bench, &live, &token(&bench, "deploy")).unwrap();
+        let switched = find(&bench, &cookie).unwrap();
+        assert_eq!(switched.acting().arn(), "arn:aws:sts::111122223333:assumed-role/deploy/ann");
+        assert_eq!(switched.acting().sign_in().map(|sign_in| sign_in.session), Some(live.id));
+        assert_eq!(switched.signed_in.arn(), "arn:aws:iam::111122223333:user/ann");
+        // A form that was shown to one of them is not taken from the other.
+        assert_ne!(csrf(&live, bench.vault()), csrf(&switched, bench.vault()));
+        bench.service.exit_role(&bench.visitor(), &switched, HOME).unwrap();
+        let back = find(&bench, &cookie).unwrap();
+        assert_eq!(back.acting().arn(), "arn:aws:iam::111122223333:user/ann");
+        assert_eq!(csrf(&live, bench.vault()), csrf(&back, bench.vault()));
+        for (name, whom) in [("SwitchRole", "AssumedRole"), ("ExitRole", "AssumedRole")] {
+            let record = bench.records_of(name).remove(0);
+            assert_eq!(record["eventType"], "AwsConsoleSignIn");
+            assert_eq!(record["userIdentity"]["type"], whom);
+            assert_eq!(record["responseElements"], json!({ name: "Success" }));
+            assert_eq!(
+                record["additionalEventData"],
+                json!({ "SwitchFrom": "arn:aws:iam::111122223333:user/ann", "RedirectTo": "http://localhost:4566/console" })
+            );
+        }
+    }
+
+    #[test]
+    fn hour_that_is_over_is_the_users_again_or_is_renewed() {
+        let bench = Bench::new();
+        let (cookie, live) = ann(&bench);
+        switch(&bench, &live, &token(&bench, "deploy")).unwrap();
+        bench.pass_seconds(3_600);
+        let over = find(&bench, &cookie).unwrap();
+        assert!(over.role.is_none() && over.row.role.is_some());
+        let again = bench.service.switched(&over).unwrap();
+        assert_eq!(
+            (&*again.role_arn, &*again.session_name),
+            ("arn:aws:iam::111122223333:role/team/deploy", "ann")
+        );
+        let next = token(&bench, "deploy");
+        let renewed = bench.service.renew(&bench.visitor(), &over, &next, HOME).unwrap();
+        assert!(renewed.role.is_some() && find(&bench, &cookie).unwrap().role.is_some());
+        // Whoever comes second finds it renewed.
+        assert_eq!(
+            bench.service.renew(&bench.visitor(), &over, &next, HOME).unwrap_err(),
+            Refused::BeginAgain
+        );
+        assert_eq!(bench.records_of("RenewRole").len(), 1);
+        bench.pass_seconds(3_600);
+        let over = find(&bench, &cookie).unwrap();
+        bench.service.exit_role(&bench.visitor(), &over, HOME).unwrap();
+        assert_eq!(bench.records_of("ExitRole")[0]["userIdentity"]["userName"], "ann");
+        assert!(find(&bench, &cookie).unwrap().row.role.is_none());
+    }
+
+    #[test]
+    fn role_that_is_deleted_and_session_that_is_over_are_not_acted_in() {
+        let bench = Bench::new();
+        let (cookie, live) = ann(&bench);
+        let token = token(&bench, "deploy");
+        let switched = switch(&bench, &live, &token).unwrap();
+        bench.write(|txn| txn.delete_entity::<Role>(account(), "deploy"));
+        let left = find(&bench, &cookie).unwrap();
+        assert!(left.role.is_none() && bench.service.switched(&left).is_none());
+        assert_eq!(switch(&bench, &left, &token).unwrap_err(), Refused::BeginAgain);
+        bench.service.sign_out(&bench.visitor(), &switched).unwrap();
+        assert!(find(&bench, &cookie).is_none());
+        assert_eq!(
+            bench.service.exit_role(&bench.visitor(), &switched, HOME).unwrap_err(),
+            Refused::BeginAgain
+        );
+    }
+
+    #[test]
+    fn token_of_anybody_but_a_role_is_not_switched_to() {
+        let bench = Bench::new();
+        let (_, live) = ann(&bench);
+        assert!(matches!(live.row.holder, SignedIn::User(_)));
+        bench.guard(|guard| guard.seal = rootward_state::entities::Seal::Never);
+        let (_, token) = bench.credentials(Holder::Root, |_| ());
+        assert_eq!(switch(&bench, &live, &token).unwrap_err(), Refused::BeginAgain);
+        assert_eq!(switch(&bench, &live, "nonsense").unwrap_err(), Refused::BeginAgain);
+    }
+
+    #[test]
+    fn role_is_called_by_account_id_or_alias_and_its_path() {
+        let bench = Bench::new();
+        let arn = |account, role| bench.service.role_arn(Partition::Aws, account, role);
+        for account in ["111122223333", "1111-2222-3333", " Example "] {
+            assert_eq!(arn(account, "/team/deploy ").unwrap(), "arn:aws:iam::111122223333:role/team/deploy");
+        }
+        assert_eq!(arn("nowhere", "deploy"), None);
     }
 }
