@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from browser import browser
-from rootward_testkit import Server, allow, deny, fresh, PASSWORD
+from rootward_testkit import PASSWORD, Credentials, Principal, Server, allow, deny, fresh, trust
 
 ALL = "*"
 
@@ -449,3 +449,72 @@ def test_role_that_is_gone_leaves_the_user_who_is_told(server, account, ann):
     assert answer.headers["location"] == "/console/switch-role?ended=1"
     assert "you are yourself again" in http.get("/console/switch-role?ended=1").text
     assert "ann" in http.get("/console").text
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory):
+    """A seeded sandbox, whose clock goes on by a second whenever it is read, and its root user."""
+    server = Server(tmp_path_factory.mktemp("hasty"), "--seed", "7", sandbox=True)
+    server.command += ["--url", f"http://localhost:{server.port}"]
+    server.start()
+    root = Principal(server, Credentials("123456789012", "any"))
+    root.account = "123456789012"
+    root.iam.create_user(UserName="ann")
+    root.iam.create_login_profile(UserName="ann", Password=PASSWORD)
+    everything = json.dumps({"Version": "2012-10-17", "Statement": [allow("iam:*"), allow("sts:*")]})
+    root.iam.put_user_policy(UserName="ann", PolicyName="inline", PolicyDocument=everything)
+    trusted = trust({"AWS": "arn:aws:iam::123456789012:user/ann"})
+    root.iam.create_role(RoleName="deploy", AssumeRolePolicyDocument=trusted)
+    root.iam.put_role_policy(RoleName="deploy", PolicyName="inline", PolicyDocument=everything)
+    yield server, root
+    server.stop()
+
+
+def pass_seconds(root, seconds):
+    """Reads the clock until it is so much later."""
+    def now():
+        made = root.iam.create_user(UserName=fresh("clock"))["User"]
+        root.iam.delete_user(UserName=made["UserName"])
+        return made["CreateDate"].timestamp()
+    until = now() + seconds
+    while now() < until:
+        for _ in range(50):
+            root.sts.get_caller_identity()
+
+
+def test_role_is_renewed_after_an_hour_and_ends_with_a_word_when_it_is_not_to_be(hasty):
+    server, root = hasty
+    http = console_session(server, root)
+    switched(http, root, {"RoleName": "deploy"})
+    as_role = mark(http.get("/console/users"))
+    pass_seconds(root, 3_600)
+    # A form that was being filled in meanwhile is taken: the role goes on.
+    assert http.post("/console/groups", data={"name": "made", "mark": as_role}).status_code == 303
+    assert "deploy/ann" in http.get("/console").text
+    root.iam.update_assume_role_policy(RoleName="deploy", PolicyDocument=trust({"Service": "ec2.amazonaws.com"}))
+    # What was given for an hour is good for it.
+    assert "deploy/ann" in http.get("/console").text
+    pass_seconds(root, 3_600)
+    answer = http.post("/console/groups", data={"name": "not-made", "mark": as_role})
+    assert answer.headers["location"] == "/console/switch-role?ended=1"
+    page = http.get("/console/groups").text
+    assert "made" in page and "not-made" not in page and "deploy/ann" not in page
+    root.iam.update_assume_role_policy(
+        RoleName="deploy", PolicyDocument=trust({"AWS": "arn:aws:iam::123456789012:user/ann"}))
+
+
+def test_sign_in_token_and_session_end_in_time(hasty):
+    server, root = hasty
+    key = Credentials.of(root.iam.create_access_key(UserName="ann")["AccessKey"])
+    role = {"Arn": "arn:aws:iam::123456789012:role/deploy"}
+    session = Principal(server, key).assume(role)
+    late, token = (signin_token(server, session.credentials, SessionDuration=900) for _ in range(2))
+    http = client(server)
+    assert follow(http, login(token)).status_code == 303
+    assert http.get("/console/users").status_code == 200
+    pass_seconds(root, 900)
+    assert http.get("/console/users").headers["location"].startswith("/console/sign-in")
+    assert "15 minutes" in follow(client(server), login(late)).text
+    pass_seconds(root, 2_700)
+    status, text = ask(server, session.credentials)
+    assert status == 400 and "expired" in text
