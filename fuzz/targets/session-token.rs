@@ -72,6 +72,7 @@ fn claims(input: &Input<'_>, random: &mut Counter) -> Claims {
         issued: Time::from_seconds(0),
         expires: Time::from_seconds(i64::from(input.seed)),
         mfa: None,
+        chained: false,
         sign_in: None,
         tags: input.tags.iter().map(|&(key, value)| (key.into(), value.into())).collect(),
         transitive: input.tags.iter().map(|&(key, _)| key.into()).collect(),

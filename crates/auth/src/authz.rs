@@ -4,8 +4,8 @@
 
 use rootward_names::{AccountId, Partition, Time};
 use rootward_policy::{
-    Attached, Context, Explanation, Principal as Caller, PrincipalKind, Request, ResourceKind,
-    ResourcePolicy, Source, decide,
+    Attached, Context, Decision, Explanation, Outcome, Principal as Caller, PrincipalKind, Request,
+    ResourceKind, ResourcePolicy, Source, decide,
 };
 use rootward_state::entities::{Document, Named};
 use rootward_state::{AccountState, World};
@@ -189,11 +189,41 @@ pub fn authorize(
     principal: &Principal,
     facts: &RequestFacts<'_>,
     check: &Check<'_>,
-    mut context: Context,
+    context: Context,
 ) -> Result<(), Denied> {
     // The account was there when the caller was authenticated, on an earlier snapshot.
     let state = world.account(principal.account).ok_or_else(invalid_token)?;
     billing_switch(state, principal, check.action)?;
+    let denial = decided(state, principal, facts, check, context, |decision| {
+        let shown = check.shown.unwrap_or(check.resource);
+        if decision.is_allowed() {
+            None
+        } else {
+            Some(decision.denial_message(&principal.arn(), check.action, Some(shown)))
+        }
+    });
+    denial.map_or(Ok(()), |message| Err(Denied::access(message)))
+}
+
+/// Whether a policy of the principal's denies this, whatever others allow: what revokes sessions denies everything to those that
+/// began before some time.
+pub fn is_denied(world: &World, principal: &Principal, facts: &RequestFacts<'_>, check: &Check<'_>) -> bool {
+    world.account(principal.account).is_none_or(|state| {
+        decided(state, principal, facts, check, Context::new(), |decision| {
+            decision.outcome == Outcome::ExplicitDeny
+        })
+    })
+}
+
+/// What is decided of one authorization, for `run` to make something of.
+fn decided<R>(
+    state: &AccountState,
+    principal: &Principal,
+    facts: &RequestFacts<'_>,
+    check: &Check<'_>,
+    mut context: Context,
+    run: impl FnOnce(&Decision<'_>) -> R,
+) -> R {
     let names = Names::of(principal);
     let caller = names.caller(principal);
     context.principal(&caller);
@@ -202,7 +232,7 @@ pub fn authorize(
     session_keys(&mut context, principal, check.second_factor, facts.now);
     let gathered = Gathered::of(state, principal);
     let resource = check.trust.map(trust_policy);
-    let denial = gathered.with_policies(resource, |policies| {
+    gathered.with_policies(resource, |policies| {
         let request = Request {
             principal: &caller,
             action: check.action,
@@ -210,15 +240,8 @@ pub fn authorize(
             resource_account: Some(check.resource_account),
             context: &context,
         };
-        let decision = decide(&request, policies);
-        let shown = check.shown.unwrap_or(check.resource);
-        if decision.is_allowed() {
-            None
-        } else {
-            Some(decision.denial_message(&names.arn, check.action, Some(shown)))
-        }
-    });
-    denial.map_or(Ok(()), |message| Err(Denied::access(message)))
+        run(&decide(&request, policies))
+    })
 }
 
 /// A question that no request asks: may this principal do this to that, if they asked now?

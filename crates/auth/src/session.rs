@@ -27,7 +27,7 @@ pub const TOKEN_BYTES_MAX: usize = 32 * 1024;
 const CACHED_MAX: usize = 1_000;
 
 /// Separates tokens from everything else that is sealed, and versions their form.
-const CONTEXT: &[u8] = b"session token 3";
+const CONTEXT: &[u8] = b"session token 4";
 
 /// A secret access key as it is shown once to its owner and then sealed: 40 characters.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -111,6 +111,8 @@ pub struct Claims {
     pub expires: Time,
     /// When multi-factor authentication took place, if it did.
     pub mfa: Option<Time>,
+    /// Whether it was made with temporary credentials: a link of a chain of roles.
+    pub chained: bool,
     /// The session of a sign-in without which these credentials are worth nothing.
     pub sign_in: Option<Handle>,
     /// Session tags.

@@ -6,6 +6,7 @@ use http::StatusCode;
 use rootward_auth::Identity;
 use rootward_wire::Error;
 
+use crate::switch_role::Badge;
 use crate::visit::SignedIn;
 
 /// In the addresses of styles and scripts.
@@ -23,6 +24,8 @@ pub(crate) struct Frame {
     pub(crate) account_id: String,
     /// Who acts, as people call them.
     pub(crate) who: String,
+    /// The role that was switched to, if one was.
+    pub(crate) role: Option<Badge>,
     /// Whether that is the root user.
     pub(crate) is_root: bool,
     /// Whether the session is good for nothing but to register a second factor.
@@ -72,7 +75,11 @@ const MENU: &[(&str, &[Entry])] = &[
     ),
     (
         "You",
-        &[entry("security", "/security", "Security credentials"), entry("sessions", "/sessions", "Sessions")],
+        &[
+            entry("security", "/security", "Security credentials"),
+            entry("sessions", "/sessions", "Sessions"),
+            entry("switch-role", "/switch-role", "Switch role"),
+        ],
     ),
 ];
 
@@ -100,6 +107,7 @@ impl Frame {
             account_name: account_name.unwrap_or_default(),
             account_id: principal.account.to_string(),
             who,
+            role: Badge::of(signed_in),
             is_root: principal.is_root(),
             restricted: row.restricted,
             until: row.reason.is_some().then(|| minute(row.expires)),

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! - `visit` reads cookies and forms, and refuses forms that no page of ours has shown.
-//! - `sign_in` is the way in, step by step; `first_run` opens the first account.
+//! - `sign_in` is the way in, step by step; `first_run` opens the first account; `federation` lets in who was let in elsewhere.
 //! - Every other module is one area of the console. A page that changes something answers with a redirect, so that reloading
 //!   repeats nothing; what a call refuses is shown on the page that asked, in the API's words.
 //!
@@ -17,6 +17,7 @@ mod access;
 mod account;
 mod assets;
 mod editor;
+mod federation;
 mod first_run;
 mod grants;
 mod groups;
@@ -31,6 +32,7 @@ mod sessions;
 mod sign_in;
 mod simulator;
 mod start;
+mod switch_role;
 mod users;
 mod visit;
 
@@ -88,6 +90,7 @@ impl Console {
             .route("/console/access", get(access::page).post(access::change))
             .route("/console/account", get(account::page).post(account::change))
             .route("/console/assets/{name}", get(assets::asset))
+            .route("/console/federation", get(federation::arrive).post(federation::replace))
             .route("/console/first-run", get(first_run::page).post(first_run::open))
             .route("/console/groups", get(groups::list).post(groups::create))
             .route("/console/groups/{name}", get(groups::page).post(groups::change))
@@ -116,10 +119,13 @@ impl Console {
             .route("/console/sign-in/wait", post(sign_in::wait))
             .route("/console/simulator", get(simulator::page).post(simulator::ask))
             .route("/console/start", get(start::page).post(start::make))
+            .route("/console/switch-role", get(switch_role::page).post(switch_role::switch))
+            .route("/console/switch-role/exit", post(switch_role::exit))
             .route("/console/users", get(users::list).post(users::create))
             .route("/console/users/{name}", get(users::page).post(users::change))
             .route("/console/users/{name}/policies", post(users::change_policies))
             .route("/console/sign-out", post(sign_in::sign_out))
+            .route("/federation", get(federation::endpoint).post(federation::endpoint))
             .fallback(layout::not_found)
             .with_state(Arc::new(setup));
         Self { router, secure }

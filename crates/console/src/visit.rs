@@ -12,6 +12,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rootward_auth::Principal;
 use rootward_pipeline::{Inside, Origin};
 use rootward_signin::{Browser, Live, Visitor};
 use rootward_wire::{Error, Operation};
@@ -21,13 +22,16 @@ use subtle::ConstantTimeEq;
 
 use crate::House;
 use crate::layout::Problem;
+use crate::switch_role::{self, Remembered};
 
 const SESSION: &str = "rootward-session";
 const BROWSER: &str = "rootward-browser";
+const ROLES: &str = "rootward-roles";
 /// A year; a session's cookie ends with the browser or with its session.
 const BROWSER_SECONDS: u32 = 31_536_000;
 
 /// Somebody asks for a page.
+#[derive(Clone)]
 pub(crate) struct Visit {
     pub(crate) house: House,
     origin: Origin,
@@ -35,6 +39,8 @@ pub(crate) struct Visit {
     host: Option<String>,
     browser: Browser,
     session: Option<String>,
+    /// The roles that this browser has switched to, as it says.
+    pub(crate) roles: Vec<Remembered>,
     login_to: String,
 }
 
@@ -60,6 +66,7 @@ impl FromRequestParts<House> for Visit {
             host: text(header::HOST).map(str::to_owned),
             browser: house.signin.browser(cookie(&parts.headers, BROWSER)),
             session: cookie(&parts.headers, SESSION).map(str::to_owned),
+            roles: Remembered::read(cookie(&parts.headers, ROLES)),
             login_to: format!("{}/console", house.url),
         })
     }
@@ -70,13 +77,13 @@ impl FromRequestParts<House> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, house: &House) -> Result<Self, Response> {
         let visit = Visit::from_request_parts(parts, house).await.map_err(IntoResponse::into_response)?;
-        let live = visit.session.as_deref().and_then(|cookie| house.signin.session(&visit.visitor(), cookie));
-        let Some(live) = live else {
+        let Some(live) = visit.live() else {
             return Err(visit.to_sign_in(parts.uri.path_and_query().map_or("/console", |path| path.as_str())));
         };
         if live.row.restricted && !RESTRICTED.iter().any(|path| parts.uri.path().starts_with(path)) {
             return Err(Redirect::to("/console/security/register").into_response());
         }
+        let (visit, live) = switch_role::renewed(visit, live).await?;
         let (signin, touched) = (std::sync::Arc::clone(&house.signin), live.clone());
         let cookie = tokio::task::spawn_blocking(move || signin.touch(&touched)).await.ok().flatten();
         Ok(Self { visit, live, cookie })
@@ -97,6 +104,30 @@ impl Visit {
             browser: &self.browser,
             login_to: &self.login_to,
         }
+    }
+
+    /// The session of the cookie, if it is not over.
+    pub(crate) fn live(&self) -> Option<Live> {
+        self.house.signin.session(&self.visitor(), self.session.as_deref()?)
+    }
+
+    /// Carries out a call as somebody who has proved who they are.
+    ///
+    /// # Errors
+    /// What any client would be answered.
+    pub(crate) async fn call_as<O: Operation>(
+        &self,
+        principal: &Principal,
+        input: &O::Input,
+    ) -> Result<O::Output, Error> {
+        let caller = Inside {
+            principal,
+            region: principal.partition.global_region(),
+            origin: self.origin,
+            host: self.host.as_deref(),
+            user_agent: self.user_agent.as_deref(),
+        };
+        self.house.pipeline.call::<O>(&caller, input).await
     }
 
     /// Where it comes from, as calls are told.
@@ -123,6 +154,11 @@ impl Visit {
     /// An answer that leaves the browser this cookie.
     pub(crate) fn with_browser_cookie(&self, answer: impl IntoResponse, cookie: &str) -> Response {
         self.set_cookie(answer.into_response(), BROWSER, cookie, Some(BROWSER_SECONDS))
+    }
+
+    /// An answer that leaves the browser the roles that it has switched to.
+    pub(crate) fn with_roles(&self, answer: impl IntoResponse, roles: &[Remembered]) -> Response {
+        self.set_cookie(answer.into_response(), ROLES, &Remembered::write(roles), Some(BROWSER_SECONDS))
     }
 
     /// An answer that leaves the browser a session, or takes it away.
@@ -158,15 +194,7 @@ impl SignedIn {
     /// # Errors
     /// What any client would be answered.
     pub(crate) async fn call<O: Operation>(&self, input: &O::Input) -> Result<O::Output, Error> {
-        let principal = self.live.acting();
-        let caller = Inside {
-            principal,
-            region: principal.partition.global_region(),
-            origin: self.visit.origin,
-            host: self.visit.host.as_deref(),
-            user_agent: self.visit.user_agent.as_deref(),
-        };
-        self.visit.house.pipeline.call::<O>(&caller, input).await
+        self.visit.call_as::<O>(self.live.acting(), input).await
     }
 
     /// An answer to this session, with its new cookie when its secret was replaced.
@@ -243,6 +271,11 @@ fn is_same_site(headers: &HeaderMap) -> bool {
     site && origin
 }
 
+/// Whether a page elsewhere has led here, as far as the browser says: cookies of ours do not come along then.
+pub(crate) fn is_led_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+}
+
 fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -251,12 +284,15 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// A path of the console that somebody may be sent to after signing in: nothing that leads elsewhere.
 pub(crate) fn local(next: Option<&str>) -> &str {
-    let is_ours = |path: &str| {
-        (path == "/console" || path.starts_with("/console/") || path.starts_with("/console?"))
-            && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-            && !path.starts_with("/console/sign-")
-    };
-    next.filter(|path| is_ours(path)).unwrap_or("/console")
+    next.filter(|path| is_local(path)).unwrap_or("/console")
+}
+
+/// Whether this is such a path.
+pub(crate) fn is_local(path: &str) -> bool {
+    (path == "/console" || path.starts_with("/console/") || path.starts_with("/console?"))
+        && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && !path.starts_with("/console/sign-")
+        && !path.starts_with("/console/federation")
 }
 
 #[cfg(test)]
@@ -274,6 +310,7 @@ mod tests {
             "/consolex",
             "/console/\r\nSet-Cookie: a=b",
             "/console/sign-out",
+            "/console/federation?SigninToken=x",
             "",
         ] {
             assert_eq!(local(Some(next)), "/console", "{next}");

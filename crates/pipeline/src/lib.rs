@@ -23,5 +23,5 @@ pub use handler::{Allowed, Call, Handler, Output};
 pub use mail::{Mail, Mailer, NoMailer};
 pub use path::{Answered, Inside, OpenAccount, Origin, Pipeline, Setup, Source};
 pub use rootward_auth::authz::Callers;
-pub use trail::{TlsFacts, Trail};
+pub use trail::{Names, TlsFacts, Trail};
 pub use usage::UsageTracker;

@@ -193,11 +193,10 @@ impl Event<'_> {
                 self.finish(id, identity, ended, account, shared)
             }
             Caller::Known(principal) => {
-                let (arn, user_id, key) = (principal.arn(), principal.user_id(), principal.access_key_id());
+                let key = principal.access_key_id();
                 let alias = world.account(principal.account).and_then(|state| state.account().alias.clone());
-                let (behind, behind_id) = behind(principal);
-                let names = Names { arn: &arn, user_id: &user_id, key: &key, behind: &behind };
-                let identity = identity(principal, &names, &behind_id, alias.as_deref());
+                let names = Names::of(principal);
+                let identity = names.identity(principal, Some(&key), alias.as_deref());
                 self.finish(id, identity, ended, principal.account, shared)
             }
         }
@@ -272,53 +271,64 @@ impl Event<'_> {
     }
 }
 
-struct Names<'a> {
-    arn: &'a str,
-    user_id: &'a str,
-    key: &'a str,
+/// The texts that a record of a principal borrows.
+pub struct Names {
+    arn: String,
+    user_id: String,
     /// ARN of the role, or of whoever vouches for a federated user.
-    behind: &'a str,
+    behind: String,
+    /// Its unique id.
+    behind_id: String,
 }
 
-fn identity<'a>(
-    principal: &'a Principal,
-    names: &Names<'a>,
-    behind_id: &'a str,
-    alias: Option<&'a str>,
-) -> UserIdentity<'a> {
-    let (account, arn, access_key) = (principal.account, names.arn, Some(names.key));
-    let session = session(principal);
-    let issuer =
-        |kind, user_name| Issuer { kind, principal_id: behind_id, arn: names.behind, account, user_name };
-    match &principal.identity {
-        Identity::FederatedUser(federated) => UserIdentity::FederatedUser {
-            principal_id: names.user_id,
-            arn,
+impl Names {
+    /// Those of a principal.
+    pub fn of(principal: &Principal) -> Self {
+        let (behind, behind_id) = behind(principal);
+        Self { arn: principal.arn(), user_id: principal.user_id(), behind, behind_id }
+    }
+
+    /// `userIdentity` of the principal that these are of, with its access key if one was used. The alias is the account's.
+    pub fn identity<'a>(
+        &'a self,
+        principal: &'a Principal,
+        access_key: Option<&'a str>,
+        alias: Option<&'a str>,
+    ) -> UserIdentity<'a> {
+        let (account, arn, principal_id) = (principal.account, &*self.arn, &*self.user_id);
+        let session = session(principal);
+        let issuer = |kind, user_name| Issuer {
+            kind,
+            principal_id: &self.behind_id,
+            arn: &self.behind,
             account,
-            access_key,
-            issuer: match &federated.by {
-                Some(user) => issuer(IssuerKind::User, Some(&*user.name)),
-                None => issuer(IssuerKind::Root, None),
+            user_name,
+        };
+        match &principal.identity {
+            Identity::FederatedUser(federated) => UserIdentity::FederatedUser {
+                principal_id,
+                arn,
+                account,
+                access_key,
+                issuer: match &federated.by {
+                    Some(user) => issuer(IssuerKind::User, Some(&*user.name)),
+                    None => issuer(IssuerKind::Root, None),
+                },
+                session: session.unwrap_or(Session::new(Time::default())),
             },
-            session: session.unwrap_or(Session::new(Time::default())),
-        },
-        Identity::Root => UserIdentity::Root { arn, account, access_key, alias, session },
-        Identity::User(user) => UserIdentity::User {
-            principal_id: names.user_id,
-            arn,
-            account,
-            access_key,
-            name: &user.name,
-            session,
-        },
-        Identity::RoleSession(role) => UserIdentity::AssumedRole {
-            principal_id: names.user_id,
-            arn,
-            account,
-            access_key,
-            issuer: issuer(IssuerKind::Role, Some(&*role.role.name)),
-            session: session.unwrap_or(Session::new(Time::default())),
-        },
+            Identity::Root => UserIdentity::Root { arn, account, access_key, alias, session },
+            Identity::User(user) => {
+                UserIdentity::User { principal_id, arn, account, access_key, name: &user.name, session }
+            }
+            Identity::RoleSession(role) => UserIdentity::AssumedRole {
+                principal_id,
+                arn,
+                account,
+                access_key,
+                issuer: issuer(IssuerKind::Role, Some(&*role.role.name)),
+                session: session.unwrap_or(Session::new(Time::default())),
+            },
+        }
     }
 }
 

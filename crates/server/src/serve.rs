@@ -231,7 +231,7 @@ impl Answer for Server {
                 path if path.starts_with("/_rootward/") => {
                     return self.own(node, &request, path).await;
                 }
-                path if path == "/console" || path.starts_with("/console/") => {
+                path if matches!(path, "/console" | "/federation") || path.starts_with("/console/") => {
                     return front.console.answer(request, origin(peer)).await;
                 }
                 _ => node.pipeline().answer(&request, origin(peer)).await,

@@ -10,6 +10,7 @@
 
 mod act;
 mod browser;
+mod federation;
 mod lanes;
 mod outcome;
 mod record;
@@ -17,6 +18,7 @@ mod service;
 mod session;
 mod step;
 mod sweep;
+mod switch;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -24,8 +26,10 @@ mod tests;
 mod visitor;
 
 pub use browser::Browser;
+pub use federation::{NotFederated, Shown};
 pub use outcome::{Next, PasskeyOptions, Refused, Welcome};
 pub use rootward_auth::guard::REASON_CHARS_MAX;
 pub use service::{Setup, SignInService};
 pub use session::Live;
+pub use switch::Switched;
 pub use visitor::{Door, Visitor};

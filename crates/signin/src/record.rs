@@ -5,8 +5,10 @@
 //! who tries a door of no account leaves no record.
 
 use rootward_audit::{Call, Entry, EventId, EventType, Failure, Record, TlsDetails, UserIdentity};
+use rootward_auth::Principal;
 use rootward_auth::principal::root_arn;
 use rootward_names::{AccountId, Handle, Partition, Random, Time};
+use rootward_pipeline::Names;
 use rootward_state::AccountState;
 use rootward_state::entities::{CredentialOwner, Named, Seal, User};
 use serde_json::value::{RawValue, to_raw_value};
@@ -21,11 +23,13 @@ const OURS: &str = "rootward";
 
 /// Who an event is about.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Whom {
+pub(crate) enum Whom<'a> {
     /// Somebody of the account.
     Known(CredentialOwner),
     /// A name that it does not have.
     Nobody,
+    /// Whoever holds temporary credentials.
+    Session(&'a Principal),
 }
 
 /// Where and when an event took place.
@@ -46,16 +50,12 @@ pub(crate) enum Login<'a> {
 
 impl Scene<'_> {
     /// `ConsoleLogin`.
-    pub(crate) fn console_login(&self, whom: Whom, login: Login<'_>, random: &mut dyn Random) -> Entry {
+    pub(crate) fn console_login(&self, whom: Whom<'_>, login: Login<'_>, random: &mut dyn Random) -> Entry {
         let (result, used, failure) = match login {
             Login::Succeeded { mfa } => ("Success", mfa.is_some(), None),
             Login::Failed { has_mfa } => ("Failure", has_mfa, Some(failure(whom))),
         };
-        let mut additional = json!({
-            "LoginTo": self.visitor.login_to,
-            "MobileVersion": yes(self.visitor.user_agent.is_some_and(|agent| agent.contains("Mobile"))),
-            "MFAUsed": yes(used),
-        });
+        let mut additional = self.login(used);
         if let (Login::Succeeded { mfa: Some(serial) }, Some(additional)) =
             (login, additional.as_object_mut())
         {
@@ -65,16 +65,26 @@ impl Scene<'_> {
         self.sign_in("ConsoleLogin", whom, &response, Some(&additional), failure, random)
     }
 
+    /// What the record of a sign-in says beside how it ended.
+    pub(crate) fn login(&self, mfa: bool) -> Value {
+        json!({
+            "LoginTo": self.visitor.login_to,
+            "MobileVersion": yes(self.visitor.user_agent.is_some_and(|agent| agent.contains("Mobile"))),
+            "MFAUsed": yes(mfa),
+        })
+    }
+
     /// `CheckMfa`: the password was right, a second factor is asked for.
-    pub(crate) fn check_mfa(&self, whom: Whom, kind: &str, random: &mut dyn Random) -> Entry {
+    pub(crate) fn check_mfa(&self, whom: Whom<'_>, kind: &str, random: &mut dyn Random) -> Entry {
         let additional = json!({ "MfaType": kind });
         self.sign_in("CheckMfa", whom, &json!({ "CheckMfa": "Success" }), Some(&additional), None, random)
     }
 
-    fn sign_in(
+    /// An event of AWS's own, with its result as response.
+    pub(crate) fn sign_in(
         &self,
         name: &str,
-        whom: Whom,
+        whom: Whom<'_>,
         response: &Value,
         additional: Option<&Value>,
         failure: Option<Failure<'_>>,
@@ -100,19 +110,16 @@ impl Scene<'_> {
 
     fn entry(&self, event: &Event<'_>, random: &mut dyn Random) -> Entry {
         let whom = event.whom;
+        if let Whom::Session(principal) = whom {
+            let (names, key) = (Names::of(principal), principal.access_key_id());
+            return self.finish(event, names.identity(principal, Some(&key), None), random);
+        }
         let account = self.state.account();
         let (id, partition) = (account.id, account.partition);
-        let source_ip = self.visitor.address.to_string();
-        let call = Call {
-            source: event.source,
-            name: event.name,
-            region: partition.global_region(),
-            source_ip: &source_ip,
-        };
         let root = root_arn(partition, id);
         let user = match whom {
             Whom::Known(CredentialOwner::User(user)) => self.state.by_id::<User>(user),
-            Whom::Known(CredentialOwner::Root) | Whom::Nobody => None,
+            Whom::Known(CredentialOwner::Root) | Whom::Nobody | Whom::Session(_) => None,
         };
         let named = user.map(|user| (user.id.to_string(), user.arn(partition, id), &*user.name));
         let identity = match (&whom, &named) {
@@ -131,9 +138,20 @@ impl Scene<'_> {
                 name,
                 session: None,
             },
-            (Whom::Known(CredentialOwner::User(_)) | Whom::Nobody, _) => {
+            (Whom::Known(CredentialOwner::User(_)) | Whom::Nobody | Whom::Session(_), _) => {
                 UserIdentity::HiddenUser { account: id }
             }
+        };
+        self.finish(event, identity, random)
+    }
+
+    fn finish(&self, event: &Event<'_>, identity: UserIdentity<'_>, random: &mut dyn Random) -> Entry {
+        let source_ip = self.visitor.address.to_string();
+        let call = Call {
+            source: event.source,
+            name: event.name,
+            region: self.state.account().partition.global_region(),
+            source_ip: &source_ip,
         };
         Entry::new(&Record {
             user_agent: self.visitor.user_agent,
@@ -157,7 +175,7 @@ impl Scene<'_> {
 struct Event<'a> {
     source: &'a str,
     name: &'a str,
-    whom: Whom,
+    whom: Whom<'a>,
     event_type: EventType,
     failure: Option<Failure<'a>>,
     request: Option<&'a RawValue>,
@@ -166,7 +184,7 @@ struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    fn new(source: &'a str, name: &'a str, whom: Whom, event_type: EventType) -> Self {
+    fn new(source: &'a str, name: &'a str, whom: Whom<'a>, event_type: EventType) -> Self {
         Self {
             source,
             name,
@@ -229,9 +247,9 @@ fn by_itself(
     })
 }
 
-fn failure<'a>(whom: Whom) -> Failure<'a> {
+pub(crate) fn failure<'a>(whom: Whom<'_>) -> Failure<'a> {
     let message = match whom {
-        Whom::Known(_) => "Failed authentication",
+        Whom::Known(_) | Whom::Session(_) => "Failed authentication",
         Whom::Nobody => "No username found in supplied account",
     };
     Failure { code: None, message }

@@ -366,7 +366,7 @@ impl SignInService {
     }
 
     /// Runs a step and commits what it writes with its records, again when it loses a race.
-    fn act<'a, R>(
+    pub(crate) fn act<'a, R>(
         &'a self,
         visitor: &'a Visitor<'a>,
         account: AccountId,

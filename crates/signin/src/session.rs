@@ -70,9 +70,11 @@ impl Live {
     }
 
     /// What every form of this session's pages carries, so that no other page can send one. The same as long as the session
-    /// lasts: a form that is being filled in is good after its secret was replaced.
+    /// lasts and the same one acts in it: a form that is being filled in is good after its secret was replaced, and a role's
+    /// form does nothing for the user who has switched back.
     pub fn csrf(&self, vault: &Vault) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(vault.mac("console form", self.id.to_string().as_bytes()))
+        let form = format!("{} {}", self.id, self.acting().user_id());
+        BASE64_URL_SAFE_NO_PAD.encode(vault.mac("console form", form.as_bytes()))
     }
 }
 
@@ -148,9 +150,14 @@ fn signed_in(
 
 /// Whoever holds a session token, in the session of a sign-in.
 fn temporary(world: &World, tokens: &Tokens, token: &str, sign_in: SignIn, now: Time) -> Option<Principal> {
-    let mut principal = authn::holder(world, tokens.open(token).ok()?, now).ok()?;
+    let principal = authn::holder(world, tokens.open(token).ok()?, now).ok()?;
+    Some(in_session(principal, sign_in))
+}
+
+/// Whoever holds temporary credentials, as they act in the session of a sign-in.
+pub(crate) fn in_session(mut principal: Principal, sign_in: SignIn) -> Principal {
     if let Credential::Temporary { sign_in: of, .. } = &mut principal.credential {
         *of = Some(sign_in);
     }
-    Some(principal)
+    principal
 }

@@ -10,13 +10,13 @@ use rootward_audit::{Filter, Limits, Log, Seal, Writer};
 use rootward_auth::passkey::{RelyingParty, Wanted};
 use rootward_auth::password::{self, Hasher, Password};
 use rootward_auth::second_factor;
-use rootward_auth::session::Tokens;
+use rootward_auth::session::{Claims, Holder, SecretAccessKey, Tokens};
 use rootward_auth::totp::Seed;
-use rootward_names::{AccountId, EntityKind, Partition, Random, Time, UniqueId};
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_pipeline::Source;
 use rootward_state::entities::{
-    Account, AccountStatus, Bound, CredentialOwner, Decision, Factor, Grants, LoginProfile, MfaDevice,
-    PasswordHash, Position, RootAccess, RootGuard, RootUser, Totp, User,
+    Account, AccountStatus, Bound, CredentialOwner, Decision, Document, Factor, Grants, InlinePolicy,
+    LoginProfile, MfaDevice, PasswordHash, Position, Role, RootAccess, RootGuard, RootUser, Totp, User,
 };
 use rootward_state::{AccountState, Db, NameKey, RowKey, Txn};
 use rootward_store::Memory;
@@ -186,6 +186,52 @@ impl Bench {
             Ok(Next::Welcome(welcome)) => welcome.cookie,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// A role with this policy, or without one.
+    pub(crate) fn put_role(&self, name: &str, policy: Option<&str>) -> UniqueId {
+        let id = UniqueId::random(EntityKind::Role, &mut Counter(name.len() as u64));
+        let inline =
+            policy.map(|document| InlinePolicy { name: "p".into(), document: Document::new(document) });
+        let role = Role {
+            id,
+            name: name.into(),
+            path: "/team/".into(),
+            created: self.now(),
+            description: None,
+            trust: Document::new(r#"{"Version": "2012-10-17", "Statement": []}"#),
+            session_seconds_max: 3_600,
+            tags: Vec::new(),
+            grants: Grants { inline: inline.into_iter().collect(), ..Grants::default() },
+            boundary: None,
+        };
+        self.write(|txn| txn.put_entity(account(), role));
+        id
+    }
+
+    /// Temporary credentials of an hour, and their session token.
+    pub(crate) fn credentials(&self, holder: Holder, change: impl FnOnce(&mut Claims)) -> (Claims, String) {
+        let random = &mut Counter(self.clock.drawn.fetch_add(1, Ordering::Relaxed));
+        let mut claims = Claims {
+            key: AccessKeyId::random(AccessKeyKind::Temporary, account(), random),
+            secret: SecretAccessKey::random(random),
+            account: account(),
+            partition: Partition::Aws,
+            holder,
+            issued: self.now(),
+            expires: self.now().plus_seconds(3_600),
+            mfa: None,
+            chained: false,
+            sign_in: None,
+            tags: vec![("team".into(), "blue".into())],
+            transitive: Vec::new(),
+            source_identity: Some("jane".into()),
+            policy: None,
+            policy_arns: Vec::new(),
+        };
+        change(&mut claims);
+        let token = Tokens::new(Arc::clone(&self.vault)).issue(&claims, 0, random);
+        (claims, token)
     }
 
     /// Binds a device that shows codes; its seed.

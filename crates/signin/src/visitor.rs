@@ -74,7 +74,7 @@ impl Knock {
 }
 
 /// The account with this id or alias. Digits may come in groups, as people write them down.
-fn account(world: &World, typed: &str) -> Option<AccountId> {
+pub(crate) fn account(world: &World, typed: &str) -> Option<AccountId> {
     let digits: String = typed.chars().filter(|c| *c != '-' && *c != ' ').collect();
     let by_id = digits.parse().ok().filter(|id| world.account(*id).is_some());
     by_id.or_else(|| world.account_by_alias(&typed.to_ascii_lowercase()))

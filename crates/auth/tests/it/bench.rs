@@ -239,6 +239,7 @@ impl Bench {
             issued: NOW,
             expires: NOW.plus_seconds(3_600),
             mfa: None,
+            chained: false,
             sign_in: None,
             tags: Vec::new(),
             transitive: Vec::new(),

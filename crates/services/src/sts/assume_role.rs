@@ -131,6 +131,7 @@ fn assume_role(
         issued: ctx.now,
         expires: ctx.now.plus_seconds(seconds.into()),
         mfa: shown.or_else(|| ctx.principal.mfa()),
+        chained: is_session,
         sign_in: None,
         tags,
         transitive,

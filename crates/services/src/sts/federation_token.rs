@@ -67,6 +67,7 @@ fn get_federation_token(
         issued: ctx.now,
         expires: ctx.now.plus_seconds(seconds),
         mfa: None,
+        chained: false,
         sign_in: None,
         tags,
         transitive: Vec::new(),

@@ -43,6 +43,7 @@ fn get_session_token(
         issued: ctx.now,
         expires: ctx.now.plus_seconds(seconds),
         mfa,
+        chained: false,
         sign_in: None,
         tags: Vec::new(),
         transitive: Vec::new(),
