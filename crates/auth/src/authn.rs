@@ -320,8 +320,7 @@ fn check_active(world: &World, account: AccountId) -> Result<(), Unauthenticated
 /// Whether these credentials are of a sign-in whose session is over.
 fn is_signed_out(world: &World, session: &Session, now: Time) -> bool {
     let Some(id) = session.claims.sign_in else { return false };
-    let row = world.account(session.claims.account).and_then(|state| state.sessions().get(&id));
-    row.is_none_or(|row| row.expires <= now)
+    world.account(session.claims.account).is_none_or(|state| state.live_session(id, now).is_none())
 }
 
 fn temporary(world: &World, session: Arc<Session>) -> Option<Signer> {

@@ -358,6 +358,7 @@ impl Bench {
             restricted: false,
             reason: None,
             role: None,
+            parent: None,
         };
         self.write(|txn| txn.put(RowKey::Session(self.account, id), session));
         id
