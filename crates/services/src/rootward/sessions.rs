@@ -48,9 +48,8 @@ fn list_sessions(
     let after = input.next_token.as_deref().map(str::parse::<Handle>).transpose();
     let after = after.map_err(|_| failures::invalid_token())?;
     let count = input.max_results.and_then(|count| usize::try_from(count).ok()).unwrap_or(PAGE);
-    let is_shown = |id: Handle, row: &SignInSession| {
-        row.holder == whose && state.live_session(id, ctx.now).is_some()
-    };
+    let is_shown =
+        |id: Handle, row: &SignInSession| row.holder == whose && state.live_session(id, ctx.now).is_some();
     let mut found = state.sessions().after(after.as_ref()).filter(|(id, row)| is_shown(**id, row)).peekable();
     let (mut sessions, mut last) = (Vec::new(), None);
     while sessions.len() < count
