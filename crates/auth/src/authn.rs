@@ -14,7 +14,9 @@ use quick_cache::sync::Cache;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Time};
 use rootward_sigv4::{Claim, Code, Parts, Refusal, Scope, SecretKey, SigningKey};
 use rootward_state::World;
-use rootward_state::entities::{AccessKey, AccountStatus, CredentialOwner, Role, SessionKind, User};
+use rootward_state::entities::{
+    AccessKey, AccountStatus, CredentialOwner, Role, SessionKind, SignInSession, SignedIn, User,
+};
 use rootward_store::vault::Vault;
 
 use crate::guard;
@@ -303,6 +305,32 @@ pub fn holder(world: &World, session: Arc<Session>, now: Time) -> Result<Princip
         return Err(Unauthenticated::Sealed(Box::new(Authenticated { principal, region })));
     }
     Ok(principal)
+}
+
+/// Who a session of a sign-in is of, as the account stands; none when they are gone. Nothing is proved by it.
+pub fn signed_in(
+    world: &World,
+    account: AccountId,
+    tokens: &Tokens,
+    row: &SignInSession,
+    sign_in: SignIn,
+    now: Time,
+) -> Option<Principal> {
+    let state = world.account(account)?;
+    let identity = match &row.holder {
+        SignedIn::Federated(token) => {
+            let mut principal = holder(world, tokens.open(token).ok()?, now).ok()?;
+            if let Credential::Temporary { sign_in: of, .. } = &mut principal.credential {
+                *of = Some(sign_in);
+            }
+            return Some(principal);
+        }
+        SignedIn::Root => Identity::Root,
+        SignedIn::User(id) => Identity::User(Arc::clone(state.by_id::<User>(*id)?)),
+    };
+    let credential =
+        Credential::Temporary { key: row.key, issued: row.created, mfa: row.mfa, sign_in: Some(sign_in) };
+    Some(Principal { account, partition: state.account().partition, identity, credential })
 }
 
 fn is_kept_out(world: &World, principal: &Principal, now: Time) -> bool {

@@ -115,6 +115,16 @@ pub fn verify(proof: &str, target: &Target<'_>, now: Time) -> Result<Proof, Inva
     Ok(Proof { key, id })
 }
 
+/// The key of a proof that was verified.
+///
+/// # Errors
+/// [`InvalidProof`]: it has none.
+pub fn key_of(proof: &str) -> Result<Thumbprint, InvalidProof> {
+    let header = decode(proof.split('.').next().unwrap_or_default())?;
+    let Header { jwk, .. } = serde_json::from_slice(&header).map_err(|_| InvalidProof)?;
+    jwk.key().map(|_| jwk.thumbprint())
+}
+
 fn decode(text: &str) -> Result<Vec<u8>, InvalidProof> {
     BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidProof)
 }
@@ -229,6 +239,7 @@ mod tests {
         let proof = |claims| verify(&signed(&key(7), &header(), &claims), &TARGET, NOW).unwrap();
         let one = proof(claims());
         assert_eq!(proof(claims()), one);
+        assert_eq!(key_of(&signed(&key(7), &header(), &claims())), Ok(one.key));
         let two = proof(with(claims(), "jti", json!("two")));
         assert!(two.key == one.key && two.id != one.id);
         let other = with(header(), "jwk", jwk(&key(8)));
