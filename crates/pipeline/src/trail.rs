@@ -196,7 +196,14 @@ impl Event<'_> {
                 let (arn, user_id, key) = (principal.arn(), principal.user_id(), principal.access_key_id());
                 let alias = world.account(principal.account).and_then(|state| state.account().alias.clone());
                 let (behind, behind_id) = behind(principal);
-                let names = Names { arn: &arn, user_id: &user_id, key: &key, behind: &behind };
+                let sign_in = principal.sign_in_session_arn();
+                let names = Names {
+                    arn: &arn,
+                    user_id: &user_id,
+                    key: &key,
+                    behind: &behind,
+                    sign_in: sign_in.as_deref(),
+                };
                 let identity = identity(principal, &names, &behind_id, alias.as_deref());
                 self.finish(id, identity, ended, principal.account, shared)
             }
@@ -278,6 +285,8 @@ struct Names<'a> {
     key: &'a str,
     /// ARN of the role, or of whoever vouches for a federated user.
     behind: &'a str,
+    /// ARN of a command line's session.
+    sign_in: Option<&'a str>,
 }
 
 fn identity<'a>(
@@ -287,7 +296,7 @@ fn identity<'a>(
     alias: Option<&'a str>,
 ) -> UserIdentity<'a> {
     let (account, arn, access_key) = (principal.account, names.arn, Some(names.key));
-    let session = session(principal);
+    let session = session(principal).map(|session| Session { sign_in_session: names.sign_in, ..session });
     let issuer =
         |kind, user_name| Issuer { kind, principal_id: behind_id, arn: names.behind, account, user_name };
     match &principal.identity {
