@@ -294,6 +294,7 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
             restricted: false,
             reason: None,
             role: None,
+            parent: Some(handle),
         },
     );
 }

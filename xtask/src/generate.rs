@@ -1,4 +1,5 @@
-//! `generate`: writes `crates/api/src/<service>/generated.rs` from `models/<service>.json` and `models/overrides/`.
+//! `generate`: writes `crates/api/src/<service>/generated.rs` from `models/<service>.json`, `models/additions/` and
+//! `models/overrides/`.
 //!
 //! The output is a list of names: types through the macros of `rootward_wire`, and beside them the descriptors that the
 //! codecs walk. Only shapes that an operation reaches are written, and of exceptions the members besides the message, if
@@ -10,7 +11,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::model::{Member, Model, Operation, Override, Shape, Target, Type};
+use crate::model::{Additions, Member, Model, Operation, Override, Shape, Target, Type};
 use crate::names::{error_name, field_name, static_name, type_name, variant_name};
 use crate::pattern::{self, Matcher};
 use crate::{SERVICES, Service, root};
@@ -41,10 +42,15 @@ pub(crate) fn generate(mode: Mode) -> Result<(), String> {
     if stale.is_empty() { Ok(()) } else { Err(stale.join("\n")) }
 }
 
-/// Reads the model of a service with its overrides.
+/// Reads the model of a service with what it lacks and its overrides.
 pub(crate) fn read_model(service: &Service) -> Result<Model, String> {
     let models = root().join("models");
     let mut model: Model = read_json(&models.join(format!("{}.json", service.name)))?;
+    let additions = models.join("additions").join(format!("{}.json", service.name));
+    if additions.exists() {
+        let added = read_json::<Additions>(&additions).and_then(|added| model.add(added));
+        added.map_err(|error| format!("{}: {error}", additions.display()))?;
+    }
     let overrides = models.join("overrides").join(format!("{}.json", service.name));
     if overrides.exists() {
         model.patch(read_json::<Vec<Override>>(&overrides)?)?;

@@ -228,6 +228,20 @@ pub(crate) struct Override {
     pub(crate) set: Patch,
 }
 
+/// What a model lacks, from `models/additions/`: operations with their shapes, and members of shapes that are there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Additions {
+    pub(crate) reason: String,
+    #[serde(default)]
+    pub(crate) operations: Ordered<Operation>,
+    #[serde(default)]
+    pub(crate) shapes: Ordered<Shape>,
+    /// By the name of the shape; behind the members that it has.
+    #[serde(default)]
+    pub(crate) members: Ordered<Ordered<Member>>,
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Patch {
@@ -262,6 +276,27 @@ impl Model {
     /// The shape of this name.
     pub(crate) fn shape(&self, name: &str) -> Result<&Shape, String> {
         self.shapes.get(name).ok_or_else(|| format!("no shape `{name}`"))
+    }
+
+    /// Adds what the model lacks. What it has must be corrected instead.
+    pub(crate) fn add(&mut self, additions: Additions) -> Result<(), String> {
+        let Additions { reason, operations, shapes, members } = additions;
+        if reason.trim().is_empty() {
+            return Err("the additions give no reason".to_owned());
+        }
+        self.operations.add(operations)?;
+        // In the order of the generated lists, whoever an operation comes from.
+        self.operations = {
+            let mut entries = std::mem::take(&mut self.operations).entries;
+            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            entries.into_iter().collect()
+        };
+        self.shapes.add(shapes)?;
+        for (name, added) in members.entries {
+            let shape = self.shapes.get_mut(&name).ok_or_else(|| format!("no shape `{name}` to add to"))?;
+            shape.members.add(added)?;
+        }
+        Ok(())
     }
 
     /// Applies `overrides`, each of which must name a shape and give a reason.
@@ -339,6 +374,17 @@ impl<T> Ordered<T> {
     fn get_mut(&mut self, name: &str) -> Option<&mut T> {
         self.index.get(name).and_then(|at| self.entries.get_mut(*at)).map(|(_, value)| value)
     }
+
+    /// Appends, unless one of them is there already.
+    fn add(&mut self, others: Self) -> Result<(), String> {
+        for (name, value) in others.entries {
+            if self.index.insert(name.clone(), self.entries.len()).is_some() {
+                return Err(format!("`{name}` is in the model already"));
+            }
+            self.entries.push((name, value));
+        }
+        Ok(())
+    }
 }
 
 impl<T> FromIterator<(String, T)> for Ordered<T> {
@@ -408,6 +454,26 @@ mod tests {
             r#"{"A":{"type":"structure","error":{"httpStatusCode":400,"fresh":true}}}"#,
         ] {
             assert!(model(shapes).unwrap_err().contains("unknown field `fresh`"), "{shapes}");
+        }
+    }
+
+    #[test]
+    fn addition_changes_nothing_that_is_there() {
+        let added = |text: &str| {
+            let mut model = model(r#"{"A":{"type":"structure","members":{"B":{"shape":"A"}}}}"#).unwrap();
+            model.add(serde_json::from_str(text).unwrap()).map(|()| model)
+        };
+        let members = r#"{"reason":"r","members":{"A":{"C":{"shape":"A"}}}}"#;
+        let model = added(members).unwrap();
+        let names: Vec<_> = model.shapes.get("A").unwrap().members.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["B", "C"]);
+        for (text, problem) in [
+            (r#"{"reason":" ","shapes":{}}"#, "the additions give no reason"),
+            (r#"{"reason":"r","shapes":{"A":{"type":"string"}}}"#, "`A` is in the model already"),
+            (r#"{"reason":"r","members":{"A":{"B":{"shape":"A"}}}}"#, "`B` is in the model already"),
+            (r#"{"reason":"r","members":{"Z":{}}}"#, "no shape `Z` to add to"),
+        ] {
+            assert_eq!(added(text).unwrap_err(), problem);
         }
     }
 

@@ -67,6 +67,10 @@ fn judge(facts: &Facts) -> Option<(Kind, Severity, String)> {
         let refused = format!("called {} and was refused ({})", facts.call(), plain(code, NAME_CHARS_MAX));
         return facts.by_root().then_some((Kind::RootRefused, Severity::Warning, refused));
     }
+    let grant = facts.text("/requestParameters/tokenInput/grantType");
+    if name == "CreateOAuth2Token" && grant == "authorization_code" && facts.by_root() {
+        return Some(command_line(facts));
+    }
     if name == "CreateAccessKey" && facts.by_root() && facts.text("/requestParameters/userName").is_empty() {
         return Some((Kind::RootKeyCreated, Severity::Critical, "made an access key for itself".to_owned()));
     }
@@ -86,6 +90,14 @@ fn sign_in(facts: &Facts) -> (Kind, Severity, String) {
     } else {
         (Kind::RootSignInSucceeded, Severity::Critical, "signed in without MFA".to_owned())
     }
+}
+
+/// A command line was let in, which is a sign-in as much as the one in the browser.
+fn command_line(facts: &Facts) -> (Kind, Severity, String) {
+    let mfa = facts.text("/userIdentity/sessionContext/attributes/mfaAuthenticated") == "true";
+    let (severity, how) =
+        if mfa { (Severity::Warning, "with MFA") } else { (Severity::Critical, "without MFA") };
+    (Kind::RootSignInSucceeded, severity, format!("signed in on a command line {how}"))
 }
 
 fn rule(source: &str, name: &str) -> Option<&'static Rule> {
@@ -422,6 +434,33 @@ mod tests {
         );
         assert_eq!(Told { identity: ann(), ..sign_in(ok, mfa, None) }.alert(), None);
         assert_eq!(Told { name: "CheckMfa", ..sign_in(ok, mfa, None) }.alert(), None);
+    }
+
+    #[test]
+    fn root_on_a_command_line_is_told_like_a_sign_in() {
+        let call = |mfa, grant, error| {
+            let session = Session { mfa, ..Session::new(Time::from_seconds(0)) };
+            let identity = UserIdentity::Root {
+                arn: ROOT,
+                account: account(),
+                access_key: None,
+                alias: None,
+                session: Some(session),
+            };
+            Told { request: grant, error, ..told(identity, SIGN_IN, "CreateOAuth2Token") }
+        };
+        let code = r#"{"tokenInput": {"grantType": "authorization_code"}}"#;
+        let text = |done| format!("The root user of account {ACCOUNT} {done}.");
+        let (succeeded, refused) = (Kind::RootSignInSucceeded, Kind::RootRefused);
+        let done = text("signed in on a command line with MFA");
+        check(&call(true, code, None), succeeded, Severity::Warning, &done);
+        let done = text("signed in on a command line without MFA");
+        check(&call(false, code, None), succeeded, Severity::Critical, &done);
+        let refresh = r#"{"tokenInput": {"grantType": "refresh_token"}}"#;
+        let done = text("called signin:CreateOAuth2Token");
+        check(&call(true, refresh, None), Kind::RootUsed, Severity::Warning, &done);
+        let done = text("called signin:CreateOAuth2Token and was refused (AccessDenied)");
+        check(&call(true, code, DENIED), refused, Severity::Warning, &done);
     }
 
     #[test]

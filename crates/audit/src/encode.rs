@@ -126,6 +126,7 @@ fn session_context(object: &mut Object, issuer: Option<&Issuer<'_>>, session: Op
         if session.assumed_root {
             context.text("assumedRoot", "true");
         }
+        context.text_if("signInSessionArn", session.sign_in_session);
     });
 }
 
@@ -450,7 +451,12 @@ mod tests {
             account: account(),
             access_key: Some("ASIAEXAMPLE"),
             issuer,
-            session: Session { mfa: true, source_identity: Some("anna"), ..Session::new(time()) },
+            session: Session {
+                mfa: true,
+                source_identity: Some("anna"),
+                sign_in_session: Some("arn:aws:signin:us-east-1:000123456789:session/1"),
+                ..Session::new(time())
+            },
         };
         let resources = [Resource {
             arn: "arn:aws:iam::000123456789:user/bo",
@@ -467,7 +473,8 @@ mod tests {
                 r#""accessKeyId":"ASIAEXAMPLE","sessionContext":{"sessionIssuer":{"type":"Role","#,
                 r#""principalId":"AROAEXAMPLE","arn":"arn:aws:iam::000123456789:role/reader","#,
                 r#""accountId":"000123456789","userName":"reader"},"attributes":{"#,
-                r#""creationDate":"2024-01-01T00:00:00Z","mfaAuthenticated":"true"},"sourceIdentity":"anna"}},"#,
+                r#""creationDate":"2024-01-01T00:00:00Z","mfaAuthenticated":"true"},"sourceIdentity":"anna","#,
+                r#""signInSessionArn":"arn:aws:signin:us-east-1:000123456789:session/1"}},"#,
                 r#""eventTime":"2024-01-01T00:00:00Z","eventSource":"iam.amazonaws.com","eventName":"CreateUser","#,
                 r#""awsRegion":"us-east-1","sourceIPAddress":"192.0.2.7","requestParameters":null,"#,
                 r#""responseElements":null,"eventID":"abababab-abab-abab-abab-abababababab","readOnly":true,"#,

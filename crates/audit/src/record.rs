@@ -268,12 +268,21 @@ pub struct Session<'a> {
     pub ec2_role_delivery: Option<&'a str>,
     /// `assumedRoot`: a root session made by `AssumeRoot`.
     pub assumed_root: bool,
+    /// `signInSessionArn`: of credentials that a sign-in gave a command line.
+    pub sign_in_session: Option<&'a str>,
 }
 
 impl Session<'_> {
     /// A session without multi-factor authentication or anything else to say.
     pub const fn new(created: Time) -> Self {
-        Self { created, mfa: false, source_identity: None, ec2_role_delivery: None, assumed_root: false }
+        Self {
+            created,
+            mfa: false,
+            source_identity: None,
+            ec2_role_delivery: None,
+            assumed_root: false,
+            sign_in_session: None,
+        }
     }
 }
 

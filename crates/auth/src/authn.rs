@@ -14,7 +14,9 @@ use quick_cache::sync::Cache;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Partition, Time};
 use rootward_sigv4::{Claim, Code, Parts, Refusal, Scope, SecretKey, SigningKey};
 use rootward_state::World;
-use rootward_state::entities::{AccessKey, AccountStatus, CredentialOwner, Role, SessionKind, User};
+use rootward_state::entities::{
+    AccessKey, AccountStatus, CredentialOwner, Role, SessionKind, SignInSession, SignedIn, User,
+};
 use rootward_store::vault::Vault;
 
 use crate::guard;
@@ -305,6 +307,29 @@ pub fn holder(world: &World, session: Arc<Session>, now: Time) -> Result<Princip
     Ok(principal)
 }
 
+/// Who a session of a sign-in is of, as the account stands; none when they are gone. Nothing is proved by it.
+pub fn signed_in(
+    world: &World,
+    account: AccountId,
+    tokens: &Tokens,
+    row: &SignInSession,
+    sign_in: SignIn,
+    now: Time,
+) -> Option<Principal> {
+    let state = world.account(account)?;
+    let identity = match &row.holder {
+        SignedIn::Federated(token) => {
+            let principal = holder(world, tokens.open(token).ok()?, now).ok()?;
+            return Some(principal.in_session(sign_in));
+        }
+        SignedIn::Root => Identity::Root,
+        SignedIn::User(id) => Identity::User(Arc::clone(state.by_id::<User>(*id)?)),
+    };
+    let credential =
+        Credential::Temporary { key: row.key, issued: row.created, mfa: row.mfa, sign_in: Some(sign_in) };
+    Some(Principal { account, partition: state.account().partition, identity, credential })
+}
+
 fn is_kept_out(world: &World, principal: &Principal, now: Time) -> bool {
     world.account(principal.account).is_some_and(|state| guard::keeps_out(state.root_guard(), principal, now))
 }
@@ -320,8 +345,7 @@ fn check_active(world: &World, account: AccountId) -> Result<(), Unauthenticated
 /// Whether these credentials are of a sign-in whose session is over.
 fn is_signed_out(world: &World, session: &Session, now: Time) -> bool {
     let Some(id) = session.claims.sign_in else { return false };
-    let row = world.account(session.claims.account).and_then(|state| state.sessions().get(&id));
-    row.is_none_or(|row| row.expires <= now)
+    world.account(session.claims.account).is_none_or(|state| state.live_session(id, now).is_none())
 }
 
 fn temporary(world: &World, session: Arc<Session>) -> Option<Signer> {

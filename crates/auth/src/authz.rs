@@ -421,6 +421,9 @@ fn session_keys(context: &mut Context, principal: &Principal, shown: Option<Time
     if let Some(issued) = issued {
         context.time("aws:TokenIssueTime", issued);
     }
+    if let Some(arn) = principal.sign_in_session_arn() {
+        context.text("aws:SignInSessionArn", &arn);
+    }
     let factor = shown.or_else(|| principal.mfa());
     if issued.is_some() || factor.is_some() {
         context.bool("aws:MultiFactorAuthPresent", factor.is_some());

@@ -29,16 +29,17 @@ pub fn is_reason(text: &str) -> bool {
 /// Whether the seal keeps this principal out: a root user by access key, or by a session that an API made of one; or a federated
 /// user who came from there. Keys that the sandbox takes at their word are no keys of the root user.
 pub fn keeps_out(guard: &RootGuard, principal: &Principal, now: Time) -> bool {
-    let is_roots = match &principal.identity {
-        Identity::Root => true,
-        Identity::FederatedUser(user) => user.by.is_none(),
-        Identity::RoleSession(_) | Identity::User(_) => false,
-    };
     let is_by_key = match principal.credential {
         Credential::LongTerm(_) | Credential::Temporary { sign_in: None, .. } => true,
         Credential::Foreign(_) | Credential::Temporary { sign_in: Some(_), .. } => false,
     };
-    is_roots && is_by_key && guard.is_sealed(now)
+    let is_roots = match &principal.identity {
+        Identity::Root => is_by_key,
+        // Wherever they have signed in since.
+        Identity::FederatedUser(user) => user.by.is_none(),
+        Identity::RoleSession(_) | Identity::User(_) => false,
+    };
+    is_roots && guard.is_sealed(now)
 }
 
 /// How a request for root access stands.

@@ -11,12 +11,16 @@
 //! - [`password`]: which ones people may have, how they are kept and checked.
 //! - [`second_factor`]: which device a code is of, and that it is used once; [`totp`]: the codes; [`qr`] shows their seeds
 //!   to a phone. [`passkey`]: security keys and passkeys.
+//! - [`command_line`]: codes and refresh tokens, by which a command line acts for who is signed in at a browser; [`dpop`]: that
+//!   it holds the key which they were given for.
 //! - [`gather`] finds the policies that apply to a principal.
 //! - [`authz`] asks the policy engine.
 #![warn(missing_docs)]
 
 pub mod authn;
 pub mod authz;
+pub mod command_line;
+pub mod dpop;
 pub mod gather;
 pub mod guard;
 pub mod passkey;

@@ -179,6 +179,23 @@ impl Principal {
         }
     }
 
+    /// Whoever holds temporary credentials, as they act in the session of a sign-in.
+    #[must_use]
+    pub fn in_session(mut self, sign_in: SignIn) -> Self {
+        if let Credential::Temporary { sign_in: of, .. } = &mut self.credential {
+            *of = Some(sign_in);
+        }
+        self
+    }
+
+    /// `aws:SignInSessionArn`: the session of a command line that these credentials were given in. Sessions at the console have
+    /// none.
+    pub fn sign_in_session_arn(&self) -> Option<String> {
+        let SignIn { session, .. } = self.sign_in().filter(|it| it.kind == SessionKind::CommandLine)?;
+        let (partition, account) = (self.partition, self.account);
+        Some(format!("arn:{partition}:signin:{}:{account}:session/{session}", partition.global_region()))
+    }
+
     /// Whether this is a session of a role.
     pub fn is_role_session(&self) -> bool {
         matches!(self.identity, Identity::RoleSession(_))

@@ -10,12 +10,14 @@
 //!   repeats nothing; what a call refuses is shown on the page that asked, in the API's words.
 //!
 //! INVARIANT: nothing of a request but its path, cookies and form decides what a page does. `Host` is never built into a page:
-//! all links are relative, and the address for records is the configured one.
+//! all links are relative, and the address for records is the configured one. Two redirects lead elsewhere: to the configured
+//! address, and to a command line that listens on the browser's own computer (`authorize`).
 #![warn(missing_docs)]
 
 mod access;
 mod account;
 mod assets;
+mod authorize;
 mod editor;
 mod federation;
 mod first_run;
@@ -43,7 +45,7 @@ use axum::body::Body;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use rootward_names::AccountId;
 use rootward_pipeline::{Origin, Pipeline};
 use rootward_signin::SignInService;
@@ -91,6 +93,7 @@ impl Console {
             .route("/console/account", get(account::page).post(account::change))
             .route("/console/assets/{name}", get(assets::asset))
             .route("/console/federation", get(federation::arrive).post(federation::replace))
+            .route("/console/authorize", get(authorize::page).post(authorize::answer))
             .route("/console/first-run", get(first_run::page).post(first_run::open))
             .route("/console/groups", get(groups::list).post(groups::create))
             .route("/console/groups/{name}", get(groups::page).post(groups::change))
@@ -126,9 +129,17 @@ impl Console {
             .route("/console/users/{name}/policies", post(users::change_policies))
             .route("/console/sign-out", post(sign_in::sign_out))
             .route("/federation", get(federation::endpoint).post(federation::endpoint))
+            .route(authorize::PATH, get(authorize::arrive))
             .fallback(layout::not_found)
             .with_state(Arc::new(setup));
         Self { router, secure }
+    }
+
+    /// Whether a request is the console's to answer: its own pages, the federation endpoint, and the one that command lines open
+    /// in a browser.
+    pub fn answers(method: &Method, path: &str) -> bool {
+        let is_page = matches!(path, "/console" | "/federation") || path.starts_with("/console/");
+        is_page || (path == authorize::PATH && matches!(*method, Method::GET | Method::HEAD))
     }
 
     /// Answers one request.
@@ -160,13 +171,13 @@ impl Console {
 /// The longest page, in bytes.
 const PAGE_BYTES_MAX: usize = 8 << 20;
 
+/// Nothing runs, loads or is sent that is not ours, nobody frames us.
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
 /// What every answer says to browsers: nothing runs, loads or is sent that is not ours, nobody frames us, nothing is kept.
 const HEADERS: [(header::HeaderName, &str); 6] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
+    (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "same-origin"),

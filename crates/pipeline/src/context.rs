@@ -43,6 +43,8 @@ pub struct OpContext<'r> {
     pub machine_now: Time,
     /// From where.
     pub source_ip: IpAddr,
+    /// With what, as the client says.
+    pub user_agent: Option<&'r str>,
     /// Who calls.
     pub principal: &'r Principal,
     /// The region of the credential scope.
@@ -74,6 +76,7 @@ impl<'r> OpContext<'r> {
             now,
             machine_now: now,
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            user_agent: None,
             principal,
             region,
             vault,

@@ -1,12 +1,14 @@
 //! Declarations without their types, so that one path can carry every operation.
 
+use rootward_auth::authn::Authenticated;
 use rootward_auth::authz::{Callers, Check};
 use rootward_names::Time;
 use rootward_policy::Context;
 use rootward_state::Txn;
-use rootward_wire::{Mismatch, Operation, OperationSchema, Shape, Structure, Value};
+use rootward_wire::{Error, Mismatch, Operation, OperationSchema, Shape, Structure, Value};
 
 use crate::declaration::{Declaration, Effect, Key, Rule, Scope, Target};
+use crate::unsigned::{Knock, TurnedAway, Unsigned};
 use crate::{Failure, OpContext};
 
 /// A declared operation.
@@ -24,12 +26,21 @@ pub trait Handler: Send + Sync {
     /// # Errors
     /// [`Mismatch`] when the value is not of the input's shape: our bug.
     fn call(&'static self, input: Value) -> Result<Box<dyn Call>, Mismatch>;
+    /// An error with what the service's model gives its own besides.
+    fn complete(&self, error: Error) -> Error {
+        error
+    }
 }
 
 /// One call of an operation: its typed input.
 pub trait Call: Send + Sync {
     /// The input, for the audit record.
     fn input(&self) -> &dyn Structure;
+    /// Who calls, as the input itself proves: of operations that come without a signature.
+    ///
+    /// # Errors
+    /// [`TurnedAway`].
+    fn caller(&self, knock: &Knock<'_>) -> Result<Authenticated, TurnedAway>;
     /// Shows everything the caller must be allowed to do, in order, until one is refused.
     ///
     /// # Errors
@@ -58,6 +69,7 @@ where
     O::Input: 'static,
 {
     declaration: &'static Declaration<O>,
+    unsigned: Option<&'static Unsigned<O>>,
     input: O::Input,
 }
 
@@ -85,7 +97,39 @@ where
 
     fn call(&'static self, input: Value) -> Result<Box<dyn Call>, Mismatch> {
         let input = O::Input::from_value(Some(input))?;
-        Ok(Box::new(Typed { declaration: self, input }))
+        Ok(Box::new(Typed { declaration: self, unsigned: None, input }))
+    }
+}
+
+impl<O> Handler for Unsigned<O>
+where
+    O: Operation + Send + Sync + 'static,
+    O::Input: Send + Sync + 'static,
+    O::Output: Send + 'static,
+{
+    fn schema(&self) -> &'static OperationSchema {
+        self.declaration.schema()
+    }
+
+    fn effect(&self) -> Effect {
+        self.declaration.effect
+    }
+
+    fn callers(&self) -> Callers {
+        self.declaration.callers
+    }
+
+    fn actions(&self) -> Vec<&'static str> {
+        self.declaration.actions()
+    }
+
+    fn call(&'static self, input: Value) -> Result<Box<dyn Call>, Mismatch> {
+        let input = O::Input::from_value(Some(input))?;
+        Ok(Box::new(Typed { declaration: &self.declaration, unsigned: Some(self), input }))
+    }
+
+    fn complete(&self, error: Error) -> Error {
+        (self.complete)(error)
     }
 }
 
@@ -97,6 +141,12 @@ where
 {
     fn input(&self) -> &dyn Structure {
         &self.input
+    }
+
+    fn caller(&self, knock: &Knock<'_>) -> Result<Authenticated, TurnedAway> {
+        let unsigned =
+            self.unsigned.ok_or_else(|| Failure::internal("an operation without proof of its caller"))?;
+        (unsigned.caller)(knock, &self.input)
     }
 
     fn authorize(

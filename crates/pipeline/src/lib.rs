@@ -13,6 +13,7 @@ mod handler;
 mod mail;
 mod path;
 mod trail;
+mod unsigned;
 mod usage;
 
 pub use browser::is_marked_by_browser;
@@ -24,4 +25,5 @@ pub use mail::{Mail, Mailer, NoMailer};
 pub use path::{Answered, Inside, OpenAccount, Origin, Pipeline, Setup, Source};
 pub use rootward_auth::authz::Callers;
 pub use trail::{Names, TlsFacts, Trail};
+pub use unsigned::{Knock, TurnedAway, Unsigned};
 pub use usage::UsageTracker;

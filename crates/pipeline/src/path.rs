@@ -12,6 +12,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use rootward_auth::Principal;
 use rootward_auth::authn::{Authenticated, Authenticator, Now, Unauthenticated};
 use rootward_auth::authz::{self, RequestFacts};
+use rootward_auth::dpop::{self, Replays};
 use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::Hasher;
 use rootward_auth::second_factor::Guesses;
@@ -33,6 +34,7 @@ use crate::failure::Failure;
 use crate::handler::{Call, Handler, Output};
 use crate::mail::{Mail, Mailer};
 use crate::trail::{self, Caller, Ended, Event, TlsFacts, Touched, Trail, Unrecordable};
+use crate::unsigned::{Knock, TurnedAway};
 use crate::usage::UsageTracker;
 
 /// Time and randomness for requests.
@@ -92,6 +94,7 @@ pub struct Pipeline {
     handlers: HashMap<(&'static str, &'static str), &'static dyn Handler>,
     usage: UsageTracker,
     refusals: Budget,
+    replays: Replays,
 }
 
 /// Where a request came from.
@@ -158,7 +161,13 @@ impl Pipeline {
     /// A path made of these parts.
     pub fn new(setup: Setup) -> Self {
         let handlers = setup.handlers.iter().map(|handler| (key(handler.schema()), *handler)).collect();
-        Self { setup, handlers, usage: UsageTracker::default(), refusals: Budget::default() }
+        Self {
+            setup,
+            handlers,
+            usage: UsageTracker::default(),
+            refusals: Budget::default(),
+            replays: Replays::default(),
+        }
     }
 
     /// Uses of keys and roles that are still to be written down.
@@ -252,12 +261,53 @@ impl Pipeline {
         request: &Request<Bytes>,
         frame: &Frame<'_>,
     ) -> Result<Output, Error> {
-        if attempt.operation.anonymous && attempt.handler.is_none() {
-            return Err(not_implemented(attempt.operation));
+        if attempt.operation.anonymous {
+            let handler = attempt.handler.ok_or_else(|| not_implemented(attempt.operation))?;
+            let result = self.unsigned(attempt, handler, request, frame).await;
+            return result.map_err(|error| handler.complete(error.in_protocol(attempt.protocol)));
         }
         match self.authenticate(attempt, request).await {
             Ok(caller) => self.authenticated(attempt, &caller, frame.record()).await,
             Err(refusal) => Err(self.refused(attempt, request, &refusal).await),
+        }
+    }
+
+    /// Without a signature the input comes first: it says who calls. From there on everything is as with one.
+    async fn unsigned(
+        &self,
+        attempt: &Attempt<'_>,
+        handler: &'static dyn Handler,
+        request: &Request<Bytes>,
+        frame: &Frame<'_>,
+    ) -> Result<Output, Error> {
+        let call = handler.call(Value::Structure(frame.input()?))?;
+        let world = self.setup.db.snapshot();
+        let target = dpop::Target {
+            method: request.method().as_str(),
+            authority: authority(request).unwrap_or_default(),
+            path: request.uri().path(),
+            secure: attempt.origin.tls.is_some(),
+        };
+        let knock = Knock {
+            world: &world,
+            now: attempt.now,
+            machine_now: self.setup.source.machine_now(),
+            target,
+            vault: &self.setup.vault,
+            tokens: &self.setup.tokens,
+            replays: &self.replays,
+        };
+        match call.caller(&knock) {
+            Ok(caller) => self.authenticated(attempt, &caller, frame.record()).await,
+            Err(TurnedAway { failure, of: None }) => Err(failure.into()),
+            Err(TurnedAway { failure, of: Some(caller) }) => {
+                let error = Error::from(failure).in_protocol(attempt.protocol);
+                let shown = trail::shown(call.input())?;
+                let event = attempt.event(Caller::Known(&caller.principal), &caller.region, shown.as_deref());
+                let ended = Ended::Failed { code: &error.code, message: &error.message };
+                self.record(&event, &ended, None).await?;
+                Err(error)
+            }
         }
     }
 
@@ -439,6 +489,7 @@ impl Pipeline {
             now: attempt.now,
             machine_now: self.setup.source.machine_now(),
             source_ip: attempt.origin.address,
+            user_agent: attempt.user_agent.as_deref(),
             principal: &caller.principal,
             region: &caller.region,
             vault: &self.setup.vault,
@@ -639,6 +690,12 @@ fn lossy<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> 
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The host that a request is for, as its client names it.
+fn authority(request: &Request<Bytes>) -> Option<&str> {
+    let named = request.uri().authority().map(http::uri::Authority::as_str);
+    named.or_else(|| text(request.headers(), &HOST))
 }
 
 /// What of a request is signed besides its body.

@@ -279,13 +279,16 @@ pub struct Names {
     behind: String,
     /// Its unique id.
     behind_id: String,
+    /// ARN of a command line's session.
+    sign_in: Option<String>,
 }
 
 impl Names {
     /// Those of a principal.
     pub fn of(principal: &Principal) -> Self {
         let (behind, behind_id) = behind(principal);
-        Self { arn: principal.arn(), user_id: principal.user_id(), behind, behind_id }
+        let sign_in = principal.sign_in_session_arn();
+        Self { arn: principal.arn(), user_id: principal.user_id(), behind, behind_id, sign_in }
     }
 
     /// `userIdentity` of the principal that these are of, with its access key if one was used. The alias is the account's.
@@ -296,7 +299,8 @@ impl Names {
         alias: Option<&'a str>,
     ) -> UserIdentity<'a> {
         let (account, arn, principal_id) = (principal.account, &*self.arn, &*self.user_id);
-        let session = session(principal);
+        let session =
+            session(principal).map(|session| Session { sign_in_session: self.sign_in.as_deref(), ..session });
         let issuer = |kind, user_name| Issuer {
             kind,
             principal_id: &self.behind_id,

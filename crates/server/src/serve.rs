@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::node::{Node, StartError};
 use crate::operator;
 use crate::tls::{Tls, TlsFiles};
+use rootward_console::Console;
 
 /// How often uses of keys and roles are written down.
 const USAGE_FLUSH: Duration = Duration::from_secs(5);
@@ -231,7 +232,7 @@ impl Answer for Server {
                 path if path.starts_with("/_rootward/") => {
                     return self.own(node, &request, path).await;
                 }
-                path if matches!(path, "/console" | "/federation") || path.starts_with("/console/") => {
+                path if Console::answers(request.method(), path) => {
                     return front.console.answer(request, origin(peer)).await;
                 }
                 _ => node.pipeline().answer(&request, origin(peer)).await,

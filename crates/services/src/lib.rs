@@ -13,6 +13,7 @@ pub mod root_user;
 mod rootward;
 mod shapes;
 mod sign_ins;
+mod signin;
 mod sts;
 mod tag_keys;
 #[cfg(test)]
@@ -25,5 +26,6 @@ pub fn operations() -> impl Iterator<Item = &'static dyn Handler> {
     account::operations()
         .chain(iam::operations())
         .chain(rootward::operations())
+        .chain(signin::OPERATIONS.iter().copied())
         .chain(sts::OPERATIONS.iter().copied())
 }

@@ -135,6 +135,7 @@ mod tests {
             restricted: false,
             reason: None,
             role: None,
+            parent: None,
         };
         bench.write(|txn| txn.put(RowKey::Session(bench.account(), id), row));
         id

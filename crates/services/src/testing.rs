@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use rootward_auth::dpop::{Replays, Target as Request};
 use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::Hasher;
 use rootward_auth::second_factor::{Guesses, seal_seed};
@@ -13,7 +14,9 @@ use rootward_auth::{Credential, Identity, Principal, RoleSession, SignIn};
 use rootward_names::{
     AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId,
 };
-use rootward_pipeline::{Declaration, Effect, Failure, Mail, Mailer, OpContext, Scope, Target, Tools};
+use rootward_pipeline::{
+    Declaration, Effect, Failure, Knock, Mail, Mailer, OpContext, Scope, Target, Tools, Unsigned,
+};
 use rootward_state::entities::{
     AccessKey, Bound, CredentialOwner, Document, Factor, Grants, MfaDevice, Position, Role, Rotated,
     SessionKind, SignInSession, SignedIn, Totp, User,
@@ -70,6 +73,7 @@ pub(crate) struct Bench {
     relying_party: RelyingParty,
     has_mailer: Cell<bool>,
     mails: RefCell<Vec<Mail>>,
+    replays: Replays,
 }
 
 /// Takes mail; the bench collects it before it comes here.
@@ -118,6 +122,7 @@ impl Bench {
             relying_party,
             has_mailer,
             mails,
+            replays: Replays::default(),
         }
     }
 
@@ -187,6 +192,46 @@ impl Bench {
             self.db.commit_wait(txn).unwrap();
         }
         output
+    }
+
+    /// Runs an operation that comes without a signature, as whoever its input proves to call; they are the caller from then on.
+    pub(crate) fn run_unsigned<O: Operation>(
+        &self,
+        operation: &Unsigned<O>,
+        input: O::Input,
+    ) -> Result<O::Output, Failure> {
+        self.knock(operation, &input)?;
+        self.run(&operation.declaration, input)
+    }
+
+    /// Finds out who calls an operation that comes without a signature; they are the caller from then on.
+    pub(crate) fn knock<O: Operation>(
+        &self,
+        operation: &Unsigned<O>,
+        input: &O::Input,
+    ) -> Result<(), Failure> {
+        let knock = Knock {
+            world: &self.db.snapshot(),
+            now: self.now(),
+            machine_now: self.now(),
+            target: Request { method: "POST", authority: "localhost:4566", path: "/v1/token", secure: false },
+            vault: &self.vault,
+            tokens: &self.tokens,
+            replays: &self.replays,
+        };
+        let caller = (operation.caller)(&knock, input).map_err(|turned_away| turned_away.failure)?;
+        self.caller.replace(caller.principal);
+        Ok(())
+    }
+
+    /// Changes a session of a sign-in.
+    pub(crate) fn change_session(&self, id: Handle, change: impl FnOnce(&mut SignInSession)) {
+        self.write(|txn| {
+            let key = RowKey::Session(self.account, id);
+            let mut row = SignInSession::clone(&txn.get::<SignInSession>(key.clone()).unwrap());
+            change(&mut row);
+            txn.put(key, row);
+        });
     }
 
     /// Runs an operation and hands out its transaction, to race it against others.
@@ -358,6 +403,7 @@ impl Bench {
             restricted: false,
             reason: None,
             role: None,
+            parent: None,
         };
         self.write(|txn| txn.put(RowKey::Session(self.account, id), session));
         id
@@ -416,6 +462,11 @@ impl Bench {
         let totp = totp.with_secret(Secret::from(seed.expose())).build_noncompliant();
         let seconds = u64::try_from(self.now().seconds() + 30 * steps).unwrap();
         Sensitive::new(totp.generate(seconds).to_string())
+    }
+
+    /// A session token that says this.
+    pub(crate) fn issue(&self, claims: &Claims) -> String {
+        self.tokens.issue(claims, 0, &mut *self.random.borrow_mut())
     }
 
     /// What a session token says.

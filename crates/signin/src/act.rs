@@ -260,6 +260,7 @@ impl Act<'_> {
             restricted: terms.restricted,
             reason: terms.reason,
             role: None,
+            parent: None,
         };
         self.txn.put(RowKey::Session(step.account, id), row);
         let shown = step.factor.as_ref().and_then(|shown| self.state.mfa_device(&shown.device));

@@ -295,6 +295,7 @@ impl Act<'_> {
             restricted: false,
             reason: None,
             role: None,
+            parent: None,
         };
         self.txn.put(RowKey::Session(claims.account, id), row);
         self.record(|scene, random| {

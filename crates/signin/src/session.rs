@@ -10,10 +10,10 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rootward_auth::session::Tokens;
-use rootward_auth::{Credential, Identity, Principal, SignIn, authn};
+use rootward_auth::{Principal, SignIn, authn};
 use rootward_names::{AccountId, Handle, Random, Time};
-use rootward_state::entities::{AccountStatus, SessionKind, SignInSession, SignedIn, User};
-use rootward_state::{AccountState, World};
+use rootward_state::World;
+use rootward_state::entities::{AccountStatus, SessionKind, SignInSession, SignedIn};
 use rootward_store::vault::Vault;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -102,7 +102,7 @@ pub(crate) fn find(
         return None;
     }
     let sign_in = SignIn { session: id, kind: row.kind };
-    let signed_in = signed_in(world, state, tokens, row, sign_in, now)?;
+    let signed_in = authn::signed_in(world, account, tokens, row, sign_in, now)?;
     // A role's session that is over leaves its user in the account they came from.
     let role = row.role.as_deref().and_then(|token| temporary(world, tokens, token, sign_in, now));
     Some(Live { account, id, row: Arc::clone(row), signed_in, role })
@@ -129,35 +129,8 @@ pub(crate) fn agent(visitor: &Visitor<'_>) -> String {
     visitor.user_agent.unwrap_or_default().chars().take(AGENT_CHARS_MAX).collect()
 }
 
-fn signed_in(
-    world: &World,
-    state: &AccountState,
-    tokens: &Tokens,
-    row: &SignInSession,
-    sign_in: SignIn,
-    now: Time,
-) -> Option<Principal> {
-    let identity = match &row.holder {
-        SignedIn::Federated(token) => return temporary(world, tokens, token, sign_in, now),
-        SignedIn::Root => Identity::Root,
-        SignedIn::User(id) => Identity::User(Arc::clone(state.by_id::<User>(*id)?)),
-    };
-    let account = state.account();
-    let credential =
-        Credential::Temporary { key: row.key, issued: row.created, mfa: row.mfa, sign_in: Some(sign_in) };
-    Some(Principal { account: account.id, partition: account.partition, identity, credential })
-}
-
 /// Whoever holds a session token, in the session of a sign-in.
 fn temporary(world: &World, tokens: &Tokens, token: &str, sign_in: SignIn, now: Time) -> Option<Principal> {
     let principal = authn::holder(world, tokens.open(token).ok()?, now).ok()?;
-    Some(in_session(principal, sign_in))
-}
-
-/// Whoever holds temporary credentials, as they act in the session of a sign-in.
-pub(crate) fn in_session(mut principal: Principal, sign_in: SignIn) -> Principal {
-    if let Credential::Temporary { sign_in: of, .. } = &mut principal.credential {
-        *of = Some(sign_in);
-    }
-    principal
+    Some(principal.in_session(sign_in))
 }

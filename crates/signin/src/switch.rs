@@ -15,7 +15,6 @@ use serde_json::json;
 
 use crate::act::Act;
 use crate::record::Whom;
-use crate::session::in_session;
 use crate::{Live, Refused, SignInService, Visitor, visitor};
 
 /// The role that a session has switched to.
@@ -77,7 +76,7 @@ impl SignInService {
                 .ok()
                 .filter(|role| matches!(role.identity, Identity::RoleSession(_)))
                 .ok_or(Refused::BeginAgain)?;
-            let role = in_session(role, SignIn { session: live.id, kind: live.row.kind });
+            let role = role.in_session(SignIn { session: live.id, kind: live.row.kind });
             let row = act.replace_role(live, Some(token))?;
             act.record_switch(event, &role, live, to);
             Ok(Live { row: row.into(), role: Some(role), ..live.clone() })

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use rootward_names::{AccessKeyId, AccountId, Arn, EntityKind, Handle, Partition, UniqueId};
+use rootward_names::{AccessKeyId, AccountId, Arn, EntityKind, Handle, Partition, Time, UniqueId};
 use rootward_store::{Change, Revision};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
@@ -230,6 +230,12 @@ impl AccountState {
     /// The sessions that began with a sign-in, those that have expired included.
     pub fn sessions(&self) -> &Table<Handle, SignInSession> {
         &self.sessions
+    }
+
+    /// A session that is not over, nor the one in which it was allowed.
+    pub fn live_session(&self, id: Handle, now: Time) -> Option<&Arc<SignInSession>> {
+        let live = |id| self.sessions.get(id).filter(|row| now < row.expires);
+        live(&id).filter(|row| row.parent.as_ref().is_none_or(|parent| live(parent).is_some()))
     }
 
     /// What is settled for the account as a whole.

@@ -23,6 +23,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
 
 /// Every operation, sorted by name.
 pub static OPERATIONS: &[&OperationSchema] = &[
+    &description::AUTHORIZE_O_AUTH2_ACCESS,
     &description::CREATE_BEARER_TOKEN,
     &description::CREATE_O_AUTH2_TOKEN,
     &description::CREATE_O_AUTH2_TOKEN_WITH_IAM,
@@ -113,6 +114,7 @@ structure! {
     #[derive(Default)]
     pub struct CreateOAuth2TokenRequest {
         pub token_input: CreateOAuth2TokenRequestBody,
+        pub dpop: Option<Sensitive>,
     }
 }
 
@@ -469,6 +471,29 @@ structure! {
     }
 }
 
+structure! {
+    schema::AUTHORIZE_O_AUTH2_ACCESS_REQUEST;
+    #[derive(Default)]
+    pub struct AuthorizeOAuth2AccessRequest {
+        pub client_id: String,
+        pub code_challenge: String,
+        pub code_challenge_method: String,
+        pub redirect_uri: String,
+        pub response_type: String,
+        pub scope: String,
+        pub state: Sensitive,
+    }
+}
+
+structure! {
+    schema::AUTHORIZE_O_AUTH2_ACCESS_RESPONSE;
+    #[derive(Default)]
+    pub struct AuthorizeOAuth2AccessResponse {
+        pub location: Sensitive,
+    }
+}
+
+operation! { AuthorizeOAuth2Access(AuthorizeOAuth2AccessRequest) -> AuthorizeOAuth2AccessResponse = description::AUTHORIZE_O_AUTH2_ACCESS }
 operation! { CreateBearerToken(CreateBearerTokenRequest) -> CreateBearerTokenResponse = description::CREATE_BEARER_TOKEN }
 operation! { CreateOAuth2Token(CreateOAuth2TokenRequest) -> CreateOAuth2TokenResponse = description::CREATE_O_AUTH2_TOKEN }
 operation! { CreateOAuth2TokenWithIam(CreateOAuth2TokenWithIamRequest) -> CreateOAuth2TokenWithIamResponse = description::CREATE_O_AUTH2_TOKEN_WITH_IAM }
@@ -488,6 +513,7 @@ operation! { RevokeOAuth2TokenWithIam(RevokeOAuth2TokenWithIamRequest) -> Revoke
 macro_rules! signin_operations {
     ($visit:ident) => {
         $visit! {
+            AuthorizeOAuth2Access,
             CreateBearerToken,
             CreateOAuth2Token,
             CreateOAuth2TokenWithIam,
@@ -509,6 +535,22 @@ macro_rules! signin_operations {
 pub mod description {
     use super::*;
 
+    pub static AUTHORIZE_O_AUTH2_ACCESS: OperationSchema = OperationSchema {
+        name: "AuthorizeOAuth2Access",
+        service: &SERVICE,
+        http: ("GET", "/v1/authorize"),
+        status: 302,
+        input: &schema::AUTHORIZE_O_AUTH2_ACCESS_REQUEST,
+        output: &schema::AUTHORIZE_O_AUTH2_ACCESS_RESPONSE,
+        result_wrapper: None,
+        errors: &[
+            ErrorCode::TooManyRequestsError.schema(),
+            ErrorCode::InternalServer.schema(),
+            ErrorCode::Validation.schema(),
+            ErrorCode::AccessDenied.schema(),
+        ],
+        anonymous: false,
+    };
     pub static CREATE_BEARER_TOKEN: OperationSchema = OperationSchema {
         name: "CreateBearerToken",
         service: &SERVICE,
@@ -828,9 +870,10 @@ pub mod schema {
     );
     pub static CREATE_O_AUTH2_TOKEN_REQUEST: Schema = Schema::new(
         "CreateOAuth2TokenRequest",
-        Kind::Structure(&[Member::new("tokenInput", &CREATE_O_AUTH2_TOKEN_REQUEST_BODY)
-            .required()
-            .at(Location::Payload)]),
+        Kind::Structure(&[
+            Member::new("tokenInput", &CREATE_O_AUTH2_TOKEN_REQUEST_BODY).required().at(Location::Payload),
+            Member::new("dpop", &DPOP_PROOF).named("DPoP").at(Location::Header),
+        ]),
     );
     pub static CREATE_O_AUTH2_TOKEN_REQUEST_BODY: Schema = Schema::new(
         "CreateOAuth2TokenRequestBody",
@@ -1228,6 +1271,55 @@ pub mod schema {
         Kind::Structure(&[Member::new("error", &O_AUTH2_ERROR_CODE).required()]),
     );
     pub static VPC_SOURCE_IP: Schema = Schema::new("VpcSourceIp", Kind::String(Range::ANY, None));
+    pub static AUTHORIZE_O_AUTH2_ACCESS_REQUEST: Schema = Schema::new(
+        "AuthorizeOAuth2AccessRequest",
+        Kind::Structure(&[
+            Member::new("clientId", &CLIENT_ID).required().named("client_id").at(Location::QueryString),
+            Member::new("codeChallenge", &CODE_CHALLENGE)
+                .required()
+                .named("code_challenge")
+                .at(Location::QueryString),
+            Member::new("codeChallengeMethod", &CODE_CHALLENGE_METHOD)
+                .required()
+                .named("code_challenge_method")
+                .at(Location::QueryString),
+            Member::new("redirectUri", &REDIRECT_URI)
+                .required()
+                .named("redirect_uri")
+                .at(Location::QueryString),
+            Member::new("responseType", &RESPONSE_TYPE)
+                .required()
+                .named("response_type")
+                .at(Location::QueryString),
+            Member::new("scope", &AUTHORIZATION_SCOPE).required().at(Location::QueryString),
+            Member::new("state", &AUTHORIZATION_STATE).required().at(Location::QueryString),
+        ]),
+    );
+    pub static AUTHORIZE_O_AUTH2_ACCESS_RESPONSE: Schema = Schema::new(
+        "AuthorizeOAuth2AccessResponse",
+        Kind::Structure(&[Member::new("location", &AUTHORIZED_LOCATION)
+            .required()
+            .named("Location")
+            .at(Location::Header)]),
+    );
+    static AUTHORIZATION_SCOPE_PATTERN: Pattern = Pattern::expression(r"openid", r"openid", None);
+    pub static AUTHORIZATION_SCOPE: Schema =
+        Schema::new("AuthorizationScope", Kind::String(Range::ANY, Some(&AUTHORIZATION_SCOPE_PATTERN)));
+    pub static AUTHORIZATION_STATE: Schema =
+        Schema::new("AuthorizationState", Kind::String(Range::new(1, 512), None)).sensitive();
+    pub static AUTHORIZED_LOCATION: Schema =
+        Schema::new("AuthorizedLocation", Kind::String(Range::ANY, None)).sensitive();
+    static CODE_CHALLENGE_PATTERN: Pattern = Pattern::class(r"[A-Za-z0-9\-._~]+", CLASS_1, 1);
+    pub static CODE_CHALLENGE: Schema =
+        Schema::new("CodeChallenge", Kind::String(Range::new(43, 128), Some(&CODE_CHALLENGE_PATTERN)));
+    static CODE_CHALLENGE_METHOD_PATTERN: Pattern = Pattern::expression(r"SHA-256", r"SHA-256", None);
+    pub static CODE_CHALLENGE_METHOD: Schema =
+        Schema::new("CodeChallengeMethod", Kind::String(Range::ANY, Some(&CODE_CHALLENGE_METHOD_PATTERN)));
+    pub static DPOP_PROOF: Schema =
+        Schema::new("DpopProof", Kind::String(Range::new(1, 4096), None)).sensitive();
+    static RESPONSE_TYPE_PATTERN: Pattern = Pattern::expression(r"code", r"code", None);
+    pub static RESPONSE_TYPE: Schema =
+        Schema::new("ResponseType", Kind::String(Range::ANY, Some(&RESPONSE_TYPE_PATTERN)));
 
     #[rustfmt::skip]
 static CLASS_0: &[(char, char)] = &[

@@ -272,6 +272,6 @@ fn operations_are_sorted_and_found() {
     assert_eq!(account::OPERATIONS.len(), 18);
     assert_eq!(iam::OPERATIONS.len(), 180);
     assert_eq!(rootward::OPERATIONS.len(), 21);
-    assert_eq!(signin::OPERATIONS.len(), 13);
+    assert_eq!(signin::OPERATIONS.len(), 14);
     assert_eq!(sts::OPERATIONS.len(), 11);
 }

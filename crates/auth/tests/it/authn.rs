@@ -7,7 +7,7 @@ use rootward_auth::{Credential, Identity, SignIn};
 use rootward_names::{AccessKeyId, AccessKeyKind, Partition, Time};
 use rootward_state::RowKey;
 use rootward_state::entities::{
-    AccountStatus, CredentialOwner, Role, RootGuard, Seal, SessionKind, SignedIn, User,
+    AccountStatus, CredentialOwner, Role, RootGuard, Seal, SessionKind, SignInSession, SignedIn, User,
 };
 
 use crate::bench::{ACCOUNT, Bench, ELSEWHERE, NOW, Signer, account, refusal, signed};
@@ -204,6 +204,30 @@ fn credentials_of_a_sign_in_end_with_its_session() {
     expired(bench.send_at(&credentials, NOW.plus_seconds(1_800)));
     bench.write(|txn| txn.delete(RowKey::Session(account(), id)));
     expired(bench.send(&credentials));
+}
+
+#[test]
+fn credentials_of_a_sign_in_end_with_the_session_that_it_was_allowed_in() {
+    let mut bench = issued();
+    let ann = bench.user("ann", |_| {});
+    let parent = bench.sign_in(SignedIn::User(ann.id), NOW.plus_seconds(1_800));
+    let id = bench.sign_in(SignedIn::User(ann.id), NOW.plus_seconds(3_600));
+    let put = |bench: &Bench, id, expires, parent| {
+        bench.write(|txn| {
+            let key = RowKey::Session(account(), id);
+            let row = SignInSession::clone(&txn.get::<SignInSession>(key.clone()).unwrap());
+            txn.put(key, SignInSession { expires, parent, ..row });
+        });
+    };
+    put(&bench, id, NOW.plus_seconds(3_600), Some(parent));
+    let credentials = bench.session(Holder::User(ann.id), |claims| claims.sign_in = Some(id));
+    assert!(bench.send(&credentials).is_ok());
+    put(&bench, parent, NOW, None);
+    assert_eq!(refusal(bench.send(&credentials)).0, "ExpiredToken");
+    put(&bench, parent, NOW.plus_seconds(60), None);
+    assert!(bench.send(&credentials).is_ok());
+    bench.write(|txn| txn.delete(RowKey::Session(account(), parent)));
+    assert_eq!(refusal(bench.send(&credentials)).0, "ExpiredToken");
 }
 
 #[test]

@@ -582,6 +582,22 @@ fn what_is_the_root_users_is_refused_to_all_others_with_the_reason() {
 }
 
 #[test]
+fn command_line_of_a_sign_in_is_told_by_its_session() {
+    let mut bench = bench();
+    let condition = r#""ArnLike": {"aws:SignInSessionArn": "arn:aws:signin:*:111122223333:session/*"}"#;
+    let mut who = user(&mut bench, allow_if(condition));
+    let world = bench.world();
+    let mut allowed = |kind: Option<SessionKind>| {
+        let (key, session) = ("ASIAY34FZKBOKMUTVV7A".parse().unwrap(), "0".repeat(32).parse().unwrap());
+        let sign_in = kind.map(|kind| SignIn { session, kind });
+        who.credential = Credential::Temporary { key, issued: NOW, mfa: None, sign_in };
+        authorize(&world, &who, &facts(), &check(), Context::new()).is_ok()
+    };
+    assert!(allowed(Some(SessionKind::CommandLine)));
+    assert!(!allowed(Some(SessionKind::Console)) && !allowed(None));
+}
+
+#[test]
 fn billing_is_the_root_users_alone_until_it_is_opened_to_iam() {
     let mut bench = bench();
     let (root, nobody) = (principal(Identity::Root), user(&mut bench, Grants::default()));

@@ -223,6 +223,7 @@ impl Bench {
             restricted: false,
             reason: None,
             role: None,
+            parent: None,
         };
         self.write(|txn| txn.put(RowKey::Session(account(), id), row));
         id

@@ -48,8 +48,9 @@ fn list_sessions(
     let after = input.next_token.as_deref().map(str::parse::<Handle>).transpose();
     let after = after.map_err(|_| failures::invalid_token())?;
     let count = input.max_results.and_then(|count| usize::try_from(count).ok()).unwrap_or(PAGE);
-    let live = |row: &SignInSession| row.holder == whose && ctx.now < row.expires;
-    let mut found = state.sessions().after(after.as_ref()).filter(|(_, row)| live(row)).peekable();
+    let is_shown =
+        |id: Handle, row: &SignInSession| row.holder == whose && state.live_session(id, ctx.now).is_some();
+    let mut found = state.sessions().after(after.as_ref()).filter(|(id, row)| is_shown(**id, row)).peekable();
     let (mut sessions, mut last) = (Vec::new(), None);
     while sessions.len() < count
         && let Some((id, row)) = found.next()
@@ -180,6 +181,7 @@ mod tests {
             restricted: false,
             reason: None,
             role: None,
+            parent: None,
         };
         bench.write(|txn| txn.put(RowKey::Session(bench.account(), id), row));
         id

@@ -4,7 +4,7 @@
 //! None of these is an entity of its own: each belongs to a user or to the account, under that one's id. They are rows apart
 //! because they change with every sign-in, and because nobody who reads a user's row for a decision needs a password's hash.
 
-use rootward_names::{AccessKeyId, AccountId, Partition, Time, UniqueId};
+use rootward_names::{AccessKeyId, AccountId, Handle, Partition, Time, UniqueId};
 use serde::{Deserialize, Serialize};
 
 use super::{CredentialOwner, PasswordHash, Tag};
@@ -262,6 +262,8 @@ pub struct SignInSession {
     pub reason: Option<Box<str>>,
     /// The session token of the role that was switched to.
     pub role: Option<Box<str>>,
+    /// The session in which it was allowed, and without which it is over; none if it began with a sign-in of its own.
+    pub parent: Option<Handle>,
 }
 
 /// The change of a session's secret.

@@ -316,6 +316,7 @@ fn rows_of_signing_in_read_back_and_are_guarded() {
         restricted: false,
         reason: None,
         role: None,
+        parent: None,
     };
     let guard = RootGuard { approvals_required: 2, approvers: vec![user], ..RootGuard::new() };
     let mut txn = db.begin();
