@@ -35,6 +35,8 @@ struct Page<'a> {
     version: &'static str,
     mark: String,
     next: &'a str,
+    /// The same in a link to the other door.
+    and_next: String,
     step: String,
     error: Option<String>,
     ask: Ask<'a>,
@@ -48,6 +50,7 @@ impl<'a> Page<'a> {
             version: VERSION,
             mark: visit.mark(),
             next,
+            and_next: and_next(next),
             step,
             error: None,
             ask,
@@ -55,6 +58,12 @@ impl<'a> Page<'a> {
             reason_chars_max: REASON_CHARS_MAX,
         }
     }
+}
+
+fn and_next(next: &str) -> String {
+    let query =
+        (next != "/console").then(|| serde_urlencoded::to_string([("next", next)]).unwrap_or_default());
+    query.map_or_else(String::new, |query| format!("&{query}"))
 }
 
 /// Where to go after signing in, and which door is open first.

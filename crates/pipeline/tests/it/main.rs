@@ -6,4 +6,5 @@ mod inside;
 mod ours;
 mod protocols;
 mod refusals;
+mod unsigned;
 mod writes;
