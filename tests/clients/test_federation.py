@@ -23,6 +23,8 @@ def server(tmp_path_factory):
     server.command += ["--url", f"http://localhost:{server.port}"]
     server.start()
     yield server
+    told = server.log.read_text() + json.dumps(server.trail())
+    assert not [secret for secret in server.secrets if secret in told], "a secret is in the trail or in the log"
     server.stop()
 
 
@@ -88,7 +90,7 @@ def ask(server, credentials, **parameters):
 def signin_token(server, credentials, **parameters):
     status, body = ask(server, credentials, **parameters)
     assert status == 200, body
-    server.secrets.add(json.loads(body)["SigninToken"])
+    server.secrets |= {json.loads(body)["SigninToken"], credentials[1], credentials[2]}
     return json.loads(body)["SigninToken"]
 
 

@@ -72,7 +72,7 @@ pub(crate) async fn endpoint(visit: Visit, RawQuery(query): RawQuery, body: Byte
     let parameters: Parameters = match serde_urlencoded::from_bytes(sent) {
         Ok(parameters) => parameters,
         Err(error) => {
-            return plain(StatusCode::BAD_REQUEST, &format!("the parameters cannot be read: {error}"));
+            return plain(StatusCode::BAD_REQUEST, format!("the parameters cannot be read: {error}"));
         }
     };
     match parameters.action.as_deref() {
@@ -262,9 +262,7 @@ fn is_aws_console(destination: &str) -> bool {
     let is_theirs = |known: &&str| {
         host.strip_suffix(*known).is_some_and(|region| region.is_empty() || region.ends_with('.'))
     };
-    authority.port().is_none()
-        && !authority.as_str().contains('@')
-        && AWS_CONSOLES.iter().any(|known| is_theirs(&known))
+    authority.port().is_none() && !authority.as_str().contains('@') && AWS_CONSOLES.iter().any(is_theirs)
 }
 
 /// Whether this is the address of a web page. No page of ours leads there: it is for the record.

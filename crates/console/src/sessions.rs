@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::Query;
 use axum::response::{Redirect, Response};
 use rootward_api::rootward as api;
+use rootward_auth::Identity;
 use serde::Deserialize;
 
 use crate::layout::{Frame, VERSION, html, minute, told};
@@ -44,7 +45,15 @@ pub(crate) async fn page(signed_in: SignedIn, Query(asked): Query<Asked>) -> Res
     show(&signed_in, frame, asked.user).await
 }
 
+/// What there is to say to whom no sessions are listed as their own.
+const NOT_A_USER: &str = "Sessions are listed of users and of the root user. One of a role that was switched to is in the list of its     user: switch back to see it. One that began with temporary credentials ends with them, or when its role is revoked.";
+
 async fn show(signed_in: &SignedIn, frame: Frame, user: Option<String>) -> Response {
+    let acting = &signed_in.live.acting().identity;
+    if user.is_none() && matches!(acting, Identity::FederatedUser(_) | Identity::RoleSession(_)) {
+        let frame = Frame { refused: frame.refused.or_else(|| Some(NOT_A_USER.into())), ..frame };
+        return signed_in.answer(html(&Page { version: VERSION, frame, user, sessions: Vec::new() }));
+    }
     let input = api::ListSessionsRequest { user_name: user.clone(), ..Default::default() };
     let (sessions, refused) = match signed_in.call::<api::ListSessions>(&input).await {
         Ok(listed) => (listed.sessions, None),

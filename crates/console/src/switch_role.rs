@@ -95,6 +95,11 @@ impl Remembered {
         all
     }
 
+    /// Whether it is shown under no name of its own.
+    fn is_plain(&self) -> bool {
+        self.display == default_display(&self.role, &self.account)
+    }
+
     fn is(&self, role: &Principal) -> bool {
         let Identity::RoleSession(session) = &role.identity else { return false };
         let path = session.role.path.trim_start_matches('/');

@@ -1,7 +1,8 @@
 #![doc = include_str!("../README.md")]
 //!
 //! - [`SignInService`] is the steps from the password to the session; [`Next`] says what comes next, [`Refused`] why not.
-//! - [`Live`] is a session in use and says who acts in it.
+//! - [`SignInService::signin_token`] and [`SignInService::enter`] are the way in with temporary credentials; [`NotFederated`] says why not.
+//! - [`Live`] is a session in use and says who acts in it; [`SignInService::switch`] makes that a role.
 //! - [`Browser`] ties the steps to one browser.
 //!
 //! Who guesses is slowed down by source and by name, and nobody is locked out (`lanes`). Nothing is stored while a sign-in is

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use rootward_auth::authn::Authority;
-use rootward_auth::authz::{Callers, Check, Question, RequestFacts, authorize, explain, is_managed_policy};
+use rootward_auth::authz::{
+    Callers, Check, Question, RequestFacts, authorize, explain, is_denied, is_managed_policy,
+};
 use rootward_auth::session::SessionPolicies;
 use rootward_auth::{Credential, FederatedUser, Identity, Principal, SignIn};
 use rootward_names::Partition;
@@ -121,6 +123,19 @@ fn deny_is_told_with_the_policy_that_has_a_name() {
     assert_eq!(denial(&bench, &ann), because(&named));
     let ann = user(&mut bench, inline(DENY));
     assert_eq!(denial(&bench, &ann), because(" with an explicit deny in an identity-based policy"));
+}
+
+#[test]
+fn what_nobody_allows_is_not_what_a_policy_denies() {
+    let mut bench = bench();
+    let denied =
+        |bench: &Bench, principal: &Principal| is_denied(&bench.world(), principal, &facts(), &check());
+    let nothing = user(&mut bench, Grants::default());
+    assert!(denial(&bench, &nothing).is_some() && !denied(&bench, &nothing));
+    let both = user(&mut bench, inline(DENY));
+    assert!(denied(&bench, &both));
+    let gone = Principal { account: ELSEWHERE.parse().unwrap(), ..both };
+    assert!(denied(&bench, &gone));
 }
 
 #[test]

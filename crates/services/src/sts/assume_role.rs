@@ -304,6 +304,7 @@ mod tests {
         assert_eq!(shown.expiration, bench.now().plus_seconds(3_600));
         assert_eq!(claims.expires, shown.expiration);
         assert_eq!((claims.issued, claims.account, claims.mfa), (bench.now(), bench.account(), None));
+        assert!(!claims.chained);
         assert_eq!(claims.holder, Holder::Role { id: role.id, session_name: "s1".into() });
         assert_eq!(shown.access_key_id, claims.key.to_string());
         assert_eq!(shown.secret_access_key.expose(), claims.secret.expose());
@@ -347,7 +348,7 @@ mod tests {
         bench.call_with_temporary(None);
         assert_eq!(refusal(&bench, over), message);
         let (_, claims) = assume(&bench, |input| input.duration_seconds = Some(3_600)).unwrap();
-        assert_eq!(claims.expires, bench.now().plus_seconds(3_600));
+        assert_eq!((claims.expires, claims.chained), (bench.now().plus_seconds(3_600), true));
     }
 
     #[test]
