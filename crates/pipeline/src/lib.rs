@@ -12,6 +12,7 @@ mod failure;
 mod handler;
 mod mail;
 mod path;
+mod records;
 mod trail;
 mod usage;
 
@@ -22,6 +23,7 @@ pub use failure::Failure;
 pub use handler::{Allowed, Call, Handler, Output};
 pub use mail::{Mail, Mailer, NoMailer};
 pub use path::{Answered, Inside, OpenAccount, Origin, Pipeline, Setup, Source};
+pub use records::{Records, Unread};
 pub use rootward_auth::authz::Callers;
 pub use trail::{TlsFacts, Trail};
 pub use usage::UsageTracker;
