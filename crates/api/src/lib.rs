@@ -14,8 +14,7 @@ pub mod sts;
 use rootward_wire::ServiceSchema;
 
 /// Every service, for routing and for tests that go over all of them.
-pub static SERVICES: &[&ServiceSchema] =
-    &[
+pub static SERVICES: &[&ServiceSchema] = &[
     &account::SERVICE,
     &cloudtrail::SERVICE,
     &iam::SERVICE,

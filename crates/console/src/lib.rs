@@ -31,6 +31,7 @@ mod sessions;
 mod sign_in;
 mod simulator;
 mod start;
+mod trail;
 mod users;
 mod visit;
 
@@ -116,6 +117,8 @@ impl Console {
             .route("/console/sign-in/wait", post(sign_in::wait))
             .route("/console/simulator", get(simulator::page).post(simulator::ask))
             .route("/console/start", get(start::page).post(start::make))
+            .route("/console/trail", get(trail::page))
+            .route("/console/trail/{id}", get(trail::event))
             .route("/console/users", get(users::list).post(users::create))
             .route("/console/users/{name}", get(users::page).post(users::change))
             .route("/console/users/{name}/policies", post(users::change_policies))

@@ -164,6 +164,11 @@ impl Pipeline {
         Self { setup, handlers, usage: UsageTracker::default(), refusals: Budget::default() }
     }
 
+    /// Now, as records show it.
+    pub fn now(&self) -> Time {
+        self.setup.source.now()
+    }
+
     /// Uses of keys and roles that are still to be written down.
     pub fn usage(&self) -> &UsageTracker {
         &self.usage
