@@ -51,7 +51,7 @@ _botocore = botocore.session.get_session()
 _botocore.get_component("data_loader").search_paths.append(_models.name)
 _session = boto3.session.Session(region_name="us-east-1", botocore_session=_botocore)
 _making_clients = threading.Lock()  # a session makes one client at a time
-MODELS = {name: _botocore.get_service_model(name) for name in ("account", "iam", "rootward", "sts")}
+MODELS = {name: _botocore.get_service_model(name) for name in ("account", "cloudtrail", "iam", "rootward", "sts")}
 
 
 class Credentials(NamedTuple):
@@ -433,8 +433,9 @@ def every_page(call, members, size=2, **arguments):
 STATUS = {
     "AccessDenied": 403, "AccessDeniedException": 403, "ConflictException": 409, "DeleteConflict": 409,
     "EntityAlreadyExists": 409, "ExpiredToken": 403, "IncompleteSignature": 400, "InvalidAction": 400,
-    "InvalidAuthenticationCode": 403, "InvalidClientTokenId": 403, "InvalidInput": 400, "InvalidParameterValue": 400,
-    "InvalidUserType": 400, "LimitExceeded": 409, "MalformedPolicyDocument": 400, "MissingAuthenticationToken": 403,
+    "InvalidAuthenticationCode": 403, "InvalidClientTokenId": 403, "InvalidEventCategoryException": 400, "InvalidInput": 400,
+    "InvalidLookupAttributesException": 400, "InvalidMaxResultsException": 400, "InvalidNextTokenException": 400,
+    "InvalidParameterValue": 400, "InvalidTimeRangeException": 400, "InvalidUserType": 400, "LimitExceeded": 409, "MalformedPolicyDocument": 400, "MissingAuthenticationToken": 403,
     "NoSuchEntity": 404, "NotImplemented": 501, "OptInRequired": 403, "PackedPolicyTooLarge": 400,
     "PasswordPolicyViolation": 400, "ReportNotPresent": 410, "ResourceNotFoundException": 404,
     "SignatureDoesNotMatch": 403, "Throttling": 400, "UnmodifiableEntity": 400, "ValidationError": 400,

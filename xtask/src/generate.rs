@@ -588,8 +588,11 @@ fn timestamp(name: &str) -> Result<&'static str, String> {
 
 /// The `use` lines for the names that `code` uses.
 fn imports(code: &str) -> String {
-    let used =
-        |name: &&&str| code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == **name);
+    // A member may be called like one of them: that is a text.
+    let used = |name: &&&str| {
+        let words = code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word == *name);
+        words.count() > code.matches(&format!("\"{name}\"")).count()
+    };
     let wire: Vec<&str> = WIRE.iter().filter(used).copied().collect();
     let mut out = String::new();
     if used(&&"BTreeMap") {

@@ -46,6 +46,13 @@ const SERVICES: &[Service] = &[
         is_ours: false,
     },
     Service {
+        name: "cloudtrail",
+        version: "2013-11-01",
+        event_source: "cloudtrail.amazonaws.com",
+        is_global: false,
+        is_ours: false,
+    },
+    Service {
         name: "iam",
         version: "2010-05-08",
         event_source: "iam.amazonaws.com",

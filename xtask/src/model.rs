@@ -154,6 +154,8 @@ pub(crate) struct Shape {
     pub(crate) timestamp_format: Option<String>,
     #[serde(default, skip_serializing, rename = "box")]
     _boxed: IgnoredAny,
+    #[serde(default, skip_serializing, rename = "deprecated")]
+    _deprecated: IgnoredAny,
     #[serde(default, skip_serializing, rename = "documentation")]
     _documentation: IgnoredAny,
     /// For retries of clients.
@@ -266,6 +268,9 @@ pub(crate) struct Patch {
     /// Values that the service answers and the enum lacks.
     #[serde(default)]
     pub(crate) values: Vec<String>,
+    /// Values outside of the bounds or the enum are refused with an error of the operation's own, so they pass here.
+    #[serde(default)]
+    pub(crate) own_error: bool,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -317,6 +322,10 @@ impl Model {
                 shape.required.remove(at);
             }
             shape.values.extend(set.values.iter().cloned());
+            if set.own_error {
+                (shape.min, shape.max) = (None, None);
+                shape.values.clear();
+            }
             for member in &set.required {
                 if shape.required.contains(member) {
                     return Err(format!("`{name}` requires `{member}` already"));

@@ -5,6 +5,7 @@
 //! for inputs and outputs. To change something, change `models/` or `models/overrides/` and run `xtask generate`.
 
 pub mod account;
+pub mod cloudtrail;
 pub mod iam;
 pub mod rootward;
 pub mod signin;
@@ -13,5 +14,11 @@ pub mod sts;
 use rootward_wire::ServiceSchema;
 
 /// Every service, for routing and for tests that go over all of them.
-pub static SERVICES: &[&ServiceSchema] =
-    &[&account::SERVICE, &iam::SERVICE, &rootward::SERVICE, &signin::SERVICE, &sts::SERVICE];
+pub static SERVICES: &[&ServiceSchema] = &[
+    &account::SERVICE,
+    &cloudtrail::SERVICE,
+    &iam::SERVICE,
+    &rootward::SERVICE,
+    &signin::SERVICE,
+    &sts::SERVICE,
+];

@@ -160,6 +160,22 @@ impl Entry {
         self.column(4)
     }
 
+    /// `resources`, as look-ups show and find them: what has a name by its name and its ARN, anything else by its ARN.
+    pub fn resources(&self) -> Vec<Referenced> {
+        #[derive(Deserialize)]
+        struct Shown {
+            #[serde(default)]
+            resources: Vec<ShownResource>,
+        }
+        // Few records have any, and this runs for each that is appended.
+        if memchr::memmem::find(self.json().as_bytes(), b"\"resources\":[").is_none() {
+            return Vec::new();
+        }
+        let shown =
+            serde_json::from_str(self.json()).map_or_else(|_| Vec::new(), |Shown { resources }| resources);
+        shown.into_iter().flat_map(ShownResource::referenced).collect()
+    }
+
     /// The record's JSON.
     pub fn json(&self) -> &str {
         usize::try_from(self.record).ok().and_then(|end| self.text.get(..end)).unwrap_or_default()
@@ -203,6 +219,35 @@ fn access_key<'a>(identity: &UserIdentity<'a>) -> Option<&'a str> {
         | UserIdentity::Unknown { access_key, .. } => access_key,
         UserIdentity::HiddenUser { .. } => Some(""),
         UserIdentity::Account { .. } | UserIdentity::Service { .. } => None,
+    }
+}
+
+/// A resource that a call was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referenced {
+    /// `AWS::IAM::User`, for example.
+    pub kind: Option<String>,
+    /// Its name or its ARN.
+    pub name: String,
+}
+
+#[derive(Deserialize)]
+struct ShownResource {
+    #[serde(rename = "ARN")]
+    arn: String,
+    r#type: Option<String>,
+}
+
+impl ShownResource {
+    fn referenced(self) -> impl Iterator<Item = Referenced> {
+        let Self { arn, r#type: kind } = self;
+        let is_named = matches!(
+            kind.as_deref(),
+            Some("AWS::IAM::Group" | "AWS::IAM::InstanceProfile" | "AWS::IAM::Role" | "AWS::IAM::User")
+        );
+        let name = arn.rsplit('/').next().filter(|_| is_named).map(str::to_owned);
+        let by_name = name.map(|name| Referenced { kind: kind.clone(), name });
+        by_name.into_iter().chain([Referenced { kind, name: arn }])
     }
 }
 
@@ -267,7 +312,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::{Call, Failure, Issuer, IssuerKind, Session};
+    use crate::record::{Call, Failure, Issuer, IssuerKind, Resource, Session};
 
     fn identity<'a>(kind: u8, text: &'a str, key: Option<&'a str>) -> UserIdentity<'a> {
         let account = AccountId::from_number(7).unwrap();
@@ -320,6 +365,32 @@ mod tests {
             let entry = Entry::new(&record);
             prop_assert_eq!(Entry::parse(entry.json().as_bytes()).unwrap(), entry);
         }
+    }
+
+    #[test]
+    fn resources_with_a_name_are_referenced_by_it_too() {
+        let account = AccountId::from_number(1);
+        let resource = |arn, kind| Resource { arn, account, kind };
+        let resources = [
+            resource("arn:aws:iam::1:user/path/ann", Some("AWS::IAM::User")),
+            resource("arn:aws:iam::1:policy/p", Some("AWS::IAM::ManagedPolicy")),
+            resource("arn:aws:iam::1:root", None),
+        ];
+        let call = Call { source: "iam.amazonaws.com", name: "n", region: "r", source_ip: "s" };
+        let (id, now, who) = (EventId::from_bytes([1; 16]), Time::from_seconds(0), identity(6, "", None));
+        let record = Record { resources: &resources, ..Record::new(id, now, call, who) };
+        let referenced = |entry: Entry| {
+            let named = |Referenced { kind, name }| format!("{} {name}", kind.unwrap_or_default());
+            entry.resources().into_iter().map(named).collect::<Vec<_>>()
+        };
+        let expected = [
+            "AWS::IAM::User ann",
+            "AWS::IAM::User arn:aws:iam::1:user/path/ann",
+            "AWS::IAM::ManagedPolicy arn:aws:iam::1:policy/p",
+            " arn:aws:iam::1:root",
+        ];
+        assert_eq!(referenced(Entry::new(&record)), expected);
+        assert!(referenced(Entry::new(&Record { resources: &[], ..record })).is_empty());
     }
 
     #[test]

@@ -40,9 +40,6 @@ pub enum Error {
          a new one"
     )]
     Altered(String),
-    /// A paging token that this query did not return.
-    #[error("the paging token belongs to another query")]
-    Token,
 }
 
 impl From<rusqlite::Error> for Error {

@@ -20,7 +20,7 @@ mod writer;
 
 pub use chain::{Head, Seal};
 pub use encode::{EVENT_BYTES_MAX, TEXT_BYTES_MAX};
-pub use entry::{Entry, InvalidRecord};
+pub use entry::{Entry, InvalidRecord, Referenced};
 pub use error::Error;
 pub use event_id::EventId;
 pub use log::{

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use rootward_api::{iam, rootward as api};
 
-use crate::layout::{Frame, VERSION, html, told};
+use crate::layout::{Frame, VERSION, html, minute, told};
 use crate::visit::SignedIn;
 
 #[derive(Template)]
@@ -15,6 +15,8 @@ struct Page {
     /// Whether the root user is protected; none if that may not be seen.
     protected: Option<bool>,
     points: Vec<Point>,
+    /// When the root user was last used.
+    last_used: Option<String>,
 }
 
 /// One point of the root user's protection.
@@ -35,11 +37,12 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
         Ok(found) => {
             let everyday = everyday(&signed_in).await;
             let points = points(&found, frame.is_root, everyday);
-            Page { version: VERSION, protected: Some(found.protected), points, frame }
+            let last_used = found.last_used_date.map(minute);
+            Page { version: VERSION, protected: Some(found.protected), points, last_used, frame }
         }
         Err(error) => {
             let frame = Frame { refused: Some(told(&error)), ..frame };
-            Page { version: VERSION, frame, protected: None, points: Vec::new() }
+            Page { version: VERSION, frame, protected: None, points: Vec::new(), last_used: None }
         }
     };
     signed_in.answer(html(&page))

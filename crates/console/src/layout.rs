@@ -71,6 +71,7 @@ const MENU: &[(&str, &[Entry])] = &[
         &[
             entry("account", "/account", "Account"),
             entry("password-policy", "/password-policy", "Password policy"),
+            entry("trail", "/trail", "Audit trail"),
         ],
     ),
     (

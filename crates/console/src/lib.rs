@@ -35,6 +35,7 @@ mod sign_in;
 mod simulator;
 mod start;
 mod switch_role;
+mod trail;
 mod users;
 mod visit;
 
@@ -124,6 +125,8 @@ impl Console {
             .route("/console/start", get(start::page).post(start::make))
             .route("/console/switch-role", get(switch_role::page).post(switch_role::switch))
             .route("/console/switch-role/exit", post(switch_role::exit))
+            .route("/console/trail", get(trail::page))
+            .route("/console/trail/{id}", get(trail::event))
             .route("/console/users", get(users::list).post(users::create))
             .route("/console/users/{name}", get(users::page).post(users::change))
             .route("/console/users/{name}/policies", post(users::change_policies))

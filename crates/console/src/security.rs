@@ -18,7 +18,7 @@ use crate::list::Done;
 use crate::visit::{Posted, SignedIn};
 
 /// What the record calls the root user where an API wants a user's name.
-const ROOT_NAME: &str = "AWS ROOT USER";
+pub(crate) const ROOT_NAME: &str = "AWS ROOT USER";
 
 #[derive(Template)]
 #[template(path = "security.html")]

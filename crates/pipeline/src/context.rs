@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use rootward_audit::{Page, Query};
 use rootward_auth::Principal;
 use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::{Busy, Hasher, Permit};
@@ -17,8 +18,9 @@ use rootward_store::vault::Vault;
 use crate::Failure;
 use crate::mail::{Mail, Mailer, NoMailer};
 use crate::path::may_block;
+use crate::records::{Records, Unread};
 
-/// What seals, issues, hashes, counts and sends.
+/// What seals, issues, hashes, counts, sends and remembers.
 #[derive(Clone, Copy)]
 pub struct Tools<'r> {
     /// Seals what must be recovered later.
@@ -33,6 +35,8 @@ pub struct Tools<'r> {
     pub relying_party: &'r RelyingParty,
     /// Sends mail, if a mail server is configured.
     pub mailer: Option<&'r dyn Mailer>,
+    /// The audit log.
+    pub records: &'r dyn Records,
 }
 
 /// The circumstances of one call. Operations read no clock and no randomness but these.
@@ -58,6 +62,7 @@ pub struct OpContext<'r> {
     pub(crate) hasher: &'r Hasher,
     pub(crate) guesses: &'r Guesses,
     pub(crate) mailer: Option<&'r dyn Mailer>,
+    pub(crate) records: &'r dyn Records,
     pub(crate) mails: RefCell<Vec<Mail>>,
     pub(crate) random: RefCell<&'r mut dyn Random>,
 }
@@ -71,7 +76,7 @@ impl<'r> OpContext<'r> {
         tools: &Tools<'r>,
         random: &'r mut dyn Random,
     ) -> Self {
-        let Tools { vault, tokens, hasher, guesses, relying_party, mailer } = *tools;
+        let Tools { vault, tokens, hasher, guesses, relying_party, mailer, records } = *tools;
         Self {
             now,
             machine_now: now,
@@ -85,6 +90,7 @@ impl<'r> OpContext<'r> {
             hasher,
             guesses,
             mailer,
+            records,
             mails: RefCell::default(),
             random: RefCell::new(random),
         }
@@ -133,7 +139,18 @@ impl<'r> OpContext<'r> {
             let permit = self.hasher.permit().map_err(|Busy| Failure::throttled())?;
             Ok(self.with_random(|random| hash(&permit, random)))
         };
-        if may_block() { tokio::task::block_in_place(run) } else { run() }
+        blocking(run)
+    }
+
+    /// Looks up in the audit log, see [`Records::look_up`]; holds up no other request meanwhile.
+    ///
+    /// # Errors
+    /// `Throttling` when too many look-ups are under way; an internal one when the log cannot be read.
+    pub fn look_up(&self, query: &Query<'_>, count: usize, before: Option<u64>) -> Result<Page, Failure> {
+        blocking(|| self.records.look_up(query, count, before)).map_err(|unread| match unread {
+            Unread::Busy => Failure::throttled(),
+            Unread::Failed(error) => Failure::internal(error.to_string()),
+        })
     }
 
     /// Tries a code of a second factor of somebody in the caller's account.
@@ -168,4 +185,9 @@ impl<'r> OpContext<'r> {
     pub fn with_random<R>(&self, draw: impl FnOnce(&mut dyn Random) -> R) -> R {
         draw(&mut **self.random.borrow_mut())
     }
+}
+
+/// Runs what takes some time without holding up the executor's other tasks.
+fn blocking<R>(run: impl FnOnce() -> R) -> R {
+    if may_block() { tokio::task::block_in_place(run) } else { run() }
 }

@@ -33,6 +33,7 @@ use crate::declaration::{Effect, Scope};
 use crate::failure::Failure;
 use crate::handler::{Call, Handler, Output};
 use crate::mail::{Mail, Mailer};
+use crate::records::Records;
 use crate::trail::{self, Caller, Ended, Event, TlsFacts, Touched, Trail, Unrecordable};
 use crate::unsigned::{Knock, TurnedAway};
 use crate::usage::UsageTracker;
@@ -80,6 +81,8 @@ pub struct Setup {
     pub relying_party: Arc<RelyingParty>,
     /// Who sends mail, if a mail server is configured.
     pub mailer: Option<Arc<dyn Mailer>>,
+    /// The audit log, to look up in.
+    pub records: Arc<dyn Records>,
     /// Where records go.
     pub trail: Trail,
     /// Time and randomness.
@@ -168,6 +171,11 @@ impl Pipeline {
             refusals: Budget::default(),
             replays: Replays::default(),
         }
+    }
+
+    /// Now, as records show it.
+    pub fn now(&self) -> Time {
+        self.setup.source.now()
     }
 
     /// Uses of keys and roles that are still to be written down.
@@ -498,6 +506,7 @@ impl Pipeline {
             guesses: &self.setup.guesses,
             relying_party: &self.setup.relying_party,
             mailer: self.setup.mailer.as_deref(),
+            records: &*self.setup.records,
             mails: RefCell::default(),
             random: RefCell::new(&mut random),
         };

@@ -5,6 +5,7 @@ mod descriptors;
 mod front;
 mod listen;
 mod location;
+mod look_ups;
 mod metrics;
 mod node;
 pub mod operator;

@@ -32,6 +32,7 @@ use rootward_store::{Embedded, Memory, Store, StoreError};
 use serde_json::{Value, json};
 
 use crate::Location;
+use crate::look_ups::LookUps;
 use crate::operator::OperatorError;
 use crate::outbox::{Moved, Mover};
 use crate::questions::{self, Place, Question};
@@ -180,6 +181,7 @@ impl Node {
             guesses: Arc::clone(&guesses),
             relying_party: Arc::clone(&relying_party),
             mailer: None,
+            records: Arc::new(LookUps::new(Arc::clone(&log))),
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
             open_account: open_on_use(Arc::clone(&source), Arc::clone(&vault), sealed),

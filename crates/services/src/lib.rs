@@ -3,6 +3,7 @@
 
 mod account;
 pub mod accounts;
+mod cloudtrail;
 pub mod hardware_tokens;
 mod iam;
 mod own;
@@ -24,6 +25,7 @@ use rootward_pipeline::Handler;
 /// Every operation that is implemented, service by service.
 pub fn operations() -> impl Iterator<Item = &'static dyn Handler> {
     account::operations()
+        .chain(cloudtrail::OPERATIONS.iter().copied())
         .chain(iam::operations())
         .chain(rootward::operations())
         .chain(signin::OPERATIONS.iter().copied())

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use rootward_audit::{Entry, Lane, Log, Page, Query};
 use rootward_auth::dpop::{Replays, Target as Request};
 use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::Hasher;
@@ -15,7 +16,8 @@ use rootward_names::{
     AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId,
 };
 use rootward_pipeline::{
-    Declaration, Effect, Failure, Knock, Mail, Mailer, OpContext, Scope, Target, Tools, Unsigned,
+    Declaration, Effect, Failure, Knock, Mail, Mailer, OpContext, Records, Scope, Target, Tools, Unread,
+    Unsigned,
 };
 use rootward_state::entities::{
     AccessKey, Bound, CredentialOwner, Document, Factor, Grants, MfaDevice, Position, Role, Rotated,
@@ -74,6 +76,16 @@ pub(crate) struct Bench {
     has_mailer: Cell<bool>,
     mails: RefCell<Vec<Mail>>,
     replays: Replays,
+    recorded: Recorded,
+}
+
+/// An audit log, to look up in.
+struct Recorded(Log);
+
+impl Records for Recorded {
+    fn look_up(&self, query: &Query<'_>, count: usize, before: Option<u64>) -> Result<Page, Unread> {
+        self.0.reader().lookup(query, count, before).map_err(Unread::Failed)
+    }
 }
 
 /// Takes mail; the bench collects it before it comes here.
@@ -109,6 +121,7 @@ impl Bench {
         let (hasher, guesses) = (Hasher::new(NonZeroUsize::MIN, 0), Guesses::default());
         let relying_party = RelyingParty::at(CONSOLE, "Rootward").unwrap();
         let (has_mailer, mails) = (Cell::new(true), RefCell::default());
+        let recorded = Recorded(Log::in_memory(rootward_audit::Seal::new(|_| [0; 32])).unwrap());
         Self {
             account,
             caller,
@@ -123,13 +136,14 @@ impl Bench {
             has_mailer,
             mails,
             replays: Replays::default(),
+            recorded,
         }
     }
 
     fn tools(&self) -> Tools<'_> {
-        let Self { vault, tokens, hasher, guesses, relying_party, .. } = self;
+        let Self { vault, tokens, hasher, guesses, relying_party, recorded: records, .. } = self;
         let mailer = self.has_mailer.get().then_some(&Mailbox as &dyn Mailer);
-        Tools { vault, tokens, hasher, guesses, relying_party, mailer }
+        Tools { vault, tokens, hasher, guesses, relying_party, mailer, records }
     }
 
     /// The account's id.
@@ -160,6 +174,12 @@ impl Bench {
     /// The mail that the last calls left, once.
     pub(crate) fn take_mails(&self) -> Vec<Mail> {
         self.mails.take()
+    }
+
+    /// Appends to the audit log.
+    pub(crate) fn record(&self, entries: impl IntoIterator<Item = Entry>) {
+        let entries: Vec<_> = entries.into_iter().map(|entry| (Lane::Plain, entry)).collect();
+        self.recorded.0.append(&entries).unwrap();
     }
 
     /// The account as it stands.

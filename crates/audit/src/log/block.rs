@@ -33,6 +33,8 @@ pub(super) enum Term<'a> {
     /// It failed.
     Failure,
     Key(&'a str),
+    ResourceName(&'a str),
+    ResourceType(&'a str),
     User(&'a str),
     /// It is not read-only.
     Write,
@@ -50,6 +52,8 @@ impl Term<'_> {
             Self::Key(id) => (id, 4),
             Self::User(name) => (name, 5),
             Self::Write => ("", 6),
+            Self::ResourceName(name) => (name, 7),
+            Self::ResourceType(kind) => (kind, 8),
         };
         hasher.write(value.as_bytes());
         hasher.write(&[kind]);
@@ -85,6 +89,10 @@ impl Leads {
         entry.access_key_id().map(Term::Key).map(&mut add);
         entry.user_name().map(Term::User).map(&mut add);
         (!entry.read_only()).then_some(Term::Write).map(&mut add);
+        for resource in entry.resources() {
+            add(Term::ResourceName(&resource.name));
+            resource.kind.as_deref().map(Term::ResourceType).map(&mut add);
+        }
     }
 }
 

@@ -7,14 +7,17 @@
 //! Within the newest batches, which no block holds yet, every record is looked at; behind them, those of the batches that
 //! the index leads to. In a batch only records whose text has the value in it are parsed and compared.
 //!
-//! Source: CloudTrail API Reference, `LookupEvents`. Its attributes `ResourceType` and `ResourceName` have no column
-//! in this format.
+//! A page ends when it has its records, or when it has cost [`COST_MAX`]: so a page may have fewer records than asked for, or
+//! none, and more may follow.
+//!
+//! Every record is a management event: whoever begins to record others has to keep them out of here.
+//!
+//! Source: CloudTrail API Reference, `LookupEvents`.
 
 use memchr::memchr;
 use memchr::memmem::Finder;
 use rootward_names::{AccountId, Time};
 use rusqlite::{OptionalExtension, params};
-use sha2::{Digest, Sha256};
 
 use super::batch::{Bounds, records};
 use super::block::{Term, batches};
@@ -48,6 +51,10 @@ pub enum Attribute<'a> {
     EventSource(&'a str),
     /// `ReadOnly`.
     ReadOnly(bool),
+    /// `ResourceName`.
+    ResourceName(&'a str),
+    /// `ResourceType`.
+    ResourceType(&'a str),
     /// `Username`.
     UserName(&'a str),
 }
@@ -57,19 +64,29 @@ pub enum Attribute<'a> {
 pub struct Page {
     /// The last appended first.
     pub events: Vec<Stored>,
-    /// Leads to the next page of the same query; none on the last.
-    pub next: Option<String>,
+    /// The record before which the next page of the same query begins; none on the last.
+    pub next: Option<u64>,
 }
 
 impl Reader {
-    /// At most `count` (1 to [`EVENTS_PER_PAGE_MAX`], others are moved there) records, newest first, behind the page that
-    /// gave `token`.
+    /// At most `count` (1 to [`EVENTS_PER_PAGE_MAX`], others are moved there) records, newest first, from those before record
+    /// `before` on.
     ///
     /// # Errors
-    /// [`Error::Token`] when another query gave the token; [`Error::Io`], [`Error::Damaged`].
-    pub fn lookup(&self, query: &Query<'_>, count: usize, token: Option<&str>) -> Result<Page, Error> {
+    /// [`Error::Io`], [`Error::Damaged`].
+    pub fn lookup(&self, query: &Query<'_>, count: usize, before: Option<u64>) -> Result<Page, Error> {
+        self.lookup_within(query, count, before, COST_MAX)
+    }
+
+    /// The same at another cost.
+    pub(super) fn lookup_within(
+        &self,
+        query: &Query<'_>,
+        count: usize,
+        before: Option<u64>,
+        cost_max: usize,
+    ) -> Result<Page, Error> {
         let count = count.clamp(1, EVENTS_PER_PAGE_MAX);
-        let before = token.map(|token| query.place(token).ok_or(Error::Token)).transpose()?;
         let search = Search {
             account: Some(query.account),
             attributes: query.attribute.into_iter().collect(),
@@ -79,30 +96,37 @@ impl Reader {
             from: query.from.map_or(i64::MIN, |from| from.millis().saturating_add(999).div_euclid(1_000)),
             until: query.until.map_or(i64::MAX, Time::seconds),
         };
-        let mut events = self.newest(&search, count + 1)?;
-        let more = events.len() > count;
-        events.truncate(count);
-        let next = events.last().filter(|_| more).map(|last| query.token(last));
+        let mut hits = Hits::new(&search, count + 1, cost_max);
+        self.gather(&search, &mut hits)?;
+        let mut events = hits.found;
+        let next = if events.len() > count {
+            events.truncate(count);
+            events.last().map(|last| last.seq)
+        } else {
+            Some(hits.reached).filter(|reached| hits.is_spent && *reached > 1)
+        };
         Ok(Page { events, next })
     }
 
     /// At most `count` records that satisfy the search, the last appended first.
     pub(super) fn newest(&self, search: &Search<'_>, count: usize) -> Result<Vec<Stored>, Error> {
-        let mut hits = Hits::new(search, count);
+        let mut hits = Hits::new(search, count, usize::MAX);
+        self.gather(search, &mut hits)?;
+        Ok(hits.found)
+    }
+
+    fn gather(&self, search: &Search<'_>, hits: &mut Hits<'_>) -> Result<(), Error> {
         let Some(terms) = search.terms() else {
             // Across accounts no index leads.
-            self.walk(0, &mut hits)?;
-            return Ok(hits.found);
+            return self.walk(0, hits);
         };
         // Blocks only ever take batches that were open before: one that closes meanwhile is not passed over.
         let closed = self.closed()?;
-        self.walk(closed, &mut hits)?;
-        if let Some(id) = search.id() {
-            self.led_by_span(id.span(), closed, &mut hits)?;
-        } else {
-            self.led_by_terms(&terms, closed, &mut hits)?;
+        self.walk(closed, hits)?;
+        match search.id() {
+            Some(id) => self.led_by_span(id.span(), closed, hits),
+            None => self.led_by_terms(&terms, closed, hits),
         }
-        Ok(hits.found)
     }
 
     /// The last record that is in a block.
@@ -129,27 +153,32 @@ impl Reader {
     fn led_by_terms(&self, terms: &[i64], closed: u64, hits: &mut Hits<'_>) -> Result<(), Error> {
         let mut before = hits.before().min(closed.saturating_add(1));
         loop {
-            let blocks = self.blocks(before, hits.search)?;
-            let Some(&last) = blocks.last() else { return Ok(()) };
+            let blocks = self.blocks(before)?;
+            let Some(last) = blocks.last().map(|block| block.first) else { return Ok(()) };
             for block in blocks {
                 if hits.enough() {
                     return Ok(());
                 }
-                self.show_all(self.batches_with(block, terms)?, hits)?;
+                if hits.may_be_within(&block) {
+                    self.show_all(self.batches_with(block.first, terms)?, hits)?;
+                    hits.pay(BLOCK_COST, block.first);
+                } else {
+                    hits.pay(PASSED_BLOCK_COST, block.first);
+                }
             }
             before = last;
         }
     }
 
-    /// Some blocks that begin before record `before` and have records within the times, newest first.
-    fn blocks(&self, before: u64, search: &Search<'_>) -> Result<Vec<u64>, Error> {
+    /// Some blocks that begin before record `before`, newest first.
+    fn blocks(&self, before: u64) -> Result<Vec<Bounds>, Error> {
         let connection = lock(&self.connection);
         let mut statement = connection.prepare_cached(
-            "SELECT first FROM blocks WHERE first < ?1 AND time_max >= ?2 AND time_min <= ?3 \
-             ORDER BY first DESC LIMIT ?4",
+            "SELECT first, last, time_min, time_max FROM blocks WHERE first < ?1 ORDER BY first DESC LIMIT ?2",
         )?;
-        let rows = statement
-            .query_map(params![before, search.from, search.until, STRETCH_BLOCKS], |row| row.get(0))?;
+        let rows = statement.query_map(params![before, STRETCH_BLOCKS], |row| {
+            Ok(Bounds { first: row.get(0)?, last: row.get(1)?, time_min: row.get(2)?, time_max: row.get(3)? })
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -246,12 +275,19 @@ pub(super) struct Hits<'a> {
     needles: Vec<Finder<'static>>,
     count: usize,
     found: Vec<Stored>,
+    /// What may still be spent, see [`COST_MAX`].
+    left: usize,
+    /// The search ended before its end.
+    is_spent: bool,
+    /// All records from this one on have been looked at, or need not be.
+    reached: u64,
 }
 
 impl<'a> Hits<'a> {
-    fn new(search: &'a Search<'a>, count: usize) -> Self {
+    fn new(search: &'a Search<'a>, count: usize, left: usize) -> Self {
         let needles = search.needles().iter().map(|needle| Finder::new(needle).into_owned()).collect();
-        Self { search, needles, count, found: Vec::new() }
+        let (found, reached) = (Vec::new(), search.before);
+        Self { search, needles, count, found, left, is_spent: false, reached }
     }
 
     /// Only batches that begin before this record can have more.
@@ -261,28 +297,45 @@ impl<'a> Hits<'a> {
     }
 
     pub(super) fn enough(&self) -> bool {
-        self.found.len() >= self.count
+        self.found.len() >= self.count || self.is_spent
+    }
+
+    /// What it cost to be done with all records from `reached` on.
+    fn pay(&mut self, cost: usize, reached: u64) {
+        if self.enough() {
+            return;
+        }
+        self.reached = reached;
+        self.left = self.left.saturating_sub(cost);
+        self.is_spent = self.left == 0;
+    }
+
+    fn may_be_within(&self, bounds: &Bounds) -> bool {
+        self.search.until >= bounds.time_min && self.search.from <= bounds.time_max
     }
 
     /// Takes the batch's records that satisfy the search, last first, until there are enough.
     pub(super) fn look_at(&mut self, row: &Row<'_>) -> Result<(), Error> {
-        let Bounds { first, last, time_min, time_max } = row.bounds;
-        if self.search.until < time_min || self.search.from > time_max {
-            return Ok(());
-        }
-        for (seq, record) in (first..=last).rev().zip(records(row.records).rev()) {
-            if self.enough() {
-                break;
-            }
-            if seq >= self.search.before || !self.may_hold(record) {
-                continue;
-            }
-            let stored = stored(seq, record)?;
-            if self.search.holds(&stored.entry) {
-                self.found.push(stored);
+        let Bounds { first, last, .. } = row.bounds;
+        if self.may_be_within(&row.bounds) {
+            for (seq, record) in (first..=last).rev().zip(records(row.records).rev()) {
+                if self.enough() {
+                    return Ok(());
+                }
+                if seq < self.search.before && self.may_hold(record) {
+                    self.compare(stored(seq, record)?);
+                }
             }
         }
+        self.pay(row.records.len(), first);
         Ok(())
+    }
+
+    fn compare(&mut self, stored: Stored) {
+        if self.search.holds(&stored.entry) {
+            self.pay(stored.entry.json().len().saturating_mul(FOUND_COST), stored.seq);
+            self.found.push(stored);
+        }
     }
 
     fn may_hold(&self, record: &str) -> bool {
@@ -299,6 +352,10 @@ impl<'a> Attribute<'a> {
             Self::EventName(name) => entry.event_name() == name,
             Self::EventSource(source) => entry.event_source() == source,
             Self::ReadOnly(read_only) => entry.read_only() == read_only,
+            Self::ResourceName(name) => entry.resources().iter().any(|resource| resource.name == name),
+            Self::ResourceType(kind) => {
+                entry.resources().iter().any(|resource| resource.kind.as_deref() == Some(kind))
+            }
             Self::UserName(name) => entry.user_name() == Some(name),
         }
     }
@@ -309,6 +366,8 @@ impl<'a> Attribute<'a> {
             Self::EventName(name) => Some(Term::EventName(name)),
             Self::EventSource(source) => Some(Term::EventSource(source)),
             Self::ReadOnly(false) => Some(Term::Write),
+            Self::ResourceName(name) => Some(Term::ResourceName(name)),
+            Self::ResourceType(kind) => Some(Term::ResourceType(kind)),
             Self::UserName(name) => Some(Term::User(name)),
             Self::EventId(_) | Self::ReadOnly(true) => None,
         }
@@ -321,6 +380,8 @@ impl<'a> Attribute<'a> {
             Self::AccessKeyId(text)
             | Self::EventName(text)
             | Self::EventSource(text)
+            | Self::ResourceName(text)
+            | Self::ResourceType(text)
             | Self::UserName(text) => Some(text.to_owned()),
             Self::EventId(id) => Some(id.to_string()),
             Self::ReadOnly(read_only) => Some(read_only.to_string()),
@@ -328,25 +389,16 @@ impl<'a> Attribute<'a> {
     }
 }
 
-impl Query<'_> {
-    /// `SEQ-QUERY` in hexadecimal: behind which record the next page begins, and a digest of the query it belongs to. It
-    /// opens nothing that the query would not show, so it is not sealed.
-    fn token(&self, last: &Stored) -> String {
-        format!("{:x}-{}", last.seq, self.digest())
-    }
-
-    fn place(&self, token: &str) -> Option<u64> {
-        let (seq, digest) = token.split_once('-')?;
-        u64::from_str_radix(seq, 16).ok().filter(|&seq| seq > 0 && digest == self.digest())
-    }
-
-    fn digest(&self) -> String {
-        let digest = Sha256::digest(format!("{self:?}"));
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
 /// The longest page of a look-up.
 pub const EVENTS_PER_PAGE_MAX: usize = 1_000;
 /// Blocks listed under one lock.
 const STRETCH_BLOCKS: usize = 256;
+/// What a page may cost, in bytes of the log that are read: some 50 ms of work at the most. More than all batches that are
+/// in no block, so that the newest records never take two pages to get through.
+const COST_MAX: usize = 16 * 1_024 * 1_024;
+/// What it costs to ask a block for its batches with a term.
+const BLOCK_COST: usize = 8 * 1_024;
+/// What it costs to pass a block over by its times.
+const PASSED_BLOCK_COST: usize = 64;
+/// How much more a record costs that is found: it is kept, copied and shown. This bounds the memory for a page.
+const FOUND_COST: usize = 4;

@@ -9,7 +9,7 @@ use proptest::sample::select;
 use rootward_names::{AccountId, Time};
 
 use super::*;
-use crate::record::{Call, Failure, Issuer, IssuerKind, Session, UserIdentity};
+use crate::record::{Call, Failure, Issuer, IssuerKind, Resource, Session, UserIdentity};
 use crate::{EventId, Record};
 
 /// Names that are short, empty, special in the log, escaped in JSON, parts of each other.
@@ -26,6 +26,8 @@ struct Fact {
     source: &'static str,
     read_only: bool,
     failure: bool,
+    /// A user of this name.
+    resource: Option<&'static str>,
     time: i64,
     /// Milliseconds that the id's time lies beside the record's, and the rest of the id.
     id: (i64, u8),
@@ -61,7 +63,11 @@ impl Fact {
         let millis = u128::try_from((START + self.time) * 1_000 + self.id.0).unwrap();
         let id = EventId::from_bytes((millis << 80 | u128::from(self.id.1)).to_be_bytes());
         let time = Time::from_seconds(START + self.time);
+        let resource = self.resource.map(|name| format!("arn:aws:iam::000000000009:user/{name}"));
+        let shown = |arn| Resource { arn, account, kind: Some("AWS::IAM::User").filter(|_| self.read_only) };
+        let resources: Vec<_> = resource.as_deref().map(shown).into_iter().collect();
         Entry::new(&Record {
+            resources: &resources,
             failure: self.failure.then_some(Failure { code: Some("AccessDenied"), message: "no" }),
             read_only: self.read_only,
             recipient: account,
@@ -73,10 +79,23 @@ impl Fact {
 fn fact() -> impl Strategy<Value = Fact> {
     let who = (0..4_u8, option::weighted(0.9, 1..3_u64), select(&TEXTS[..]), option::of(select(&TEXTS[..])));
     let what = (select(&TEXTS[..]), select(&TEXTS[..]), any::<bool>(), any::<bool>());
+    let about = option::of(select(&TEXTS[..]));
     let when = (0..30_i64, (-200..200_i64, 0..3_u8));
-    (who, what, when).prop_map(|(who, what, when)| {
+    (who, what, about, when).prop_map(|(who, what, resource, when)| {
         let ((kind, account, user, key), (name, source, read_only, failure)) = (who, what);
-        Fact { kind, account, user, key, name, source, read_only, failure, time: when.0, id: when.1 }
+        Fact {
+            kind,
+            account,
+            user,
+            key,
+            name,
+            source,
+            read_only,
+            failure,
+            resource,
+            time: when.0,
+            id: when.1,
+        }
     })
 }
 
@@ -97,7 +116,7 @@ fn sizes() -> impl Strategy<Value = Sizes> {
 
 /// What to ask for: one of the attributes, with a text, or the id of the fact at this place.
 fn asked() -> impl Strategy<Value = (u8, &'static str, Option<i64>, Option<i64>, usize)> {
-    (0..8_u8, select(&TEXTS[..]), option::of(-1..31_i64), option::of(-1..31_i64), any::<usize>())
+    (0..10_u8, select(&TEXTS[..]), option::of(-1..31_i64), option::of(-1..31_i64), any::<usize>())
 }
 
 fn attribute(kind: u8, text: &str, id: EventId) -> Option<Attribute<'_>> {
@@ -109,6 +128,8 @@ fn attribute(kind: u8, text: &str, id: EventId) -> Option<Attribute<'_>> {
         4 => Some(Attribute::ReadOnly(true)),
         5 => Some(Attribute::ReadOnly(false)),
         6 => Some(Attribute::UserName(text)),
+        7 => Some(Attribute::ResourceName(text)),
+        8 => Some(Attribute::ResourceType("AWS::IAM::User")),
         _ => None,
     }
 }
@@ -125,6 +146,12 @@ fn satisfies(query: &Query<'_>, entry: &Entry) -> bool {
             Some(Attribute::EventName(name)) => entry.event_name() == name,
             Some(Attribute::EventSource(source)) => entry.event_source() == source,
             Some(Attribute::ReadOnly(read_only)) => entry.read_only() == read_only,
+            Some(Attribute::ResourceName(name)) => {
+                entry.resources().iter().any(|resource| resource.name == name)
+            }
+            Some(Attribute::ResourceType(kind)) => {
+                entry.resources().iter().any(|resource| resource.kind.as_deref() == Some(kind))
+            }
             Some(Attribute::UserName(name)) => entry.user_name() == Some(name),
         }
 }
@@ -161,6 +188,7 @@ proptest! {
         sizes in sizes(),
         asked in vec(asked(), 1..6),
         page in 1..6_usize,
+        cost in select(&[1, 10_000, usize::MAX][..]),
     ) {
         let log = Log::in_memory_of(seal(), sizes).unwrap();
         let entries = fill(&log, &world);
@@ -175,16 +203,17 @@ proptest! {
                 until: until.map(second),
                 attribute: attribute(kind, text, id),
             };
-            let (mut found, mut token) = (Vec::new(), None);
+            let (mut found, mut before) = (Vec::new(), None);
             loop {
-                let shown = log.reader().lookup(&query, page, token.as_deref()).unwrap();
-                prop_assert!(shown.events.len() == page || shown.next.is_none());
+                let shown = log.reader().lookup_within(&query, page, before, cost).unwrap();
+                prop_assert!(shown.events.len() == page || shown.next.is_none() || cost < usize::MAX);
+                prop_assert!(shown.next.is_none_or(|next| before.is_none_or(|before| next < before)));
                 found.extend(shown.events);
                 if let Some(batch) = meanwhile.next() {
                     log.append(&plain(batch)).unwrap();
                 }
-                token = shown.next;
-                if token.is_none() {
+                before = shown.next;
+                if before.is_none() {
                     break;
                 }
             }
@@ -368,6 +397,7 @@ fn numbered(n: u16) -> Entry {
         source: "iam.amazonaws.com",
         read_only: true,
         failure: false,
+        resource: None,
         time: i64::from(n / 8),
         id: (i64::from(n), 0),
     };

@@ -10,14 +10,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http::request::Builder;
-use rootward_audit::{Filter, Limits, Log, Seal, Writer};
+use rootward_audit::{Filter, Limits, Log, Page, Query, Seal, Writer};
 use rootward_auth::Principal;
 use rootward_auth::authn::{Authenticator, Authority};
 use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::Hasher;
 use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Partition, Random, Time};
-use rootward_pipeline::{Answered, Handler, Inside, Mail, Mailer, Origin, Pipeline, Setup, Source, Trail};
+use rootward_pipeline::{
+    Answered, Handler, Inside, Mail, Mailer, Origin, Pipeline, Records, Setup, Source, Trail, Unread,
+};
 use rootward_state::entities::{Account, AccountStatus, RootUser};
 use rootward_state::{Db, RowKey, World};
 use rootward_store::vault::{Key, Vault};
@@ -106,6 +108,15 @@ impl Mailer for Posted {
     }
 }
 
+/// The log, to look up in.
+struct Recorded(Arc<Log>);
+
+impl Records for Recorded {
+    fn look_up(&self, query: &Query<'_>, count: usize, before: Option<u64>) -> Result<Page, Unread> {
+        self.0.reader().lookup(query, count, before).map_err(Unread::Failed)
+    }
+}
+
 pub(crate) struct Bench {
     db: Arc<Db>,
     store: Arc<Racing>,
@@ -150,6 +161,7 @@ impl Bench {
             hasher: Arc::new(Hasher::new(NonZeroUsize::MIN, 8)),
             relying_party: Arc::new(RelyingParty::none()),
             mailer: Some(Arc::clone(&posted) as Arc<dyn Mailer>),
+            records: Arc::new(Recorded(Arc::clone(&log))),
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&clock) as Arc<dyn Source>,
             open_account: Box::new(|_, _| {}),

@@ -1,0 +1,5 @@
+//! CloudTrail.
+
+mod generated;
+
+pub use generated::*;
