@@ -9,6 +9,7 @@ mod metrics;
 mod node;
 pub mod operator;
 mod outbox;
+mod postman;
 pub mod questions;
 mod serve;
 mod source;
@@ -18,6 +19,7 @@ pub use listen::Limits;
 use rootward_services::root_only;
 
 pub use location::Location;
+pub use rootward_alerts::{InvalidServer, MailServer};
 pub use node::StartError;
 pub use rootward_services::root_only::Who;
 pub use serve::{Options, State, serve};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use rootward_auth::passkey::RelyingParty;
+use rootward_alerts::MailServer;
 use rootward_pipeline::{Answered, Origin, TlsFacts, is_marked_by_browser};
 use rootward_wire::CommonError;
 use tokio::net::{TcpListener, TcpSocket};
@@ -28,7 +28,6 @@ const USAGE_FLUSH: Duration = Duration::from_secs(5);
 const BACKLOG: u32 = 1024;
 
 /// What to serve, and where.
-#[derive(Debug, Clone)]
 pub struct Options {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -40,6 +39,8 @@ pub struct Options {
     pub url: Option<String>,
     /// How long root users may sign in without a second factor, in days from their first time on.
     pub mfa_grace_days: u32,
+    /// Who takes the node's mail; without one it sends none.
+    pub mail_server: Option<MailServer>,
 }
 
 /// What state a node serves.
@@ -77,7 +78,8 @@ async fn run(options: Options) -> Result<(), StartError> {
     tokio::spawn(reload_on_hangup(signals(SignalKind::hangup())?, tls.clone()));
     let limits = limits();
     let url = options.url.unwrap_or_else(|| own_url(&socket, tls.is_some()));
-    let node = Arc::new(start(&options.state, &url)?);
+    let face = Face::at(url, options.mfa_grace_days, options.mail_server);
+    let node = Arc::new(start(&options.state, &face)?);
     let listener = socket.listen(BACKLOG).map_err(|error| cannot_listen(options.listen, &error))?;
     if let State::Durable(location) = &options.state {
         operator::listen(location, Arc::clone(&node)).map_err(|error| {
@@ -88,11 +90,10 @@ async fn run(options: Options) -> Result<(), StartError> {
         })?;
     }
     let stop = stopped()?;
-    let face = Face { url, mfa_grace_days: options.mfa_grace_days };
     let front = Front::new(node, &face);
     announce(&listener, &options.state, tls.is_some(), &face, &front);
     let (front, metrics) = (ArcSwap::from_pointee(front), Metrics::install());
-    let server = Arc::new(Server { front, metrics, state: options.state, face });
+    let server = Arc::new(Server { front, metrics, state: options.state, face: Arc::new(face) });
     tokio::spawn(keep_house(Arc::clone(&server)));
     listen::run(listener, tls, limits, Arc::clone(&server), stop).await;
     tracing::info!("stopping");
@@ -101,16 +102,10 @@ async fn run(options: Options) -> Result<(), StartError> {
     Ok(())
 }
 
-fn start(state: &State, url: &str) -> Result<Node, StartError> {
-    let relying_party = RelyingParty::at(url, "Rootward").unwrap_or_else(|_| {
-        tracing::warn!(
-            "no passkeys at {url}: browsers have them for `https` or localhost, and for names only"
-        );
-        RelyingParty::none()
-    });
+fn start(state: &State, face: &Face) -> Result<Node, StartError> {
     let node = match state {
-        State::Durable(location) => Node::open(location, relying_party),
-        State::Sandbox { seed, sealed } => Node::sandbox(*seed, *sealed, relying_party),
+        State::Durable(location) => Node::open(location, face),
+        State::Sandbox { seed, sealed } => Node::sandbox(*seed, *sealed, face),
     }?;
     node.start_alerts();
     Ok(node)
@@ -218,7 +213,7 @@ struct Server {
     front: ArcSwap<Front>,
     metrics: Metrics,
     state: State,
-    face: Face,
+    face: Arc<Face>,
 }
 
 impl Answer for Server {
@@ -302,9 +297,9 @@ impl Server {
                 r#"{"error":"only a sandbox can be reset"}"#,
             );
         }
-        let (state, url) = (self.state.clone(), self.face.url.clone());
+        let (state, face) = (self.state.clone(), Arc::clone(&self.face));
         // Opening and closing a node waits for its threads.
-        match tokio::task::spawn_blocking(move || start(&state, &url)).await {
+        match tokio::task::spawn_blocking(move || start(&state, &face)).await {
             Ok(Ok(node)) => {
                 let old = self.front.swap(Arc::new(Front::new(Arc::new(node), &self.face)));
                 drop(tokio::task::spawn_blocking(move || old.node.close()));
