@@ -26,6 +26,7 @@ mod list;
 mod password_policy;
 mod policies;
 mod roles;
+mod root_email;
 mod security;
 mod sessions;
 mod sign_in;
@@ -101,6 +102,7 @@ impl Console {
             .route("/console/roles/{name}", get(roles::page).post(roles::change))
             .route("/console/roles/{name}/policies", post(roles::change_policies))
             .route("/console/security", get(security::page).post(security::change))
+            .route("/console/security/email", get(root_email::page).post(root_email::change))
             .route("/console/security/password", post(security::password))
             .route("/console/security/register", get(security::register))
             .route("/console/security/register/app", post(security::begin_app))
