@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use rootward_auth::Principal;
 use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::{Busy, Hasher, Permit};
 use rootward_auth::second_factor::{Guesses, Refused, TooMany};
 use rootward_auth::session::Tokens;
+use rootward_auth::{Identity, Principal};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_state::entities::{CredentialOwner, Named};
 use rootward_state::{AccountState, Txn};
@@ -144,6 +144,24 @@ impl<'r> OpContext<'r> {
     ) -> Result<Result<R, Refused>, Failure> {
         let guessed = self.guesses.guess(self.account(), owner, self.machine_now, guess);
         guessed.map_err(|TooMany| Failure::throttled())
+    }
+
+    /// Tries the caller's own password, where it is shown to set another.
+    ///
+    /// # Errors
+    /// What `guess` says; `Throttling` when too many were wrong lately. Of callers who are neither a user nor the root user it is
+    /// nobody's password: an internal one.
+    pub fn guessing_password<R>(&self, guess: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
+        let owner = match &self.principal.identity {
+            Identity::Root => CredentialOwner::Root,
+            Identity::User(user) => CredentialOwner::User(user.id),
+            Identity::FederatedUser(_) | Identity::RoleSession(_) => {
+                return Err(Failure::internal("a password was tried of somebody who has none"));
+            }
+        };
+        let session = self.principal.sign_in().map(|sign_in| sign_in.session);
+        let guessed = self.guesses.guess_password(self.account(), owner, session, self.machine_now, guess);
+        guessed.map_err(|TooMany| Failure::throttled())?
     }
 
     /// Leaves a mail to be posted when what the call writes is durable.
