@@ -39,6 +39,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::MatchedPath;
+use axum::middleware::{self, Next};
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use bytes::Bytes;
@@ -122,12 +124,13 @@ impl Console {
             .route("/console/users/{name}", get(users::page).post(users::change))
             .route("/console/users/{name}/policies", post(users::change_policies))
             .route("/console/sign-out", post(sign_in::sign_out))
+            .layer(middleware::from_fn(note_route))
             .fallback(layout::not_found)
             .with_state(Arc::new(setup));
         Self { router, secure }
     }
 
-    /// Answers one request.
+    /// Answers one request; the answer's extensions have its [`Route`].
     pub async fn answer(&self, request: Request<Bytes>, origin: Origin) -> Response<Bytes> {
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(origin);
@@ -151,6 +154,21 @@ impl Console {
         }
         Response::from_parts(parts, body)
     }
+}
+
+/// Which page answered, as the router knows it: `/console/users/{name}`. One of a closed set, and so fit for metrics; without it nothing
+/// of the console was asked for.
+#[derive(Debug, Clone)]
+pub struct Route(pub Arc<str>);
+
+async fn note_route(
+    path: MatchedPath,
+    request: axum::extract::Request,
+    next: Next,
+) -> axum::response::Response {
+    let mut answer = next.run(request).await;
+    answer.extensions_mut().insert(Route(path.as_str().into()));
+    answer
 }
 
 /// The longest page, in bytes.

@@ -17,7 +17,7 @@ use crate::Location;
 use crate::descriptors;
 use crate::front::{Face, Front};
 use crate::listen::{self, Answer, BodyError, Limits, Peer, Received, plain};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Page};
 use crate::node::{Node, StartError};
 use crate::operator;
 use crate::tls::{Tls, TlsFiles};
@@ -227,7 +227,12 @@ impl Answer for Server {
                     return self.own(node, &request, path).await;
                 }
                 path if path == "/console" || path.starts_with("/console/") => {
-                    return front.console.answer(request, origin(peer)).await;
+                    let method = request.method().clone();
+                    let response = front.console.answer(request, origin(peer)).await;
+                    let page = Page::of(&method, &response);
+                    self.metrics.note_page(&page, began.elapsed());
+                    log_page(peer, &page, began);
+                    return response;
                 }
                 _ => node.pipeline().answer(&request, origin(peer)).await,
             },
@@ -255,6 +260,17 @@ fn log(peer: Peer, answered: &Answered, began: Instant) {
         error = answered.error.as_deref().unwrap_or_default(),
         micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         request = answered.response.headers().get("x-amzn-requestid").and_then(|id| id.to_str().ok()).unwrap_or_default(),
+        "answered"
+    );
+}
+
+fn log_page(peer: Peer, page: &Page, began: Instant) {
+    tracing::debug!(
+        address = %peer.address.ip(),
+        method = page.method,
+        page = &*page.route,
+        status = page.status.as_u16(),
+        micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
 }
