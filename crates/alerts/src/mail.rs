@@ -24,8 +24,7 @@ impl Mail {
         let MailRoute { host, port, tls, user, .. } = route;
         let server = Server { user: user.as_deref(), host, port: *port, tls: *tls };
         let transport = server.transport(password.map(|password| password.as_str()))?;
-        let mailbox =
-            |text: &str| mailbox(text).map_err(|error| Failure::new(&error.to_string()));
+        let mailbox = |text: &str| mailbox(text).map_err(|error| Failure::new(&error.to_string()));
         let to = route.to.iter().map(|address| mailbox(address)).collect::<Result<_, _>>()?;
         Ok(Self { transport, from: mailbox(&route.from)?, to })
     }

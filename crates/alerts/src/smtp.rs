@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn letter_to_nobody_is_never_sent() {
-        let server = MailServer::at("smtp://localhost:25", Some(MailTls::None), None, "a@example.com").unwrap();
+        let server =
+            MailServer::at("smtp://localhost:25", Some(MailTls::None), None, "a@example.com").unwrap();
         let letter = Letter {
             id: "1",
             to: "b@example.com>\r\nRCPT TO:<c@example.com",

@@ -115,10 +115,11 @@ pub(crate) fn run(command: Alerts) -> Outcome {
 }
 
 fn add(args: Add) -> Outcome {
-    let (secret, password) = match (secret_of(args.secret_file.as_deref()), secret_of(args.password_file.as_deref())) {
-        (Ok(secret), Ok(password)) => (secret, password),
-        (Err(error), _) | (_, Err(error)) => return Outcome::Wrong(error),
-    };
+    let (secret, password) =
+        match (secret_of(args.secret_file.as_deref()), secret_of(args.password_file.as_deref())) {
+            (Ok(secret), Ok(password)) => (secret, password),
+            (Err(error), _) | (_, Err(error)) => return Outcome::Wrong(error),
+        };
     let route = match (args.webhook, args.mail) {
         (Some(url), _) => AlertRoute::Webhook { url: Secret::new(url), secret },
         (None, server) => AlertRoute::Mail {

@@ -19,8 +19,8 @@ pub use listen::Limits;
 use rootward_services::root_only;
 
 pub use location::Location;
-pub use rootward_alerts::{InvalidServer, MailServer};
 pub use node::StartError;
+pub use rootward_alerts::{InvalidServer, MailServer};
 pub use rootward_services::root_only::Who;
 pub use serve::{Options, State, serve};
 pub use tls::TlsFiles;

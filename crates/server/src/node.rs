@@ -134,11 +134,7 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError`].
-    pub(crate) fn sandbox(
-        seed: Option<u64>,
-        sealed: bool,
-        face: &Face,
-    ) -> Result<Self, StartError> {
+    pub(crate) fn sandbox(seed: Option<u64>, sealed: bool, face: &Face) -> Result<Self, StartError> {
         let source = seed.map_or(Source::Machine, Source::seeded);
         let key = Key::random(&mut Draw(&source));
         let log = Log::in_memory(seal(&Vault::new(&key)))?;
@@ -173,7 +169,9 @@ impl Node {
         let relying_party = Arc::clone(&face.relying_party);
         let postman = face.mail_server.clone().map(Postman::start).transpose();
         let postman = postman
-            .map_err(|error| StartError::System(format!("cannot start the thread that delivers mail: {error}")))?
+            .map_err(|error| {
+                StartError::System(format!("cannot start the thread that delivers mail: {error}"))
+            })?
             .map(Arc::new);
         let pipeline = Arc::new(Pipeline::new(Setup {
             services: rootward_api::SERVICES,

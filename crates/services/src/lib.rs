@@ -12,7 +12,7 @@ pub mod root_report;
 pub mod root_user;
 mod rootward;
 mod shapes;
-mod sign_ins;
+pub mod sign_ins;
 mod sts;
 mod tag_keys;
 #[cfg(test)]

@@ -363,6 +363,27 @@ impl Bench {
         id
     }
 
+    /// Events that are recorded from now on by what commits: names, and what their parameters say.
+    pub(crate) fn events(&self) -> std::sync::mpsc::Receiver<serde_json::Value> {
+        let (tell, told) = std::sync::mpsc::channel();
+        let follow = move |row: rootward_state::OutboxRow| {
+            let record: serde_json::Value = serde_json::from_slice(&row.record).unwrap();
+            let _ = tell.send(record);
+        };
+        self.db.follow_outbox(follow).unwrap();
+        told
+    }
+
+    /// Changes a session.
+    pub(crate) fn change_session(&self, id: Handle, change: impl Fn(&mut SignInSession)) {
+        self.write(|txn| {
+            let key = RowKey::Session(self.account, id);
+            let mut row = SignInSession::clone(&txn.get::<SignInSession>(key.clone()).unwrap());
+            change(&mut row);
+            txn.put(key, row);
+        });
+    }
+
     /// From now on the same caller calls with temporary credentials.
     pub(crate) fn call_with_temporary(&self, mfa: Option<Time>) {
         let key = AccessKeyId::random(AccessKeyKind::Temporary, self.account, &mut *self.random.borrow_mut());

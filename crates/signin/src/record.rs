@@ -6,7 +6,7 @@
 
 use rootward_audit::{Call, Entry, EventId, EventType, Failure, Record, TlsDetails, UserIdentity};
 use rootward_auth::principal::root_arn;
-use rootward_names::{AccountId, Handle, Partition, Random, Time};
+use rootward_names::{AccountId, Partition, Random, Time};
 use rootward_state::AccountState;
 use rootward_state::entities::{CredentialOwner, Named, Seal, User};
 use serde_json::value::{RawValue, to_raw_value};
@@ -195,19 +195,6 @@ pub(crate) fn root_resealed(
         Seal::Closed | Seal::Never => json!({}),
     };
     by_itself("RootResealed", account, partition, &parameters, now, random)
-}
-
-/// A session of a sealed root user that has expired.
-pub(crate) fn root_session_ended(
-    account: AccountId,
-    partition: Partition,
-    session: Handle,
-    why: &str,
-    now: Time,
-    random: &mut dyn Random,
-) -> Entry {
-    let parameters = json!({ "sessionId": session.to_string(), "reason": why });
-    by_itself("RootSessionEnded", account, partition, &parameters, now, random)
 }
 
 /// What happened in an account without anybody's call.

@@ -22,6 +22,7 @@ use rootward_auth::session::Tokens;
 use rootward_auth::{Credential, Identity, Principal, SignIn};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time};
 use rootward_pipeline::Source;
+use rootward_services::sign_ins::{End, Why, record_end};
 use rootward_state::entities::{
     Account, AccountStatus, CredentialOwner, Factor, LoginProfile, MfaDevice, PasswordHash, Purpose,
     RootAccess, RootGuard, Rotated, Seal, SessionKind, SignInSession, SignedIn, User,
@@ -33,7 +34,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::lanes::{Lanes, Wait};
-use crate::record::{Login, Scene, Whom, root_resealed, root_session_ended};
+use crate::record::{Login, Scene, Whom, root_resealed};
 use crate::session::{self, Live, Secret};
 use crate::step::{STEPS_SECONDS_MAX, Shown, Step};
 use crate::visitor::{Knock, name_of};
@@ -491,10 +492,8 @@ impl SignInService {
                 // Over and not gone: what the browser still holds of the sign-in opens no other.
                 let ended = SignInSession { expires: act.now, reason: None, ..SignInSession::clone(&row) };
                 act.txn.put(key, ended);
-                if row.reason.is_some() {
-                    let parameters = json!({ "sessionId": live.id.to_string(), "reason": "signed out" });
-                    act.record(|scene, random| scene.break_glass("RootSessionEnded", &parameters, random));
-                }
+                let end = End { why: Why::SignedOut, source_ip: Some(visitor.address), now: act.now };
+                record_end(&mut act.txn, live.account, (live.id, &row), &end, &mut self.draw());
             }
             Ok(())
         })
@@ -513,10 +512,8 @@ impl SignInService {
                 } else if row.reason.is_some() {
                     txn.put(key, SignInSession { reason: None, ..SignInSession::clone(row) });
                 }
-                if row.reason.is_some() {
-                    let entry = root_session_ended(account, partition, *id, "expired", now, &mut self.draw());
-                    txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
-                }
+                let end = End { why: Why::Expired, source_ip: None, now };
+                record_end(&mut txn, account, (*id, row), &end, &mut self.draw());
             }
             let is_old = |row: &RootAccess| row.expires.plus_seconds(REQUEST_KEPT_SECONDS) <= now;
             for (id, _) in state.root_accesses().iter().filter(|(_, row)| is_old(row)) {

@@ -7,7 +7,9 @@
 //! Source: Account Management Reference Guide, "Update the root user email address".
 
 use rootward_api::rootward as api;
-use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Mail, NOTICE_SECONDS, OpContext, Rule, always};
+use rootward_pipeline::{
+    Callers, Declaration, Effect, Failure, Handler, Mail, NOTICE_SECONDS, OpContext, Rule, always,
+};
 use rootward_state::entities::EmailUpdate;
 use rootward_state::{NameKey, RowKey, Txn};
 use rootward_wire::Empty;
