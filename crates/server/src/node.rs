@@ -232,6 +232,7 @@ impl Node {
             hasher: Arc::clone(&self.hasher),
             guesses: Arc::clone(&self.guesses),
             relying_party: Arc::clone(&self.relying_party),
+            mailer: self.postman.clone().map(|postman| postman as Arc<dyn Mailer>),
             writer: Arc::clone(&self.writer),
             source: Arc::clone(&self.source) as Arc<dyn rootward_pipeline::Source>,
             mfa_grace_days,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 //!
 //! - [`SignInService`] is the steps from the password to the session; [`Next`] says what comes next, [`Refused`] why not.
+//! - A root user's forgotten password is recovered by mail (`recovery`), which opens no session.
 //! - [`Live`] is a session in use and says who acts in it.
 //! - [`Browser`] ties the steps to one browser.
 //!
@@ -11,6 +12,7 @@
 mod browser;
 mod lanes;
 mod record;
+mod recovery;
 mod service;
 mod session;
 mod step;
@@ -21,6 +23,7 @@ mod tests;
 mod visitor;
 
 pub use browser::Browser;
+pub use recovery::{Asked, LINK_SECONDS, Unrecovered};
 pub use rootward_auth::guard::REASON_CHARS_MAX;
 pub use service::{Next, PasskeyOptions, Refused, Setup, SignInService, Welcome};
 pub use session::Live;

@@ -71,6 +71,12 @@ impl Scene<'_> {
         self.sign_in("CheckMfa", whom, &json!({ "CheckMfa": "Success" }), Some(&additional), None, random)
     }
 
+    /// A step of the recovery of the root user's password.
+    pub(crate) fn recovery(&self, name: &str, random: &mut dyn Random) -> Entry {
+        let response = json!({ name: "Success" });
+        self.sign_in(name, Whom::Known(CredentialOwner::Root), &response, None, None, random)
+    }
+
     fn sign_in(
         &self,
         name: &str,

@@ -21,7 +21,7 @@ use rootward_auth::second_factor::{self, GUESS_SECONDS, Guesses, TooMany};
 use rootward_auth::session::Tokens;
 use rootward_auth::{Credential, Identity, Principal, SignIn};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time};
-use rootward_pipeline::Source;
+use rootward_pipeline::{Mailer, Source};
 use rootward_services::sign_ins::{End, Why, record_end};
 use rootward_state::entities::{
     Account, AccountStatus, CredentialOwner, Factor, LoginProfile, MfaDevice, PasswordHash, Purpose,
@@ -66,6 +66,8 @@ pub struct Setup {
     pub guesses: Arc<Guesses>,
     /// Us, as passkeys know us.
     pub relying_party: Arc<RelyingParty>,
+    /// Who sends mail, if a mail server is configured.
+    pub mailer: Option<Arc<dyn Mailer>>,
     /// Where records go.
     pub writer: Arc<Writer>,
     /// Time and randomness.
@@ -76,8 +78,8 @@ pub struct Setup {
 
 /// Signs people in.
 pub struct SignInService {
-    setup: Setup,
-    lanes: Lanes,
+    pub(crate) setup: Setup,
+    pub(crate) lanes: Lanes,
 }
 
 /// What comes next. A `step` is for the form that goes on.
@@ -216,13 +218,13 @@ struct Kept {
 }
 
 /// A transaction of a sign-in under way, with the records that go with it.
-struct Act<'a> {
+pub(crate) struct Act<'a> {
     service: &'a SignInService,
     visitor: &'a Visitor<'a>,
-    txn: Txn,
+    pub(crate) txn: Txn,
     state: Arc<AccountState>,
     entries: Vec<Entry>,
-    now: Time,
+    pub(crate) now: Time,
 }
 
 impl SignInService {
@@ -557,7 +559,7 @@ impl SignInService {
     }
 
     /// Runs a step and commits what it writes with its records, again when it loses a race.
-    fn act<'a, R>(
+    pub(crate) fn act<'a, R>(
         &'a self,
         visitor: &'a Visitor<'a>,
         account: AccountId,
@@ -592,7 +594,7 @@ impl SignInService {
         Err(Refused::Unavailable)
     }
 
-    fn send(&self, mut entry: Entry) -> Result<(), Refused> {
+    pub(crate) fn send(&self, mut entry: Entry) -> Result<(), Refused> {
         for _ in 0..HANDOVERS_MAX {
             match self.setup.writer.try_send(Lane::Plain, entry) {
                 Ok(()) => return Ok(()),
@@ -603,12 +605,12 @@ impl SignInService {
         Err(Refused::Unavailable)
     }
 
-    fn draw(&self) -> Draw<'_> {
+    pub(crate) fn draw(&self) -> Draw<'_> {
         Draw(&*self.setup.source)
     }
 }
 
-struct Draw<'a>(&'a dyn Source);
+pub(crate) struct Draw<'a>(&'a dyn Source);
 
 impl Random for Draw<'_> {
     fn fill(&mut self, bytes: &mut [u8]) {
@@ -922,7 +924,7 @@ impl Act<'_> {
         })
     }
 
-    fn record(&mut self, entry: impl FnOnce(&Scene<'_>, &mut dyn Random) -> Entry) {
+    pub(crate) fn record(&mut self, entry: impl FnOnce(&Scene<'_>, &mut dyn Random) -> Entry) {
         let scene = Scene { visitor: self.visitor, state: &self.state, now: self.now };
         let entry = entry(&scene, &mut self.service.draw());
         self.entries.push(entry);
