@@ -5,7 +5,8 @@
 //! ```
 //!
 //! - `visit` reads cookies and forms, and refuses forms that no page of ours has shown.
-//! - `sign_in` is the way in, step by step; `first_run` opens the first account.
+//! - `sign_in` is the way in, step by step; `recover` is for a root user who has forgotten the password; `first_run` opens the first
+//!   account.
 //! - Every other module is one area of the console. A page that changes something answers with a redirect, so that reloading
 //!   repeats nothing; what a call refuses is shown on the page that asked, in the API's words.
 //!
@@ -25,6 +26,7 @@ mod layout;
 mod list;
 mod password_policy;
 mod policies;
+mod recover;
 mod roles;
 mod root_email;
 mod security;
@@ -100,6 +102,8 @@ impl Console {
             .route("/console/policies", get(policies::list).post(policies::create))
             .route("/console/policies/check", post(editor::check))
             .route("/console/policies/{arn}", get(policies::page).post(policies::change))
+            .route("/console/recover", get(recover::page).post(recover::ask))
+            .route(recover::PAGE, get(recover::opened).post(recover::recover))
             .route("/console/roles", get(roles::list).post(roles::create))
             .route("/console/roles/{name}", get(roles::page).post(roles::change))
             .route("/console/roles/{name}/policies", post(roles::change_policies))

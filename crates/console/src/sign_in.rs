@@ -312,7 +312,7 @@ fn show_refused(visit: &Visit, next: &str, refused: Refused, step: String, asked
 }
 
 /// A refusal as a sentence.
-fn sentence(refused: Refused) -> String {
+pub(crate) fn sentence(refused: impl std::fmt::Display) -> String {
     let text = refused.to_string();
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
