@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use rootward_api::{iam, rootward as api};
 
-use crate::layout::{Frame, VERSION, html, told};
+use crate::layout::{Frame, VERSION, html, minute, told};
 use crate::visit::SignedIn;
 
 #[derive(Template)]
@@ -14,6 +14,8 @@ struct Page {
     frame: Frame,
     /// Whether the root user is protected; none if that may not be seen.
     protected: Option<bool>,
+    /// From when on the root user signs in with a second factor or not at all.
+    required_from: Option<String>,
     points: Vec<Point>,
 }
 
@@ -35,11 +37,12 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
         Ok(found) => {
             let everyday = everyday(&signed_in).await;
             let points = points(&found, frame.is_root, everyday);
-            Page { version: VERSION, protected: Some(found.protected), points, frame }
+            let required_from = found.mfa_required_from.map(minute);
+            Page { version: VERSION, protected: Some(found.protected), required_from, points, frame }
         }
         Err(error) => {
             let frame = Frame { refused: Some(told(&error)), ..frame };
-            Page { version: VERSION, frame, protected: None, points: Vec::new() }
+            Page { version: VERSION, frame, protected: None, required_from: None, points: Vec::new() }
         }
     };
     signed_in.answer(html(&page))

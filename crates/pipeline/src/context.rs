@@ -33,6 +33,8 @@ pub struct Tools<'r> {
     pub relying_party: &'r RelyingParty,
     /// Sends mail, if a mail server is configured.
     pub mailer: Option<&'r dyn Mailer>,
+    /// How long a root user may sign in without a second factor, in days from the first time on.
+    pub mfa_grace_days: u32,
 }
 
 /// The circumstances of one call. Operations read no clock and no randomness but these.
@@ -53,6 +55,8 @@ pub struct OpContext<'r> {
     pub tokens: &'r Tokens,
     /// Us, as passkeys know us.
     pub relying_party: &'r RelyingParty,
+    /// How long a root user may sign in without a second factor, in days from the first time on.
+    pub mfa_grace_days: u32,
     pub(crate) hasher: &'r Hasher,
     pub(crate) guesses: &'r Guesses,
     pub(crate) mailer: Option<&'r dyn Mailer>,
@@ -69,7 +73,7 @@ impl<'r> OpContext<'r> {
         tools: &Tools<'r>,
         random: &'r mut dyn Random,
     ) -> Self {
-        let Tools { vault, tokens, hasher, guesses, relying_party, mailer } = *tools;
+        let Tools { vault, tokens, hasher, guesses, relying_party, mailer, mfa_grace_days } = *tools;
         Self {
             now,
             machine_now: now,
@@ -79,6 +83,7 @@ impl<'r> OpContext<'r> {
             vault,
             tokens,
             relying_party,
+            mfa_grace_days,
             hasher,
             guesses,
             mailer,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use rootward_server::operator::Secret;
-use rootward_server::{MailServer, Options, State, TlsFiles};
+use rootward_server::{MailServer, Options, State, TlsFiles, TrustedProxy};
 
 use crate::alerts::{TlsMode, secret_of};
 use crate::{Data, Outcome};
@@ -39,6 +39,10 @@ pub(crate) struct Serve {
     /// How long a root user may sign in without a second factor, in days from its first sign-in on; 0: not at all.
     #[arg(long, default_value_t = 35, value_name = "DAYS")]
     mfa_grace_days: u32,
+    /// Addresses of proxies in front of this server, such as `10.0.0.0/8`: their `X-Forwarded-For` and `X-Forwarded-Proto` are believed, and
+    /// nobody else's. May be given more than once.
+    #[arg(long, value_name = "CIDR")]
+    trusted_proxy: Vec<TrustedProxy>,
     #[command(flatten)]
     mail: Mail,
     /// How to log, on standard error.
@@ -97,7 +101,15 @@ pub(crate) fn run(args: Serve) -> Outcome {
         Err(error) => return Outcome::Wrong(error),
     };
     let (url, mfa_grace_days) = (args.url, args.mfa_grace_days);
-    let options = Options { listen: args.listen, state, tls, url, mfa_grace_days, mail_server };
+    let options = Options {
+        listen: args.listen,
+        state,
+        tls,
+        url,
+        mfa_grace_days,
+        mail_server,
+        trusted_proxies: args.trusted_proxy,
+    };
     match rootward_server::serve(options) {
         Ok(()) => Outcome::Fine,
         Err(error) => Outcome::Impossible(error.to_string()),

@@ -184,6 +184,7 @@ impl Node {
             guesses: Arc::clone(&guesses),
             relying_party: Arc::clone(&relying_party),
             mailer: postman.clone().map(|postman| postman as Arc<dyn Mailer>),
+            mfa_grace_days: face.mfa_grace_days,
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
             open_account: open_on_use(Arc::clone(&source), Arc::clone(&vault), sealed),

@@ -1,12 +1,12 @@
 //! `serve`: starts a node, listens, drains, stops.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use rootward_alerts::MailServer;
 use rootward_pipeline::{Answered, Origin, TlsFacts, is_marked_by_browser};
 use rootward_wire::CommonError;
@@ -20,6 +20,7 @@ use crate::listen::{self, Answer, BodyError, Limits, Peer, Received, plain};
 use crate::metrics::{Metrics, Page};
 use crate::node::{Node, StartError};
 use crate::operator;
+use crate::proxies::{Proxies, TrustedProxy};
 use crate::tls::{Tls, TlsFiles};
 
 /// How often uses of keys and roles are written down.
@@ -41,6 +42,8 @@ pub struct Options {
     pub mfa_grace_days: u32,
     /// Who takes the node's mail; without one it sends none.
     pub mail_server: Option<MailServer>,
+    /// Who may say where requests come from; none unless given.
+    pub trusted_proxies: Vec<TrustedProxy>,
 }
 
 /// What state a node serves.
@@ -92,8 +95,9 @@ async fn run(options: Options) -> Result<(), StartError> {
     let stop = stopped()?;
     let front = Front::new(node, &face);
     announce(&listener, &options.state, tls.is_some(), &face, &front);
+    let proxies = Proxies::new(options.trusted_proxies);
     let (front, metrics) = (ArcSwap::from_pointee(front), Metrics::install());
-    let server = Arc::new(Server { front, metrics, state: options.state, face: Arc::new(face) });
+    let server = Arc::new(Server { front, metrics, state: options.state, face: Arc::new(face), proxies });
     tokio::spawn(keep_house(Arc::clone(&server)));
     listen::run(listener, tls, limits, Arc::clone(&server), stop).await;
     tracing::info!("stopping");
@@ -214,6 +218,7 @@ struct Server {
     metrics: Metrics,
     state: State,
     face: Arc<Face>,
+    proxies: Proxies,
 }
 
 impl Answer for Server {
@@ -221,39 +226,36 @@ impl Answer for Server {
         let began = Instant::now();
         let front = self.front.load_full();
         let node = &front.node;
-        let answered = match request {
-            Ok(request) => match request.uri().path() {
-                path if path.starts_with("/_rootward/") => {
-                    return self.own(node, &request, path).await;
+        let (answered, address) = match request {
+            Ok(request) => {
+                let origin = self.origin(peer, request.headers());
+                match request.uri().path() {
+                    path if path.starts_with("/_rootward/") => return self.own(node, &request, path).await,
+                    path if path == "/console" || path.starts_with("/console/") => {
+                        let method = request.method().clone();
+                        let response = front.console.answer(request, origin).await;
+                        let page = Page::of(&method, &response);
+                        self.metrics.note_page(&page, began.elapsed());
+                        log_page(origin.address, &page, began);
+                        return response;
+                    }
+                    _ => (node.pipeline().answer(&request, origin).await, origin.address),
                 }
-                path if path == "/console" || path.starts_with("/console/") => {
-                    let method = request.method().clone();
-                    let response = front.console.answer(request, origin(peer)).await;
-                    let page = Page::of(&method, &response);
-                    self.metrics.note_page(&page, began.elapsed());
-                    log_page(peer, &page, began);
-                    return response;
-                }
-                _ => node.pipeline().answer(&request, origin(peer)).await,
-            },
-            Err(error) => node.pipeline().refuse(body_error(error)),
+            }
+            // Of its headers nothing is left.
+            Err(error) => (node.pipeline().refuse(body_error(error)), peer.address.ip().to_canonical()),
         };
         self.metrics.note(&answered, began.elapsed());
-        log(peer, &answered, began);
+        log(address, &answered, began);
         answered.response
     }
 }
 
-fn origin(peer: Peer) -> Origin {
-    let tls = peer.tls.map(|(version, cipher)| TlsFacts { version, cipher });
-    Origin { address: peer.address.ip().to_canonical(), tls }
-}
-
-fn log(peer: Peer, answered: &Answered, began: Instant) {
+fn log(address: IpAddr, answered: &Answered, began: Instant) {
     let (service, operation) =
         answered.operation.map_or(("-", "-"), |operation| (operation.service.name, operation.name));
     tracing::debug!(
-        address = %peer.address.ip(),
+        %address,
         service,
         operation,
         status = answered.response.status().as_u16(),
@@ -264,9 +266,9 @@ fn log(peer: Peer, answered: &Answered, began: Instant) {
     );
 }
 
-fn log_page(peer: Peer, page: &Page, began: Instant) {
+fn log_page(address: IpAddr, page: &Page, began: Instant) {
     tracing::debug!(
-        address = %peer.address.ip(),
+        %address,
         method = page.method,
         page = &*page.route,
         status = page.status.as_u16(),
@@ -289,6 +291,12 @@ fn body_error(error: BodyError) -> rootward_wire::Error {
 }
 
 impl Server {
+    fn origin(&self, peer: Peer, headers: &HeaderMap) -> Origin {
+        let from = self.proxies.from(peer.address.ip(), headers);
+        let tls = peer.tls.map(|(version, cipher)| TlsFacts { version, cipher });
+        Origin { address: from.address, secure: from.https || tls.is_some(), tls }
+    }
+
     async fn own(&self, node: &Node, request: &Request<Bytes>, path: &str) -> Response<Bytes> {
         match (request.method().as_str(), path) {
             // A page in a developer's browser has no business here.

@@ -124,7 +124,7 @@ impl Bench {
     fn tools(&self) -> Tools<'_> {
         let Self { vault, tokens, hasher, guesses, relying_party, .. } = self;
         let mailer = self.has_mailer.get().then_some(&Mailbox as &dyn Mailer);
-        Tools { vault, tokens, hasher, guesses, relying_party, mailer }
+        Tools { vault, tokens, hasher, guesses, relying_party, mailer, mfa_grace_days: 35 }
     }
 
     /// The account's id.
