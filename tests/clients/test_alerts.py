@@ -6,13 +6,11 @@ import hmac
 import json
 import ssl
 import time
-from email import message_from_bytes, policy as email_policy
 
 import pytest
 import trustme
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult
 
+from post import Mailbox, Post
 from receivers import Hook, target, wait_for
 from rootward_testkit import PASSWORD, Server, allow, free_port, fresh, get, policy, refused
 
@@ -148,39 +146,6 @@ def test_killed_server_delivers_after_its_restart(tmp_path):
         records = [record["eventID"] for record in server.trail() if record["eventName"] == "CreatePolicy"]
         assert seen == records
     server.stop()
-
-
-class Mailbox:
-    def __init__(self):
-        self.mails = []
-
-    async def handle_DATA(self, _server, _session, envelope):
-        message = message_from_bytes(envelope.content, policy=email_policy.default)
-        self.mails.append((envelope.mail_from, envelope.rcpt_tos, message))
-        return "250 OK"
-
-
-class Post(Controller):
-    """A mail server that wants its user to sign in, if there is one."""
-
-    def __init__(self, mailbox, user=None, password=None, tls=None, starttls=None):
-        self.user, self.starttls = (user, password), starttls
-        super().__init__(mailbox, hostname="127.0.0.1", port=free_port(), ssl_context=tls)
-
-    def factory(self):
-        def authenticate(_server, _session, _envelope, _mechanism, given):
-            return AuthResult(success=(given.login.decode(), given.password.decode()) == self.user)
-
-        wanted = self.user[0] is not None
-        return SMTP(self.handler, authenticator=authenticate, auth_required=wanted, auth_require_tls=False,
-                    tls_context=self.starttls)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH")  # to this machine, in the clear

@@ -40,7 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("signin", &["audit", "auth", "names", "pipeline", "state", "store"]),
+    ("signin", &["audit", "auth", "names", "pipeline", "services", "state", "store"]),
     ("console", &["api", "auth", "names", "pipeline", "policy", "signin", "state", "store", "wire"]),
     (
         "server",

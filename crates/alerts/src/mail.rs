@@ -3,19 +3,14 @@
 //! Texts of records are in the subject and the body: [`plain`](crate::alert) has taken line ends out of them, and the
 //! message builder encodes headers, so that none can begin a header of its own.
 
-use std::time::{Duration, SystemTime};
-
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::{Address, SmtpTransport, Transport};
-use rootward_names::Time;
-use rootward_state::alerts::{MailRoute, MailTls};
+use lettre::{SmtpTransport, Transport};
+use rootward_state::alerts::MailRoute;
 use zeroize::Zeroizing;
 
 use crate::alert::Alert;
 use crate::route::Failure;
+use crate::smtp::{self, Server, mailbox};
 
 /// A mail server, and who writes to whom.
 pub(crate) struct Mail {
@@ -26,15 +21,12 @@ pub(crate) struct Mail {
 
 impl Mail {
     pub(crate) fn new(route: &MailRoute, password: Option<&Zeroizing<String>>) -> Result<Self, Failure> {
-        let mut transport = SmtpTransport::builder_dangerous(&*route.host)
-            .port(route.port)
-            .tls(tls(route)?)
-            .timeout(Some(STEP_TIME_MAX));
-        if let (Some(user), Some(password)) = (&route.user, password) {
-            transport = transport.credentials(Credentials::new(user.to_string(), password.to_string()));
-        }
+        let MailRoute { host, port, tls, user, .. } = route;
+        let server = Server { user: user.as_deref(), host, port: *port, tls: *tls };
+        let transport = server.transport(password.map(|password| password.as_str()))?;
+        let mailbox = |text: &str| mailbox(text).map_err(|error| Failure::new(&error.to_string()));
         let to = route.to.iter().map(|address| mailbox(address)).collect::<Result<_, _>>()?;
-        Ok(Self { transport: transport.build(), from: mailbox(&route.from)?, to })
+        Ok(Self { transport, from: mailbox(&route.from)?, to })
     }
 
     pub(crate) fn send(&self, alert: &Alert) -> Result<(), Failure> {
@@ -45,35 +37,11 @@ impl Mail {
 
     fn message(&self, alert: &Alert) -> Result<Message, Failure> {
         let to = self.to.iter().cloned();
-        to.fold(Message::builder(), |message, to| message.to(to))
-            .from(self.from.clone())
+        to.fold(smtp::message(self.from.clone(), &alert.id, alert.time), |message, to| message.to(to))
             .subject(format!("[Rootward] {}: {}", alert.severity.name(), alert.what))
-            .date(system_time(alert.time))
-            // The same each time the alert is told, so that mailboxes can tell.
-            .message_id(Some(format!("<{}@rootward>", alert.id)))
-            .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
-            .header(ContentType::TEXT_PLAIN)
             .body(body(alert))
             .map_err(|error| Failure::new(&error.to_string()))
     }
-}
-
-fn tls(route: &MailRoute) -> Result<Tls, Failure> {
-    let parameters = || {
-        TlsParameters::builder(route.host.to_string())
-            .build_rustls()
-            .map_err(|error| Failure::new(&error.to_string()))
-    };
-    Ok(match route.tls {
-        MailTls::None => Tls::None,
-        MailTls::Required => Tls::Wrapper(parameters()?),
-        MailTls::StartTls => Tls::Required(parameters()?),
-    })
-}
-
-fn mailbox(address: &str) -> Result<Mailbox, Failure> {
-    let address: Address = address.parse().map_err(|_| Failure::new("an address is not one"))?;
-    Ok(Mailbox::new(None, address))
 }
 
 fn body(alert: &Alert) -> String {
@@ -94,18 +62,10 @@ fn body(alert: &Alert) -> String {
     format!("{}\n\nWhat to do: {}\n\n{fields}", alert.what, alert.advice)
 }
 
-fn system_time(time: Time) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(time.seconds()).unwrap_or_default())
-}
-
-const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
-
-/// How long the server may take to accept the connection, and for each of its answers.
-const STEP_TIME_MAX: Duration = Duration::from_secs(10);
-
 #[cfg(test)]
 mod tests {
-    use rootward_state::alerts::Severity;
+    use rootward_names::Time;
+    use rootward_state::alerts::{MailTls, Severity};
 
     use super::*;
     use crate::alert::{Kind, plain};

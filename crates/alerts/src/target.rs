@@ -1,7 +1,5 @@
 //! Making targets: what an operator asks for, checked and sealed.
 
-use std::net::IpAddr;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
@@ -11,6 +9,7 @@ use rootward_store::vault::Vault;
 use zeroize::Zeroizing;
 
 use crate::route::{PASSWORD, SECRET, URL, context};
+use crate::smtp::{InvalidServer, Server, address};
 
 /// A target as an operator asks for it.
 pub struct NewTarget<'a> {
@@ -59,7 +58,13 @@ pub struct Made {
 /// Why there can be no such target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidTarget(&'static str);
+pub struct InvalidTarget(pub(crate) &'static str);
+
+impl From<InvalidServer> for InvalidTarget {
+    fn from(invalid: InvalidServer) -> Self {
+        Self(invalid.0)
+    }
+}
 
 impl NewTarget<'_> {
     /// Checks it and seals its secrets.
@@ -76,10 +81,7 @@ impl NewTarget<'_> {
         };
         let (route, secret) = match &self.route {
             NewRoute::Mail { server, tls, password, from, to } => {
-                let server = Server::read(server, *tls)?;
-                if server.user.is_some() != password.is_some() {
-                    return Err(InvalidTarget("a user of the mail server and a password go together"));
-                }
+                let server = Server::read(server, *tls, *password)?;
                 if to.is_empty() {
                     return Err(InvalidTarget("a mail needs a recipient"));
                 }
@@ -120,52 +122,6 @@ impl NewTarget<'_> {
     }
 }
 
-struct Server<'a> {
-    user: Option<&'a str>,
-    host: &'a str,
-    port: u16,
-    tls: MailTls,
-}
-
-impl<'a> Server<'a> {
-    fn read(text: &'a str, tls: Option<MailTls>) -> Result<Self, InvalidTarget> {
-        let malformed = InvalidTarget("a mail server is given as `smtp://[USER@]HOST:PORT`");
-        let rest = text.strip_prefix("smtp://").ok_or_else(|| malformed.clone())?;
-        // The user may be an address itself.
-        let (user, place) = match rest.rsplit_once('@') {
-            Some((user, place)) => (Some(user), place),
-            None => (None, rest),
-        };
-        if user.is_some_and(|user| user.contains(':')) {
-            return Err(InvalidTarget("a mail server's password is given apart from its address"));
-        }
-        let (host, port) = place.rsplit_once(':').ok_or_else(|| malformed.clone())?;
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let is_host = match bare {
-            Some(bare) => bare.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()),
-            None => {
-                !host.is_empty()
-                    && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
-            }
-        };
-        let port = port.parse().ok().filter(|port| *port != 0);
-        let (true, Some(port)) = (is_host && user != Some(""), port) else { return Err(malformed) };
-        let host = bare.unwrap_or(host);
-        let tls = tls.unwrap_or(if port == SMTPS_PORT { MailTls::Required } else { MailTls::StartTls });
-        let is_here =
-            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        if tls == MailTls::None && !is_here {
-            return Err(InvalidTarget("mail goes without TLS to this machine only"));
-        }
-        Ok(Self { user, host, port, tls })
-    }
-}
-
-fn address(text: &str) -> Result<Box<str>, InvalidTarget> {
-    let address: Result<lettre::Address, _> = text.parse();
-    address.map(|_| text.into()).map_err(|_| InvalidTarget("a sender or recipient is no e-mail address"))
-}
-
 /// Scheme, host and port of a webhook's address.
 fn origin(url: &str) -> Result<Box<str>, InvalidTarget> {
     let malformed = || {
@@ -201,7 +157,6 @@ const DRAWN_BYTES: usize = 32;
 const KEY_BYTES_MIN: usize = 24;
 const KEY_BYTES_MAX: usize = 64;
 const NAME_CHARS_MAX: usize = 64;
-const SMTPS_PORT: u16 = 465;
 const URL_BYTES_MAX: usize = 2_048;
 
 #[cfg(test)]

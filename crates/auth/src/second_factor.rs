@@ -17,7 +17,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
-use rootward_names::{AccountId, Random, Time};
+use rootward_names::{AccountId, Handle, Random, Time};
 use rootward_state::entities::{CredentialOwner, Factor, MfaDevice, Position, Totp};
 use rootward_state::{RowKey, Txn, World};
 use rootward_store::vault::Vault;
@@ -42,18 +42,29 @@ pub struct Shown<'a> {
 #[error("no second factor of this owner takes this code")]
 pub struct Refused;
 
-/// How often codes may be wrong: 20 of one owner at once, and then one every two minutes.
+/// How often secrets may be wrong: 20 codes of one owner at once, and then one every two minutes. Old passwords that are shown to set
+/// new ones count alike, apart from codes and from signing in, and in each session of a sign-in for itself: nobody who has other
+/// credentials of the owner keeps them from changing an expired password at the door.
 ///
 /// Ten months of guessing find a right one with even odds then. While there is no room, the owner's own requests with a code
 /// are refused too; nobody can bring that about who has none of the owner's keys.
 ///
 /// Kept in memory, on each node; of many owners the least tried are forgotten first.
 #[derive(Debug)]
-pub struct Guesses(Cache<(AccountId, CredentialOwner), Arc<Mutex<i64>>>);
+pub struct Guesses(Cache<(AccountId, CredentialOwner, Guessed), Arc<Mutex<i64>>>);
 
-/// Too many codes of this owner were wrong lately.
+/// What is guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Guessed {
+    /// A code of a second factor.
+    Code,
+    /// The password, in this session of a sign-in or with other credentials.
+    Password(Option<Handle>),
+}
+
+/// Too many codes or passwords of this owner were wrong lately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many wrong codes of second factors")]
+#[error("too many wrong codes or passwords")]
 pub struct TooMany;
 
 impl Default for Guesses {
@@ -75,7 +86,31 @@ impl Guesses {
         now: Time,
         guess: impl FnOnce() -> Result<R, Refused>,
     ) -> Result<Result<R, Refused>, TooMany> {
-        let made = self.0.get_or_insert_with(&(account, owner), || Ok::<_, Infallible>(Arc::default()));
+        self.count((account, owner, Guessed::Code), now, guess)
+    }
+
+    /// Runs `guess`, which tries the password of this owner in a session of a sign-in or with other credentials, likewise.
+    ///
+    /// # Errors
+    /// [`TooMany`]; `guess` has not run then.
+    pub fn guess_password<R, E>(
+        &self,
+        account: AccountId,
+        owner: CredentialOwner,
+        session: Option<Handle>,
+        now: Time,
+        guess: impl FnOnce() -> Result<R, E>,
+    ) -> Result<Result<R, E>, TooMany> {
+        self.count((account, owner, Guessed::Password(session)), now, guess)
+    }
+
+    fn count<R, E>(
+        &self,
+        of: (AccountId, CredentialOwner, Guessed),
+        now: Time,
+        guess: impl FnOnce() -> Result<R, E>,
+    ) -> Result<Result<R, E>, TooMany> {
+        let made = self.0.get_or_insert_with(&of, || Ok::<_, Infallible>(Arc::default()));
         let Ok(empty_at) = made;
         // Taken before it is known whether the code is right: guesses at the same time find no more room than one after another.
         let full = now.seconds().saturating_add(GUESSES_ROOM * GUESS_SECONDS);

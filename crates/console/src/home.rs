@@ -14,6 +14,8 @@ struct Page {
     frame: Frame,
     /// Whether the root user is protected; none if that may not be seen.
     protected: Option<bool>,
+    /// From when on the root user signs in with a second factor or not at all.
+    required_from: Option<String>,
     points: Vec<Point>,
     /// When the root user was last used.
     last_used: Option<String>,
@@ -38,11 +40,14 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
             let everyday = everyday(&signed_in).await;
             let points = points(&found, frame.is_root, everyday);
             let last_used = found.last_used_date.map(minute);
-            Page { version: VERSION, protected: Some(found.protected), points, last_used, frame }
+            let required_from = found.mfa_required_from.map(minute);
+            let protected = Some(found.protected);
+            Page { version: VERSION, protected, required_from, points, last_used, frame }
         }
         Err(error) => {
             let frame = Frame { refused: Some(told(&error)), ..frame };
-            Page { version: VERSION, frame, protected: None, points: Vec::new(), last_used: None }
+            let (points, last_used, required_from) = (Vec::new(), None, None);
+            Page { version: VERSION, frame, protected: None, required_from, points, last_used }
         }
     };
     signed_in.answer(html(&page))

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! - `visit` reads cookies and forms, and refuses forms that no page of ours has shown.
-//! - `sign_in` is the way in, step by step; `first_run` opens the first account; `federation` lets in who was let in elsewhere.
+//! - `sign_in` is the way in, step by step; `recover` is for a root user who has forgotten the password; `first_run` opens the first
+//!   account; `federation` lets in who was let in elsewhere.
 //! - Every other module is one area of the console. A page that changes something answers with a redirect, so that reloading
 //!   repeats nothing; what a call refuses is shown on the page that asked, in the API's words.
 //!
@@ -28,7 +29,9 @@ mod layout;
 mod list;
 mod password_policy;
 mod policies;
+mod recover;
 mod roles;
+mod root_email;
 mod security;
 mod sessions;
 mod sign_in;
@@ -43,6 +46,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::MatchedPath;
+use axum::middleware::{self, Next};
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use bytes::Bytes;
@@ -104,10 +109,13 @@ impl Console {
             .route("/console/policies", get(policies::list).post(policies::create))
             .route("/console/policies/check", post(editor::check))
             .route("/console/policies/{arn}", get(policies::page).post(policies::change))
+            .route("/console/recover", get(recover::page).post(recover::ask))
+            .route(recover::PAGE, get(recover::opened).post(recover::recover))
             .route("/console/roles", get(roles::list).post(roles::create))
             .route("/console/roles/{name}", get(roles::page).post(roles::change))
             .route("/console/roles/{name}/policies", post(roles::change_policies))
             .route("/console/security", get(security::page).post(security::change))
+            .route("/console/security/email", get(root_email::page).post(root_email::change))
             .route("/console/security/password", post(security::password))
             .route("/console/security/register", get(security::register))
             .route("/console/security/register/app", post(security::begin_app))
@@ -133,6 +141,7 @@ impl Console {
             .route("/console/sign-out", post(sign_in::sign_out))
             .route("/federation", get(federation::endpoint).post(federation::endpoint))
             .route(authorize::PATH, get(authorize::arrive))
+            .layer(middleware::from_fn(note_route))
             .fallback(layout::not_found)
             .with_state(Arc::new(setup));
         Self { router, secure }
@@ -145,7 +154,7 @@ impl Console {
         is_page || (path == authorize::PATH && matches!(*method, Method::GET | Method::HEAD))
     }
 
-    /// Answers one request.
+    /// Answers one request; the answer's extensions have its [`Route`].
     pub async fn answer(&self, request: Request<Bytes>, origin: Origin) -> Response<Bytes> {
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(origin);
@@ -169,6 +178,21 @@ impl Console {
         }
         Response::from_parts(parts, body)
     }
+}
+
+/// Which page answered, as the router knows it: `/console/users/{name}`. One of a closed set, and so fit for metrics; without it nothing
+/// of the console was asked for.
+#[derive(Debug, Clone)]
+pub struct Route(pub Arc<str>);
+
+async fn note_route(
+    path: MatchedPath,
+    request: axum::extract::Request,
+    next: Next,
+) -> axum::response::Response {
+    let mut answer = next.run(request).await;
+    answer.extensions_mut().insert(Route(path.as_str().into()));
+    answer
 }
 
 /// The longest page, in bytes.

@@ -46,6 +46,7 @@ struct Key {
 
 pub(crate) async fn page(signed_in: SignedIn, Query(done): Query<Done>) -> Response {
     let done = match done.done.as_deref() {
+        Some("email") => Some("The e-mail address of the root user is changed."),
         Some("factor") => {
             Some("The second factor is registered. From now on it is asked for when you sign in.")
         }

@@ -168,7 +168,8 @@ impl Visit {
     }
 
     fn set_cookie(&self, mut answer: Response, name: &str, value: &str, seconds: Option<u32>) -> Response {
-        let secure = if self.house.url.starts_with("https:") { "; Secure" } else { "" };
+        let is_secure = self.origin.secure || self.house.url.starts_with("https:");
+        let secure = if is_secure { "; Secure" } else { "" };
         let age = seconds.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
         let cookie = format!("{name}={value}; Path=/console; HttpOnly; SameSite=Strict{secure}{age}");
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {

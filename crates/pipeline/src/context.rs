@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rootward_audit::{Page, Query};
-use rootward_auth::Principal;
 use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::{Busy, Hasher, Permit};
 use rootward_auth::second_factor::{Guesses, Refused, TooMany};
 use rootward_auth::session::Tokens;
+use rootward_auth::{Identity, Principal};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_state::entities::{CredentialOwner, Named};
 use rootward_state::{AccountState, Txn};
@@ -35,6 +35,8 @@ pub struct Tools<'r> {
     pub relying_party: &'r RelyingParty,
     /// Sends mail, if a mail server is configured.
     pub mailer: Option<&'r dyn Mailer>,
+    /// How long a root user may sign in without a second factor, in days from the first time on.
+    pub mfa_grace_days: u32,
     /// The audit log.
     pub records: &'r dyn Records,
 }
@@ -59,6 +61,8 @@ pub struct OpContext<'r> {
     pub tokens: &'r Tokens,
     /// Us, as passkeys know us.
     pub relying_party: &'r RelyingParty,
+    /// How long a root user may sign in without a second factor, in days from the first time on.
+    pub mfa_grace_days: u32,
     pub(crate) hasher: &'r Hasher,
     pub(crate) guesses: &'r Guesses,
     pub(crate) mailer: Option<&'r dyn Mailer>,
@@ -76,7 +80,7 @@ impl<'r> OpContext<'r> {
         tools: &Tools<'r>,
         random: &'r mut dyn Random,
     ) -> Self {
-        let Tools { vault, tokens, hasher, guesses, relying_party, mailer, records } = *tools;
+        let Tools { vault, tokens, hasher, guesses, relying_party, mailer, mfa_grace_days, records } = *tools;
         Self {
             now,
             machine_now: now,
@@ -87,6 +91,7 @@ impl<'r> OpContext<'r> {
             vault,
             tokens,
             relying_party,
+            mfa_grace_days,
             hasher,
             guesses,
             mailer,
@@ -164,6 +169,24 @@ impl<'r> OpContext<'r> {
     ) -> Result<Result<R, Refused>, Failure> {
         let guessed = self.guesses.guess(self.account(), owner, self.machine_now, guess);
         guessed.map_err(|TooMany| Failure::throttled())
+    }
+
+    /// Tries the caller's own password, where it is shown to set another.
+    ///
+    /// # Errors
+    /// What `guess` says; `Throttling` when too many were wrong lately. Of callers who are neither a user nor the root user it is
+    /// nobody's password: an internal one.
+    pub fn guessing_password<R>(&self, guess: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
+        let owner = match &self.principal.identity {
+            Identity::Root => CredentialOwner::Root,
+            Identity::User(user) => CredentialOwner::User(user.id),
+            Identity::FederatedUser(_) | Identity::RoleSession(_) => {
+                return Err(Failure::internal("a password was tried of somebody who has none"));
+            }
+        };
+        let session = self.principal.sign_in().map(|sign_in| sign_in.session);
+        let guessed = self.guesses.guess_password(self.account(), owner, session, self.machine_now, guess);
+        guessed.map_err(|TooMany| Failure::throttled())?
     }
 
     /// Leaves a mail to be posted when what the call writes is durable.

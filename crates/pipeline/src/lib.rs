@@ -22,7 +22,7 @@ pub use context::{OpContext, Tools};
 pub use declaration::{Declaration, Effect, Key, Rule, Run, Scope, Target, always};
 pub use failure::Failure;
 pub use handler::{Allowed, Call, Handler, Output};
-pub use mail::{Mail, Mailer, NoMailer};
+pub use mail::{Mail, Mailer, NOTICE_SECONDS, NoMailer};
 pub use path::{Answered, Inside, OpenAccount, Origin, Pipeline, Setup, Source};
 pub use records::{Records, Unread};
 pub use rootward_auth::authz::Callers;

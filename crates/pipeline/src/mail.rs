@@ -8,9 +8,12 @@ use std::fmt;
 /// Delivers mail.
 pub trait Mailer: Send + Sync {
     /// Takes a mail for delivery and returns at once; what becomes of it is the mailer's to log. The text may hold a code, and
-    /// goes into no log.
+    /// goes into no log; nor does the address. The subject may.
     fn post(&self, mail: Mail);
 }
+
+/// How long a notice is worth delivering, in seconds: a day, in which most mail servers come back.
+pub const NOTICE_SECONDS: i64 = 86_400;
 
 /// One mail, as plain text.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct Mail {
     pub subject: String,
     /// The text.
     pub text: String,
+    /// How long it is worth delivering, in seconds.
+    pub seconds: i64,
 }
 
 impl fmt::Debug for Mail {

@@ -83,6 +83,8 @@ pub struct Setup {
     pub mailer: Option<Arc<dyn Mailer>>,
     /// The audit log, to look up in.
     pub records: Arc<dyn Records>,
+    /// How long a root user may sign in without a second factor, in days from the first time on.
+    pub mfa_grace_days: u32,
     /// Where records go.
     pub trail: Trail,
     /// Time and randomness.
@@ -103,9 +105,11 @@ pub struct Pipeline {
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin {
-    /// The peer's address.
+    /// The peer's address, or the one that a trusted proxy has seen.
     pub address: IpAddr,
-    /// What protected it.
+    /// Whether the client speaks TLS, with us or with a trusted proxy.
+    pub secure: bool,
+    /// What protected the connection to us.
     pub tls: Option<TlsFacts>,
 }
 
@@ -505,6 +509,7 @@ impl Pipeline {
             hasher: &self.setup.hasher,
             guesses: &self.setup.guesses,
             relying_party: &self.setup.relying_party,
+            mfa_grace_days: self.setup.mfa_grace_days,
             mailer: self.setup.mailer.as_deref(),
             records: &*self.setup.records,
             mails: RefCell::default(),
@@ -661,7 +666,7 @@ impl Attempt<'_> {
             source_ip: self.origin.address,
             user_agent: self.user_agent.as_deref(),
             referer: self.referer.as_deref(),
-            secure_transport: self.origin.tls.is_some(),
+            secure_transport: self.origin.secure,
         }
     }
 

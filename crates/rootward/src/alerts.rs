@@ -61,7 +61,7 @@ pub(crate) struct Add {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum TlsMode {
+pub(crate) enum TlsMode {
     /// TLS from the first byte.
     Required,
     /// In the clear until STARTTLS; nothing is sent without it.
@@ -115,10 +115,11 @@ pub(crate) fn run(command: Alerts) -> Outcome {
 }
 
 fn add(args: Add) -> Outcome {
-    let (secret, password) = match (secret_of(args.secret_file), secret_of(args.password_file)) {
-        (Ok(secret), Ok(password)) => (secret, password),
-        (Err(error), _) | (_, Err(error)) => return Outcome::Wrong(error),
-    };
+    let (secret, password) =
+        match (secret_of(args.secret_file.as_deref()), secret_of(args.password_file.as_deref())) {
+            (Ok(secret), Ok(password)) => (secret, password),
+            (Err(error), _) | (_, Err(error)) => return Outcome::Wrong(error),
+        };
     let route = match (args.webhook, args.mail) {
         (Some(url), _) => AlertRoute::Webhook { url: Secret::new(url), secret },
         (None, server) => AlertRoute::Mail {
@@ -133,14 +134,14 @@ fn add(args: Add) -> Outcome {
     host(&args.data, Command::AddAlertTarget { name: args.name, account: args.account, severity, route })
 }
 
-fn secret_of(file: Option<PathBuf>) -> Result<Option<Secret>, String> {
+pub(crate) fn secret_of(file: Option<&Path>) -> Result<Option<Secret>, String> {
     let read =
         |file: &Path| first_line(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()));
-    file.map(|file| read(&file)).transpose()
+    file.map(read).transpose()
 }
 
 impl TlsMode {
-    const fn mail_tls(self) -> MailTls {
+    pub(crate) const fn mail_tls(self) -> MailTls {
         match self {
             Self::Required => MailTls::Required,
             Self::Starttls => MailTls::StartTls,

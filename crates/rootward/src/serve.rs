@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use rootward_server::{Options, State, TlsFiles};
+use rootward_server::operator::Secret;
+use rootward_server::{MailServer, Options, State, TlsFiles, TrustedProxy};
 
+use crate::alerts::{TlsMode, secret_of};
 use crate::{Data, Outcome};
 
 #[derive(Args)]
@@ -37,12 +39,45 @@ pub(crate) struct Serve {
     /// How long a root user may sign in without a second factor, in days from its first sign-in on; 0: not at all.
     #[arg(long, default_value_t = 35, value_name = "DAYS")]
     mfa_grace_days: u32,
+    /// Addresses of proxies in front of this server, such as `10.0.0.0/8`: their `X-Forwarded-For` and `X-Forwarded-Proto` are believed, and
+    /// nobody else's. May be given more than once.
+    #[arg(long, value_name = "CIDR")]
+    trusted_proxy: Vec<TrustedProxy>,
+    #[command(flatten)]
+    mail: Mail,
     /// How to log, on standard error.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
     /// What to log: error, warn, info, debug, or a filter such as `info,hyper=debug`.
     #[arg(long, default_value = "info", value_name = "FILTER")]
     log: String,
+}
+
+/// The node's own mail: codes for new addresses of root users and the recovery of their passwords.
+#[derive(Args)]
+struct Mail {
+    /// Send the node's mail by this server: smtp://[USER@]HOST:PORT.
+    #[arg(long, value_name = "SERVER", requires = "mail_from")]
+    mail_server: Option<String>,
+    /// The sender of the node's mail.
+    #[arg(long, value_name = "ADDRESS", requires = "mail_server")]
+    mail_from: Option<String>,
+    /// A file whose first line is the password of the mail server's user.
+    #[arg(long, value_name = "FILE", requires = "mail_server")]
+    mail_password_file: Option<PathBuf>,
+    /// How the connection to the mail server is protected [default: required on port 465, starttls on others].
+    #[arg(long, value_enum, value_name = "MODE", requires = "mail_server")]
+    mail_tls: Option<TlsMode>,
+}
+
+impl Mail {
+    fn server(&self) -> Result<Option<MailServer>, String> {
+        let (Some(server), Some(from)) = (&self.mail_server, &self.mail_from) else { return Ok(None) };
+        let password = secret_of(self.mail_password_file.as_deref())?;
+        let password = password.as_ref().map(Secret::expose);
+        let server = MailServer::at(server, self.mail_tls.map(TlsMode::mail_tls), password, from);
+        server.map(Some).map_err(|error| error.to_string())
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -61,8 +96,20 @@ pub(crate) fn run(args: Serve) -> Outcome {
         State::Durable(args.data.location())
     };
     let tls = args.tls_cert.zip(args.tls_key).map(|(certificates, key)| TlsFiles { certificates, key });
+    let mail_server = match args.mail.server() {
+        Ok(server) => server,
+        Err(error) => return Outcome::Wrong(error),
+    };
     let (url, mfa_grace_days) = (args.url, args.mfa_grace_days);
-    let options = Options { listen: args.listen, state, tls, url, mfa_grace_days };
+    let options = Options {
+        listen: args.listen,
+        state,
+        tls,
+        url,
+        mfa_grace_days,
+        mail_server,
+        trusted_proxies: args.trusted_proxy,
+    };
     match rootward_server::serve(options) {
         Ok(()) => Outcome::Fine,
         Err(error) => Outcome::Impossible(error.to_string()),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rootward_alerts::MailServer;
+use rootward_auth::passkey::RelyingParty;
 use rootward_console::{Console, Setup};
 use rootward_names::Random;
 use rootward_signin::SignInService;
@@ -11,13 +13,40 @@ use crate::node::Node;
 /// Letters and digits that nobody confuses when typing them: 32 of them, five bits each.
 const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
-/// What a server is told about itself.
-#[derive(Debug, Clone)]
+/// What a node is told about itself.
 pub(crate) struct Face {
     /// The address that people type, without a slash at its end.
     pub(crate) url: String,
     /// How long root users may sign in without a second factor, in days.
     pub(crate) mfa_grace_days: u32,
+    /// Us, as passkeys know us.
+    pub(crate) relying_party: Arc<RelyingParty>,
+    /// Who takes its mail, if anybody does.
+    pub(crate) mail_server: Option<Arc<MailServer>>,
+}
+
+impl Face {
+    /// That of a node at this address.
+    pub(crate) fn at(url: String, mfa_grace_days: u32, mail_server: Option<MailServer>) -> Self {
+        let relying_party = RelyingParty::at(&url, "Rootward").unwrap_or_else(|_| {
+            tracing::warn!(
+                "no passkeys at {url}: browsers have them for `https` or localhost, and for names only"
+            );
+            RelyingParty::none()
+        });
+        let (relying_party, mail_server) = (Arc::new(relying_party), mail_server.map(Arc::new));
+        Self { url, mfa_grace_days, relying_party, mail_server }
+    }
+
+    /// That of a node which is opened for a host command, and which nobody else sees.
+    pub(crate) fn none() -> Self {
+        Self {
+            url: String::new(),
+            mfa_grace_days: 0,
+            relying_party: Arc::new(RelyingParty::none()),
+            mail_server: None,
+        }
+    }
 }
 
 /// A node and its console.

@@ -10,6 +10,8 @@ mod metrics;
 mod node;
 pub mod operator;
 mod outbox;
+mod postman;
+mod proxies;
 pub mod questions;
 mod serve;
 mod source;
@@ -20,6 +22,8 @@ use rootward_services::root_only;
 
 pub use location::Location;
 pub use node::StartError;
+pub use proxies::{InvalidProxy, TrustedProxy};
+pub use rootward_alerts::{InvalidServer, MailServer};
 pub use rootward_services::root_only::Who;
 pub use serve::{Options, State, serve};
 pub use tls::TlsFiles;

@@ -3,11 +3,14 @@
 //! Labels come from closed sets (services, operations and error codes of the models), so no client can make more of them.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
 use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rootward_console::Route;
 use rootward_pipeline::Answered;
 
 use crate::node::Node;
@@ -22,6 +25,31 @@ const NONE: (&str, &str) = ("none", "none");
 pub(crate) struct Metrics {
     handle: PrometheusHandle,
     operations: HashMap<(&'static str, &'static str), OnceLock<Operation>>,
+}
+
+/// An answer of the console, in words of which there are few: never a name or a query of a request.
+pub(crate) struct Page {
+    /// As the router knows it, `none` where there is no such page.
+    pub(crate) route: Arc<str>,
+    pub(crate) method: &'static str,
+    pub(crate) status: StatusCode,
+}
+
+impl Page {
+    pub(crate) fn of(method: &Method, response: &Response<Bytes>) -> Self {
+        let route = response.extensions().get::<Route>();
+        Self {
+            route: route.map_or_else(|| Arc::from("none"), |Route(route)| Arc::clone(route)),
+            // Anybody can send any word as a method.
+            method: match *method {
+                Method::GET => "GET",
+                Method::HEAD => "HEAD",
+                Method::POST => "POST",
+                _ => "other",
+            },
+            status: response.status(),
+        }
+    }
 }
 
 /// What is counted of one operation, looked up once: finding a counter by its labels costs more than counting.
@@ -70,6 +98,16 @@ impl Metrics {
         }
     }
 
+    /// Notes one answered request to the console.
+    #[expect(clippy::unused_self, reason = "who notes has installed the recorder")]
+    pub(crate) fn note_page(&self, page: &Page, took: Duration) {
+        let (route, method) = (Arc::clone(&page.route), page.method);
+        let status = page.status.as_str().to_owned();
+        counter!("rootward_pages_total", "page" => route, "method" => method, "status" => status)
+            .increment(1);
+        histogram!("rootward_page_seconds").record(took.as_secs_f64());
+    }
+
     /// All metrics as text.
     pub(crate) fn render(&self, node: &Node) -> String {
         let (alerts_failing, alerts) = node.alert_figures();
@@ -85,5 +123,20 @@ impl Metrics {
         counter!("rootward_refusals_unrecorded_total").absolute(node.pipeline().refusals_unrecorded());
         self.handle.run_upkeep();
         self.handle.render()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_is_known_by_its_route_and_a_word_that_no_client_chooses() {
+        let mut response = Response::new(Bytes::new());
+        let page = Page::of(&Method::from_bytes(b"ANN").unwrap(), &response);
+        assert_eq!((&*page.route, page.method, page.status), ("none", "other", StatusCode::OK));
+        response.extensions_mut().insert(Route("/console/users/{name}".into()));
+        let page = Page::of(&Method::GET, &response);
+        assert_eq!((&*page.route, page.method), ("/console/users/{name}", "GET"));
     }
 }

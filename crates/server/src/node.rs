@@ -22,7 +22,7 @@ use rootward_auth::password::{Hasher, Password};
 use rootward_auth::second_factor::Guesses;
 use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Arn, Partition, Random, Time};
-use rootward_pipeline::{OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
+use rootward_pipeline::{Mailer, OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
 use rootward_services::accounts::{self, OpenAccount};
 use rootward_services::root_guard;
 use rootward_signin::SignInService;
@@ -32,9 +32,11 @@ use rootward_store::{Embedded, Memory, Store, StoreError};
 use serde_json::{Value, json};
 
 use crate::Location;
+use crate::front::Face;
 use crate::look_ups::LookUps;
 use crate::operator::OperatorError;
 use crate::outbox::{Moved, Mover};
+use crate::postman::Postman;
 use crate::questions::{self, Place, Question};
 use crate::source::{Draw, Source};
 
@@ -87,6 +89,7 @@ pub(crate) struct Node {
     hasher: Arc<Hasher>,
     guesses: Arc<Guesses>,
     relying_party: Arc<RelyingParty>,
+    postman: Option<Arc<Postman>>,
     source: Arc<Source>,
     opening: Mutex<()>,
     bell: Arc<Bell>,
@@ -111,7 +114,6 @@ struct Foundation {
     authority: Authority,
     /// Whether accounts that are opened on use have a seal.
     sealed: bool,
-    relying_party: RelyingParty,
 }
 
 impl Node {
@@ -119,31 +121,27 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError`].
-    pub(crate) fn open(location: &Location, relying_party: RelyingParty) -> Result<Self, StartError> {
+    pub(crate) fn open(location: &Location, face: &Face) -> Result<Self, StartError> {
         let source = Source::Machine;
         let key = open_key(location, &mut Draw(&source))?;
         let vault = Vault::new(&key);
         let store = Arc::new(Embedded::open(&location.state(), vault.key_id(), &mut Draw(&source))?);
         let log = Log::open(&location.trail(), seal(&vault))?;
         let (authority, sealed) = (Authority::Issued, true);
-        Self::assemble(Foundation { store, key, log, source, authority, sealed, relying_party })
+        Self::assemble(Foundation { store, key, log, source, authority, sealed }, face)
     }
 
     /// A sandbox with its one account. Its root users have no seal, unless they are to be `sealed` like all others.
     ///
     /// # Errors
     /// [`StartError`].
-    pub(crate) fn sandbox(
-        seed: Option<u64>,
-        sealed: bool,
-        relying_party: RelyingParty,
-    ) -> Result<Self, StartError> {
+    pub(crate) fn sandbox(seed: Option<u64>, sealed: bool, face: &Face) -> Result<Self, StartError> {
         let source = seed.map_or(Source::Machine, Source::seeded);
         let key = Key::random(&mut Draw(&source));
         let log = Log::in_memory(seal(&Vault::new(&key)))?;
         let store = Arc::new(Memory::new()?);
         let authority = Authority::Sandbox;
-        let node = Self::assemble(Foundation { store, key, log, source, authority, sealed, relying_party })?;
+        let node = Self::assemble(Foundation { store, key, log, source, authority, sealed }, face)?;
         let mut txn = node.db.begin();
         let (id, now) = (AccountId::SANDBOX, node.source.now());
         open_sandbox_account(&mut txn, id, sealed, now, &mut Draw(&node.source), &node.vault);
@@ -151,8 +149,8 @@ impl Node {
         Ok(node)
     }
 
-    fn assemble(foundation: Foundation) -> Result<Self, StartError> {
-        let Foundation { store, key, log, source, authority, sealed, relying_party } = foundation;
+    fn assemble(foundation: Foundation, face: &Face) -> Result<Self, StartError> {
+        let Foundation { store, key, log, source, authority, sealed } = foundation;
         let (log, source, vault) = (Arc::new(log), Arc::new(source), Arc::new(Vault::new(&key)));
         let Opened { db, outbox } = Db::open(store)?;
         check_trail_reaches(&log, &db)?;
@@ -169,7 +167,13 @@ impl Node {
         let mover = mover.map_err(StartError::System)?;
         let (tokens, hasher) = (Arc::new(Tokens::new(Arc::clone(&vault))), Arc::new(hasher()));
         let guesses = Arc::new(Guesses::default());
-        let relying_party = Arc::new(relying_party);
+        let relying_party = Arc::clone(&face.relying_party);
+        let postman = face.mail_server.clone().map(Postman::start).transpose();
+        let postman = postman
+            .map_err(|error| {
+                StartError::System(format!("cannot start the thread that delivers mail: {error}"))
+            })?
+            .map(Arc::new);
         let pipeline = Arc::new(Pipeline::new(Setup {
             services: rootward_api::SERVICES,
             handlers: rootward_services::operations().collect(),
@@ -180,7 +184,8 @@ impl Node {
             hasher: Arc::clone(&hasher),
             guesses: Arc::clone(&guesses),
             relying_party: Arc::clone(&relying_party),
-            mailer: None,
+            mailer: postman.clone().map(|postman| postman as Arc<dyn Mailer>),
+            mfa_grace_days: face.mfa_grace_days,
             records: Arc::new(LookUps::new(Arc::clone(&log))),
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
@@ -198,6 +203,7 @@ impl Node {
             hasher,
             guesses,
             relying_party,
+            postman,
             source,
             opening: Mutex::default(),
             bell,
@@ -229,6 +235,7 @@ impl Node {
             hasher: Arc::clone(&self.hasher),
             guesses: Arc::clone(&self.guesses),
             relying_party: Arc::clone(&self.relying_party),
+            mailer: self.postman.clone().map(|postman| postman as Arc<dyn Mailer>),
             writer: Arc::clone(&self.writer),
             source: Arc::clone(&self.source) as Arc<dyn rootward_pipeline::Source>,
             mfa_grace_days,
@@ -274,6 +281,9 @@ impl Node {
             }
         }
         self.stop_alerts();
+        if let Some(postman) = &self.postman {
+            postman.stop();
+        }
         self.db.close();
     }
 
@@ -701,14 +711,14 @@ mod tests {
     fn used() -> (tempfile::TempDir, Location) {
         let folder = tempfile::tempdir().unwrap();
         let location = location(&folder);
-        let node = Node::open(&location, RelyingParty::none()).unwrap();
+        let node = Node::open(&location, &Face::none()).unwrap();
         node.create_account("name", "name@example.com", "quiet-Otter+27-lanterns", None).ok().unwrap();
         node.close();
         (folder, location)
     }
 
     fn refusal(location: &Location) -> String {
-        Node::open(location, RelyingParty::none()).err().unwrap().to_string()
+        Node::open(location, &Face::none()).err().unwrap().to_string()
     }
 
     #[test]
@@ -744,10 +754,10 @@ mod tests {
     fn log_of_refused_commands_alone_needs_no_state() {
         let folder = tempfile::tempdir().unwrap();
         let location = location(&folder);
-        let node = Node::open(&location, RelyingParty::none()).unwrap();
+        let node = Node::open(&location, &Face::none()).unwrap();
         assert!(node.create_account("name", "no address", "quiet-Otter+27-lanterns", None).is_err());
         node.close();
-        assert_eq!(Node::open(&location, RelyingParty::none()).ok().unwrap().trail_length()["records"], 1);
+        assert_eq!(Node::open(&location, &Face::none()).ok().unwrap().trail_length()["records"], 1);
     }
 
     /// What is on disk after each step of the first start.
@@ -764,7 +774,7 @@ mod tests {
             if let Some(unfinished) = unfinished {
                 fs::write(location.data().join("state.redb.new"), unfinished).unwrap();
             }
-            let node = Node::open(&location, RelyingParty::none()).unwrap();
+            let node = Node::open(&location, &Face::none()).unwrap();
             assert_eq!(node.accounts(), 0);
             node.close();
         }

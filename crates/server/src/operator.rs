@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rootward_alerts::{NewRoute, NewTarget};
-use rootward_auth::passkey::RelyingParty;
 use rootward_names::AccountId;
 use rootward_services::accounts::AccountError;
 use rootward_services::hardware_tokens::ImportError;
@@ -21,6 +20,7 @@ use serde_json::Value;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::Location;
+use crate::front::Face;
 use crate::node::{self, Node, StartError};
 use crate::questions::{Place, Question};
 
@@ -369,7 +369,7 @@ fn on_folder(location: &Location, command: Command) -> Result<Value, OperatorErr
     if let Command::VerifyTrail = command {
         return node::verify_folder(location);
     }
-    let node = Node::open(location, RelyingParty::none())?;
+    let node = Node::open(location, &Face::none())?;
     let answer = execute(&node, command);
     node.close();
     answer

@@ -1,13 +1,13 @@
 //! `serve`: starts a node, listens, drains, stops.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use rootward_auth::passkey::RelyingParty;
+use http::{HeaderMap, Request, Response, StatusCode};
+use rootward_alerts::MailServer;
 use rootward_pipeline::{Answered, Origin, TlsFacts, is_marked_by_browser};
 use rootward_wire::CommonError;
 use tokio::net::{TcpListener, TcpSocket};
@@ -17,9 +17,10 @@ use crate::Location;
 use crate::descriptors;
 use crate::front::{Face, Front};
 use crate::listen::{self, Answer, BodyError, Limits, Peer, Received, plain};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Page};
 use crate::node::{Node, StartError};
 use crate::operator;
+use crate::proxies::{Proxies, TrustedProxy};
 use crate::tls::{Tls, TlsFiles};
 use rootward_console::Console;
 
@@ -29,7 +30,6 @@ const USAGE_FLUSH: Duration = Duration::from_secs(5);
 const BACKLOG: u32 = 1024;
 
 /// What to serve, and where.
-#[derive(Debug, Clone)]
 pub struct Options {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -41,6 +41,10 @@ pub struct Options {
     pub url: Option<String>,
     /// How long root users may sign in without a second factor, in days from their first time on.
     pub mfa_grace_days: u32,
+    /// Who takes the node's mail; without one it sends none.
+    pub mail_server: Option<MailServer>,
+    /// Who may say where requests come from; none unless given.
+    pub trusted_proxies: Vec<TrustedProxy>,
 }
 
 /// What state a node serves.
@@ -78,7 +82,8 @@ async fn run(options: Options) -> Result<(), StartError> {
     tokio::spawn(reload_on_hangup(signals(SignalKind::hangup())?, tls.clone()));
     let limits = limits();
     let url = options.url.unwrap_or_else(|| own_url(&socket, tls.is_some()));
-    let node = Arc::new(start(&options.state, &url)?);
+    let face = Face::at(url, options.mfa_grace_days, options.mail_server);
+    let node = Arc::new(start(&options.state, &face)?);
     let listener = socket.listen(BACKLOG).map_err(|error| cannot_listen(options.listen, &error))?;
     if let State::Durable(location) = &options.state {
         operator::listen(location, Arc::clone(&node)).map_err(|error| {
@@ -89,11 +94,11 @@ async fn run(options: Options) -> Result<(), StartError> {
         })?;
     }
     let stop = stopped()?;
-    let face = Face { url, mfa_grace_days: options.mfa_grace_days };
     let front = Front::new(node, &face);
     announce(&listener, &options.state, tls.is_some(), &face, &front);
+    let proxies = Proxies::new(options.trusted_proxies);
     let (front, metrics) = (ArcSwap::from_pointee(front), Metrics::install());
-    let server = Arc::new(Server { front, metrics, state: options.state, face });
+    let server = Arc::new(Server { front, metrics, state: options.state, face: Arc::new(face), proxies });
     tokio::spawn(keep_house(Arc::clone(&server)));
     listen::run(listener, tls, limits, Arc::clone(&server), stop).await;
     tracing::info!("stopping");
@@ -102,16 +107,10 @@ async fn run(options: Options) -> Result<(), StartError> {
     Ok(())
 }
 
-fn start(state: &State, url: &str) -> Result<Node, StartError> {
-    let relying_party = RelyingParty::at(url, "Rootward").unwrap_or_else(|_| {
-        tracing::warn!(
-            "no passkeys at {url}: browsers have them for `https` or localhost, and for names only"
-        );
-        RelyingParty::none()
-    });
+fn start(state: &State, face: &Face) -> Result<Node, StartError> {
     let node = match state {
-        State::Durable(location) => Node::open(location, relying_party),
-        State::Sandbox { seed, sealed } => Node::sandbox(*seed, *sealed, relying_party),
+        State::Durable(location) => Node::open(location, face),
+        State::Sandbox { seed, sealed } => Node::sandbox(*seed, *sealed, face),
     }?;
     node.start_alerts();
     Ok(node)
@@ -219,7 +218,8 @@ struct Server {
     front: ArcSwap<Front>,
     metrics: Metrics,
     state: State,
-    face: Face,
+    face: Arc<Face>,
+    proxies: Proxies,
 }
 
 impl Answer for Server {
@@ -227,40 +227,53 @@ impl Answer for Server {
         let began = Instant::now();
         let front = self.front.load_full();
         let node = &front.node;
-        let answered = match request {
-            Ok(request) => match request.uri().path() {
-                path if path.starts_with("/_rootward/") => {
-                    return self.own(node, &request, path).await;
+        let (answered, address) = match request {
+            Ok(request) => {
+                let origin = self.origin(peer, request.headers());
+                match request.uri().path() {
+                    path if path.starts_with("/_rootward/") => return self.own(node, &request, path).await,
+                    path if Console::answers(request.method(), path) => {
+                        let method = request.method().clone();
+                        let response = front.console.answer(request, origin).await;
+                        let page = Page::of(&method, &response);
+                        self.metrics.note_page(&page, began.elapsed());
+                        log_page(origin.address, &page, began);
+                        return response;
+                    }
+                    _ => (node.pipeline().answer(&request, origin).await, origin.address),
                 }
-                path if Console::answers(request.method(), path) => {
-                    return front.console.answer(request, origin(peer)).await;
-                }
-                _ => node.pipeline().answer(&request, origin(peer)).await,
-            },
-            Err(error) => node.pipeline().refuse(body_error(error)),
+            }
+            // Of its headers nothing is left.
+            Err(error) => (node.pipeline().refuse(body_error(error)), peer.address.ip().to_canonical()),
         };
         self.metrics.note(&answered, began.elapsed());
-        log(peer, &answered, began);
+        log(address, &answered, began);
         answered.response
     }
 }
 
-fn origin(peer: Peer) -> Origin {
-    let tls = peer.tls.map(|(version, cipher)| TlsFacts { version, cipher });
-    Origin { address: peer.address.ip().to_canonical(), tls }
-}
-
-fn log(peer: Peer, answered: &Answered, began: Instant) {
+fn log(address: IpAddr, answered: &Answered, began: Instant) {
     let (service, operation) =
         answered.operation.map_or(("-", "-"), |operation| (operation.service.name, operation.name));
     tracing::debug!(
-        address = %peer.address.ip(),
+        %address,
         service,
         operation,
         status = answered.response.status().as_u16(),
         error = answered.error.as_deref().unwrap_or_default(),
         micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         request = answered.response.headers().get("x-amzn-requestid").and_then(|id| id.to_str().ok()).unwrap_or_default(),
+        "answered"
+    );
+}
+
+fn log_page(address: IpAddr, page: &Page, began: Instant) {
+    tracing::debug!(
+        %address,
+        method = page.method,
+        page = &*page.route,
+        status = page.status.as_u16(),
+        micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
 }
@@ -279,6 +292,12 @@ fn body_error(error: BodyError) -> rootward_wire::Error {
 }
 
 impl Server {
+    fn origin(&self, peer: Peer, headers: &HeaderMap) -> Origin {
+        let from = self.proxies.from(peer.address.ip(), headers);
+        let tls = peer.tls.map(|(version, cipher)| TlsFacts { version, cipher });
+        Origin { address: from.address, secure: from.https || tls.is_some(), tls }
+    }
+
     async fn own(&self, node: &Node, request: &Request<Bytes>, path: &str) -> Response<Bytes> {
         match (request.method().as_str(), path) {
             // A page in a developer's browser has no business here.
@@ -303,9 +322,9 @@ impl Server {
                 r#"{"error":"only a sandbox can be reset"}"#,
             );
         }
-        let (state, url) = (self.state.clone(), self.face.url.clone());
+        let (state, face) = (self.state.clone(), Arc::clone(&self.face));
         // Opening and closing a node waits for its threads.
-        match tokio::task::spawn_blocking(move || start(&state, &url)).await {
+        match tokio::task::spawn_blocking(move || start(&state, &face)).await {
             Ok(Ok(node)) => {
                 let old = self.front.swap(Arc::new(Front::new(Arc::new(node), &self.face)));
                 drop(tokio::task::spawn_blocking(move || old.node.close()));

@@ -22,6 +22,7 @@ use rootward_store::vault::Vault;
 use crate::iam::{ACCESS_KEYS_PER_USER, Issued, issue};
 use crate::root_guard::{self, GuardError};
 use crate::shapes;
+use crate::sign_ins::{End, end_all};
 
 const NAME_CHARS_MAX: usize = 50;
 const EMAIL_CHARS: std::ops::RangeInclusive<usize> = 6..=64;
@@ -281,17 +282,20 @@ pub fn change_email(txn: &mut Txn, account: AccountId, email: &str) -> Result<Bo
 ///
 /// # Errors
 /// [`AccountError::Closed`], [`AccountError::NoSuchAccount`].
-pub fn close(txn: &mut Txn, account: AccountId, now: Time) -> Result<(), AccountError> {
+pub fn close(
+    txn: &mut Txn,
+    account: AccountId,
+    end: &End,
+    random: &mut dyn Random,
+) -> Result<(), AccountError> {
     let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
     match row.status {
         AccountStatus::Active | AccountStatus::Suspended => {}
         AccountStatus::Closed { .. } => return Err(AccountError::Closed(account)),
     }
-    let status = AccountStatus::Closed { at: now };
+    let status = AccountStatus::Closed { at: end.now };
     txn.put(RowKey::Account(account), Account { status, ..Account::clone(&row) });
-    for (session, _) in txn.view(account).iter().flat_map(|state| state.sessions().iter()) {
-        txn.delete(RowKey::Session(account, *session));
-    }
+    end_all(txn, account, end, random, |_, _| true);
     Ok(())
 }
 
@@ -377,6 +381,7 @@ mod tests {
     use rootward_state::entities::{EmailUpdate, SessionKind, SignedIn};
 
     use super::*;
+    use crate::sign_ins::Why;
     use crate::testing::Bench;
 
     fn request<'a>(name: &'a str, email: &'a str) -> OpenAccount<'a> {
@@ -495,13 +500,20 @@ mod tests {
         assert!(matches!(change("none"), Err(AccountError::Email { .. })));
     }
 
+    fn close_now(bench: &Bench, account: AccountId) -> Result<(), AccountError> {
+        bench.write_with(|txn, now, random, _| {
+            let end = End { why: Why::AccountClosed, source_ip: None, now };
+            close(txn, account, &end, random)
+        })
+    }
+
     #[test]
     fn closed_account_keeps_everything_but_sessions_and_can_be_opened_again_in_time() {
         let bench = Bench::new();
         let account = bench.account();
         bench.add_user("ann");
         bench.add_session(SignedIn::Root, SessionKind::Console);
-        let close = || with(&bench, |txn, now| close(txn, account, now));
+        let close = || close_now(&bench, account);
         let reopen = || with(&bench, |txn, now| reopen(txn, account, now));
         assert_eq!(reopen(), Err(AccountError::NotClosed(account)));
         close().unwrap();
@@ -524,7 +536,7 @@ mod tests {
         let bench = Bench::new();
         let nobody = "999999999999".parse().unwrap();
         let expected = Err(AccountError::NoSuchAccount(nobody));
-        assert_eq!(with(&bench, |txn, now| close(txn, nobody, now)), expected);
+        assert_eq!(close_now(&bench, nobody), expected);
         assert_eq!(with(&bench, |txn, now| reopen(txn, nobody, now)), expected);
         assert_eq!(with(&bench, |txn, _| change_email(txn, nobody, "a@example.com")).map(drop), expected);
     }

@@ -13,7 +13,7 @@ pub mod root_report;
 pub mod root_user;
 mod rootward;
 mod shapes;
-mod sign_ins;
+pub mod sign_ins;
 mod signin;
 mod sts;
 mod tag_keys;

@@ -4,11 +4,12 @@
 //! on record. They end what the old secrets began: no session of the root user's sign-in outlives them.
 
 use rootward_auth::password::{self, Password};
-use rootward_names::{AccountId, Handle, Random, Time};
+use rootward_names::{AccountId, Handle, Random};
 use rootward_state::entities::{Account, CredentialOwner, Factor, MfaDevice, PasswordHash, SignedIn};
 use rootward_state::{RowKey, Txn};
 
 use crate::accounts::{AccountError, root_password};
+use crate::sign_ins::{End, end_all};
 
 /// A password of ours or of theirs, checked and hashed: once, not in each attempt of the transaction.
 #[derive(Debug)]
@@ -51,14 +52,15 @@ pub fn reset_password(
     txn: &mut Txn,
     account: AccountId,
     hash: &PasswordHash,
-    now: Time,
+    end: &End,
+    random: &mut dyn Random,
 ) -> Result<Vec<Handle>, AccountError> {
     let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
     let mut row = Account::clone(&row);
     row.root.password = Some(hash.clone());
-    row.root.password_set = Some(now);
+    row.root.password_set = Some(end.now);
     txn.put(RowKey::Account(account), row);
-    Ok(end_sessions(txn, account))
+    Ok(end_sessions(txn, account, end, random))
 }
 
 /// Takes all second factors from the root user and ends its sessions. Passkeys are gone, which nobody else can use; devices that
@@ -66,7 +68,12 @@ pub fn reset_password(
 ///
 /// # Errors
 /// [`AccountError::NoSuchAccount`].
-pub fn reset_mfa(txn: &mut Txn, account: AccountId) -> Result<Unbound, AccountError> {
+pub fn reset_mfa(
+    txn: &mut Txn,
+    account: AccountId,
+    end: &End,
+    random: &mut dyn Random,
+) -> Result<Unbound, AccountError> {
     let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
     let partition = row.partition;
     // Unchanged, but written: a sign-in under way, which reads it, cannot commit what it began with these devices.
@@ -82,16 +89,12 @@ pub fn reset_mfa(txn: &mut Txn, account: AccountId) -> Result<Unbound, AccountEr
             Factor::Totp(_) => txn.put(key, MfaDevice { bound: None, ..MfaDevice::clone(&row) }),
         }
     }
-    unbound.sessions = end_sessions(txn, account);
+    unbound.sessions = end_sessions(txn, account, end, random);
     Ok(unbound)
 }
 
-fn end_sessions(txn: &mut Txn, account: AccountId) -> Vec<Handle> {
-    let Some(state) = txn.view(account) else { return Vec::new() };
-    let of_root = state.sessions().iter().filter(|(_, session)| session.holder == SignedIn::Root);
-    let ended: Vec<Handle> = of_root.map(|(id, _)| *id).collect();
-    ended.iter().for_each(|id| txn.delete(RowKey::Session(account, *id)));
-    ended
+fn end_sessions(txn: &mut Txn, account: AccountId, end: &End, random: &mut dyn Random) -> Vec<Handle> {
+    end_all(txn, account, end, random, |_, row| row.holder == SignedIn::Root)
 }
 
 #[cfg(test)]
@@ -99,8 +102,15 @@ mod tests {
     use rootward_names::{AccessKeyKind, UniqueId};
     use rootward_state::entities::{Bound, Passkey, Rotated, SessionKind, SignInSession, Totp};
 
+    use rootward_names::Time;
+
     use super::*;
+    use crate::sign_ins::Why;
     use crate::testing::{Bench, Seeded};
+
+    fn removed(now: Time) -> End {
+        End { why: Why::FactorRemoved, source_ip: None, now }
+    }
 
     fn add_device(bench: &Bench, id: &str, owner: CredentialOwner, factor: Factor) {
         let device = MfaDevice {
@@ -165,7 +175,10 @@ mod tests {
         let prepared = prepare(None).unwrap();
         assert!(prepared.made.is_some());
         bench.pass_seconds(60);
-        let ended = bench.write_with(|txn, now, _, _| reset_password(txn, account.id, &prepared.hash, now));
+        let ended = bench.write_with(|txn, now, random, _| {
+            let end = End { why: Why::PasswordChanged, source_ip: None, now };
+            reset_password(txn, account.id, &prepared.hash, &end, random)
+        });
         assert_eq!(ended, Ok(vec![session]));
         let state = bench.state();
         let root = &state.account().root;
@@ -181,7 +194,9 @@ mod tests {
         add_device(&bench, "u2f/root/key-A", CredentialOwner::Root, key);
         add_device(&bench, "mfa/phone", CredentialOwner::Root, app());
         add_device(&bench, "mfa/anns", CredentialOwner::User(ann), app());
-        let unbound = bench.write_with(|txn, _, _, _| reset_mfa(txn, bench.account())).unwrap();
+        let unbound = bench
+            .write_with(|txn, now, random, _| reset_mfa(txn, bench.account(), &removed(now), random))
+            .unwrap();
         let arn = |id| format!("arn:aws:iam::111122223333:{id}");
         assert_eq!(unbound.devices, [arn("mfa/phone"), arn("u2f/root/key-A")]);
         assert_eq!(unbound.sessions, [session]);
@@ -196,7 +211,8 @@ mod tests {
     fn account_that_is_not_there_is_named() {
         let bench = Bench::new();
         let other = "999988887777".parse().unwrap();
-        let refused = bench.write_with(|txn, _, _, _| reset_mfa(txn, other)).unwrap_err();
+        let refused =
+            bench.write_with(|txn, now, random, _| reset_mfa(txn, other, &removed(now), random)).unwrap_err();
         assert_eq!(refused, AccountError::NoSuchAccount(other));
     }
 }

@@ -143,7 +143,7 @@ impl Bench {
     fn tools(&self) -> Tools<'_> {
         let Self { vault, tokens, hasher, guesses, relying_party, recorded: records, .. } = self;
         let mailer = self.has_mailer.get().then_some(&Mailbox as &dyn Mailer);
-        Tools { vault, tokens, hasher, guesses, relying_party, mailer, records }
+        Tools { vault, tokens, hasher, guesses, relying_party, mailer, mfa_grace_days: 35, records }
     }
 
     /// The account's id.
@@ -427,6 +427,17 @@ impl Bench {
         };
         self.write(|txn| txn.put(RowKey::Session(self.account, id), session));
         id
+    }
+
+    /// Events that are recorded from now on by what commits: names, and what their parameters say.
+    pub(crate) fn events(&self) -> std::sync::mpsc::Receiver<serde_json::Value> {
+        let (tell, told) = std::sync::mpsc::channel();
+        let follow = move |row: rootward_state::OutboxRow| {
+            let record: serde_json::Value = serde_json::from_slice(&row.record).unwrap();
+            let _ = tell.send(record);
+        };
+        self.db.follow_outbox(follow).unwrap();
+        told
     }
 
     /// From now on the same caller calls with temporary credentials.

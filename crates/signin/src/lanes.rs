@@ -1,13 +1,15 @@
 //! Lanes: how fast somebody may guess.
 //!
 //! A guess is let through when there is room in every lane it takes; a guess that was right gives its room back, so only
-//! wrong ones fill a lane, and a lane empties with time. Three lanes:
+//! wrong ones fill a lane, and a lane empties with time. Mails that are asked for have lanes of their own:
 //!
 //! | lane | room | empties | keeps off |
 //! |---|---|---|---|
 //! | of a source address (IPv6: of its /64), for browsers the name never signed in with | 20 | one in 10 s | one machine that tries many names |
 //! | of a name, for browsers it never signed in with | 100 | one in 1 s | many machines that try one name |
 //! | of a name, for one browser that it has signed in with | 20 | one in 10 s | a stolen browser |
+//! | of a source address, for mails it asks for | 10 | one in 60 s | one machine that asks for many addresses |
+//! | of an address, for mails that are asked for | 3 | one in 600 s | a mailbox that is filled |
 //!
 //! Nobody is locked out: whoever fills the strangers' lane of a name slows strangers down to a guess a second in all, and
 //! leaves the owner's own browsers alone. A guess that is not let through costs no hash and fills nothing.
@@ -35,11 +37,15 @@ struct Pace {
 const OF_SOURCE: Pace = Pace { room: 20, seconds_each: 10 };
 const OF_STRANGERS: Pace = Pace { room: 100, seconds_each: 1 };
 const OF_BROWSER: Pace = Pace { room: 20, seconds_each: 10 };
+const OF_MAIL_SOURCE: Pace = Pace { room: 10, seconds_each: 60 };
+const OF_MAILBOX: Pace = Pace { room: 3, seconds_each: 600 };
 
 /// What a lane is of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Of {
     Browser([u8; 32], [u8; 32]),
+    Mailbox([u8; 32]),
+    MailSource(IpAddr),
     Source(IpAddr),
     Strangers([u8; 32]),
 }
@@ -94,6 +100,12 @@ impl Lanes {
         let taken = take(&name, name_pace, now);
         taken.inspect_err(|_| source.iter().for_each(|source| give_back(source, OF_SOURCE)))?;
         Ok(Guess { source, name, name_pace })
+    }
+
+    /// Lets somebody at `source` ask for a mail to an address (a digest of it): whether one may be sent to it now.
+    pub(crate) fn ask_for_mail(&self, source: IpAddr, address: [u8; 32], now: Time) -> Result<bool, Wait> {
+        take(&self.lane(Of::MailSource(network(source))), OF_MAIL_SOURCE, now)?;
+        Ok(take(&self.lane(Of::Mailbox(address)), OF_MAILBOX, now).is_ok())
     }
 
     fn lane(&self, of: Of) -> Lane {

@@ -2,6 +2,7 @@
 //!
 //! - [`SignInService`] is the steps from the password to the session; [`Next`] says what comes next, [`Refused`] why not.
 //! - [`SignInService::signin_token`] and [`SignInService::enter`] are the way in with temporary credentials; [`NotFederated`] says why not.
+//! - A root user's forgotten password is recovered by mail (`recovery`), which opens no session.
 //! - [`Live`] is a session in use and says who acts in it; [`SignInService::switch`] makes that a role.
 //! - [`Browser`] ties the steps to one browser.
 //!
@@ -15,6 +16,7 @@ mod federation;
 mod lanes;
 mod outcome;
 mod record;
+mod recovery;
 mod service;
 mod session;
 mod step;
@@ -29,6 +31,7 @@ mod visitor;
 pub use browser::Browser;
 pub use federation::{NotFederated, Shown};
 pub use outcome::{Next, PasskeyOptions, Refused, Welcome};
+pub use recovery::{Asked, LINK_SECONDS, Unrecovered};
 pub use rootward_auth::guard::REASON_CHARS_MAX;
 pub use service::{Setup, SignInService};
 pub use session::Live;

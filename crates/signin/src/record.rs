@@ -7,7 +7,7 @@
 use rootward_audit::{Call, Entry, EventId, EventType, Failure, Record, TlsDetails, UserIdentity};
 use rootward_auth::Principal;
 use rootward_auth::principal::root_arn;
-use rootward_names::{AccountId, Handle, Partition, Random, Time};
+use rootward_names::{AccountId, Partition, Random, Time};
 use rootward_pipeline::Names;
 use rootward_state::AccountState;
 use rootward_state::entities::{CredentialOwner, Named, Seal, User};
@@ -78,6 +78,12 @@ impl Scene<'_> {
     pub(crate) fn check_mfa(&self, whom: Whom<'_>, kind: &str, random: &mut dyn Random) -> Entry {
         let additional = json!({ "MfaType": kind });
         self.sign_in("CheckMfa", whom, &json!({ "CheckMfa": "Success" }), Some(&additional), None, random)
+    }
+
+    /// A step of the recovery of the root user's password.
+    pub(crate) fn recovery(&self, name: &str, random: &mut dyn Random) -> Entry {
+        let response = json!({ name: "Success" });
+        self.sign_in(name, Whom::Known(CredentialOwner::Root), &response, None, None, random)
     }
 
     /// An event of AWS's own, with its result as response.
@@ -213,19 +219,6 @@ pub(crate) fn root_resealed(
         Seal::Closed | Seal::Never => json!({}),
     };
     by_itself("RootResealed", account, partition, &parameters, now, random)
-}
-
-/// A session of a sealed root user that has expired.
-pub(crate) fn root_session_ended(
-    account: AccountId,
-    partition: Partition,
-    session: Handle,
-    why: &str,
-    now: Time,
-    random: &mut dyn Random,
-) -> Entry {
-    let parameters = json!({ "sessionId": session.to_string(), "reason": why });
-    by_itself("RootSessionEnded", account, partition, &parameters, now, random)
 }
 
 /// What happened in an account without anybody's call.

@@ -21,13 +21,13 @@ use rootward_auth::second_factor::{self, GUESS_SECONDS, Guesses, TooMany};
 use rootward_auth::session::Tokens;
 use rootward_auth::{Credential, Identity, Principal, SignIn};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time};
-use rootward_pipeline::Source;
+use rootward_pipeline::{Mailer, Source};
+use rootward_services::sign_ins::{End, Why, record_end};
 use rootward_state::entities::{
     AccountStatus, CredentialOwner, MfaDevice, Rotated, SessionKind, SignInSession, User,
 };
 use rootward_state::{ATTEMPTS_MAX, AccountState, CommitError, Db, RowKey};
 use rootward_store::vault::Vault;
-use serde_json::json;
 
 use crate::act::{Act, USED_SECONDS, due, kept, lacks_factor};
 use crate::lanes::Lanes;
@@ -57,6 +57,8 @@ pub struct Setup {
     pub guesses: Arc<Guesses>,
     /// Us, as passkeys know us.
     pub relying_party: Arc<RelyingParty>,
+    /// Who sends mail, if a mail server is configured.
+    pub mailer: Option<Arc<dyn Mailer>>,
     /// Where records go.
     pub writer: Arc<Writer>,
     /// Time and randomness.
@@ -68,7 +70,7 @@ pub struct Setup {
 /// Signs people in.
 pub struct SignInService {
     pub(crate) setup: Setup,
-    lanes: Lanes,
+    pub(crate) lanes: Lanes,
 }
 
 impl SignInService {
@@ -338,10 +340,8 @@ impl SignInService {
                 // Over and not gone: what the browser still holds of the sign-in opens no other.
                 let ended = SignInSession { expires: act.now, reason: None, ..SignInSession::clone(&row) };
                 act.txn.put(key, ended);
-                if row.reason.is_some() {
-                    let parameters = json!({ "sessionId": live.id.to_string(), "reason": "signed out" });
-                    act.record(|scene, random| scene.break_glass("RootSessionEnded", &parameters, random));
-                }
+                let end = End { why: Why::SignedOut, source_ip: Some(visitor.address), now: act.now };
+                record_end(&mut act.txn, live.account, (live.id, &row), &end, &mut self.draw());
             }
             Ok(())
         })
@@ -401,7 +401,7 @@ impl SignInService {
         Err(Refused::Unavailable)
     }
 
-    fn send(&self, mut entry: Entry) -> Result<(), Refused> {
+    pub(crate) fn send(&self, mut entry: Entry) -> Result<(), Refused> {
         for _ in 0..HANDOVERS_MAX {
             match self.setup.writer.try_send(Lane::Plain, entry) {
                 Ok(()) => return Ok(()),

@@ -1,10 +1,11 @@
 //! What is over is taken away.
 
+use rootward_services::sign_ins::{End, Why, record_end};
 use rootward_state::RowKey;
 use rootward_state::entities::{RootAccess, RootGuard, Seal, SignInSession};
 
 use crate::SignInService;
-use crate::record::{root_resealed, root_session_ended};
+use crate::record::root_resealed;
 use crate::step::STEPS_SECONDS_MAX;
 
 /// How long a decided or expired request stays to be looked at.
@@ -24,10 +25,8 @@ impl SignInService {
                 } else if row.reason.is_some() {
                     txn.put(key, SignInSession { reason: None, ..SignInSession::clone(row) });
                 }
-                if row.reason.is_some() {
-                    let entry = root_session_ended(account, partition, *id, "expired", now, &mut self.draw());
-                    txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
-                }
+                let end = End { why: Why::Expired, source_ip: None, now };
+                record_end(&mut txn, account, (*id, row), &end, &mut self.draw());
             }
             let is_old = |row: &RootAccess| row.expires.plus_seconds(REQUEST_KEPT_SECONDS) <= now;
             for (id, _) in state.root_accesses().iter().filter(|(_, row)| is_old(row)) {

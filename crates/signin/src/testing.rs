@@ -13,7 +13,7 @@ use rootward_auth::second_factor;
 use rootward_auth::session::{Claims, Holder, SecretAccessKey, Tokens};
 use rootward_auth::totp::Seed;
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
-use rootward_pipeline::Source;
+use rootward_pipeline::{Mail, Mailer, Source};
 use rootward_state::entities::{
     Account, AccountStatus, Bound, CredentialOwner, Decision, Document, Factor, Grants, InlinePolicy,
     LoginProfile, MfaDevice, PasswordHash, Position, Role, RootAccess, RootGuard, RootUser, Totp, User,
@@ -84,6 +84,17 @@ pub(crate) struct Bench {
     browser: Browser,
     /// Records that committed with a write.
     outbox: Arc<Mutex<Vec<Value>>>,
+    mails: Arc<Mailbox>,
+}
+
+/// Mail that was posted.
+#[derive(Default)]
+struct Mailbox(Mutex<Vec<Mail>>);
+
+impl Mailer for Mailbox {
+    fn post(&self, mail: Mail) {
+        self.0.lock().unwrap().push(mail);
+    }
 }
 
 /// One hash for all tests: each takes 20 ms.
@@ -102,6 +113,7 @@ impl Bench {
         let log = Arc::new(Log::in_memory(Seal::new(|_| [0; 32])).unwrap());
         let limits = Limits { linger: Duration::ZERO, ..Limits::default() };
         let writer = Arc::new(Writer::start(Arc::clone(&log), limits, Box::new(|_, _| {})).unwrap());
+        let mails = Arc::<Mailbox>::default();
         let service = SignInService::new(Setup {
             db: Arc::clone(&db),
             vault: Arc::clone(&vault),
@@ -109,6 +121,7 @@ impl Bench {
             guesses: Arc::default(),
             hasher: Arc::new(Hasher::new(NonZeroUsize::MIN, 8)),
             relying_party: Arc::new(relying_party()),
+            mailer: Some(Arc::clone(&mails) as Arc<dyn Mailer>),
             writer: Arc::clone(&writer),
             source: Arc::clone(&clock) as Arc<dyn Source>,
             mfa_grace_days: 35,
@@ -118,7 +131,7 @@ impl Bench {
         let kept = Arc::clone(&outbox);
         db.follow_outbox(move |row| kept.lock().unwrap().push(serde_json::from_slice(&row.record).unwrap()))
             .unwrap();
-        let bench = Self { service, db, log, writer, vault, clock, browser, outbox };
+        let bench = Self { service, db, log, writer, vault, clock, browser, outbox, mails };
         bench.write(|txn| {
             txn.put(RowKey::Account(account()), row_of_account());
             txn.put_owner(RowKey::Alias("example".into()), account());
@@ -141,6 +154,15 @@ impl Bench {
 
     pub(crate) fn vault(&self) -> &Vault {
         &self.vault
+    }
+
+    pub(crate) fn account_row(&self, id: AccountId) -> Account {
+        Account::clone(self.db.snapshot().account(id).unwrap().account())
+    }
+
+    /// Takes the mail that was posted.
+    pub(crate) fn take_mails(&self) -> Vec<Mail> {
+        std::mem::take(&mut self.mails.0.lock().unwrap())
     }
 
     pub(crate) fn now(&self) -> Time {

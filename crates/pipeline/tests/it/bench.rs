@@ -162,6 +162,7 @@ impl Bench {
             relying_party: Arc::new(RelyingParty::none()),
             mailer: Some(Arc::clone(&posted) as Arc<dyn Mailer>),
             records: Arc::new(Recorded(Arc::clone(&log))),
+            mfa_grace_days: 35,
             trail: Trail::new(Arc::clone(&writer)),
             source: Arc::clone(&clock) as Arc<dyn Source>,
             open_account: Box::new(|_, _| {}),
@@ -211,7 +212,7 @@ impl Bench {
         }
         let request =
             request.header("host", "example.com").body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-        let origin = Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: None };
+        let origin = Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false, tls: None };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(self.pipeline.answer(&request, origin))
     }
@@ -230,7 +231,7 @@ impl Bench {
         let caller = Inside {
             principal,
             region: "us-east-1",
-            origin: Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: None },
+            origin: Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false, tls: None },
             host: Some("example.com"),
             user_agent: Some("browser"),
         };

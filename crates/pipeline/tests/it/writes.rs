@@ -34,7 +34,12 @@ static DELETE_ACCOUNT_ALIAS: Declaration<iam::DeleteAccountAlias> = Declaration 
     rules: &[],
     run: |ctx, txn, input| {
         txn.put_owner(RowKey::Alias("example".into()), ctx.account());
-        let mail = Mail { to: "ann@example.com".into(), subject: "Hello".into(), text: "Hello.".into() };
+        let mail = Mail {
+            to: "ann@example.com".into(),
+            subject: "Hello".into(),
+            text: "Hello.".into(),
+            seconds: 60,
+        };
         ctx.mail(mail).map_err(|NoMailer| Failure::internal("the bench has a mailer"))?;
         match &*input.account_alias {
             "refused" => Err(Failure::validation("no")),

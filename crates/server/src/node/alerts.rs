@@ -166,7 +166,7 @@ mod tests {
     use rootward_names::AccountId;
     use rootward_state::alerts::Severity;
 
-    use rootward_auth::passkey::RelyingParty;
+    use crate::front::Face;
 
     use super::*;
     use crate::Location;
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn sandbox_tells_from_when_a_target_is_added_until_it_is_removed() {
-        let node = Node::sandbox(Some(7), false, RelyingParty::none()).unwrap();
+        let node = Node::sandbox(Some(7), false, &Face::none()).unwrap();
         node.start_alerts();
         let (url, told) = receiver();
         let answer = add(&node, "hook", &url, None).ok().unwrap();
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn target_that_cannot_be_is_refused_and_no_record_has_its_address() {
-        let node = Node::sandbox(None, false, RelyingParty::none()).unwrap();
+        let node = Node::sandbox(None, false, &Face::none()).unwrap();
         let refused = |outcome: Result<Value, OperatorError>| match outcome {
             Err(OperatorError::Refused(why)) => why,
             other => panic!("not refused: {other:?}"),
@@ -255,16 +255,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::new(folder.path().join("data"), None);
         let (url, told) = receiver();
-        let node = Node::open(&location, RelyingParty::none()).unwrap();
+        let node = Node::open(&location, &Face::none()).unwrap();
         add(&node, "hook", &url, None).ok().unwrap();
         assert_eq!(listed(&node)[0]["followed"], false);
         node.close();
         assert!(told.recv_timeout(Duration::from_millis(300)).is_err());
-        let node = Node::open(&location, RelyingParty::none()).unwrap();
+        let node = Node::open(&location, &Face::none()).unwrap();
         node.start_alerts();
         assert_eq!(next(&told), "AddAlertTarget");
         node.close();
-        let node = Node::open(&location, RelyingParty::none()).unwrap();
+        let node = Node::open(&location, &Face::none()).unwrap();
         assert!(listed(&node)[0]["lastSuccess"].is_string());
         node.start_alerts();
         assert!(told.recv_timeout(Duration::from_millis(300)).is_err(), "told again after a clean stop");

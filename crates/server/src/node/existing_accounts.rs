@@ -1,8 +1,9 @@
 //! What host commands do about accounts that exist: list them, give their root users other addresses, close them and open
 //! them again.
 
-use rootward_names::{AccountId, Time};
+use rootward_names::{AccountId, Random, Time};
 use rootward_services::accounts::{self, AccountError};
+use rootward_services::sign_ins::{End, Why};
 use rootward_state::Txn;
 use rootward_state::entities::{Account, AccountStatus};
 use serde_json::{Value, json};
@@ -34,23 +35,28 @@ impl Node {
 
     /// Closes an account.
     pub(crate) fn close_account(&self, account: AccountId) -> Result<Value, OperatorError> {
-        self.change_status("CloseAccount", account, accounts::close)
+        self.change_status("CloseAccount", account, |txn, account, now, random| {
+            let end = End { why: Why::AccountClosed, source_ip: None, now };
+            accounts::close(txn, account, &end, random)
+        })
     }
 
     /// Opens a closed account again.
     pub(crate) fn reopen_account(&self, account: AccountId) -> Result<Value, OperatorError> {
-        self.change_status("ReopenAccount", account, accounts::reopen)
+        self.change_status("ReopenAccount", account, |txn, account, now, _| {
+            accounts::reopen(txn, account, now)
+        })
     }
 
     fn change_status(
         &self,
         name: &str,
         account: AccountId,
-        change: fn(&mut Txn, AccountId, Time) -> Result<(), AccountError>,
+        change: fn(&mut Txn, AccountId, Time, &mut dyn Random) -> Result<(), AccountError>,
     ) -> Result<Value, OperatorError> {
         let parameters = json!({ "accountId": account.to_string() });
-        self.host_write(name, &parameters, |txn, now, _| {
-            change(txn, account, now)?;
+        self.host_write(name, &parameters, |txn, now, random| {
+            change(txn, account, now, random)?;
             let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
             Ok(Changed {
                 account: Some(account),

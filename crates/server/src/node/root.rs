@@ -8,6 +8,7 @@ use rootward_services::hardware_tokens::import_hardware_token;
 use rootward_services::root_guard::{self, Settings};
 use rootward_services::root_report::{Device, DeviceKind, Finding, Key, RootReport, Severity};
 use rootward_services::root_user;
+use rootward_services::sign_ins::{End, Why};
 use rootward_state::entities::{RootGuard, Seal};
 use serde_json::{Value, json};
 
@@ -82,8 +83,9 @@ impl Node {
         let prepared = self.prepare_password(account, password);
         let prepared =
             prepared.inspect_err(|error| self.record_refused("ResetRootPassword", &parameters, error))?;
-        let ended = self.host_write("ResetRootPassword", &parameters, |txn, now, _| {
-            let ended = root_user::reset_password(txn, account, &prepared.hash, now)?;
+        let ended = self.host_write("ResetRootPassword", &parameters, |txn, now, random| {
+            let end = End { why: Why::PasswordChanged, source_ip: None, now };
+            let ended = root_user::reset_password(txn, account, &prepared.hash, &end, random)?;
             Ok(Changed {
                 account: Some(account),
                 elements: json!({ "sessionsEnded": texts(&ended) }),
@@ -111,8 +113,9 @@ impl Node {
     /// Takes all MFA devices from the root user.
     pub(crate) fn reset_root_mfa(&self, account: AccountId) -> Result<Value, OperatorError> {
         let parameters = json!({ "accountId": account.to_string() });
-        let unbound = self.host_write("ResetRootMfa", &parameters, |txn, _, _| {
-            let unbound = root_user::reset_mfa(txn, account)?;
+        let unbound = self.host_write("ResetRootMfa", &parameters, |txn, now, random| {
+            let end = End { why: Why::FactorRemoved, source_ip: None, now };
+            let unbound = root_user::reset_mfa(txn, account, &end, random)?;
             let elements =
                 json!({ "serialNumbers": unbound.devices, "sessionsEnded": texts(&unbound.sessions) });
             Ok(Changed { account: Some(account), elements, result: unbound })

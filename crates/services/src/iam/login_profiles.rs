@@ -23,7 +23,7 @@ use rootward_wire::{Empty, Sensitive};
 
 use super::whom::{Whom, own_account, user, whom};
 use super::{failures, targets};
-use crate::sign_ins;
+use crate::sign_ins::{self, Why};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &CHANGE_PASSWORD,
@@ -117,7 +117,7 @@ fn update_login_profile(
     let mut profile = LoginProfile::clone(&old);
     if let Some(text) = &input.password {
         profile = replaced(ctx, &old, new_password(ctx, txn, &user, Some(&old), text)?);
-        sign_ins::end(ctx, txn, CredentialOwner::User(user.id), None)?;
+        sign_ins::end(ctx, txn, CredentialOwner::User(user.id), None, Why::PasswordChanged);
     }
     profile.reset_required = input.password_reset_required.unwrap_or(old.reset_required);
     txn.put(RowKey::LoginProfile(ctx.account(), user.id), profile);
@@ -144,7 +144,7 @@ fn delete_login_profile(
     let user = user_or_caller(ctx, txn, input.user_name.as_deref())?;
     profile(ctx, txn, &user)?;
     txn.delete(RowKey::LoginProfile(ctx.account(), user.id));
-    sign_ins::end(ctx, txn, CredentialOwner::User(user.id), None)?;
+    sign_ins::end(ctx, txn, CredentialOwner::User(user.id), None, Why::PasswordChanged);
     Ok(Empty)
 }
 
@@ -174,15 +174,17 @@ fn change_password(
     };
     let old = profile(ctx, txn, &user)?;
     let typed = Password::new(input.old_password.expose());
-    if ctx.hashing(|permit, _| permit.verify(&typed, Some(&old.password)))? == Verified::Differs {
-        return Err(failures::wrong_old_password());
-    }
+    ctx.hashing(|permit, _| {
+        ctx.guessing_password(|| match permit.verify(&typed, Some(&old.password)) {
+            Verified::Differs => Err(failures::wrong_old_password()),
+            Verified::Matches { .. } => Ok(()),
+        })
+    })??;
     let password = new_password(ctx, txn, &user, Some(&old), &input.new_password)?;
     let profile = LoginProfile { reset_required: false, ..replaced(ctx, &old, password) };
     txn.put(RowKey::LoginProfile(ctx.account(), user.id), profile);
     // Whoever changes a password because somebody else knows it wants them out.
-    let here = ctx.principal.sign_in().map(|sign_in| sign_in.session);
-    sign_ins::end(ctx, txn, CredentialOwner::User(user.id), here)?;
+    sign_ins::end(ctx, txn, CredentialOwner::User(user.id), sign_ins::here(ctx), Why::PasswordChanged);
     Ok(Empty)
 }
 
@@ -288,6 +290,21 @@ mod tests {
     fn change(bench: &Bench, old: &str, new: &str) -> Result<Empty, Failure> {
         let (old_password, new_password) = (Sensitive::new(old), Sensitive::new(new));
         bench.run(&CHANGE_PASSWORD, api::ChangePasswordRequest { old_password, new_password })
+    }
+
+    #[test]
+    fn wrong_old_passwords_with_keys_are_slowed_down_and_do_not_keep_the_owner_out() {
+        let bench = Bench::new();
+        let id = bench.add_user("ann");
+        create(&bench, Some("ann"), FIRST).unwrap();
+        bench.call_as_user("ann");
+        let wrong = (0..21).map(|_| change(&bench, THIRD, SECOND).unwrap_err().code);
+        let wrong: Vec<_> = wrong.collect();
+        assert_eq!((wrong[19], wrong[20]), (failures::wrong_old_password().code, Failure::throttled().code));
+        assert_eq!(change(&bench, FIRST, SECOND).unwrap_err(), Failure::throttled());
+        let session = bench.add_session(SignedIn::User(id), SessionKind::Console);
+        bench.call_signed_in(session);
+        change(&bench, FIRST, SECOND).unwrap();
     }
 
     fn set_policy(bench: &Bench, policy: PasswordPolicy) {

@@ -242,7 +242,7 @@ fn enable_mfa_device(
     let bound = Some(Bound { owner: whom.owner(), at: ctx.now });
     whom.hold(txn, ctx.account());
     txn.put(key(ctx, &device), MfaDevice { bound, ..device });
-    sign_ins::factor_bound(ctx, txn, whom.owner())?;
+    sign_ins::factor_bound(ctx, txn, whom.owner());
     Ok(Empty)
 }
 
@@ -288,6 +288,8 @@ pub(super) static DEACTIVATE_MFA_DEVICE: Declaration<api::DeactivateMfaDevice> =
     run: deactivate_mfa_device,
 };
 
+/// DIFFERENCE: sessions of a sign-in that have shown a second factor end with it, but for the one that takes it away. At AWS they go on
+/// until they expire. Credentials of `GetSessionToken` go on here too, as AWS documents.
 fn deactivate_mfa_device(
     ctx: &OpContext<'_>,
     txn: &mut Txn,
@@ -302,6 +304,7 @@ fn deactivate_mfa_device(
             txn.put(key(ctx, &device), MfaDevice { bound: None, ..MfaDevice::clone(&device) });
         }
     }
+    sign_ins::factor_removed(ctx, txn, whom.owner());
     Ok(Empty)
 }
 
@@ -499,7 +502,7 @@ fn key(ctx: &OpContext<'_>, device: &MfaDevice) -> RowKey {
 
 #[cfg(test)]
 mod tests {
-    use rootward_state::entities::{Account, Passkey};
+    use rootward_state::entities::{Account, Passkey, SessionKind, SignedIn};
     use rootward_wire::Sensitive;
 
     use super::*;
@@ -877,6 +880,38 @@ mod tests {
         );
         bench.call_as_root();
         bench.run(&TAG_MFA_DEVICE, input).unwrap();
+    }
+
+    #[test]
+    fn sessions_that_may_have_shown_a_removed_device_end_but_for_the_one_that_removes_it() {
+        let bench = bench();
+        let CredentialOwner::User(ann) = user_id(&bench, "ann") else { panic!("ann is a user") };
+        for owner in [CredentialOwner::Root, CredentialOwner::User(ann)] {
+            add_passkey(&bench, "u2f/key", owner);
+            let holder = match owner {
+                CredentialOwner::Root => SignedIn::Root,
+                CredentialOwner::User(id) => SignedIn::User(id),
+            };
+            let [here, thief, without] =
+                [(); 3].map(|()| bench.add_session(holder.clone(), SessionKind::Console));
+            let others = bench.add_session(SignedIn::Federated("token".into()), SessionKind::Console);
+            for shown in [here, thief, others] {
+                bench.change_session(shown, |row| row.mfa = Some(bench.now()));
+            }
+            match owner {
+                CredentialOwner::Root => bench.call_as_root(),
+                CredentialOwner::User(_) => bench.call_as_user("ann"),
+            }
+            bench.call_signed_in(here);
+            let name = (owner != CredentialOwner::Root).then_some("ann");
+            let serial = format!("arn:aws:iam::{}:u2f/key", bench.account());
+            deactivate(&bench, name, &serial).unwrap();
+            let state = bench.state();
+            assert!(state.sessions().get(&thief).is_none());
+            for stays in [here, without, others] {
+                assert!(state.sessions().get(&stays).is_some());
+            }
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use rootward_wire::Empty;
 
 use super::failures;
 use crate::accounts;
+use crate::sign_ins::{End, Why};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&CLOSE_ACCOUNT];
 
@@ -31,7 +32,9 @@ pub(super) static CLOSE_ACCOUNT: Declaration<api::CloseAccount> = Declaration {
 };
 
 fn close_account(ctx: &OpContext<'_>, txn: &mut Txn, _: &api::CloseAccountRequest) -> Result<Empty, Failure> {
-    accounts::close(txn, ctx.account(), ctx.now).map_err(|error| failures::account_refused(&error))?;
+    let end = End { why: Why::AccountClosed, source_ip: Some(ctx.source_ip), now: ctx.now };
+    let closed = ctx.with_random(|random| accounts::close(txn, ctx.account(), &end, random));
+    closed.map_err(|error| failures::account_refused(&error))?;
     Ok(Empty)
 }
 

@@ -2,12 +2,14 @@
 //!
 //! Who owns an address can take a root user over, so a new one is proved first: a code is sent to it, and the address changes when the
 //! code comes back. A code is good for 15 minutes, one use and five attempts; another is sent after a minute at the earliest, so that
-//! guessing gets nowhere. The address that is left hears of it.
+//! guessing gets nowhere. The address that is to be left hears of it at once, and again when it is.
 //!
 //! Source: Account Management Reference Guide, "Update the root user email address".
 
 use rootward_api::rootward as api;
-use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Mail, OpContext, Rule, always};
+use rootward_pipeline::{
+    Callers, Declaration, Effect, Failure, Handler, Mail, NOTICE_SECONDS, OpContext, Rule, always,
+};
 use rootward_state::entities::EmailUpdate;
 use rootward_state::{NameKey, RowKey, Txn};
 use rootward_wire::Empty;
@@ -73,8 +75,21 @@ fn start_root_email_update(
              If you do not expect this, do nothing, and give the code to nobody.\n",
             account.id
         ),
+        seconds: CODE_SECONDS,
     };
-    ctx.mail(mail).map_err(|_| failures::no_mailer(account.id))?;
+    let warning = Mail {
+        to: account.email.to_string(),
+        subject: format!("The root user of account {} is to have another address", account.id),
+        text: format!(
+            "Somebody who is signed in as the root user of account {} wants to use another address for it, to which a code was sent. \
+             If that was not you, sign in, end all other sessions and change the password, or ask the operator of the host at once.\n",
+            account.id
+        ),
+        seconds: NOTICE_SECONDS,
+    };
+    for mail in [mail, warning] {
+        ctx.mail(mail).map_err(|_| failures::no_mailer(account.id))?;
+    }
     Ok(Empty)
 }
 
@@ -112,6 +127,7 @@ fn accept_root_email_update(
             "The root user of account {} no longer uses this address. If that was not you, ask the operator of the host at once.\n",
             ctx.account()
         ),
+        seconds: NOTICE_SECONDS,
     };
     // A node that has lost its mail server since then does not undo what was proved.
     let _ = ctx.mail(notice);
@@ -143,9 +159,11 @@ mod tests {
     fn start(bench: &Bench, email: &str) -> Result<String, Failure> {
         let input = api::StartRootEmailUpdateRequest { email: Sensitive::new(email) };
         bench.run(&START_ROOT_EMAIL_UPDATE, input)?;
-        let [mail] = bench.take_mails().try_into().unwrap();
-        assert_eq!(mail.to, email);
+        let [mail, warning] = bench.take_mails().try_into().unwrap();
+        assert_eq!((&*mail.to, &*warning.to), (email, &*bench.state().account().email));
+        assert!(!warning.text.contains(email));
         let code = mail.text.split("The code is ").nth(1).unwrap().split('.').next().unwrap();
+        assert!(!warning.text.contains(code));
         assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()), "{code}");
         Ok(code.to_owned())
     }

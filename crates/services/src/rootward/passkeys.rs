@@ -116,7 +116,7 @@ fn finish_passkey_registration(
     let serial_number = device.serial_number(ctx.partition(), ctx.account());
     whom.hold(txn, ctx.account());
     txn.put(RowKey::MfaDevice(ctx.account(), device.id.clone()), device);
-    sign_ins::factor_bound(ctx, txn, whom.owner())?;
+    sign_ins::factor_bound(ctx, txn, whom.owner());
     Ok(api::FinishPasskeyRegistrationResponse { serial_number })
 }
 

@@ -1,6 +1,6 @@
 //! `ChangeRootPassword`.
 //!
-//! By the root user itself, signed in, who knows the old one; whoever has forgotten it asks the operator of the host. Every other session
+//! By the root user itself, signed in, who knows the old one; whoever has forgotten it asks for another by mail, or the operator of the host. Every other session
 //! of the root user ends: one of them may be why it is changed.
 //!
 //! Source: IAM User Guide, "Change the password for the AWS account root user".
@@ -8,12 +8,13 @@
 use rootward_api::rootward as api;
 use rootward_auth::password::{self, Password, Verified};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
-use rootward_state::entities::{Account, PasswordHash, SignedIn};
+use rootward_state::entities::{Account, CredentialOwner, PasswordHash};
 use rootward_state::{RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::{failures, root_user};
 use crate::own;
+use crate::sign_ins::{self, Why};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&CHANGE_ROOT_PASSWORD];
 
@@ -39,7 +40,8 @@ fn change_root_password(
     changed.root.password = Some(hash);
     changed.root.password_set = Some(ctx.now);
     txn.put(RowKey::Account(account.id), changed);
-    end_other_sessions(ctx, txn)
+    sign_ins::end(ctx, txn, CredentialOwner::Root, sign_ins::here(ctx), Why::PasswordChanged);
+    Ok(Empty)
 }
 
 /// The hash of the new password, if the old one is known.
@@ -49,28 +51,19 @@ fn rehashed(
     new: &Password,
     current: &PasswordHash,
 ) -> Result<PasswordHash, Failure> {
-    ctx.hashing(|permit, random| match permit.verify(old, Some(current)) {
-        Verified::Differs => Err(failures::wrong_password()),
-        Verified::Matches { .. } => {
-            permit.hash(new, random).map_err(|_| Failure::internal("the root user's password was not hashed"))
-        }
+    ctx.hashing(|permit, random| {
+        ctx.guessing_password(|| match permit.verify(old, Some(current)) {
+            Verified::Differs => Err(failures::wrong_password()),
+            Verified::Matches { .. } => Ok(()),
+        })?;
+        permit.hash(new, random).map_err(|_| Failure::internal("the root user's password was not hashed"))
     })?
-}
-
-fn end_other_sessions(ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Empty, Failure> {
-    let own = ctx.principal.sign_in().map(|sign_in| sign_in.session);
-    for (id, session) in ctx.view(txn)?.sessions().iter() {
-        if session.holder == SignedIn::Root && Some(*id) != own {
-            txn.delete(RowKey::Session(ctx.account(), *id));
-        }
-    }
-    Ok(Empty)
 }
 
 #[cfg(test)]
 mod tests {
     use rootward_names::Handle;
-    use rootward_state::entities::SessionKind;
+    use rootward_state::entities::{SessionKind, SignedIn};
     use rootward_wire::Sensitive;
 
     use super::*;
@@ -129,6 +122,22 @@ mod tests {
         let error = change(&bench, NEW, NEW).unwrap_err();
         assert_eq!((error.code, error.status), ("AccessDenied", 403));
         assert_eq!(bench.state().account().root.password.as_ref().unwrap().expose(), before.expose());
+    }
+
+    #[test]
+    fn wrong_old_passwords_are_slowed_down_in_their_session_alone() {
+        let (bench, _) = bench();
+        let mut wrong = 0;
+        while change(&bench, NEW, NEW).unwrap_err().code == "AccessDenied" {
+            wrong += 1;
+        }
+        assert_eq!(wrong, 20);
+        assert_eq!(change(&bench, OLD, NEW).unwrap_err(), Failure::throttled());
+        // Another sign-in knew the password.
+        let other = bench.add_session(SignedIn::Root, SessionKind::Console);
+        bench.call_signed_in(other);
+        change(&bench, OLD, NEW).unwrap();
+        change(&bench, NEW, "amber-Pickle+12-violins").unwrap();
     }
 
     #[test]

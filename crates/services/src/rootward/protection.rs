@@ -12,6 +12,8 @@ use crate::root_report::{DeviceKind, RootReport, Severity};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&GET_ROOT_PROTECTION];
 
+const DAY_SECONDS: i64 = 86_400;
+
 static GET_ROOT_PROTECTION: Declaration<api::GetRootProtection> = Declaration {
     effect: Effect::Read,
     callers: Callers::Anyone,
@@ -27,6 +29,10 @@ fn get_root_protection(
     let state = ctx.view(txn)?;
     let report = RootReport::new(&state, ctx.now);
     let is_protected = report.is_protected();
+    // Known once the root user has signed in without a second factor for the first time.
+    let missing_since = report.mfa_missing_since.filter(|_| report.devices.is_empty());
+    let required_from =
+        missing_since.map(|since| since.plus_seconds(i64::from(ctx.mfa_grace_days) * DAY_SECONDS));
     let access_keys = report.keys.iter().map(|key| api::RootAccessKey {
         access_key_id: key.id.to_string(),
         status: if key.active { api::AccessKeyStatus::Active } else { api::AccessKeyStatus::Inactive },
@@ -62,8 +68,7 @@ fn get_root_protection(
         password_last_used: report.password_used,
         access_keys: access_keys.collect(),
         mfa_devices: mfa_devices.collect(),
-        // How long a root user may go without is an option of the server, which operations are not told.
-        mfa_required_from: None,
+        mfa_required_from: required_from,
         seal: seal(&report.guard, ctx.now),
         approvers: approvers(&report.guard, &state),
         last_used_date: report.last_used,
@@ -95,6 +100,9 @@ pub(super) fn approvers(guard: &RootGuard, state: &AccountState) -> api::RootApp
 
 #[cfg(test)]
 mod tests {
+    use rootward_state::RowKey;
+    use rootward_state::entities::{Bound, CredentialOwner, Factor, MfaDevice, Passkey};
+
     use super::*;
     use crate::testing::Bench;
 
@@ -113,6 +121,31 @@ mod tests {
         let [finding] = &*shown.findings else { panic!("{:?}", shown.findings) };
         assert_eq!((&*finding.id, finding.severity), ("no-approvals", api::FindingSeverity::Low));
         assert!(finding.remedy.contains("rootward root approvers --account 111122223333"));
+    }
+
+    #[test]
+    fn second_factor_is_required_from_the_end_of_the_grace_period_on_while_there_is_none() {
+        let bench = Bench::new();
+        let shown = || {
+            let input = api::GetRootProtectionRequest::default();
+            bench.run(&GET_ROOT_PROTECTION, input).unwrap().mfa_required_from
+        };
+        assert_eq!(shown(), None);
+        bench.write(|txn| {
+            let guard = RootGuard { mfa_missing_since: Some(bench.now()), ..RootGuard::new() };
+            txn.put(RowKey::RootGuard(bench.account()), guard);
+        });
+        assert_eq!(shown(), Some(bench.now().plus_seconds(35 * DAY_SECONDS)));
+        let passkey = Passkey { credential_id: [1].into(), credential: "{}".into(), uses: 0 };
+        let device = MfaDevice {
+            id: "u2f/root/key".into(),
+            created: bench.now(),
+            tags: Vec::new(),
+            bound: Some(Bound { owner: CredentialOwner::Root, at: bench.now() }),
+            factor: Factor::Passkey(passkey),
+        };
+        bench.write(|txn| txn.put(RowKey::MfaDevice(bench.account(), device.id.clone()), device));
+        assert_eq!(shown(), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use rootward_state::{AccountState, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::failures;
+use crate::sign_ins::{End, Why, record_end};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&LIST_SESSIONS, &REVOKE_SESSION];
 
@@ -151,6 +152,8 @@ fn revoke_session(
     if row.holder == SignedIn::Root && !ctx.principal.is_root() {
         return Err(missing());
     }
+    let end = End { why: Why::Revoked, source_ip: Some(ctx.source_ip), now: ctx.now };
+    ctx.with_random(|random| record_end(txn, ctx.account(), (id, &row), &end, random));
     // Over and not gone: the steps of its sign-in open no other while the row is there.
     txn.put(key, SignInSession { expires: ctx.now, reason: None, ..SignInSession::clone(&row) });
     Ok(Empty)
@@ -269,6 +272,17 @@ mod tests {
         assert_eq!(revoke(&bench, "nonsense").unwrap_err().code, "ResourceNotFoundException");
         bench.call_as_root();
         assert_eq!(revoke(&bench, &root.to_string()), Ok(Empty));
+    }
+
+    #[test]
+    fn root_session_that_broke_the_glass_and_is_revoked_ends_on_record() {
+        let (bench, _, [_, _, root]) = bench();
+        let events = bench.events();
+        bench.change_session(root, |row| row.reason = Some("drill".into()));
+        revoke(&bench, &root.to_string()).unwrap();
+        let record = events.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+        assert_eq!(record["eventName"], "RootSessionEnded");
+        assert_eq!(record["requestParameters"]["reason"], "revoked");
     }
 
     #[test]
