@@ -226,17 +226,23 @@ impl Answer for Server {
         let began = Instant::now();
         let front = self.front.load_full();
         let node = &front.node;
-        let answered = match request {
-            Ok(request) => match request.uri().path() {
-                path if path.starts_with("/_rootward/") => {
-                    return self.own(node, &request, path).await;
-                }
-                path if path == "/console" || path.starts_with("/console/") => {
-                    return front.console.answer(request, origin(peer)).await;
-                }
-                _ => node.pipeline().answer(&request, origin(peer)).await,
-            },
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let is_console = path == "/console" || path.starts_with("/console/");
+        let answered = match body {
+            Err(error) if is_console => {
+                let error = body_error(error);
+                return front.console.refuse(error.status, &error.message).await;
+            }
             Err(error) => node.pipeline().refuse(body_error(error)),
+            Ok(body) if is_console => {
+                return front.console.answer(Request::from_parts(parts, body), origin(peer)).await;
+            }
+            Ok(body) if path.starts_with("/_rootward/") => {
+                let request = Request::from_parts(parts, body);
+                return self.own(node, &request, request.uri().path()).await;
+            }
+            Ok(body) => node.pipeline().answer(&Request::from_parts(parts, body), origin(peer)).await,
         };
         self.metrics.note(&answered, began.elapsed());
         log(peer, &answered, began);
