@@ -42,13 +42,13 @@ HEADERS = {
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    """A server whose clock can be set, and which knows the name that browsers reach it by."""
+    """A server with an account, whose clock can be set and which knows the name that browsers reach it by."""
     folder = tmp_path_factory.mktemp("attacks")
     clock = Clock(folder)
     server = Server(folder, wrapper=clock.wrapper)
     server.command += ["--url", f"http://localhost:{server.port}"]
     server.clock = clock
-    server.start()
+    server.start().account()
     yield server
     clock.set_off(0)
     try:

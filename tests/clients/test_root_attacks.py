@@ -23,13 +23,13 @@ HOUR = 3_600
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    """A server whose clock can be set."""
+    """A server with an account, whose clock can be set."""
     folder = tmp_path_factory.mktemp("attacks")
     clock = Clock(folder)
     server = Server(folder, wrapper=clock.wrapper)
     server.command += ["--url", f"http://localhost:{server.port}"]
     server.clock = clock
-    server.start()
+    server.start().account()
     yield server
     try:
         server.check_trail()
