@@ -10,6 +10,7 @@ import pyotp
 import pytest
 
 from browser import browser
+from console_client import client, mark
 from rootward_testkit import Server
 
 HTML = "<img src=x onerror=alert(1)>"
@@ -81,14 +82,6 @@ def make_user(page, name):
     password = page.value("password")
     page.press("Make the user")
     return page.text("dl.facts dd:nth-of-type(1)"), password
-
-
-def client(server, agent="test"):
-    return httpx.Client(base_url=f"http://localhost:{server.port}", headers={"user-agent": agent}, timeout=30)
-
-
-def mark(html):
-    return re.search(r'name="mark" value="([^"]+)"', html)[1]
 
 
 def session_of(server, root, agent="test"):

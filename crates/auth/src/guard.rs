@@ -99,7 +99,7 @@ pub fn standing(state: &AccountState, access: &RootAccess, now: Time) -> Standin
 
 /// Whether a second factor of this user was bound already at this time: one that an administrator gives to an approver after
 /// somebody has asked agrees to nothing.
-fn had_factor(state: &AccountState, user: UniqueId, at: Time) -> bool {
+pub fn had_factor(state: &AccountState, user: UniqueId, at: Time) -> bool {
     let mut factors = state.mfa_devices_of(CredentialOwner::User(user));
     factors.any(|device| device.bound.is_some_and(|bound| bound.at <= at))
 }

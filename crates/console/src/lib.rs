@@ -48,7 +48,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::MatchedPath;
 use axum::middleware::{self, Next};
-use axum::response::Redirect;
+use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -160,6 +160,17 @@ impl Console {
         parts.extensions.insert(origin);
         let request = Request::from_parts(parts, Body::from(body));
         let Ok(response) = self.router.clone().oneshot(request).await;
+        self.dressed(response).await
+    }
+
+    /// Answers a request whose form could not be had, in a page of the console.
+    pub async fn refuse(&self, status: u16, text: &str) -> Response<Bytes> {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.dressed(layout::Problem::new(status, text).into_response()).await
+    }
+
+    /// An answer as it leaves: with what every answer says to browsers.
+    async fn dressed(&self, response: axum::response::Response) -> Response<Bytes> {
         let (mut parts, body) = response.into_parts();
         let body = match axum::body::to_bytes(body, PAGE_BYTES_MAX).await {
             Ok(body) => body,

@@ -68,7 +68,7 @@ impl Default for Limits {
 }
 
 /// A request with its whole body, or why the body could not be had.
-pub(crate) type Received = Result<Request<Bytes>, BodyError>;
+pub(crate) type Received = Request<Result<Bytes, BodyError>>;
 
 /// A body that did not arrive within the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,11 +237,8 @@ impl<A: Answer> Connection<A> {
                 if is_head_too_large(request.uri(), request.headers(), &limits) {
                     return Ok(head_too_large().map(Full::new));
                 }
-                let (received, _room) = match receive(request, &limits, &room).await {
-                    Ok((request, room)) => (Ok(request), room),
-                    Err(error) => (Err(error), None),
-                };
-                let close = received.is_err();
+                let (received, _room) = receive(request, &limits, &room).await;
+                let close = received.body().is_err();
                 let mut response = answer.answer(peer, received).await;
                 if close {
                     close_after(&mut response);
@@ -295,12 +292,15 @@ async fn receive(
     request: Request<Incoming>,
     limits: &Limits,
     room: &Arc<Semaphore>,
-) -> Result<(Request<Bytes>, Option<OwnedSemaphorePermit>), BodyError> {
+) -> (Received, Option<OwnedSemaphorePermit>) {
     let (parts, body) = request.into_parts();
     let deadline = Instant::now() + limits.body_time_max;
     let collected = tokio::time::timeout_at(deadline, collect(body, limits, room, deadline)).await;
-    let (body, taken) = collected.unwrap_or(Err(BodyError::Late))?;
-    Ok((Request::from_parts(parts, body), taken))
+    let (body, taken) = match collected.unwrap_or(Err(BodyError::Late)) {
+        Ok((body, taken)) => (Ok(body), taken),
+        Err(error) => (Err(error), None),
+    };
+    (Request::from_parts(parts, body), taken)
 }
 
 async fn collect(
@@ -376,8 +376,10 @@ mod tests {
 
     impl Answer for Echo {
         async fn answer(&self, _: Peer, request: Received) -> Response<Bytes> {
-            let text =
-                request.map_or_else(|error| format!("{error:?}"), |whole| whole.body().len().to_string());
+            let text = request
+                .body()
+                .as_ref()
+                .map_or_else(|error| format!("{error:?}"), |body| body.len().to_string());
             plain(StatusCode::OK, "text/plain", text)
         }
     }

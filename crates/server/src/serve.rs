@@ -227,27 +227,29 @@ impl Answer for Server {
         let began = Instant::now();
         let front = self.front.load_full();
         let node = &front.node;
-        let (answered, address) = match request {
-            Ok(request) => {
-                let origin = self.origin(peer, request.headers());
-                match request.uri().path() {
-                    path if path.starts_with("/_rootward/") => return self.own(node, &request, path).await,
-                    path if Console::answers(request.method(), path) => {
-                        let method = request.method().clone();
-                        let response = front.console.answer(request, origin).await;
-                        let page = Page::of(&method, &response);
-                        self.metrics.note_page(&page, began.elapsed());
-                        log_page(origin.address, &page, began);
-                        return response;
-                    }
-                    _ => (node.pipeline().answer(&request, origin).await, origin.address),
-                }
+        let (parts, body) = request.into_parts();
+        let (origin, path) = (self.origin(peer, &parts.headers), parts.uri.path());
+        if Console::answers(&parts.method, path) {
+            let method = parts.method.clone();
+            let response = match body.map_err(body_error) {
+                Ok(body) => front.console.answer(Request::from_parts(parts, body), origin).await,
+                Err(error) => front.console.refuse(error.status, &error.message).await,
+            };
+            let page = Page::of(&method, &response);
+            self.metrics.note_page(&page, began.elapsed());
+            log_page(origin.address, &page, began);
+            return response;
+        }
+        let answered = match body.map_err(body_error) {
+            Ok(body) if path.starts_with("/_rootward/") => {
+                let request = Request::from_parts(parts, body);
+                return self.own(node, &request, request.uri().path()).await;
             }
-            // Of its headers nothing is left.
-            Err(error) => (node.pipeline().refuse(body_error(error)), peer.address.ip().to_canonical()),
+            Ok(body) => node.pipeline().answer(&Request::from_parts(parts, body), origin).await,
+            Err(error) => node.pipeline().refuse(error),
         };
         self.metrics.note(&answered, began.elapsed());
-        log(address, &answered, began);
+        log(origin.address, &answered, began);
         answered.response
     }
 }

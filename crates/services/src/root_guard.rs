@@ -10,7 +10,8 @@
 use std::collections::BTreeSet;
 
 use rootward_auth::guard::{
-    self, REASON_CHARS_MAX, REQUEST_SECONDS, REQUESTS_MAX, Verdict, is_approver, is_reason, standing,
+    self, REASON_CHARS_MAX, REQUEST_SECONDS, REQUESTS_MAX, Verdict, had_factor, is_approver, is_reason,
+    standing,
 };
 use rootward_names::{AccountId, Handle, Random, Time, UniqueId};
 use rootward_state::entities::{CredentialOwner, Decision, Purpose, RootAccess, RootGuard, Seal, User};
@@ -33,6 +34,9 @@ pub enum GuardError {
     /// The request cannot be decided any more; the text says what has become of it.
     #[error("the request for root access cannot be decided any more: it {0}")]
     Decided(&'static str),
+    /// The approver's second factor was registered after the request was made.
+    #[error("an approver's MFA device must have been registered before the request for root access was made")]
+    FactorTooNew,
     /// Minutes out of range.
     #[error("a seal is broken for {}-{} minutes", UNSEAL_MINUTES.start(), UNSEAL_MINUTES.end())]
     Minutes,
@@ -204,7 +208,8 @@ pub fn change_settings(
 /// just learned what it is for can still reject what enough others have agreed to.
 ///
 /// # Errors
-/// [`GuardError`]: no such request or one that is over; not an approver, or one who has spoken already.
+/// [`GuardError`]: no such request or one that is over; not an approver, one whose second factor is newer than the request, or one
+/// who has spoken already.
 pub fn decide(
     txn: &mut Txn,
     account: AccountId,
@@ -226,6 +231,10 @@ pub fn decide(
         Verdict::Expired => return Err(GuardError::Decided("was not decided in time")),
         Verdict::Rejected => return Err(GuardError::Decided("has been rejected")),
         Verdict::Used => return Err(GuardError::Decided("has been used")),
+    }
+    // A word that does not count is not taken: who gives it would believe that it does.
+    if !had_factor(&state, user, access.requested) {
+        return Err(GuardError::FactorTooNew);
     }
     if access.decisions.iter().any(|decision| decision.user == user) {
         return Err(GuardError::SpokenAlready);
@@ -588,12 +597,16 @@ mod tests {
         assert_eq!(say(&bench, request, dan, true).unwrap_err(), GuardError::NotApprover);
         bench.write(|txn| txn.delete(RowKey::MfaDevice(bench.account(), format!("mfa/{cleo}").into())));
         assert_eq!(say(&bench, request, cleo, true).unwrap_err(), GuardError::NotApprover);
+        bench.pass_seconds(1);
+        add_device(&bench, cleo);
+        for approved in [true, false] {
+            assert_eq!(say(&bench, request, cleo, approved).unwrap_err(), GuardError::FactorTooNew);
+        }
         say(&bench, request, ann, true).unwrap();
         assert_eq!(say(&bench, request, ann, false).unwrap_err(), GuardError::SpokenAlready);
         let unknown = Handle::random(&mut crate::testing::Seeded::new(7));
         assert_eq!(say(&bench, unknown, bob, true).unwrap_err(), GuardError::NoSuchRequest);
         say(&bench, request, bob, false).unwrap();
-        add_device(&bench, cleo);
         let refused = say(&bench, request, cleo, true).unwrap_err();
         assert_eq!(refused, GuardError::Decided("has been rejected"));
         let late = asked(&bench, "later", 5);

@@ -133,7 +133,9 @@ pub(super) fn refused(error: &GuardError) -> Failure {
         | GuardError::SpokenAlready => ErrorCode::Conflict,
         GuardError::NoSuchRequest | GuardError::NoSuchUser(_) => ErrorCode::ResourceNotFound,
         GuardError::TooManyRequests => ErrorCode::LimitExceeded,
-        GuardError::NotApprover | GuardError::Sealed(_) => return Failure::access_denied(sentence(error)),
+        GuardError::FactorTooNew | GuardError::NotApprover | GuardError::Sealed(_) => {
+            return Failure::access_denied(sentence(error));
+        }
         GuardError::NoSuchAccount(_) => {
             return Failure::internal("the caller's account is not in the snapshot");
         }
