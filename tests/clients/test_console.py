@@ -144,7 +144,7 @@ def test_wrong_setup_code_opens_nothing(fresh):
     with browser(f"http://localhost:{fresh.port}") as page:
         page.open("/console").fill(code="AAAAA-AAAAA-AAAAA-AAAAA", name="n", email="root@example.com")
         page.press("Generate").press("Open the account")
-        assert page.notices == ["The setup code is wrong. It is in the output of `rootward serve`."]
+        assert page.notices == ["The setup code is wrong. It is in the output of rootward serve."]
     assert json.loads(fresh.host("root", "status", "--format", "json")) == {"RootUsers": []}
 
 

@@ -9,13 +9,15 @@
 //! - Every other module is one area of the console. A page that changes something answers with a redirect, so that reloading
 //!   repeats nothing; what a call refuses is shown on the page that asked, in the API's words.
 //!
-//! INVARIANT: nothing of a request but its path, cookies and form decides what a page does. `Host` is never built into a page:
-//! all links are relative, and the address for records is the configured one.
+//! INVARIANT: nothing of a request but its path, cookies and form decides what a page does. `Host` is shown where people read the
+//! address to sign in at, and is used for nothing else: all links and redirects are relative, or lead to the configured address,
+//! which is also that of records.
 #![warn(missing_docs)]
 
 mod access;
 mod account;
 mod assets;
+mod confirm;
 mod editor;
 mod first_run;
 mod grants;
@@ -96,6 +98,7 @@ impl Console {
             .route("/console/password-policy/delete", post(password_policy::delete))
             .route("/console/policies", get(policies::list).post(policies::create))
             .route("/console/policies/check", post(editor::check))
+            .route("/console/policies/names", get(policies::names))
             .route("/console/policies/{arn}", get(policies::page).post(policies::change))
             .route("/console/roles", get(roles::list).post(roles::create))
             .route("/console/roles/{name}", get(roles::page).post(roles::change))
@@ -121,6 +124,7 @@ impl Console {
             .route("/console/users/{name}/policies", post(users::change_policies))
             .route("/console/sign-out", post(sign_in::sign_out))
             .fallback(layout::not_found)
+            .method_not_allowed_fallback(layout::only_forms)
             .with_state(Arc::new(setup));
         Self { router, secure }
     }

@@ -1,13 +1,13 @@
 //! Sessions: where somebody is signed in, and ending that.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{Redirect, Response};
 use rootward_api::rootward as api;
 use serde::Deserialize;
 
-use crate::layout::{Frame, VERSION, html, minute, told};
-use crate::visit::{Posted, SignedIn};
+use crate::layout::{Frame, Part, VERSION, html_with, minute};
+use crate::list;
+use crate::visit::{Posted, Query, SignedIn};
 
 #[derive(Template)]
 #[template(path = "sessions.html")]
@@ -16,7 +16,7 @@ struct Page {
     frame: Frame,
     /// Whose, if not one's own.
     user: Option<String>,
-    sessions: Vec<Row>,
+    sessions: Part<Vec<Row>>,
 }
 
 struct Row {
@@ -46,13 +46,9 @@ pub(crate) async fn page(signed_in: SignedIn, Query(asked): Query<Asked>) -> Res
 
 async fn show(signed_in: &SignedIn, frame: Frame, user: Option<String>) -> Response {
     let input = api::ListSessionsRequest { user_name: user.clone(), ..Default::default() };
-    let (sessions, refused) = match signed_in.call::<api::ListSessions>(&input).await {
-        Ok(listed) => (listed.sessions, None),
-        Err(error) => (Vec::new(), Some(told(&error))),
-    };
-    let sessions = sessions.into_iter().map(row).collect();
-    let frame = Frame { refused: frame.refused.or(refused), ..frame };
-    signed_in.answer(html(&Page { version: VERSION, frame, user, sessions }))
+    let listed = signed_in.call::<api::ListSessions>(&input).await.map(|listed| (listed.sessions, None));
+    let (frame, sessions, _) = list::read(frame, "/console/sessions", listed, row);
+    signed_in.answer(html_with(frame.status, &Page { version: VERSION, frame, user, sessions }))
 }
 
 fn row(session: api::Session) -> Row {
