@@ -73,6 +73,11 @@ class Browser:
         WebDriverWait(self.driver, TIMEOUT).until(arrived)
         return self
 
+    def wait_until(self, holds):
+        """Waits for what a script does to the page."""
+        WebDriverWait(self.driver, TIMEOUT).until(lambda _: holds())
+        return self
+
     @property
     def title(self):
         return self.driver.find_element(By.TAG_NAME, "h1").text

@@ -7,16 +7,14 @@ only when its page does.
 import base64
 import json
 import struct
-import sys
 import tempfile
-import time
 import zlib
 from pathlib import Path
 
 import boto3
 
 from browser import browser
-from rootward_testkit import ROOT, Server
+from rootward_testkit import ROOT
 from test_console import register_app, setup_code, sign_in, sign_in_as_root, start
 
 FOLDER = ROOT / "docs" / "screenshots"
@@ -75,6 +73,15 @@ class Camera:
             )
             taken = self.page.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
             (FOLDER / f"{name}-{look}.png").write_bytes(smaller(base64.b64decode(taken["data"])))
+        self.page.look(dark=False)
+
+    def shoot_menu(self):
+        """The menu, which is behind a button on a phone only."""
+        self.page.look(False, LOOKS["phone"][1])
+        self.page.driver.find_element("css selector", ".menu-button").click()
+        self.page.driver.execute_script(CALM)
+        taken = self.page.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+        (FOLDER / "menu-phone.png").write_bytes(smaller(base64.b64decode(taken["data"])))
         self.page.look(dark=False)
 
 
@@ -137,8 +144,8 @@ def encoded(width, height, rows):
         (b"IDAT", zlib.compress(data, 9)),
         (b"IEND", b""),
     )
-    chunk = lambda kind, body: struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+    chunks = (struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def take_all(camera, page, server):
@@ -168,7 +175,7 @@ def take_all(camera, page, server):
     shoot_access(camera, page, account, totp, ann)
     page.open("/console")
     shoot("home-protected")
-    shoot("home-menu") if False else None
+    camera.shoot_menu()
     for name, path in {
         "users": "/users", "user": "/users/bob", "groups": "/groups", "group": "/groups/developers", "roles": "/roles",
         "role": "/roles/deploy", "policies": "/policies", "policies-aws": "/policies?of=aws&search=readonly",
@@ -248,8 +255,8 @@ def shoot_access(camera, page, account, totp, ann):
 
 def shoot_editor(camera, page):
     document = (
-        '{\n  "Version": "2012-10-17",\n  "Statement": [\n    {\n      "Effect": "Permit",\n      "Action": "s3:GetObjct",\n'
-        '      "Resource": "arn:aws:s3:::reports/*"\n    }\n  ]\n}'
+        '{\n  "Version": "2012-10-17",\n  "Statement": [\n    {\n      "Effect": "Allow",\n      "Action": "s3:GetObjct"\n'
+        '    }\n  ]\n}'
     )
     page.open("/console/policies").fill(name="Reports")
     page.driver.execute_script("document.getElementById('document').value = arguments[0];", document)
@@ -264,12 +271,10 @@ def write_index():
         "Each page light, dark and on a phone. `tests/clients/screenshots.py` takes them anew.", "",
     ]
     for name in names:
-        light, dark, phone = (f"{name}-{look}.png" for look in LOOKS)
-        lines += [
-            f"## {name}", "",
-            f'<img src="{light}" alt="{name}, light" width="420"> <img src="{dark}" alt="{name}, dark" width="420"> '
-            f'<img src="{phone}" alt="{name}, on a phone" width="150">', "",
-        ]
+        widths = {"light": 420, "dark": 420, "phone": 150}
+        looks = [look for look in LOOKS if (FOLDER / f"{name}-{look}.png").exists()]
+        pictures = [f'<img src="{name}-{look}.png" alt="{name}, {look}" width="{widths[look]}">' for look in looks]
+        lines += [f"## {name}", "", " ".join(pictures), ""]
     (FOLDER / "README.md").write_text("\n".join(lines))
 
 

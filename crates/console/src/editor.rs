@@ -183,11 +183,11 @@ mod tests {
         assert_eq!(finding.advice(), "Did you mean `s3:GetObject`?");
         let list = Findings::of(Kind::Identity, slip).render().unwrap();
         assert!(list.contains("<code>s3:GetObject</code>"), "{list}");
-        // An error hides no warning.
-        let both = slip.replace("Allow", "Maybe");
+        // An error hides no warning, as long as the policy can be read.
+        let both = slip.replace(r#","Resource":"*""#, "");
         let severities: Vec<_> =
             findings(Kind::Identity, &both).iter().map(|finding| finding.severity).collect();
-        assert!(severities.contains(&"error"), "{severities:?}");
+        assert_eq!(severities, ["error", "warning"]);
     }
 
     #[test]
