@@ -98,7 +98,11 @@ fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Optio
             points.push(Point { state: "good", text, remedy: String::new(), action: None });
         }
     };
-    in_order(&["no-mfa", "one-mfa"], format!("{} second factors are registered.", found.mfa_devices.len()));
+    let factors = match found.mfa_devices.len() {
+        0 => "The root user has no password: nobody can sign in as it.".into(),
+        count => format!("The root user has {count} second factors."),
+    };
+    in_order(&["no-mfa", "one-mfa"], factors);
     in_order(&["no-alerts"], "Somebody is told when the root user is used.".into());
     in_order(&["root-access-key"], "The root user has no access keys.".into());
     in_order(&["unsealed", "no-seal"], "The root user is sealed.".into());
