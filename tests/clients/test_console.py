@@ -295,7 +295,7 @@ def test_user_who_must_choose_a_new_password_can(ready):
         **form, "do": "detach", "arn": "arn:aws:iam::aws:policy/IAMUserChangePassword",
     })
     assert "No policy lets emil choose a new password" in http.get("/console/users/emil").text
-    http.post("/console/users/emil", data={**form, "do": "allow-change"})
+    http.post("/console/users/emil", data={**form, "do": "let-choose"})
     assert "No policy lets emil" not in http.get("/console/users/emil").text
     with browser(f"http://localhost:{server.port}") as page:
         sign_in(page, root["account"], "emil", PASSWORD)

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use rootward_api::{iam, rootward as api};
+use rootward_auth::Identity;
 
 use crate::layout::{Frame, Part, VERSION, Words, capital, html, minute, part};
 use crate::users::sign_in_address;
@@ -39,7 +40,8 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
     let page = match found {
         Ok(found) => {
             let everyday = everyday(&signed_in).await;
-            let points = points(&found, frame.is_root, everyday);
+            let mut points = points(&found, frame.is_root, everyday);
+            points.splice(0..0, own_factor(&signed_in));
             let has_done = frame.is_root && found.protected && everyday == Some(true);
             Page {
                 version: VERSION,
@@ -56,10 +58,22 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
             protected: part(Err(error)),
             last_used: None,
             sign_in: None,
-            points: Vec::new(),
+            points: own_factor(&signed_in).into_iter().collect(),
         },
     };
     signed_in.answer(html(&page))
+}
+
+/// A user who has come in with a password alone.
+fn own_factor(signed_in: &SignedIn) -> Option<Point> {
+    let acting = signed_in.live.acting();
+    let lacks = matches!(acting.identity, Identity::User(_)) && acting.mfa().is_none();
+    lacks.then(|| Point {
+        state: "warn",
+        text: "You signed in with your password alone.".into(),
+        remedy: "Register a second factor, or if you have one, sign in with it.".into(),
+        action: Some(("Register a second factor", "/console/security/register")),
+    })
 }
 
 /// Whether there is a user for everyday work; none if that may not be seen.

@@ -252,7 +252,7 @@ pub(crate) enum Change {
     /// Takes a second factor away; `confirm` is there when it has been said what that means.
     RemoveFactor { serial: String, confirm: Option<String> },
     /// Lets the user choose a new password.
-    AllowChange,
+    LetChoose,
     /// Sets a password; `reset` is there when it must be changed at the next sign-in.
     SetPassword { password: String, reset: Option<String> },
     /// Takes the password away.
@@ -311,7 +311,7 @@ pub(crate) async fn change(Path(name): Path<String>, Posted(signed_in, change): 
             let input = iam::DeleteAccessKeyRequest { user_name: user(), access_key_id: id };
             signed_in.call::<iam::DeleteAccessKey>(&input).await.map(drop)
         }
-        Change::AllowChange => allow_change(&signed_in, &name).await.map(drop),
+        Change::LetChoose => allow_change(&signed_in, &name).await.map(drop),
         Change::RemoveFactor { serial, confirm: None } if is_last(&signed_in, &name).await => {
             let text = format!(
                 "It is {name}'s only second factor. Without one, their password alone is enough to sign in as them, and what policies \
