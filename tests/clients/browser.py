@@ -73,6 +73,11 @@ class Browser:
         WebDriverWait(self.driver, TIMEOUT).until(arrived)
         return self
 
+    def wait_until(self, holds):
+        """Waits for what a script does to the page."""
+        WebDriverWait(self.driver, TIMEOUT).until(lambda _: holds())
+        return self
+
     @property
     def title(self):
         return self.driver.find_element(By.TAG_NAME, "h1").text
@@ -92,8 +97,11 @@ class Browser:
         return self.driver.find_element(By.NAME, name).get_attribute("value")
 
     def complaints(self):
-        """What the browser has logged of broken pages: blocked scripts and styles, missing files."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        """What the browser has logged of broken pages: blocked scripts and styles, missing files. That a page itself says what was
+        refused is none."""
+        messages = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        refused = f"{self.driver.current_url} - Failed to load resource: the server responded with a status of 4"
+        return [message for message in messages if not message.startswith(refused)]
 
     def add_authenticator(self):
         """A security key that is plugged in, with a fingerprint that fits."""

@@ -42,6 +42,16 @@ def test_bad_account_is_refused_and_nothing_is_opened(server, name, email, passw
     server.host("account", "create", "--name", name, "--email", email, "--password-file", str(file), code=2)
 
 
+def test_root_user_without_a_password_is_protected_until_it_is_given_one(server):
+    opened = json.loads(server.host("account", "create", "--name", "quiet", "--email", "quiet@example.com"))
+    status = ("root", "status", "--account", opened["AccountId"], "--format", "json")
+    [user] = json.loads(server.host(*status))["RootUsers"]
+    assert (user["PasswordPresent"], user["Protected"]) == (False, True)
+    server.host("root", "reset-password", "--account", opened["AccountId"])
+    [user] = json.loads(server.host(*status))["RootUsers"]
+    assert (user["PasswordPresent"], user["Protected"]) == (True, False)
+
+
 def test_email_belongs_to_one_account(server, fresh_account):
     server.host("account", "create", "--name", "twin", "--email", fresh_account.email.upper(),
                 "--password-file", str(server.folder / "password"), code=2)

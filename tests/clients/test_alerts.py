@@ -39,7 +39,7 @@ def test_change_of_a_policy_and_use_of_root_are_told(server, account):
             "severity": "info", "accountId": account.account, "actor": account.arn, "byRoot": False,
             "what": f"{account.arn} made a policy (policy {made['PolicyName']}) in account {account.account}.",
             "advice": changed["data"]["advice"], "sourceAddress": "127.0.0.1", "eventName": "CreatePolicy",
-            "eventId": record["eventID"], "errorCode": None,
+            "eventId": record["eventID"], "errorCode": None, "reason": None,
         },
     }
     assert used["type"] == "dev.rootward.root.api.used" and used["data"]["severity"] == "warning"

@@ -42,6 +42,14 @@ def test_the_readme_works_as_pasted(tmp_path):
     server.stop()
 
 
+@pytest.mark.parametrize("arguments", [("operations",), ("operations", "--format", "json"), ("--help",), ("account", "list")])
+def test_reader_that_has_seen_enough_ends_no_command_badly(server, arguments):
+    data = ["--data", str(server.data)] if arguments[0] == "account" else []
+    command = subprocess.Popen([BINARY, *arguments, *data], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command.stdout.close()
+    assert (command.wait(TIMEOUT), command.stderr.read()) == (0, "")
+
+
 def environment(**settings):
     path = os.pathsep.join([str(TOOLS), os.environ["PATH"]])
     return {"PATH": path, "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true",

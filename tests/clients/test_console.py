@@ -11,7 +11,7 @@ import pytest
 
 from browser import browser
 from console_client import client, mark
-from rootward_testkit import Server
+from rootward_testkit import NEW_PASSWORD, PASSWORD, Server
 
 HTML = "<img src=x onerror=alert(1)>"
 APPROVERS = ("ann", "bob", "cleo")
@@ -137,7 +137,7 @@ def test_wrong_setup_code_opens_nothing(fresh):
     with browser(f"http://localhost:{fresh.port}") as page:
         page.open("/console").fill(code="AAAAA-AAAAA-AAAAA-AAAAA", name="n", email="root@example.com")
         page.press("Generate").press("Open the account")
-        assert page.notices == ["The setup code is wrong. It is in the output of `rootward serve`."]
+        assert page.notices == ["The setup code is wrong. It is in the output of rootward serve."]
     assert json.loads(fresh.host("root", "status", "--format", "json")) == {"RootUsers": []}
 
 
@@ -231,6 +231,132 @@ def test_who_does_not_exist_is_answered_like_who_does(ready):
         told.add((answer.status_code, re.search(r'role="alert">([^<]+)', answer.text)[1]))
     assert told == {(403, "Name or password is wrong.")}
 
+def test_refusals_are_alike_on_every_page(ready):
+    """What is refused has its status on every page, in the API's words, and what may not be read says so where it would be."""
+    server, root = ready
+    ann = session_of(server, root)
+    form = {"mark": mark(ann.get("/console/users").text)}
+    assert ann.post("/console/users", data={**form, "name": "limited"}).status_code in (303, 409)
+    page = ann.post("/console/users/limited", data={**form, "do": "set-password", "password": PASSWORD})
+    assert page.status_code == 200
+    for path in ("users", "groups", "roles"):
+        assert ann.get(f"/console/{path}/nobody").status_code == 404
+        again = ann.post(f"/console/{path}", data={**form, "name": "!", "description": "", "trust": "{}"})
+        assert (again.status_code, 'role="alert"' in again.text) == (400, True), path
+    malformed = ann.post("/console/users/limited", data={**form, "do": "fly"})
+    assert malformed.status_code == 400 and "variant" not in malformed.text and "Something is missing" in malformed.text
+    assert ann.get("/console/policies?of=everybody").status_code == 400
+    assert ann.get("/console/security/register/app/finish").headers["location"] == "/console/security/register/app"
+    limited = client(server)
+    form = {"account": root["account"], "name": "limited", "password": PASSWORD, "next": "/console"}
+    limited.post("/console/sign-in", data={**form, "mark": mark(limited.get("/console/sign-in").text)})
+    for path, action in {
+        "users": "iam:ListUsers", "groups": "iam:ListGroups", "roles": "iam:ListRoles", "policies": "iam:ListPolicies",
+        "access": "rootward:ListRootAccessRequests", "password-policy": "iam:GetAccountPasswordPolicy",
+    }.items():
+        answer = limited.get(f"/console/{path}")
+        assert "You may not see this." in answer.text and action in answer.text, path
+        assert "None yet" not in answer.text and "Nobody has asked" not in answer.text, path
+        assert answer.status_code == (200 if path == "access" else 403), path
+
+
+def test_address_to_sign_in_at_is_shown_as_the_browser_has_it(ready):
+    server, root = ready
+    http = session_of(server, root)
+    page = http.get("/console/start").text
+    host = {"host": "iam.example.com"}
+    form = {"mark": mark(page), "name": "dora", "password": PASSWORD, "policy": "read"}
+    made = http.post("/console/start", data=form, headers=host)
+    assert f"http://iam.example.com/console/sign-in?account={root['account']}" in made.text
+    shown = http.post(
+        "/console/users/dora", data={"mark": mark(page), "do": "set-password", "password": PASSWORD},
+        headers={"host": '"><b>x'},
+    )
+    assert "<b>x" not in shown.text and f"http://localhost:{server.port}/console/sign-in" in shown.text
+
+
+def test_user_who_must_choose_a_new_password_can(ready):
+    server, root = ready
+    http = session_of(server, root)
+    form = {"mark": mark(http.get("/console/users").text)}
+    http.post("/console/users", data={**form, "name": "emil"})
+    set_password = {**form, "do": "set-password", "password": PASSWORD, "reset": "yes"}
+    page = http.post("/console/users/emil", data=set_password)
+    assert "<code>IAMUserChangePassword</code> was attached" in page.text
+    # Taken away again, the page says what follows, and mends it.
+    http.post("/console/users/emil/policies", data={
+        **form, "do": "detach", "arn": "arn:aws:iam::aws:policy/IAMUserChangePassword",
+    })
+    assert "No policy lets emil choose a new password" in http.get("/console/users/emil").text
+    http.post("/console/users/emil", data={**form, "do": "let-choose"})
+    assert "No policy lets emil" not in http.get("/console/users/emil").text
+    with browser(f"http://localhost:{server.port}") as page:
+        sign_in(page, root["account"], "emil", PASSWORD)
+        page.fill(old=PASSWORD, new=NEW_PASSWORD, again=NEW_PASSWORD).press("Change password")
+        assert page.path == "/console"
+
+
+def test_policy_is_attached_by_its_name_and_found_by_a_part_of_it(ready):
+    server, root = ready
+    http = session_of(server, root)
+    form = {"mark": mark(http.get("/console/groups").text)}
+    http.post("/console/groups", data={**form, "name": "readers"})
+    attach = {**form, "do": "attach", "arn": "IAMReadOnlyAccess"}
+    assert http.post("/console/groups/readers/policies", data=attach).status_code == 303
+    assert "arn:aws:iam::aws:policy/IAMReadOnlyAccess" in http.get("/console/groups/readers").text
+    unknown = http.post("/console/groups/readers/policies", data={**attach, "arn": "NoSuchPolicy"})
+    assert unknown.status_code in (400, 404)
+    found = http.get("/console/policies?of=aws&search=iamreadonly").text
+    assert "IAMReadOnlyAccess" in found and "AdministratorAccess" not in found
+    names = {offer["name"]: offer for offer in http.get("/console/policies/names").json()}
+    assert len(names) > 1000 and names["ReadOnlyAccess"]["arn"] == "arn:aws:iam::aws:policy/ReadOnlyAccess"
+
+
+def test_policy_editor_shows_what_is_wrong_and_keeps_it_when_saving_is_refused(ready):
+    server, root = ready
+    document = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObjct"}]}'
+    with browser(f"http://localhost:{server.port}") as page:
+        sign_in(page, root["account"], "ann", root["ann"])
+        page.open("/console/policies").fill(name="slip").driver.execute_script(
+            "const field = document.getElementById('document'); field.value = arguments[0];"
+            "field.dispatchEvent(new Event('input'));", document
+        )
+        page.wait_until(lambda: "s3:GetObject?" in page.text(".findings"))
+        page.press("Create policy")
+        assert page.value("document") == document
+        assert "Error, line 1" in page.text(".findings") and "Did you mean s3:GetObject?" in page.text(".findings")
+        assert page.complaints() == []
+
+
+def test_last_second_factor_is_removed_only_when_asked_twice(tmp_path):
+    server = start(tmp_path)
+    with browser(f"http://localhost:{server.port}") as page:
+        sign_in_as_root(page, open_account(page, server))
+        register_app(page)
+        page.press("Remove")
+        assert page.title == "Remove the second factor?" and "only second factor" in page.notices[0]
+        page.press("Keep it")
+        assert "root-account-mfa-device" in page.text("td code")
+        page.press("Remove").press("Remove it")
+        assert page.notices[0] == "The second factor is removed."
+    server.stop()
+
+
+def test_passkeys_are_led_to_their_address(ready):
+    server, root = ready
+    there = f"http://localhost:{server.port}/console/security/register"
+    with browser(f"http://127.0.0.1:{server.port}") as page:
+        sign_in(page, root["account"], "ann", root["ann"])
+        page.open("/console/security/register")
+        assert there in page.notices[0] and page.driver.find_element("link text", there).get_attribute("href") == there
+
+
+def test_browser_that_asks_for_nothing_is_led_to_the_console(ready):
+    server, _ = ready
+    answer = client(server).get("/", headers={"accept": "text/html,*/*;q=0.8"})
+    assert (answer.status_code, answer.headers["location"]) == (302, "/console")
+    assert client(server).get("/", headers={"accept": "*/*"}).status_code != 302
+
 
 def test_two_of_three_must_agree_before_the_root_user_is_in(tmp_path):
     server = start(tmp_path)
@@ -263,6 +389,12 @@ def test_two_of_three_must_agree_before_the_root_user_is_in(tmp_path):
             # One person counts once, and one is not enough.
             root.press("Look again")
         assert root.title in ("Root is protected", "Root is not protected yet")
+        # What waits for others keeps what was typed, and says what happens next.
+        root.open("/console/access").fill(reason="new key for billing").press("Break the seal")
+        assert root.notices[0].startswith("Others must agree first; nothing has changed yet.")
+        assert "ann, bob, cleo" in root.notices[0] and root.value("reason") == "new key for billing"
+        request = root.text(".notice a")
+        assert root.driver.find_element("id", f"request-{request}").is_displayed()
     events = [record["eventName"] for record in server.trail()]
     assert {"RootAccessRequested", "ApproveRootAccess", "RootSessionStarted", "ConsoleLogin", "CheckMfa"} <= set(events)
     server.stop()

@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("state", &["managed", "names", "policy", "store"]),
     ("audit", &["names"]),
     ("alerts", &["audit", "names", "state", "store"]),
-    ("insight", &["names", "policy"]),
+    ("insight", &["names", "policy", "reference"]),
     ("auth", &["managed", "names", "policy", "sigv4", "state", "store"]),
     ("pipeline", &["api", "audit", "auth", "managed", "names", "policy", "sigv4", "state", "store", "wire"]),
     (
@@ -41,7 +41,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("signin", &["audit", "auth", "names", "pipeline", "services", "state", "store"]),
-    ("console", &["api", "auth", "names", "pipeline", "policy", "signin", "state", "store", "wire"]),
+    (
+        "console",
+        &["api", "auth", "insight", "names", "pipeline", "policy", "signin", "state", "store", "wire"],
+    ),
     (
         "server",
         &[
@@ -52,21 +55,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "rootward",
         &[
-            "api",
-            "audit",
-            "auth",
-            "insight",
-            "managed",
-            "names",
-            "pipeline",
-            "policy",
-            "reference",
-            "server",
-            "services",
-            "sigv4",
-            "state",
-            "store",
-            "wire",
+            "api", "audit", "auth", "insight", "managed", "names", "pipeline", "policy", "server",
+            "services", "sigv4", "state", "store", "wire",
         ],
     ),
     // Only tests may name the oracle: it stands on no other line.

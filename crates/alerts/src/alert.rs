@@ -30,6 +30,8 @@ pub struct Alert {
     pub advice: &'static str,
     /// The code of the refusal, if it was refused.
     pub error: Option<String>,
+    /// Why, in the words of who did it, where a reason is asked for.
+    pub reason: Option<String>,
 }
 
 /// Kinds of alerts.

@@ -50,6 +50,7 @@ pub fn classify(record: &str) -> Option<Alert> {
         what: facts.sentence(&done),
         advice: kind.advice(),
         error: facts.error().map(|code| plain(code, TEXT_CHARS_MAX)),
+        reason: facts.reason(),
     })
 }
 
@@ -75,7 +76,11 @@ fn judge(facts: &Facts) -> Option<(Kind, Severity, String)> {
         return Some((Kind::RootKeyCreated, Severity::Critical, "made an access key for itself".to_owned()));
     }
     if let Some(rule) = rule(facts.text("/eventSource"), name) {
-        return Some((rule.kind, rule.severity, format!("{}{}", rule.done, facts.objects())));
+        return Some((
+            rule.kind,
+            rule.severity,
+            format!("{}{}{}", rule.done, facts.objects(), facts.because()),
+        ));
     }
     let called = || format!("called {}", facts.call());
     facts.by_root().then(|| (Kind::RootUsed, Severity::Warning, called()))
@@ -114,6 +119,19 @@ impl Facts {
     /// The text at a place; empty for what is absent or no text.
     fn text(&self, pointer: &str) -> &str {
         self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The reason that a use of a root user is given. Only records of these names have one: elsewhere a member of this name would
+    /// be anything.
+    fn reason(&self) -> Option<String> {
+        let is_asked = WITH_REASON.contains(&self.text("/eventName"));
+        let reason = self.text("/requestParameters/reason");
+        (is_asked && !reason.is_empty()).then(|| plain(reason, TEXT_CHARS_MAX))
+    }
+
+    /// The reason as it goes behind what was done.
+    fn because(&self) -> String {
+        self.reason().map_or_else(String::new, |reason| format!(", for this reason: “{reason}”"))
     }
 
     fn is_root(&self) -> bool {
@@ -208,6 +226,9 @@ const OPERATOR: &str = "operator at the host";
 /// ARNs of users have up to 600 characters.
 const TEXT_CHARS_MAX: usize = 640;
 const NAME_CHARS_MAX: usize = 160;
+
+/// Events of uses of a root user that are given a reason.
+const WITH_REASON: &[&str] = &["RootAccessRequested", "RootSessionStarted", "UnsealRoot"];
 
 /// Names in `requestParameters` that an alert may repeat.
 const OBJECTS: &[(&str, &str)] = &[
@@ -479,6 +500,28 @@ mod tests {
             (refused.error.as_deref(), &*refused.actor, refused.by_root),
             (Some("AccessDenied"), ROOT, true)
         );
+    }
+
+    #[test]
+    fn reason_that_a_root_user_was_used_for_is_told() {
+        let request = r#"{"reason": "set up\r\nBcc: x billing", "requestId": "r"}"#;
+        let event =
+            |name| Told { event_type: EventType::AwsServiceEvent, request, ..told(root(), SIGN_IN, name) };
+        let what = format!(
+            "The root user of account {ACCOUNT} began a session of the root user, for this reason: “set upBcc: x billing”."
+        );
+        check(&event("RootSessionStarted"), Kind::RootSessionStarted, Severity::Critical, &what);
+        for name in WITH_REASON {
+            assert_eq!(
+                event(name).alert().unwrap().reason.as_deref(),
+                Some("set upBcc: x billing"),
+                "{name}"
+            );
+        }
+        assert_eq!(event("RootSessionEnded").alert().unwrap().reason, None);
+        let long = format!(r#"{{"reason": "{}"}}"#, "x".repeat(5_000));
+        let alert = Told { request: &long, ..event("RootSessionStarted") }.alert().unwrap();
+        assert!(alert.what.chars().count() < 1_000);
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub fn cloud_event(alert: &Alert) -> Value {
             "eventName": alert.event_name,
             "eventId": alert.id,
             "errorCode": alert.error,
+            "reason": alert.reason,
         },
     })
 }
@@ -61,6 +62,7 @@ mod tests {
             what: "It failed.".into(),
             advice: "Look.",
             error: None,
+            reason: Some("drill".into()),
         };
         assert_eq!(
             cloud_event(&alert),
@@ -75,7 +77,7 @@ mod tests {
                 "data": {
                     "severity": "warning", "what": "It failed.", "advice": "Look.", "accountId": "123456789012",
                     "actor": "arn:aws:iam::123456789012:root", "byRoot": true, "sourceAddress": "192.0.2.1",
-                    "eventName": "ConsoleLogin", "eventId": "0198-1", "errorCode": null,
+                    "eventName": "ConsoleLogin", "eventId": "0198-1", "errorCode": null, "reason": "drill",
                 },
             })
         );

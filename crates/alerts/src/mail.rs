@@ -50,6 +50,7 @@ fn body(alert: &Alert) -> String {
         ("Severity", alert.severity.name()),
         ("Account", &account),
         ("Who", &alert.actor),
+        ("Reason", alert.reason.as_deref().unwrap_or("none given")),
         ("From", &alert.source),
         ("When", &alert.time.to_string()),
         ("Event", &alert.event_name),
@@ -93,6 +94,7 @@ mod tests {
             what: what.into(),
             advice: "Look.",
             error: None,
+            reason: None,
         };
         let mail = Mail::new(&route, None).ok().unwrap();
         String::from_utf8(mail.message(&alert).ok().unwrap().formatted()).unwrap()

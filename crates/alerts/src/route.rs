@@ -40,6 +40,7 @@ pub fn send_test(target: &AlertTarget, vault: &Vault, id: &str, now: Time) -> Re
         what: format!("This is a test of the target {}.", target.name),
         advice: Kind::Test.advice(),
         error: None,
+        reason: None,
     };
     Route::open(target, vault)?.send(&alert, now)
 }

@@ -1,8 +1,8 @@
-// The console works without this file. It adds: generated passwords, a menu that shows where one is, looking again by itself,
-// passkeys, and what is wrong with a policy while it is written.
+// The console works without this file. It adds: generated passwords, looking again by itself, passkeys, names of policies while
+// one is typed, and what is wrong with a policy while it is written.
 "use strict";
 
-// A button below each new password that makes a strong one, shows it, and fills the field that repeats it too.
+// A button beside each new password that makes a strong one, shows it, and fills the field that repeats it too.
 const KINDS = ["ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz", "23456789", "!#$%^&*()_+-="];
 
 function pick(characters) {
@@ -33,13 +33,16 @@ for (const field of document.querySelectorAll("input[data-generate]")) {
       each.type = "text";
       each.value = password;
     }
+    field.focus();
     field.select();
   });
-  field.insertAdjacentElement("afterend", button);
+  const beside = document.createElement("div");
+  beside.className = "beside";
+  const focused = document.activeElement === field;
+  field.replaceWith(beside);
+  beside.append(field, button);
+  if (focused) field.focus();
 }
-
-// On a phone the menu is one row, which may be longer than the screen.
-document.querySelector(".menu [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
 // Looks again while others decide.
 const again = document.querySelector("meta[name=rootward-look-again]");
@@ -93,8 +96,9 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
     try {
       await ceremony(form);
     } catch (error) {
-      const insecure = !window.PublicKeyCredential && "This browser gives passkeys to https or localhost only.";
-      notice.textContent = insecure || `The browser did not finish: ${error.message}`;
+      notice.textContent = window.PublicKeyCredential
+        ? `The browser did not finish: ${error.message}`
+        : "This browser gives passkeys only to pages of https or localhost.";
       notice.hidden = false;
     }
   };
@@ -113,19 +117,42 @@ async function findings(field) {
   return answer.json();
 }
 
+// What stands between backticks is code. A backtick without its partner is one of the text.
+function words(text) {
+  const pieces = text.split("`");
+  if (pieces.length % 2 === 0) return [text];
+  return pieces.map((piece, index) => {
+    if (index % 2 === 0) return piece;
+    const code = document.createElement("code");
+    code.textContent = piece;
+    return code;
+  });
+}
+
+const SEVERITIES = { error: "Error", warning: "Warning", note: "Note" };
+
+function item({ line, column, severity, message, help }) {
+  const entry = document.createElement("li");
+  entry.className = severity;
+  const strong = document.createElement("strong");
+  strong.textContent = SEVERITIES[severity];
+  const advice = help.charAt(0).toUpperCase() + help.slice(1);
+  const stop = /[?.]$/.test(advice) ? "" : ".";
+  entry.append(strong, `, line ${line}, column ${column}: `, ...words(message), ". ", ...words(advice + stop));
+  return entry;
+}
+
 for (const [index, field] of document.querySelectorAll("textarea[data-policy]").entries()) {
-  const list = document.createElement("ul");
+  // The page has the list already where something was written and refused.
+  let list = field.nextElementSibling;
+  if (!list?.classList.contains("findings")) {
+    list = document.createElement("ul");
+    list.className = "findings";
+    list.setAttribute("aria-live", "polite");
+    field.insertAdjacentElement("afterend", list);
+  }
   list.id = `findings-${index}`;
-  list.className = "findings";
-  list.setAttribute("aria-live", "polite");
   field.setAttribute("aria-describedby", list.id);
-  field.insertAdjacentElement("afterend", list);
-  const item = ({ line, column, severity, message, help }) => {
-    const entry = document.createElement("li");
-    entry.className = severity;
-    entry.textContent = `Line ${line}, column ${column}: ${message}. To do: ${help}.`;
-    return entry;
-  };
   let last = 0;
   let timer;
   const check = async () => {
@@ -138,4 +165,19 @@ for (const [index, field] of document.querySelectorAll("textarea[data-policy]").
     clearTimeout(timer);
     timer = setTimeout(check, CHECK_AFTER_MS);
   });
+}
+
+// The names of all policies that can be attached, once somebody is about to type one. Without an answer a few stay to choose from.
+for (const field of document.querySelectorAll("input[data-policies]")) {
+  field.addEventListener("focus", async () => {
+    const answer = await fetch("/console/policies/names").catch(() => null);
+    if (!answer?.ok || answer.redirected) return;
+    const options = (await answer.json()).map(({ arn, name, own }) => {
+      const option = document.createElement("option");
+      option.value = arn;
+      option.label = own ? `${name} (this account's)` : name;
+      return option;
+    });
+    field.list.replaceChildren(...options);
+  }, { once: true });
 }

@@ -1,22 +1,27 @@
 //! Root access: requests that approvers decide on, the seal, and who must agree.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{Redirect, Response};
 use rootward_api::rootward as api;
+use rootward_auth::Identity;
 use rootward_wire::Error;
 use serde::Deserialize;
 
-use crate::layout::{Frame, VERSION, html, minute, told};
-use crate::visit::{Posted, SignedIn};
+use crate::layout::{Frame, Part, VERSION, html_with, minute, part};
+use crate::visit::{Posted, Query, SignedIn};
 
 #[derive(Template)]
 #[template(path = "access.html")]
 struct Page {
     version: &'static str,
     frame: Frame,
-    requests: Vec<Row>,
-    guard: Option<Guard>,
+    requests: Part<Vec<Row>>,
+    guard: Part<Guard>,
+    decides: Decides,
+    /// What the forms hold: what was typed and refused, or what stands.
+    typed: Typed,
+    /// A request of this session's that others must agree to first.
+    waits: Option<Waits>,
 }
 
 struct Row {
@@ -28,6 +33,8 @@ struct Row {
     lapses: String,
     status: &'static str,
     pending: bool,
+    /// Who looks at the page has spoken already.
+    agreed: bool,
     approved: String,
 }
 
@@ -37,7 +44,36 @@ struct Guard {
     reason: String,
     session_minutes: i32,
     required: i32,
+    approvers: Vec<String>,
+}
+
+/// Whether who looks at the page decides on requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decides {
+    /// Others do.
+    No,
+    /// Yes, once they have signed in with a second factor.
+    WithFactor,
+    Yes,
+}
+
+/// What the forms hold.
+#[derive(Default)]
+struct Typed {
+    reason: String,
+    unseal_minutes: String,
     approvers: String,
+    required: String,
+    session_minutes: String,
+}
+
+/// A request that waits for others.
+struct Waits {
+    id: String,
+    approved: String,
+    lapses: String,
+    /// The button that is pressed again once they have agreed.
+    button: &'static str,
 }
 
 /// What has been done, as the address says it.
@@ -58,20 +94,63 @@ pub(crate) async fn page(signed_in: SignedIn, Query(done): Query<Done>) -> Respo
         _ => None,
     };
     let frame = Frame { done, ..frame(&signed_in) };
-    show(&signed_in, frame).await
+    let page = gather(&signed_in, frame).await;
+    signed_in.answer(html_with(page.frame.status, &page))
 }
 
-async fn show(signed_in: &SignedIn, frame: Frame) -> Response {
+async fn gather(signed_in: &SignedIn, frame: Frame) -> Page {
     let input = api::ListRootAccessRequestsRequest::default();
-    let (requests, refused) = match signed_in.call::<api::ListRootAccessRequests>(&input).await {
-        Ok(listed) => (listed.requests, None),
-        Err(error) => (Vec::new(), Some(told(&error))),
-    };
+    let requests = signed_in.call::<api::ListRootAccessRequests>(&input).await;
     let protection = signed_in.call::<api::GetRootProtection>(&api::GetRootProtectionRequest {}).await;
-    let guard = protection.ok().map(guard);
-    let frame = Frame { refused: frame.refused.or(refused), ..frame };
-    let requests = requests.into_iter().map(row).collect();
-    signed_in.answer(html(&Page { version: VERSION, frame, requests, guard }))
+    let guard = part(protection).map(guard);
+    let own_name = match &signed_in.live.acting().identity {
+        Identity::User(user) => Some(&*user.name),
+        Identity::FederatedUser(_) | Identity::Root | Identity::RoleSession(_) => None,
+    };
+    let names = guard.as_ref().ok().map(|guard| &*guard.approvers);
+    let decides = decides(own_name, names, signed_in.live.acting().mfa().is_some());
+    let typed = guard.as_ref().map(Typed::of).unwrap_or_default();
+    let requests =
+        part(requests).map(|listed| listed.requests.into_iter().map(|it| row(it, own_name)).collect());
+    Page { version: VERSION, frame, requests, guard, decides, typed, waits: None }
+}
+
+/// Approvers decide, and they are users in a session with a second factor. Who may not see who they are is let to try.
+fn decides(user: Option<&str>, approvers: Option<&[String]>, mfa: bool) -> Decides {
+    let is_approver = |user| approvers.is_none_or(|names| names.iter().any(|name| name == user));
+    match user {
+        Some(user) if is_approver(user) && mfa => Decides::Yes,
+        Some(user) if is_approver(user) => Decides::WithFactor,
+        _ => Decides::No,
+    }
+}
+
+impl Typed {
+    fn of(guard: &Guard) -> Self {
+        Self {
+            reason: String::new(),
+            unseal_minutes: "15".into(),
+            approvers: guard.approvers.join(" "),
+            required: guard.required.to_string(),
+            session_minutes: guard.session_minutes.to_string(),
+        }
+    }
+
+    /// The same, with what a form held that was refused.
+    fn with(self, change: &Change) -> Self {
+        match change {
+            Change::Approve { .. } | Change::Reject { .. } | Change::Seal => self,
+            Change::Settings { required, approvers, minutes } => Self {
+                required: required.clone(),
+                approvers: approvers.clone(),
+                session_minutes: minutes.clone(),
+                ..self
+            },
+            Change::Unseal { reason, minutes } => {
+                Self { reason: reason.clone(), unseal_minutes: minutes.clone(), ..self }
+            }
+        }
+    }
 }
 
 fn guard(found: api::GetRootProtectionResponse) -> Guard {
@@ -81,12 +160,13 @@ fn guard(found: api::GetRootProtectionResponse) -> Guard {
         reason: found.seal.reason.unwrap_or_default(),
         session_minutes: found.seal.session_minutes,
         required: found.approvers.required,
-        approvers: found.approvers.user_names.join(" "),
+        approvers: found.approvers.user_names,
     }
 }
 
-fn row(request: api::RootAccessRequest) -> Row {
+fn row(request: api::RootAccessRequest, own_name: Option<&str>) -> Row {
     let given: Vec<_> = request.approvals.iter().map(|approval| approval.user_name.as_str()).collect();
+    let agreed = own_name.is_some_and(|name| given.contains(&name));
     let by = if given.is_empty() { String::new() } else { format!(": {}", given.join(", ")) };
     Row {
         id: request.request_id,
@@ -100,6 +180,7 @@ fn row(request: api::RootAccessRequest) -> Row {
         asked: minute(request.requested_at),
         lapses: minute(request.expires_at),
         pending: request.status == api::RootAccessRequestStatus::Pending,
+        agreed,
         status: match request.status {
             api::RootAccessRequestStatus::Approved => "approved",
             api::RootAccessRequestStatus::Expired => "lapsed",
@@ -112,7 +193,7 @@ fn row(request: api::RootAccessRequest) -> Row {
 }
 
 /// What is decided or changed.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub(crate) enum Change {
     /// Agrees to a request.
@@ -128,10 +209,28 @@ pub(crate) enum Change {
 }
 
 pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Response {
-    match carry_out(&signed_in, change).await {
-        Ok(done) => signed_in.answer(Redirect::to(&format!("/console/access?done={done}"))),
-        Err(error) => show(&signed_in, frame(&signed_in).refused(&error)).await,
-    }
+    let error = match carry_out(&signed_in, change.clone()).await {
+        Ok(done) => return signed_in.answer(Redirect::to(&format!("/console/access?done={done}"))),
+        Err(error) => error,
+    };
+    let page = gather(&signed_in, frame(&signed_in).refused(&error)).await;
+    let waits = page.requests.as_ref().ok().and_then(|requests| waits(requests, &error, &change));
+    // That others must agree first is no failure, and is told in other words.
+    let refused = page.frame.refused.filter(|_| waits.is_none());
+    let (frame, typed) = (Frame { refused, ..page.frame }, page.typed.with(&change));
+    signed_in.answer(html_with(frame.status, &Page { frame, typed, waits, ..page }))
+}
+
+/// The request that was made, or waits already, for what was refused: the refusal names it.
+fn waits(requests: &[Row], error: &Error, change: &Change) -> Option<Waits> {
+    let button = match change {
+        Change::Settings { .. } => "Save",
+        Change::Unseal { .. } => "Break the seal",
+        Change::Approve { .. } | Change::Reject { .. } | Change::Seal => return None,
+    };
+    let request = requests.iter().find(|request| request.pending && error.message.contains(&request.id))?;
+    let Row { id, approved, lapses, .. } = request;
+    Some(Waits { id: id.clone(), approved: approved.clone(), lapses: lapses.clone(), button })
 }
 
 async fn carry_out(signed_in: &SignedIn, change: Change) -> Result<&'static str, Error> {
@@ -160,5 +259,21 @@ async fn carry_out(signed_in: &SignedIn, change: Change) -> Result<&'static str,
             };
             signed_in.call::<api::PutRootAccessSettings>(&input).await.map(|_| "guard")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn approvers_decide_with_a_second_factor_and_nobody_else() {
+        let names = ["ann".to_owned(), "bob".to_owned()];
+        let of = |user, mfa| decides(user, Some(&names), mfa);
+        assert_eq!(of(Some("ann"), true), Decides::Yes);
+        assert_eq!(of(Some("ann"), false), Decides::WithFactor);
+        assert_eq!(of(Some("eve"), true), Decides::No);
+        assert_eq!(of(None, true), Decides::No);
+        assert_eq!(decides(Some("ann"), None, true), Decides::Yes);
     }
 }

@@ -2,27 +2,30 @@
 //! others too: they learn whom to ask.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{Redirect, Response};
 use rootward_api::{account, rootward as own};
 use rootward_wire::{Error, Sensitive};
 use serde::Deserialize;
 
-use crate::layout::{Frame, VERSION, html, minute, told};
-use crate::visit::{Posted, SignedIn};
+use crate::layout::{Frame, Part, VERSION, html_with, minute, part};
+use crate::visit::{Posted, Query, SignedIn};
 
 #[derive(Template)]
 #[template(path = "account.html")]
 struct Page {
     version: &'static str,
     frame: Frame,
-    name: Option<String>,
+    facts: Part<Facts>,
+    /// Whether IAM users may have a part in billing.
+    iam_billing: Part<bool>,
+    billing: Part<Billing>,
+    support: Part<Support>,
+}
+
+struct Facts {
+    name: String,
     opened: String,
     state: &'static str,
-    /// Whether IAM users may have a part in billing; none if that may not be seen.
-    iam_billing: Option<bool>,
-    billing: Result<Billing, String>,
-    support: Result<Support, String>,
 }
 
 struct Billing {
@@ -56,24 +59,22 @@ pub(crate) async fn page(signed_in: SignedIn, Query(done): Query<Done>) -> Respo
 
 async fn show(signed_in: &SignedIn, frame: Frame) -> Response {
     let input = account::GetAccountInformationRequest { account_id: None };
-    let found = signed_in.call::<account::GetAccountInformation>(&input).await.ok();
-    let name = found.as_ref().and_then(|found| found.account_name.as_ref());
-    let state = match found.as_ref().and_then(|found| found.account_state) {
-        Some(state) => state.as_str(),
-        None => "not for you to see",
-    };
+    let found = signed_in.call::<account::GetAccountInformation>(&input).await;
+    let facts = found.map(|found| Facts {
+        name: found.account_name.map(|name| name.expose().to_owned()).unwrap_or_default(),
+        opened: found.account_created_date.map(minute).unwrap_or_default(),
+        state: found.account_state.map(|state| state.as_str()).unwrap_or_default(),
+    });
     let iam_billing = signed_in.call::<own::GetIamBillingAccess>(&own::GetIamBillingAccessRequest {}).await;
     let page = Page {
         version: VERSION,
-        name: name.map(|name| name.expose().to_owned()),
-        opened: found.as_ref().and_then(|found| found.account_created_date).map(minute).unwrap_or_default(),
-        state,
-        iam_billing: iam_billing.ok().map(|found| found.enabled),
-        billing: billing(signed_in).await.map_err(|error| told(&error)),
-        support: support(signed_in).await.map_err(|error| told(&error)),
+        facts: part(facts),
+        iam_billing: part(iam_billing).map(|found| found.enabled),
+        billing: part(billing(signed_in).await),
+        support: part(support(signed_in).await),
         frame,
     };
-    signed_in.answer(html(&page))
+    signed_in.answer(html_with(page.frame.status, &page))
 }
 
 async fn billing(signed_in: &SignedIn) -> Result<Billing, Error> {
@@ -141,8 +142,8 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
     if let Change::Close { confirm } = &change
         && *confirm != signed_in.live.acting().account.to_string()
     {
-        let refused = Some("What was typed is not the account's id. Nothing was closed.".into());
-        return show(&signed_in, Frame { refused, ..frame(&signed_in) }).await;
+        let frame = frame(&signed_in).mistyped("What was typed is not the account's ID. Nothing was closed.");
+        return show(&signed_in, frame).await;
     }
     match carry_out(&signed_in, change).await {
         Ok(()) => signed_in.answer(Redirect::to("/console/account?done=1")),

@@ -12,7 +12,7 @@
 //! warning, because nobody but its reader can tell who asked for it.
 
 use askama::Template;
-use axum::extract::{Query, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::House;
 use crate::layout::{Problem, VERSION, html, html_with, minute, status, told};
-use crate::visit::{Posted, SignedIn};
+use crate::visit::{Posted, Query, SignedIn};
 
 /// Where clients begin.
 pub(crate) const PATH: &str = "/v1/authorize";

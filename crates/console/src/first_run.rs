@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
-use crate::layout::{VERSION, html, html_with};
+use crate::layout::{VERSION, Words, html, html_with};
 use crate::visit::{Knocked, Visit};
 
 #[derive(Template)]
@@ -62,7 +62,11 @@ pub(crate) async fn open(Knocked(visit, form): Knocked<Opening>) -> Response {
         tokio::task::spawn_blocking(move || (house.open_account)(&opened_name, &opened_email, &password));
     match opened.await {
         Ok(Ok(_)) => {
-            let query = serde_urlencoded::to_string([("door", "root"), ("email", email.as_str())]);
+            let query = serde_urlencoded::to_string([
+                ("door", "root"),
+                ("email", email.as_str()),
+                ("done", "opened"),
+            ]);
             Redirect::to(&format!("/console/sign-in?{}", query.unwrap_or_default())).into_response()
         }
         Ok(Err(error)) => refused(error),

@@ -5,7 +5,9 @@ use rootward_api::iam;
 use rootward_wire::Error;
 use serde::Deserialize;
 
-use crate::editor::indented;
+use crate::editor::{self, Findings, indented};
+use crate::layout::{Part, part};
+use crate::policies;
 use crate::visit::SignedIn;
 
 /// Whose policies.
@@ -17,11 +19,10 @@ pub(crate) enum Kind {
 }
 
 /// The policies of one of them, as its page shows them.
-#[derive(Default)]
 pub(crate) struct Grants {
-    pub(crate) attached: Vec<iam::AttachedPolicy>,
-    pub(crate) inline: Vec<Inline>,
-    /// What was written and refused.
+    pub(crate) attached: Part<Vec<iam::AttachedPolicy>>,
+    pub(crate) inline: Part<Vec<Inline>>,
+    /// What was written under a new name and refused.
     pub(crate) draft: Option<Inline>,
 }
 
@@ -29,6 +30,16 @@ pub(crate) struct Grants {
 pub(crate) struct Inline {
     pub(crate) name: String,
     pub(crate) document: String,
+    pub(crate) findings: Findings,
+    /// What was written and refused, instead of what is there.
+    pub(crate) refused: bool,
+}
+
+impl Inline {
+    fn new(name: String, document: String, refused: bool) -> Self {
+        let findings = Findings::of(editor::Kind::Identity, &document);
+        Self { name, document, findings, refused }
+    }
 }
 
 /// Why a change was not made, and what was written, so that nobody writes it again.
@@ -41,7 +52,7 @@ pub(crate) struct Refused {
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub(crate) enum Change {
-    /// Attaches a managed policy.
+    /// Attaches a managed policy: its ARN, or its name.
     Attach { arn: String },
     /// Removes a policy inside.
     DeleteInline { policy: String },
@@ -59,15 +70,28 @@ pub(crate) fn decoded(document: &str) -> String {
 
 impl Grants {
     /// Reads them; at most what one page of each listing holds, which is more than the quotas allow.
-    pub(crate) async fn of(signed_in: &SignedIn, kind: Kind, name: &str) -> Result<Self, Error> {
-        let attached = attached(signed_in, kind, name.to_owned()).await?;
-        let mut inline = Vec::new();
-        for policy in names(signed_in, kind, name.to_owned()).await? {
-            let document = document(signed_in, kind, name.to_owned(), policy.clone()).await?;
-            inline.push(Inline { name: policy, document: decoded(&document) });
+    /// `draft` was written and refused: it stands where it was written.
+    pub(crate) async fn of(signed_in: &SignedIn, kind: Kind, name: &str, draft: Option<Inline>) -> Self {
+        let attached = part(attached(signed_in, kind, name.to_owned()).await);
+        let (mut inline, mut draft) = (part(inlines(signed_in, kind, name).await), draft);
+        if let Ok(inline) = &mut inline
+            && let Some(name) = draft.as_ref().map(|draft| draft.name.clone())
+            && let Some(there) = inline.iter_mut().find(|there| there.name == name)
+            && let Some(draft) = draft.take()
+        {
+            *there = draft;
         }
-        Ok(Self { attached, inline, draft: None })
+        Self { attached, inline, draft }
     }
+}
+
+async fn inlines(signed_in: &SignedIn, kind: Kind, name: &str) -> Result<Vec<Inline>, Error> {
+    let mut inline = Vec::new();
+    for policy in names(signed_in, kind, name.to_owned()).await? {
+        let document = document(signed_in, kind, name.to_owned(), policy.clone()).await?;
+        inline.push(Inline::new(policy, decoded(&document), false));
+    }
+    Ok(inline)
 }
 
 /// Makes a change.
@@ -79,11 +103,14 @@ pub(crate) async fn change(
 ) -> Result<(), Refused> {
     let name = name.to_owned();
     let result = match change {
-        Change::Attach { arn } => attach(signed_in, kind, name, arn).await,
+        Change::Attach { arn } => match policies::arn_of(signed_in, arn.trim()).await {
+            Ok(arn) => attach(signed_in, kind, name, arn).await,
+            Err(error) => Err(error),
+        },
         Change::DeleteInline { policy } => delete_inline(signed_in, kind, name, policy).await,
         Change::Detach { arn } => detach(signed_in, kind, name, arn).await,
         Change::PutInline { policy, document } => {
-            let draft = Inline { name: policy.clone(), document: document.clone() };
+            let draft = Inline::new(policy.clone(), document.clone(), true);
             let result = put_inline(signed_in, kind, name, policy, document).await;
             return result.map_err(|error| Refused { error, draft: Some(draft) });
         }

@@ -1,23 +1,23 @@
 //! Groups: the list, and the members and permissions of one of them.
 
 use askama::Template;
-use axum::extract::{Path, Query};
+use axum::extract::Path;
 use axum::response::{Redirect, Response};
 use rootward_api::iam;
 use rootward_wire::Error;
 use serde::Deserialize;
 
 use crate::grants::{self, Grants, Inline, Kind};
-use crate::layout::{Frame, VERSION, html, minute, told};
-use crate::list::{Done, Marker, Pages, address};
-use crate::visit::{Posted, SignedIn};
+use crate::layout::{Frame, Part, VERSION, html_with, minute};
+use crate::list::{self, Done, Marker, address};
+use crate::visit::{Posted, Query, SignedIn};
 
 #[derive(Template)]
 #[template(path = "groups.html")]
 struct List {
     version: &'static str,
     frame: Frame,
-    groups: Vec<Row>,
+    groups: Part<Vec<Row>>,
     next: Option<String>,
 }
 
@@ -38,19 +38,14 @@ pub(crate) async fn list(signed_in: SignedIn, Query(marker): Query<Marker>) -> R
 
 async fn show_list(signed_in: &SignedIn, frame: Frame, marker: Marker) -> Response {
     let input = iam::ListGroupsRequest { path_prefix: None, marker: marker.marker, max_items: None };
-    let (groups, next, refused) = match signed_in.call::<iam::ListGroups>(&input).await {
-        Ok(listed) => (listed.groups, listed.marker, None),
-        Err(error) => (Vec::new(), None, Some(told(&error))),
-    };
     let row = |group: iam::Group| Row {
         name: group.group_name,
         path: group.path,
         created: minute(group.create_date),
     };
-    let groups = groups.into_iter().map(row).collect();
-    let frame = Frame { refused: frame.refused.or(refused), ..frame };
-    let next = Pages::after("/console/groups", next);
-    signed_in.answer(html(&List { version: VERSION, frame, groups, next }))
+    let listed = signed_in.call::<iam::ListGroups>(&input).await.map(|listed| (listed.groups, listed.marker));
+    let (frame, groups, next) = list::read(frame, "/console/groups", listed, row);
+    signed_in.answer(html_with(frame.status, &List { version: VERSION, frame, groups, next }))
 }
 
 /// A group to be made.
@@ -99,23 +94,25 @@ pub(crate) async fn page(
 }
 
 async fn show(signed_in: &SignedIn, frame: Frame, name: String, draft: Option<Inline>) -> Response {
-    match gather(signed_in, name).await {
-        Ok(page) => {
-            let grants = Grants { draft, ..page.grants };
-            signed_in.answer(html(&Page { frame, grants, ..page }))
-        }
+    match gather(signed_in, frame.clone(), name, draft).await {
+        Ok(page) => signed_in.answer(html_with(page.frame.status, &page)),
         Err(error) => show_list(signed_in, frame.refused(&error), Marker::default()).await,
     }
 }
 
-async fn gather(signed_in: &SignedIn, name: String) -> Result<Page, Error> {
+async fn gather(
+    signed_in: &SignedIn,
+    frame: Frame,
+    name: String,
+    draft: Option<Inline>,
+) -> Result<Page, Error> {
     let input =
         iam::GetGroupRequest { group_name: name.clone(), marker: None, max_items: Some(MEMBERS_SHOWN) };
     let found = signed_in.call::<iam::GetGroup>(&input).await?;
-    let grants = Grants::of(signed_in, Kind::Group, &name).await?;
+    let grants = Grants::of(signed_in, Kind::Group, &name, draft).await;
     Ok(Page {
         version: VERSION,
-        frame: frame(signed_in),
+        frame,
         here: address("groups", &name, None),
         arn: found.group.arn,
         id: found.group.group_id,

@@ -3,8 +3,10 @@
 use askama::Template;
 use axum::response::Response;
 use rootward_api::{iam, rootward as api};
+use rootward_auth::Identity;
 
-use crate::layout::{Frame, VERSION, html, minute, told};
+use crate::layout::{Frame, Part, VERSION, Words, capital, html, minute, part};
+use crate::users::sign_in_address;
 use crate::visit::SignedIn;
 
 #[derive(Template)]
@@ -13,12 +15,14 @@ struct Page {
     version: &'static str,
     frame: Frame,
     /// Whether the root user is protected; none if that may not be seen.
-    protected: Option<bool>,
+    protected: Part<bool>,
     /// From when on the root user signs in with a second factor or not at all.
     required_from: Option<String>,
-    points: Vec<Point>,
-    /// When the root user was last used.
+    /// When the root user was last used; none if never.
     last_used: Option<String>,
+    /// The address for users to sign in at, once there is one and the root user is still signed in.
+    sign_in: Option<String>,
+    points: Vec<Point>,
 }
 
 /// One point of the root user's protection.
@@ -26,8 +30,8 @@ struct Point {
     /// The class that colours it.
     state: &'static str,
     text: String,
-    /// What to do about it, in words and, every second piece, in commands.
-    remedy: Vec<String>,
+    /// What to do about it; empty if nothing.
+    remedy: String,
     /// What to do about it, in one click: a label and an address.
     action: Option<(&'static str, &'static str)>,
 }
@@ -38,19 +42,42 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
     let page = match found {
         Ok(found) => {
             let everyday = everyday(&signed_in).await;
-            let points = points(&found, frame.is_root, everyday);
-            let last_used = found.last_used_date.map(minute);
-            let required_from = found.mfa_required_from.map(minute);
-            let protected = Some(found.protected);
-            Page { version: VERSION, protected, required_from, points, last_used, frame }
+            let mut points = points(&found, frame.is_root, everyday);
+            points.splice(0..0, own_factor(&signed_in));
+            let has_done = frame.is_root && found.protected && everyday == Some(true);
+            Page {
+                version: VERSION,
+                protected: Ok(found.protected),
+                required_from: found.mfa_required_from.map(minute),
+                last_used: found.last_used_date.map(minute),
+                sign_in: has_done.then(|| sign_in_address(&signed_in)),
+                points,
+                frame,
+            }
         }
-        Err(error) => {
-            let frame = Frame { refused: Some(told(&error)), ..frame };
-            let (points, last_used, required_from) = (Vec::new(), None, None);
-            Page { version: VERSION, frame, protected: None, required_from, points, last_used }
-        }
+        Err(error) => Page {
+            version: VERSION,
+            frame,
+            protected: part(Err(error)),
+            required_from: None,
+            last_used: None,
+            sign_in: None,
+            points: own_factor(&signed_in).into_iter().collect(),
+        },
     };
     signed_in.answer(html(&page))
+}
+
+/// A user who has come in with a password alone.
+fn own_factor(signed_in: &SignedIn) -> Option<Point> {
+    let acting = signed_in.live.acting();
+    let lacks = matches!(acting.identity, Identity::User(_)) && acting.mfa().is_none();
+    lacks.then(|| Point {
+        state: "warn",
+        text: "You signed in with your password alone.".into(),
+        remedy: "Register a second factor, or if you have one, sign in with it.".into(),
+        action: Some(("Register a second factor", "/console/security/register")),
+    })
 }
 
 /// Whether there is a user for everyday work; none if that may not be seen.
@@ -70,8 +97,8 @@ fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Optio
                 api::FindingSeverity::Critical | api::FindingSeverity::High => "bad",
                 api::FindingSeverity::Medium | api::FindingSeverity::Low => "warn",
             },
-            text: capital(&finding.message),
-            remedy: pieces(&capital(&finding.remedy)),
+            text: sentence(&finding.message),
+            remedy: sentence(&finding.remedy),
             action: action(&finding.id).filter(|_| is_root),
         })
         .collect();
@@ -79,23 +106,33 @@ fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Optio
         points.push(Point {
             state: "warn",
             text: "There is no user for everyday work.".into(),
-            remedy: pieces("Make a limited user and keep the root user for what nothing else can do."),
+            remedy: "Make a limited user and keep the root user for what nothing else can do.".into(),
             action: Some(("Make one", "/console/start")),
         });
     }
     let is_open = |ids: &[&str]| found.findings.iter().any(|finding| ids.contains(&finding.id.as_str()));
     let mut in_order = |ids: &[&str], text: String| {
         if !is_open(ids) {
-            points.push(Point { state: "good", text, remedy: Vec::new(), action: None });
+            points.push(Point { state: "good", text, remedy: String::new(), action: None });
         }
     };
-    in_order(&["no-mfa", "one-mfa"], format!("{} second factors are registered.", found.mfa_devices.len()));
+    let factors = match found.mfa_devices.len() {
+        0 => "The root user has no password: nobody can sign in as it.".into(),
+        count => format!("The root user has {count} second factors."),
+    };
+    in_order(&["no-mfa", "one-mfa"], factors);
+    in_order(&["no-alerts"], "Somebody is told when the root user is used.".into());
     in_order(&["root-access-key"], "The root user has no access keys.".into());
     in_order(&["unsealed", "no-seal"], "The root user is sealed.".into());
     let approvers = &found.approvers;
     in_order(
         &["no-approvals", "too-few-approvers"],
-        format!("{} of {} approvers must agree to its use.", approvers.required, approvers.user_names.len()),
+        format!(
+            "{} of {} {} must agree to its use.",
+            approvers.required,
+            approvers.user_names.len(),
+            if approvers.user_names.len() == 1 { "approver" } else { "approvers" }
+        ),
     );
     points
 }
@@ -113,16 +150,9 @@ fn action(finding: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// A text cut at its backticks: words, command, words, command and so on.
-fn pieces(text: &str) -> Vec<String> {
-    text.split('`').map(str::to_owned).collect()
-}
-
 /// A sentence of a message that begins small and has no stop.
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let rest = chars.as_str();
-    // Commands keep their quotes: they are shown as text.
-    if rest.ends_with(['.', '`']) { format!("{first}{rest}") } else { format!("{first}{rest}.") }
+fn sentence(text: &str) -> String {
+    let text = capital(text);
+    // What ends with a command has no stop that somebody would copy with it.
+    if text.ends_with(['.', '`']) { text } else { format!("{text}.") }
 }

@@ -1,8 +1,8 @@
 //! What every page has: the frame around it, notices, and the page of a problem.
 
 use askama::Template;
-use axum::response::{Html, IntoResponse, Response};
-use http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use http::{Method, StatusCode, Uri};
 use rootward_auth::Identity;
 use rootward_wire::Error;
 
@@ -13,6 +13,7 @@ use crate::visit::SignedIn;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The frame around a page of a session.
+#[derive(Clone)]
 pub(crate) struct Frame {
     /// The title of the page.
     pub(crate) title: &'static str,
@@ -38,6 +39,8 @@ pub(crate) struct Frame {
     pub(crate) done: Option<&'static str>,
     /// What was refused, in the API's words.
     pub(crate) refused: Option<String>,
+    /// The status of the page: of what was refused, if something was.
+    pub(crate) status: StatusCode,
 }
 
 /// An entry of the menu.
@@ -115,12 +118,57 @@ impl Frame {
             mark: signed_in.mark(),
             done: None,
             refused: None,
+            status: StatusCode::OK,
         }
     }
 
     /// The same frame, saying what was refused.
     pub(crate) fn refused(self, error: &Error) -> Self {
-        Self { refused: Some(told(error)), ..self }
+        Self { refused: Some(told(error)), status: status(error), ..self }
+    }
+
+    /// The same frame, saying what is wrong with what was typed.
+    pub(crate) fn mistyped(self, text: impl Into<String>) -> Self {
+        Self { refused: Some(text.into()), status: StatusCode::BAD_REQUEST, ..self }
+    }
+
+    /// The same frame, for a page that says by itself why what it is about may not be read.
+    pub(crate) fn unread(self, error: &Error) -> Self {
+        let status = if self.status == StatusCode::OK { status(error) } else { self.status };
+        Self { status, ..self }
+    }
+}
+
+/// What a page shows, or why it may not be shown, as the page says it.
+pub(crate) type Part<T> = Result<T, String>;
+
+/// What a call answered, as a part of a page.
+pub(crate) fn part<T>(answered: Result<T, Error>) -> Part<T> {
+    answered.map_err(|error| unseen(&error))
+}
+
+/// Why something may not be seen: who lacks which permission.
+fn unseen(error: &Error) -> String {
+    if error.code.starts_with("AccessDenied") {
+        format!("You may not see this. {}", error.message)
+    } else {
+        told(error)
+    }
+}
+
+/// A text whose commands, names and places stand between backticks, as a page shows it.
+#[derive(Template)]
+#[template(path = "words.html")]
+pub(crate) struct Words<'a> {
+    /// Words, command, words, command and so on.
+    pieces: Vec<&'a str>,
+}
+
+impl<'a> Words<'a> {
+    /// A backtick without its partner is one of the text.
+    pub(crate) fn of(text: &'a str) -> Self {
+        let pieces: Vec<_> = text.split('`').collect();
+        Self { pieces: if pieces.len() % 2 == 1 { pieces } else { vec![text] } }
     }
 }
 
@@ -132,6 +180,12 @@ pub(crate) fn told(error: &Error) -> String {
 /// The status of a page that tells an error.
 pub(crate) fn status(error: &Error) -> StatusCode {
     StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// A text as the beginning of a sentence.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// A time to the minute, as pages show it: UTC, because the audit trail is.
@@ -197,4 +251,40 @@ impl IntoResponse for Problem {
 /// There is no such page.
 pub(crate) async fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "There is no such page.")
+}
+
+/// An address that takes nothing but forms leads to the page that has them: people come back to it by the history, by reloading,
+/// or by signing in again after a session has ended.
+pub(crate) async fn only_forms(method: Method, uri: Uri) -> Response {
+    let parent = uri.path().rsplit_once('/').map_or("", |(parent, _)| parent);
+    if method == Method::GET && parent.starts_with("/console") {
+        Redirect::to(parent).into_response()
+    } else {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This address takes no such request.").into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_shown_as_code_and_everything_as_text() {
+        let shown = |text| Words::of(text).render().unwrap();
+        assert_eq!(shown("Run `a <b>` now & then."), "Run <code>a &#60;b&#62;</code> now &#38; then.");
+        assert_eq!(shown("`a`"), "<code>a</code>");
+        assert_eq!(shown("one ` alone"), "one ` alone");
+    }
+
+    #[test]
+    fn what_may_not_be_seen_is_told_with_the_permission_that_lacks() {
+        let error = |code: &'static str| Error {
+            code: code.into(),
+            message: "because no identity-based policy allows the iam:ListUsers action".into(),
+            ..rootward_wire::CommonError::InternalFailure.with("")
+        };
+        let text = unseen(&error("AccessDenied"));
+        assert!(text.starts_with("You may not see this.") && text.contains("iam:ListUsers"), "{text}");
+        assert!(unseen(&error("NoSuchEntity")).starts_with("NoSuchEntity: "));
+    }
 }

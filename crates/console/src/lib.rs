@@ -10,15 +10,17 @@
 //! - Every other module is one area of the console. A page that changes something answers with a redirect, so that reloading
 //!   repeats nothing; what a call refuses is shown on the page that asked, in the API's words.
 //!
-//! INVARIANT: nothing of a request but its path, cookies and form decides what a page does. `Host` is never built into a page:
-//! all links are relative, and the address for records is the configured one. Two redirects lead elsewhere: to the configured
-//! address, and to a command line that listens on the browser's own computer (`authorize`).
+//! INVARIANT: nothing of a request but its path, cookies and form decides what a page does. `Host` is shown where people read the
+//! address to sign in at, and is used for nothing else: the address for records is the configured one, and all links and redirects are
+//! relative but for two redirects: to the configured address, and to a command line that listens on the browser's own computer
+//! (`authorize`).
 #![warn(missing_docs)]
 
 mod access;
 mod account;
 mod assets;
 mod authorize;
+mod confirm;
 mod editor;
 mod federation;
 mod first_run;
@@ -108,6 +110,7 @@ impl Console {
             .route("/console/password-policy/delete", post(password_policy::delete))
             .route("/console/policies", get(policies::list).post(policies::create))
             .route("/console/policies/check", post(editor::check))
+            .route("/console/policies/names", get(policies::names))
             .route("/console/policies/{arn}", get(policies::page).post(policies::change))
             .route("/console/recover", get(recover::page).post(recover::ask))
             .route(recover::PAGE, get(recover::opened).post(recover::recover))
@@ -143,6 +146,7 @@ impl Console {
             .route(authorize::PATH, get(authorize::arrive))
             .layer(middleware::from_fn(note_route))
             .fallback(layout::not_found)
+            .method_not_allowed_fallback(layout::only_forms)
             .with_state(Arc::new(setup));
         Self { router, secure }
     }

@@ -1,7 +1,10 @@
 //! Lists: their pages, and the addresses of what is in them.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rootward_wire::Error;
 use serde::Deserialize;
+
+use crate::layout::{Frame, Part, part};
 
 /// What a segment of a path may hold as it is.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
@@ -16,6 +19,19 @@ pub(crate) struct Marker {
 #[derive(Deserialize)]
 pub(crate) struct Done {
     pub(crate) done: Option<String>,
+}
+
+/// A page of a list as it was read, the address of the next one, and the frame of the page that shows it or says why not.
+pub(crate) fn read<T, R>(
+    frame: Frame,
+    list: &str,
+    listed: Result<(Vec<T>, Option<String>), Error>,
+    row: impl FnMut(T) -> R,
+) -> (Frame, Part<Vec<R>>, Option<String>) {
+    match listed {
+        Ok((found, marker)) => (frame, Ok(found.into_iter().map(row).collect()), Pages::after(list, marker)),
+        Err(error) => (frame.unread(&error), part(Err(error)), None),
+    }
 }
 
 /// The pages of a list.

@@ -1,15 +1,14 @@
 //! The account's rule for passwords of its users: it is replaced as a whole, or deleted.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{Redirect, Response};
 use rootward_api::iam;
 use rootward_wire::{Empty, Error};
 use serde::Deserialize;
 
-use crate::layout::{Frame, VERSION, html, html_with, status, told};
+use crate::layout::{Frame, VERSION, html_with, part, status};
 use crate::list::Done;
-use crate::visit::{Posted, SignedIn};
+use crate::visit::{Posted, Query, SignedIn};
 
 #[derive(Template)]
 #[template(path = "password_policy.html")]
@@ -21,14 +20,14 @@ struct Page {
 }
 
 /// Which rule counts.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Stands {
     /// That of accounts without one.
     Default,
     /// The account's own.
     Own,
-    /// Whoever asks may not know.
-    Unknown,
+    /// Whoever asks may not know, for this reason.
+    Unknown(String),
 }
 
 /// The rule as the form has it: a box that is not ticked is not sent.
@@ -58,7 +57,8 @@ pub(crate) async fn page(signed_in: SignedIn, Query(done): Query<Done>) -> Respo
         _ => None,
     };
     let frame = Frame { done, ..frame(&signed_in) };
-    signed_in.answer(html(&read(&signed_in, frame).await))
+    let page = read(&signed_in, frame).await;
+    signed_in.answer(html_with(page.frame.status, &page))
 }
 
 /// The rule that counts; what the form begins with, where there is none.
@@ -67,8 +67,8 @@ async fn read(signed_in: &SignedIn, frame: Frame) -> Page {
         Ok(found) => (frame, Stands::Own, Rule::of(&found.password_policy)),
         Err(error) if error.code == "NoSuchEntity" => (frame, Stands::Default, Rule::suggested()),
         Err(error) => {
-            let refused = frame.refused.or_else(|| Some(told(&error)));
-            (Frame { refused, ..frame }, Stands::Unknown, Rule::suggested())
+            let frame = frame.unread(&error);
+            (frame, Stands::Unknown(part::<()>(Err(error)).err().unwrap_or_default()), Rule::suggested())
         }
     };
     Page { version: VERSION, frame, stands, rule }
@@ -79,10 +79,9 @@ pub(crate) async fn set(Posted(signed_in, rule): Posted<Rule>) -> Response {
     let input = match rule.request() {
         Ok(input) => input,
         Err(typed) => {
-            let frame =
-                Frame { refused: Some(format!("This is not a number: {typed}")), ..frame(&signed_in) };
+            let frame = frame(&signed_in).mistyped(format!("This is not a number: {typed}"));
             let page = Page { rule, ..read(&signed_in, frame).await };
-            return signed_in.answer(html_with(http::StatusCode::BAD_REQUEST, &page));
+            return signed_in.answer(html_with(page.frame.status, &page));
         }
     };
     match signed_in.call::<iam::UpdateAccountPasswordPolicy>(&input).await {

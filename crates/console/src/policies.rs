@@ -1,20 +1,21 @@
 //! Managed policies: the list of the account's and of AWS's, and the versions and attachments of one of them.
 //!
-//! The text of a policy is never changed: what is saved is a version more.
+//! A search looks through all of the list's pages, by name. The text of a policy is never changed: what is saved is a version more.
 
 use askama::Template;
-use axum::extract::{Path, Query};
-use axum::response::{Redirect, Response};
+use axum::extract::Path;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{StatusCode, header};
 use rootward_api::iam;
 use rootward_names::Arn;
 use rootward_wire::Error;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::editor::BEGINNING;
+use crate::editor::{self, BEGINNING, Findings};
 use crate::grants::decoded;
-use crate::layout::{Frame, VERSION, html, html_with, minute, status, told};
-use crate::list::{Pages, address};
-use crate::visit::{Posted, SignedIn};
+use crate::layout::{Frame, Part, VERSION, html_with, minute, part, status};
+use crate::list::{self, address};
+use crate::visit::{Posted, Query, SignedIn};
 
 #[derive(Template)]
 #[template(path = "policies.html")]
@@ -22,10 +23,13 @@ struct List {
     version: &'static str,
     frame: Frame,
     of: Of,
-    policies: Vec<Row>,
+    /// What is searched for; empty for all.
+    search: String,
+    policies: Part<Vec<Row>>,
     next: Option<String>,
-    /// What was written and refused.
+    /// What was written and refused, and what is wrong with it.
     draft: Option<New>,
+    findings: Findings,
 }
 
 struct Row {
@@ -50,6 +54,8 @@ pub(crate) struct Asked {
     #[serde(default)]
     of: Of,
     marker: Option<String>,
+    #[serde(default)]
+    search: String,
 }
 
 fn frame(signed_in: &SignedIn) -> Frame {
@@ -58,7 +64,8 @@ fn frame(signed_in: &SignedIn) -> Frame {
 
 pub(crate) async fn list(signed_in: SignedIn, Query(asked): Query<Asked>) -> Response {
     let frame = frame(&signed_in);
-    signed_in.answer(html(&read_list(&signed_in, frame, asked).await))
+    let list = read_list(&signed_in, frame, asked).await;
+    signed_in.answer(html_with(list.frame.status, &list))
 }
 
 async fn read_list(signed_in: &SignedIn, frame: Frame, asked: Asked) -> List {
@@ -66,10 +73,12 @@ async fn read_list(signed_in: &SignedIn, frame: Frame, asked: Asked) -> List {
         Of::Account => (iam::PolicyScopeType::Local, "/console/policies"),
         Of::Aws => (iam::PolicyScopeType::Aws, "/console/policies?of=aws"),
     };
-    let input = iam::ListPoliciesRequest { scope: Some(scope), marker: asked.marker, ..Default::default() };
-    let (policies, next, refused) = match signed_in.call::<iam::ListPolicies>(&input).await {
-        Ok(listed) => (listed.policies.unwrap_or_default(), listed.marker, None),
-        Err(error) => (Vec::new(), None, Some(told(&error))),
+    let search = asked.search.trim().to_owned();
+    let listed = if search.is_empty() {
+        page_of(signed_in, scope, asked.marker, None).await
+    } else {
+        let found = all(signed_in, scope).await;
+        found.map(|found| (found.into_iter().filter(|policy| is_named_like(policy, &search)).collect(), None))
     };
     let row = |policy: iam::Policy| Row {
         name: policy.policy_name.unwrap_or_default(),
@@ -77,14 +86,88 @@ async fn read_list(signed_in: &SignedIn, frame: Frame, asked: Asked) -> List {
         attached: policy.attachment_count.unwrap_or_default(),
         updated: policy.update_date.map(minute).unwrap_or_default(),
     };
-    List {
-        version: VERSION,
-        frame: Frame { refused: frame.refused.or(refused), ..frame },
-        of: asked.of,
-        policies: policies.into_iter().map(row).collect(),
-        next: Pages::after(here, next),
-        draft: None,
+    let (frame, policies, next) = list::read(frame, here, listed, row);
+    let findings = Findings::default();
+    List { version: VERSION, frame, of: asked.of, search, policies, next, draft: None, findings }
+}
+
+/// One page of a listing of policies.
+async fn page_of(
+    signed_in: &SignedIn,
+    scope: iam::PolicyScopeType,
+    marker: Option<String>,
+    max_items: Option<i32>,
+) -> Result<(Vec<iam::Policy>, Option<String>), Error> {
+    let input = iam::ListPoliciesRequest { scope: Some(scope), marker, max_items, ..Default::default() };
+    let listed = signed_in.call::<iam::ListPolicies>(&input).await?;
+    Ok((listed.policies.unwrap_or_default(), listed.marker))
+}
+
+/// All of a listing, which has some thousands at most.
+async fn all(signed_in: &SignedIn, scope: iam::PolicyScopeType) -> Result<Vec<iam::Policy>, Error> {
+    let (mut found, mut marker) = page_of(signed_in, scope, None, Some(PAGE_MAX)).await?;
+    while marker.is_some() {
+        let (more, next) = page_of(signed_in, scope, marker, Some(PAGE_MAX)).await?;
+        found.extend(more);
+        marker = next;
     }
+    Ok(found)
+}
+
+/// As many as one page of the API's holds.
+const PAGE_MAX: i32 = 1_000;
+
+fn is_named_like(policy: &iam::Policy, search: &str) -> bool {
+    let name = policy.policy_name.as_deref().unwrap_or_default();
+    name.to_ascii_lowercase().contains(&search.to_ascii_lowercase())
+}
+
+/// A policy that can be attached, as the script offers it.
+#[derive(Serialize)]
+struct Offer {
+    arn: String,
+    name: String,
+    /// Whether it is the account's own.
+    own: bool,
+}
+
+/// Everything that can be attached, the account's own first. The script asks for it once somebody begins to type.
+pub(crate) async fn names(signed_in: SignedIn) -> Response {
+    let found = match attachable(&signed_in).await {
+        Ok(found) => found,
+        Err(error) => return signed_in.answer((status(&error), "")),
+    };
+    let offers = found.into_iter().filter_map(|policy| {
+        let (arn, name) = (policy.arn?, policy.policy_name?);
+        Some(Offer { own: is_ours(&arn), arn, name })
+    });
+    match serde_json::to_string(&offers.collect::<Vec<_>>()) {
+        Ok(json) => signed_in.answer(([(header::CONTENT_TYPE, "application/json")], json)),
+        Err(error) => {
+            tracing::error!(%error, "names of policies cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn attachable(signed_in: &SignedIn) -> Result<Vec<iam::Policy>, Error> {
+    let mut found = all(signed_in, iam::PolicyScopeType::Local).await?;
+    found.extend(all(signed_in, iam::PolicyScopeType::Aws).await?);
+    Ok(found)
+}
+
+/// The ARN that is meant: the one that was typed, or that of the policy of this name, the account's own before AWS's. A name that
+/// nobody has stays what it is, for the API to refuse.
+///
+/// # Errors
+/// The policies may not be listed.
+pub(crate) async fn arn_of(signed_in: &SignedIn, typed: &str) -> Result<String, Error> {
+    if typed.starts_with("arn:") {
+        return Ok(typed.to_owned());
+    }
+    let is_it = |policy: &iam::Policy| policy.policy_name.as_deref() == Some(typed);
+    let found = attachable(signed_in).await?.into_iter().find(is_it);
+    Ok(found.and_then(|policy| policy.arn).unwrap_or_else(|| typed.to_owned()))
 }
 
 /// A policy to be made.
@@ -110,7 +193,8 @@ pub(crate) async fn create(Posted(signed_in, form): Posted<New>) -> Response {
         Err(error) => {
             let frame = frame(&signed_in).refused(&error);
             let list = read_list(&signed_in, frame, Asked::default()).await;
-            signed_in.answer(html_with(status(&error), &List { draft: Some(form), ..list }))
+            let findings = Findings::of(editor::Kind::Identity, &form.document);
+            signed_in.answer(html_with(status(&error), &List { draft: Some(form), findings, ..list }))
         }
     }
 }
@@ -132,8 +216,9 @@ struct Page {
     shown: String,
     /// It, or what was written instead and refused.
     document: String,
-    versions: Vec<Version>,
-    attached: Attached,
+    findings: Findings,
+    versions: Part<Vec<Version>>,
+    attached: Part<Attached>,
 }
 
 struct Version {
@@ -171,14 +256,15 @@ pub(crate) async fn page(signed_in: SignedIn, Path(arn): Path<String>, Query(vie
 
 async fn show(signed_in: &SignedIn, frame: Frame, arn: String, version: Option<String>) -> Response {
     match gather(signed_in, arn, version).await {
-        Ok(page) => signed_in.answer(html(&Page { frame, ..page })),
+        Ok(page) => signed_in.answer(html_with(frame.status, &Page { frame, ..page })),
         Err(error) => lost(signed_in, frame.refused(&error)).await,
     }
 }
 
 /// The list, where one of it cannot be shown.
 async fn lost(signed_in: &SignedIn, frame: Frame) -> Response {
-    signed_in.answer(html(&read_list(signed_in, frame, Asked::default()).await))
+    let list = read_list(signed_in, frame, Asked::default()).await;
+    signed_in.answer(html_with(list.frame.status, &list))
 }
 
 async fn gather(signed_in: &SignedIn, arn: String, version: Option<String>) -> Result<Page, Error> {
@@ -187,9 +273,9 @@ async fn gather(signed_in: &SignedIn, arn: String, version: Option<String>) -> R
     let shown = version.or(policy.default_version_id).unwrap_or_default();
     let input = iam::GetPolicyVersionRequest { policy_arn: arn.clone(), version_id: shown.clone() };
     let found = signed_in.call::<iam::GetPolicyVersion>(&input).await?.policy_version;
-    let document = found.and_then(|found| found.document).unwrap_or_default();
+    let document = decoded(&found.and_then(|found| found.document).unwrap_or_default());
     let input = iam::ListPolicyVersionsRequest { policy_arn: arn.clone(), ..Default::default() };
-    let versions = signed_in.call::<iam::ListPolicyVersions>(&input).await?.versions;
+    let versions = signed_in.call::<iam::ListPolicyVersions>(&input).await;
     let version = |version: iam::PolicyVersion| Version {
         id: version.version_id.unwrap_or_default(),
         created: version.create_date.map(minute).unwrap_or_default(),
@@ -205,9 +291,12 @@ async fn gather(signed_in: &SignedIn, arn: String, version: Option<String>) -> R
         created: policy.create_date.map(minute).unwrap_or_default(),
         ours: is_ours(&arn),
         shown,
-        document: decoded(&document),
-        versions: versions.unwrap_or_default().into_iter().map(version).collect(),
-        attached: attached(signed_in, &arn, boundaries).await?,
+        findings: Findings::of(editor::Kind::Identity, &document),
+        document,
+        versions: part(
+            versions.map(|listed| listed.versions.unwrap_or_default().into_iter().map(version).collect()),
+        ),
+        attached: part(attached(signed_in, &arn, boundaries).await),
         arn,
     })
 }
@@ -290,7 +379,10 @@ async fn add(signed_in: &SignedIn, arn: String, document: String, is_default: bo
     };
     let frame = frame(signed_in).refused(&error);
     match gather(signed_in, arn, None).await {
-        Ok(page) => signed_in.answer(html_with(status(&error), &Page { frame, document, ..page })),
+        Ok(page) => {
+            let findings = Findings::of(editor::Kind::Identity, &document);
+            signed_in.answer(html_with(status(&error), &Page { frame, document, findings, ..page }))
+        }
         Err(_) => lost(signed_in, frame).await,
     }
 }

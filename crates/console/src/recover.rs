@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::Response;
 use http::{StatusCode, header};
 use rootward_auth::password::Password;
@@ -15,7 +14,7 @@ use serde::Deserialize;
 
 use crate::layout::{VERSION, html_with};
 use crate::sign_in::sentence;
-use crate::visit::{Knocked, Visit};
+use crate::visit::{Knocked, Query, Visit};
 
 /// The path of the page that links lead to.
 pub(crate) const PAGE: &str = "/console/recover/password";

@@ -1,26 +1,28 @@
 //! Roles: the list, and who may become one of them, for how long and with which permissions.
 
 use askama::Template;
-use axum::extract::{Path, Query};
+use axum::extract::Path;
 use axum::response::{Redirect, Response};
 use rootward_api::iam;
 use rootward_wire::Error;
 use serde::Deserialize;
 
+use crate::editor::{self, Findings};
 use crate::grants::{self, Grants, Inline, Kind, decoded};
-use crate::layout::{Frame, VERSION, html, html_with, minute, status, told};
-use crate::list::{Done, Marker, Pages, address};
-use crate::visit::{Posted, SignedIn};
+use crate::layout::{Frame, Part, VERSION, html_with, minute, status};
+use crate::list::{self, Done, Marker, address};
+use crate::visit::{Posted, Query, SignedIn};
 
 #[derive(Template)]
 #[template(path = "roles.html")]
 struct List {
     version: &'static str,
     frame: Frame,
-    roles: Vec<Row>,
+    roles: Part<Vec<Row>>,
     next: Option<String>,
     /// What a new role begins with: an example, or what was written and refused.
     draft: New,
+    findings: Findings,
 }
 
 struct Row {
@@ -35,24 +37,18 @@ fn frame(signed_in: &SignedIn) -> Frame {
 
 pub(crate) async fn list(signed_in: SignedIn, Query(marker): Query<Marker>) -> Response {
     let frame = frame(&signed_in);
-    signed_in.answer(html(&read_list(&signed_in, frame, marker).await))
+    let list = read_list(&signed_in, frame, marker).await;
+    signed_in.answer(html_with(list.frame.status, &list))
 }
 
 async fn read_list(signed_in: &SignedIn, frame: Frame, marker: Marker) -> List {
     let input = iam::ListRolesRequest { path_prefix: None, marker: marker.marker, max_items: None };
-    let (roles, next, refused) = match signed_in.call::<iam::ListRoles>(&input).await {
-        Ok(listed) => (listed.roles, listed.marker, None),
-        Err(error) => (Vec::new(), None, Some(told(&error))),
-    };
+    let listed = signed_in.call::<iam::ListRoles>(&input).await.map(|listed| (listed.roles, listed.marker));
     let row =
         |role: iam::Role| Row { name: role.role_name, path: role.path, created: minute(role.create_date) };
-    List {
-        version: VERSION,
-        frame: Frame { refused: frame.refused.or(refused), ..frame },
-        roles: roles.into_iter().map(row).collect(),
-        next: Pages::after("/console/roles", next),
-        draft: New { trust: own_account(signed_in), ..New::default() },
-    }
+    let (frame, roles, next) = list::read(frame, "/console/roles", listed, row);
+    let draft = New { trust: own_account(signed_in), ..New::default() };
+    List { version: VERSION, frame, roles, next, draft, findings: Findings::default() }
 }
 
 /// The trust policy of a role for users and roles of the same account.
@@ -91,7 +87,8 @@ pub(crate) async fn create(Posted(signed_in, form): Posted<New>) -> Response {
         Err(error) => {
             let frame = frame(&signed_in).refused(&error);
             let list = read_list(&signed_in, frame, Marker::default()).await;
-            signed_in.answer(html_with(status(&error), &List { draft: form, ..list }))
+            let findings = Findings::of(editor::Kind::Trust, &form.trust);
+            signed_in.answer(html_with(status(&error), &List { draft: form, findings, ..list }))
         }
     }
 }
@@ -114,6 +111,7 @@ struct Page {
     session: String,
     /// The trust policy, or what was written instead and refused.
     trust: String,
+    findings: Findings,
     grants: Grants,
 }
 
@@ -132,27 +130,31 @@ pub(crate) async fn page(
 }
 
 async fn show(signed_in: &SignedIn, frame: Frame, name: String, draft: Option<Inline>) -> Response {
-    match gather(signed_in, name).await {
-        Ok(page) => {
-            let grants = Grants { draft, ..page.grants };
-            signed_in.answer(html(&Page { frame, grants, ..page }))
-        }
+    match gather(signed_in, frame.clone(), name, draft).await {
+        Ok(page) => signed_in.answer(html_with(page.frame.status, &page)),
         Err(error) => lost(signed_in, frame.refused(&error)).await,
     }
 }
 
 /// The list, where one of it cannot be shown.
 async fn lost(signed_in: &SignedIn, frame: Frame) -> Response {
-    signed_in.answer(html(&read_list(signed_in, frame, Marker::default()).await))
+    let list = read_list(signed_in, frame, Marker::default()).await;
+    signed_in.answer(html_with(list.frame.status, &list))
 }
 
-async fn gather(signed_in: &SignedIn, name: String) -> Result<Page, Error> {
+async fn gather(
+    signed_in: &SignedIn,
+    frame: Frame,
+    name: String,
+    draft: Option<Inline>,
+) -> Result<Page, Error> {
     let input = iam::GetRoleRequest { role_name: name.clone() };
     let role = signed_in.call::<iam::GetRole>(&input).await?.role;
-    let grants = Grants::of(signed_in, Kind::Role, &name).await?;
+    let grants = Grants::of(signed_in, Kind::Role, &name, draft).await;
+    let trust = role.assume_role_policy_document.as_deref().map(decoded).unwrap_or_default();
     Ok(Page {
         version: VERSION,
-        frame: frame(signed_in),
+        frame,
         here: address("roles", &name, None),
         last_used: last_used(role.role_last_used),
         arn: role.arn,
@@ -161,7 +163,8 @@ async fn gather(signed_in: &SignedIn, name: String) -> Result<Page, Error> {
         boundary: role.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn),
         description: role.description.unwrap_or_default(),
         session: role.max_session_duration.map(|seconds| seconds.to_string()).unwrap_or_default(),
-        trust: role.assume_role_policy_document.as_deref().map(decoded).unwrap_or_default(),
+        findings: Findings::of(editor::Kind::Trust, &trust),
+        trust,
         grants,
         name,
     })
@@ -199,8 +202,8 @@ pub(crate) async fn change(Path(name): Path<String>, Posted(signed_in, change): 
         }
         Change::Set { session, description } => {
             let Ok(seconds) = session.trim().parse() else {
-                let refused = Some("The longest session is not a number of seconds.".into());
-                return show(&signed_in, Frame { refused, ..frame(&signed_in) }, name, None).await;
+                let frame = frame(&signed_in).mistyped("The longest session is not a number of seconds.");
+                return show(&signed_in, frame, name, None).await;
             };
             let (description, max_session_duration) = (Some(description), Some(seconds));
             let input = iam::UpdateRoleRequest { role_name, description, max_session_duration };
@@ -220,8 +223,9 @@ async fn set_trust(signed_in: &SignedIn, name: String, trust: String) -> Respons
         Err(error) => error,
     };
     let frame = frame(signed_in).refused(&error);
-    match gather(signed_in, name).await {
-        Ok(page) => signed_in.answer(html_with(status(&error), &Page { frame, trust, ..page })),
+    let findings = Findings::of(editor::Kind::Trust, &trust);
+    match gather(signed_in, frame.clone(), name, None).await {
+        Ok(page) => signed_in.answer(html_with(status(&error), &Page { trust, findings, ..page })),
         Err(_) => lost(signed_in, frame).await,
     }
 }

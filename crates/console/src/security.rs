@@ -4,7 +4,6 @@
 //! the second proves it. What was made and never proved is bound to nobody, and is deleted when another is begun under its name.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{Redirect, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -13,9 +12,10 @@ use rootward_auth::Identity;
 use rootward_wire::{Error, Sensitive};
 use serde::Deserialize;
 
-use crate::layout::{Frame, VERSION, html, html_with, minute, status, told};
+use crate::confirm::Confirm;
+use crate::layout::{Frame, Part, VERSION, html, html_with, minute, part, status};
 use crate::list::Done;
-use crate::visit::{Posted, SignedIn};
+use crate::visit::{Posted, Query, SignedIn};
 
 /// What the record calls the root user where an API wants a user's name.
 pub(crate) const ROOT_NAME: &str = "AWS ROOT USER";
@@ -26,8 +26,10 @@ struct Page {
     version: &'static str,
     frame: Frame,
     is_user: bool,
-    factors: Vec<Factor>,
-    keys: Vec<Key>,
+    factors: Part<Vec<Factor>>,
+    keys: Part<Vec<Key>>,
+    /// What comes next, in the middle of a set-up.
+    next: bool,
     /// An access key that was just made: its secret is shown once.
     made: Option<iam::AccessKey>,
 }
@@ -62,20 +64,15 @@ fn frame(signed_in: &SignedIn) -> Frame {
     Frame::new(signed_in, "Security credentials", "security")
 }
 
-/// The page as things stand; lists that may not be read are empty, and the page says so.
+/// The page as things stand.
 async fn show(signed_in: &SignedIn, frame: Frame, made: Option<iam::AccessKey>) -> Response {
-    let mut refused = None;
-    let factors = factors(signed_in).await.unwrap_or_else(|error| {
-        refused = Some(told(&error));
-        Vec::new()
-    });
-    let keys = keys(signed_in).await.unwrap_or_else(|error| {
-        refused = Some(told(&error));
-        Vec::new()
-    });
+    let (factors, keys) = (part(factors(signed_in).await), part(keys(signed_in).await));
     let is_user = matches!(signed_in.live.acting().identity, Identity::User(_));
-    let frame = Frame { refused: frame.refused.or(refused), ..frame };
-    signed_in.answer(html(&Page { version: VERSION, frame, is_user, factors, keys, made }))
+    let next = frame.is_root && frame.done.is_some();
+    signed_in.answer(html_with(
+        frame.status,
+        &Page { version: VERSION, frame, is_user, factors, keys, next, made },
+    ))
 }
 
 async fn factors(signed_in: &SignedIn) -> Result<Vec<Factor>, Error> {
@@ -115,8 +112,8 @@ pub(crate) enum Change {
     CreateKey,
     /// Deletes an access key.
     DeleteKey { id: String },
-    /// Unbinds a second factor; one of an app is deleted with it.
-    RemoveFactor { serial: String },
+    /// Unbinds a second factor; one of an app is deleted with it. `confirm` is there when it has been said what that means.
+    RemoveFactor { serial: String, confirm: Option<String> },
     /// Takes an access key out of use.
     StopKey { id: String },
     /// Takes an access key into use again.
@@ -136,7 +133,11 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
             let input = iam::DeleteAccessKeyRequest { user_name: None, access_key_id: id };
             signed_in.call::<iam::DeleteAccessKey>(&input).await.map(|_| "key")
         }
-        Change::RemoveFactor { serial } => remove(&signed_in, serial).await.map(|()| "factor-removed"),
+        Change::RemoveFactor { serial, confirm: None } => match consequence(&signed_in).await {
+            Some(text) => return confirm_removal(&signed_in, serial, text),
+            None => remove(&signed_in, serial).await.map(|()| "factor-removed"),
+        },
+        Change::RemoveFactor { serial, .. } => remove(&signed_in, serial).await.map(|()| "factor-removed"),
         Change::StopKey { id } => set_key(&signed_in, id, iam::StatusType::Inactive).await,
         Change::UseKey { id } => set_key(&signed_in, id, iam::StatusType::Active).await,
     };
@@ -149,6 +150,40 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
 async fn set_key(signed_in: &SignedIn, id: String, status: iam::StatusType) -> Result<&'static str, Error> {
     let input = iam::UpdateAccessKeyRequest { user_name: None, access_key_id: id, status };
     signed_in.call::<iam::UpdateAccessKey>(&input).await.map(|_| "key")
+}
+
+/// What the removal of one of one's own second factors means, where it means much.
+async fn consequence(signed_in: &SignedIn) -> Option<String> {
+    let left = factors(signed_in).await.map_or(0, |factors| factors.len().saturating_sub(1));
+    match (signed_in.live.acting().is_root(), left) {
+        (true, 0) => Some(
+            "It is the root user's only second factor. Without one, whoever learns its password can do everything in this account. To \
+             exchange it, register the new one first."
+                .into(),
+        ),
+        (true, left) => Some(format!(
+            "The root user keeps {left} other second {}. Remove this one if it is lost, broken or in the wrong hands.",
+            if left == 1 { "factor" } else { "factors" }
+        )),
+        (false, 0) => Some(
+            "It is your only second factor. Without one, your password alone is enough to sign in as you, and what policies allow with \
+             MFA only is refused to you. To exchange it, register the new one first."
+                .into(),
+        ),
+        (false, _) => None,
+    }
+}
+
+fn confirm_removal(signed_in: &SignedIn, serial: String, text: String) -> Response {
+    let confirm = Confirm {
+        title: "Remove the second factor?",
+        text,
+        action: "/console/security".into(),
+        fields: vec![("do", "remove-factor".into()), ("serial", serial), ("confirm", "yes".into())],
+        yes: "Remove it",
+        back: "/console/security".into(),
+    };
+    confirm.ask(signed_in, frame(signed_in))
 }
 
 async fn remove(signed_in: &SignedIn, serial: String) -> Result<(), Error> {
@@ -177,8 +212,8 @@ pub(crate) struct NewPassword {
 /// Changes the user's own password; the root user's is changed by an operation of its own.
 pub(crate) async fn password(Posted(signed_in, form): Posted<NewPassword>) -> Response {
     if form.new != form.again {
-        let refused = Some("The new password was not typed the same twice.".into());
-        return show(&signed_in, Frame { refused, ..frame(&signed_in) }, None).await;
+        let frame = frame(&signed_in).mistyped("The new password was not typed the same twice.");
+        return show(&signed_in, frame, None).await;
     }
     let (old, new) = (Sensitive::new(form.old), Sensitive::new(form.new));
     let changed = if signed_in.live.acting().is_root() {
@@ -200,6 +235,15 @@ struct Register {
     version: &'static str,
     frame: Frame,
     ask: Ask,
+    /// This page at the address that passkeys belong to, if it is another.
+    elsewhere: Option<String>,
+}
+
+impl Register {
+    fn new(signed_in: &SignedIn, frame: Frame, ask: Ask) -> Self {
+        let elsewhere = signed_in.visit.passkeys_elsewhere("/console/security/register");
+        Self { version: VERSION, frame, ask, elsewhere }
+    }
 }
 
 /// What is asked for now.
@@ -227,7 +271,8 @@ fn ask_kind(signed_in: &SignedIn, frame: Frame) -> Response {
             "root-account-mfa-device".into()
         }
     };
-    signed_in.answer(html(&Register { version: VERSION, frame, ask: Ask::Kind { suggested } }))
+    let page = Register::new(signed_in, frame, Ask::Kind { suggested });
+    signed_in.answer(html_with(page.frame.status, &page))
 }
 
 /// A second factor to be made.
@@ -246,7 +291,7 @@ pub(crate) async fn begin_app(Posted(signed_in, form): Posted<Begin>) -> Respons
     let picture = made.qr_code_png.map(|png| BASE64_STANDARD.encode(png.expose()));
     let (seed, picture) = (seed.unwrap_or_default(), picture.unwrap_or_default());
     let ask = Ask::App { serial: made.serial_number, seed, picture };
-    signed_in.answer(html(&Register { version: VERSION, frame: register_frame(&signed_in), ask }))
+    signed_in.answer(html(&Register::new(&signed_in, register_frame(&signed_in), ask)))
 }
 
 /// A device of this name. One that was made before and never proved is deleted; one that is bound is not, and the name is
@@ -294,7 +339,7 @@ pub(crate) async fn finish_app(Posted(signed_in, form): Posted<Codes>) -> Respon
         Err(error) => {
             let frame = register_frame(&signed_in).refused(&error);
             let ask = Ask::App { serial, seed, picture };
-            signed_in.answer(html_with(status(&error), &Register { version: VERSION, frame, ask }))
+            signed_in.answer(html_with(status(&error), &Register::new(&signed_in, frame, ask)))
         }
     }
 }
@@ -305,8 +350,7 @@ pub(crate) async fn begin_passkey(Posted(signed_in, form): Posted<Begin>) -> Res
     match signed_in.call::<own::StartPasskeyRegistration>(&input).await {
         Ok(started) => {
             let ask = Ask::Passkey { options: started.options, state: started.state.expose().into() };
-            let page = Register { version: VERSION, frame: register_frame(&signed_in), ask };
-            signed_in.answer(html(&page))
+            signed_in.answer(html(&Register::new(&signed_in, register_frame(&signed_in), ask)))
         }
         Err(error) => ask_kind(&signed_in, register_frame(&signed_in).refused(&error)),
     }

@@ -1,14 +1,14 @@
 //! Sessions: where somebody is signed in, and ending that.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{Redirect, Response};
 use rootward_api::rootward as api;
 use rootward_auth::Identity;
 use serde::Deserialize;
 
-use crate::layout::{Frame, VERSION, html, minute, told};
-use crate::visit::{Posted, SignedIn};
+use crate::layout::{Frame, Part, VERSION, html_with, minute};
+use crate::list;
+use crate::visit::{Posted, Query, SignedIn};
 
 #[derive(Template)]
 #[template(path = "sessions.html")]
@@ -17,7 +17,7 @@ struct Page {
     frame: Frame,
     /// Whose, if not one's own.
     user: Option<String>,
-    sessions: Vec<Row>,
+    sessions: Part<Vec<Row>>,
 }
 
 struct Row {
@@ -46,22 +46,20 @@ pub(crate) async fn page(signed_in: SignedIn, Query(asked): Query<Asked>) -> Res
 }
 
 /// What there is to say to whom no sessions are listed as their own.
-const NOT_A_USER: &str = "Sessions are listed of users and of the root user. One of a role that was switched to is in the list of its     user: switch back to see it. One that began with temporary credentials ends with them, or when its role is revoked.";
+const NOT_A_USER: &str = "Sessions are listed of users and of the root user. One of a role that was switched to is in the list of its \
+    user: switch back to see it. One that began with temporary credentials ends with them, or when its role is revoked.";
 
 async fn show(signed_in: &SignedIn, frame: Frame, user: Option<String>) -> Response {
     let acting = &signed_in.live.acting().identity;
     if user.is_none() && matches!(acting, Identity::FederatedUser(_) | Identity::RoleSession(_)) {
         let frame = Frame { refused: frame.refused.or_else(|| Some(NOT_A_USER.into())), ..frame };
-        return signed_in.answer(html(&Page { version: VERSION, frame, user, sessions: Vec::new() }));
+        let page = Page { version: VERSION, frame, user, sessions: Ok(Vec::new()) };
+        return signed_in.answer(html_with(page.frame.status, &page));
     }
     let input = api::ListSessionsRequest { user_name: user.clone(), ..Default::default() };
-    let (sessions, refused) = match signed_in.call::<api::ListSessions>(&input).await {
-        Ok(listed) => (listed.sessions, None),
-        Err(error) => (Vec::new(), Some(told(&error))),
-    };
-    let sessions = sessions.into_iter().map(row).collect();
-    let frame = Frame { refused: frame.refused.or(refused), ..frame };
-    signed_in.answer(html(&Page { version: VERSION, frame, user, sessions }))
+    let listed = signed_in.call::<api::ListSessions>(&input).await.map(|listed| (listed.sessions, None));
+    let (frame, sessions, _) = list::read(frame, "/console/sessions", listed, row);
+    signed_in.answer(html_with(frame.status, &Page { version: VERSION, frame, user, sessions }))
 }
 
 fn row(session: api::Session) -> Row {

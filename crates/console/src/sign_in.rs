@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, header};
 use rootward_api::iam;
@@ -14,8 +13,8 @@ use rootward_signin::{Door, Next, PasskeyOptions, REASON_CHARS_MAX, Refused, Vis
 use rootward_wire::Sensitive;
 use serde::Deserialize;
 
-use crate::layout::{Problem, VERSION, html, html_with, minute, told};
-use crate::visit::{Knocked, Posted, Visit, local};
+use crate::layout::{Problem, VERSION, Words, capital, html, html_with, minute, told};
+use crate::visit::{Knocked, Posted, Query, Visit, local};
 
 /// How often a page looks again whether others have agreed, in seconds.
 const LOOK_AGAIN_SECONDS: u32 = 5;
@@ -39,7 +38,11 @@ struct Page<'a> {
     and_next: String,
     step: String,
     error: Option<String>,
+    /// What has been done.
+    done: Option<&'static str>,
     ask: Ask<'a>,
+    /// This page at the address that passkeys belong to, if it is another.
+    elsewhere: Option<String>,
     look_again: u32,
     reason_chars_max: usize,
 }
@@ -53,6 +56,8 @@ impl<'a> Page<'a> {
             and_next: and_next(next),
             step,
             error: None,
+            done: None,
+            elsewhere: visit.passkeys_elsewhere("/console/sign-in"),
             ask,
             look_again: LOOK_AGAIN_SECONDS,
             reason_chars_max: REASON_CHARS_MAX,
@@ -73,6 +78,8 @@ pub(crate) struct Arrival {
     door: Option<String>,
     account: Option<String>,
     email: Option<String>,
+    name: Option<String>,
+    done: Option<String>,
 }
 
 /// The page with the two doors.
@@ -82,8 +89,15 @@ pub(crate) async fn page(visit: Visit, Query(arrival): Query<Arrival>) -> Respon
     }
     let root = arrival.door.as_deref() == Some("root");
     let (email, account) = (arrival.email.unwrap_or_default(), arrival.account.unwrap_or_default());
-    let ask = Ask::Password { root, email: &email, account: &account, name: "" };
-    visit.with_browser(html(&Page::new(&visit, local(arrival.next.as_deref()), String::new(), ask)))
+    let name = arrival.name.unwrap_or_default();
+    let ask = Ask::Password { root, email: &email, account: &account, name: &name };
+    let done = match arrival.done.as_deref() {
+        Some("opened") => Some("The account is open. Sign in as its root user now, to protect it."),
+        Some("out") => Some("You are signed out."),
+        _ => None,
+    };
+    let page = Page::new(&visit, local(arrival.next.as_deref()), String::new(), ask);
+    visit.with_browser(html(&Page { done, ..page }))
 }
 
 /// Name and password.
@@ -243,19 +257,27 @@ async fn change_password(visit: &Visit, who: &Principal, old: &str, new: &str) -
     changed.map(drop).map_err(|error| told(&error))
 }
 
-/// A form without fields.
+/// Who signs in next, if somebody in particular.
 #[derive(Deserialize)]
-pub(crate) struct Nothing {}
+pub(crate) struct Leaving {
+    name: Option<String>,
+}
 
-/// Ends the session and takes its cookie away.
-pub(crate) async fn sign_out(Posted(signed_in, Nothing {}): Posted<Nothing>) -> Response {
+/// Ends the session and takes its cookie away. The next sign-in is most likely to the same account.
+pub(crate) async fn sign_out(Posted(signed_in, leaving): Posted<Leaving>) -> Response {
+    let account = signed_in.live.account.to_string();
+    let name = leaving.name.unwrap_or_default();
+    let query = [("account", account.as_str()), ("name", name.as_str()), ("done", "out")];
+    let query = serde_urlencoded::to_string(query).unwrap_or_default();
     let ended = tokio::task::spawn_blocking(move || {
         let result = signed_in.visit.house.signin.sign_out(&signed_in.visit.visitor(), &signed_in.live);
         (signed_in, result)
     })
     .await;
     match ended {
-        Ok((signed_in, Ok(()))) => signed_in.visit.with_session(Redirect::to("/console/sign-in"), None),
+        Ok((signed_in, Ok(()))) => {
+            signed_in.visit.with_session(Redirect::to(&format!("/console/sign-in?{query}")), None)
+        }
         Ok((_, Err(error))) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, &sentence(error)).into_response()
         }
@@ -322,8 +344,5 @@ fn show_refused(visit: &Visit, next: &str, refused: Refused, step: String, asked
 
 /// A refusal as a sentence.
 pub(crate) fn sentence(refused: impl std::fmt::Display) -> String {
-    let text = refused.to_string();
-    let mut chars = text.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
+    format!("{}.", capital(&refused.to_string()))
 }

@@ -3,14 +3,13 @@
 //! A question is answered on the page that asked, because it changes nothing; `principal` in the address fills in who it is about.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::Response;
 use rootward_api::iam;
 use rootward_wire::Error;
 use serde::Deserialize;
 
 use crate::layout::{Frame, VERSION, html, html_with, status};
-use crate::visit::{Posted, SignedIn};
+use crate::visit::{Posted, Query, SignedIn};
 
 #[derive(Template)]
 #[template(path = "simulator.html")]
@@ -70,10 +69,10 @@ pub(crate) async fn ask(Posted(signed_in, question): Posted<Question>) -> Respon
     let context = match context(&question.context) {
         Ok(context) => context,
         Err(line) => {
-            let refused = Some(format!("This line of the context is not `key=value`: {line}"));
-            let frame = Frame { refused, ..frame };
+            let frame = frame
+                .mistyped(format!("This line of the condition keys is not of the form key=value: {line}"));
             let page = Page { version: VERSION, frame, question, answers: None, more: false };
-            return signed_in.answer(html_with(http::StatusCode::BAD_REQUEST, &page));
+            return signed_in.answer(html_with(page.frame.status, &page));
         }
     };
     match simulate(&signed_in, &question, context).await {

@@ -7,6 +7,7 @@ use rootward_wire::{Error, Sensitive};
 use serde::Deserialize;
 
 use crate::layout::{Frame, VERSION, html, html_with, status};
+use crate::users::sign_in_address;
 use crate::visit::{Posted, SignedIn};
 
 /// What there is to choose from: a word in the form, AWS's managed policy, what it is good for.
@@ -44,6 +45,8 @@ struct Page<'a> {
     name: &'a str,
     /// The user that was made, with its password: shown once.
     made: Option<(&'a str, &'a str)>,
+    /// The address to sign in at, as this browser has it.
+    sign_in: String,
 }
 
 fn frame(signed_in: &SignedIn) -> Frame {
@@ -52,7 +55,15 @@ fn frame(signed_in: &SignedIn) -> Frame {
 
 pub(crate) async fn page(signed_in: SignedIn) -> Response {
     let frame = frame(&signed_in);
-    signed_in.answer(html(&Page { version: VERSION, frame, policies: &POLICIES, name: "", made: None }))
+    let sign_in = sign_in_address(&signed_in);
+    signed_in.answer(html(&Page {
+        version: VERSION,
+        frame,
+        policies: &POLICIES,
+        name: "",
+        made: None,
+        sign_in,
+    }))
 }
 
 /// A user to be made.
@@ -65,15 +76,15 @@ pub(crate) struct New {
 
 pub(crate) async fn make(Posted(signed_in, form): Posted<New>) -> Response {
     let frame = frame(&signed_in);
-    let policies = &POLICIES;
+    let (policies, sign_in) = (&POLICIES, sign_in_address(&signed_in));
     match carry_out(&signed_in, &form).await {
         Ok(()) => {
             let made = Some((form.name.as_str(), form.password.as_str()));
-            signed_in.answer(html(&Page { version: VERSION, frame, policies, name: "", made }))
+            signed_in.answer(html(&Page { version: VERSION, frame, policies, name: "", made, sign_in }))
         }
         Err(error) => {
             let (frame, name) = (frame.refused(&error), form.name.as_str());
-            let page = Page { version: VERSION, frame, policies, name, made: None };
+            let page = Page { version: VERSION, frame, policies, name, made: None, sign_in };
             signed_in.answer(html_with(status(&error), &page))
         }
     }

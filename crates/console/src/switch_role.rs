@@ -5,7 +5,6 @@
 //! and is told so, and nothing of the request is done.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -18,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::layout::{Frame, Problem, VERSION, html, html_with, status, told};
 use crate::sign_in::sentence;
-use crate::visit::{Posted, SignedIn, Visit};
+use crate::visit::{Posted, Query, SignedIn, Visit};
 
 /// How many roles a browser remembers.
 const REMEMBERED_MAX: usize = 5;
@@ -108,6 +107,7 @@ impl Remembered {
 }
 
 /// What each page shows of the role that was switched to.
+#[derive(Clone)]
 pub(crate) struct Badge {
     pub(crate) display: String,
     pub(crate) colour: Colour,

@@ -1,23 +1,24 @@
 //! Users: the list, and what there is to one of them.
 
 use askama::Template;
-use axum::extract::{Path, Query};
+use axum::extract::Path;
 use axum::response::{Redirect, Response};
 use rootward_api::iam;
 use rootward_wire::{Error, Sensitive};
 use serde::Deserialize;
 
+use crate::confirm::Confirm;
 use crate::grants::{self, Grants, Inline, Kind};
-use crate::layout::{Frame, VERSION, html, minute, told};
-use crate::list::{Done, Marker, Pages, address};
-use crate::visit::{Posted, SignedIn};
+use crate::layout::{Frame, Part, VERSION, html_with, minute, part, told};
+use crate::list::{self, Done, Marker, address};
+use crate::visit::{Posted, Query, SignedIn};
 
 #[derive(Template)]
 #[template(path = "users.html")]
 struct List {
     version: &'static str,
     frame: Frame,
-    users: Vec<Row>,
+    users: Part<Vec<Row>>,
     next: Option<String>,
 }
 
@@ -39,24 +40,15 @@ pub(crate) async fn list(signed_in: SignedIn, Query(marker): Query<Marker>) -> R
 
 async fn show_list(signed_in: &SignedIn, frame: Frame, marker: Marker) -> Response {
     let input = iam::ListUsersRequest { path_prefix: None, marker: marker.marker, max_items: None };
-    let (users, next, refused) = match signed_in.call::<iam::ListUsers>(&input).await {
-        Ok(listed) => (listed.users, listed.marker, None),
-        Err(error) => (Vec::new(), None, Some(told(&error))),
-    };
     let row = |user: iam::User| Row {
         name: user.user_name.unwrap_or_default(),
         path: user.path.unwrap_or_default(),
         created: minute(user.create_date),
         password_used: user.password_last_used.map_or_else(|| "never".into(), minute),
     };
-    let users = users.into_iter().map(row).collect();
-    let frame = Frame { refused: frame.refused.or(refused), ..frame };
-    signed_in.answer(html(&List {
-        version: VERSION,
-        frame,
-        users,
-        next: Pages::after("/console/users", next),
-    }))
+    let listed = signed_in.call::<iam::ListUsers>(&input).await.map(|listed| (listed.users, listed.marker));
+    let (frame, users, next) = list::read(frame, "/console/users", listed, row);
+    signed_in.answer(html_with(frame.status, &List { version: VERSION, frame, users, next }))
 }
 
 /// A user to be made.
@@ -80,29 +72,47 @@ struct Page {
     frame: Frame,
     /// The address of this page.
     here: String,
+    /// The address to sign in at, as this browser has it.
+    sign_in: String,
     name: String,
     arn: String,
     id: String,
     created: String,
     grants: Grants,
-    groups: Vec<String>,
-    /// Since when they can sign in, and whether they must choose a new password.
-    password: Option<(String, bool)>,
-    factors: Vec<(String, String)>,
-    keys: Vec<iam::AccessKeyMetadata>,
+    groups: Part<Vec<String>>,
+    password: Part<Option<Login>>,
+    factors: Part<Vec<(String, String)>>,
+    keys: Part<Vec<iam::AccessKeyMetadata>>,
     /// An access key that was just made: its secret is shown once.
     made: Option<iam::AccessKey>,
     /// A password that was just set: shown once.
-    set: Option<String>,
+    set: Option<Set>,
+}
+
+/// A password.
+struct Login {
+    /// Since when they can sign in.
+    since: String,
+    /// They must choose another one at the next sign-in.
+    reset: bool,
+    /// They must, and no policy allows it.
+    stuck: bool,
+}
+
+/// A password that was just set.
+struct Set {
+    password: String,
+    /// So that the user can choose another one: what was done for it, or why it was not.
+    allowed: Option<Result<(), String>>,
 }
 
 /// What is shown once, and what was done.
 #[derive(Default)]
 struct News {
     made: Option<iam::AccessKey>,
-    set: Option<String>,
+    set: Option<Set>,
     done: Option<&'static str>,
-    refused: Option<String>,
+    refused: Option<Error>,
     /// An inline policy that was written and refused.
     draft: Option<Inline>,
 }
@@ -124,70 +134,104 @@ pub(crate) async fn page(
 
 async fn show(signed_in: &SignedIn, name: String, news: News) -> Response {
     match gather(signed_in, name, news).await {
-        Ok(page) => signed_in.answer(html(&page)),
+        Ok(page) => signed_in.answer(html_with(page.frame.status, &page)),
         Err(error) => show_list(signed_in, frame(signed_in).refused(&error), Marker::default()).await,
     }
 }
 
-/// The page of a user. What may not be read is told and left out: a secret that is shown once is shown all the same.
+/// The page of a user. What may not be read is told where it would be: a secret that is shown once is shown all the same.
 async fn gather(signed_in: &SignedIn, name: String, news: News) -> Result<Page, Error> {
     let has_secret = news.made.is_some() || news.set.is_some();
-    let mut refused = news.refused;
+    let frame = Frame { done: news.done, ..frame(signed_in) };
+    let frame = match &news.refused {
+        Some(error) => frame.refused(error),
+        None => frame,
+    };
     let input = iam::GetUserRequest { user_name: Some(name.clone()) };
     let user = match signed_in.call::<iam::GetUser>(&input).await {
-        Err(error) if !has_secret => return Err(error),
-        found => part(found.map(|found| Some(found.user)), &mut refused),
+        Ok(found) => found.user,
+        Err(_) if has_secret => iam::User::default(),
+        Err(error) => return Err(error),
     };
-    let grants = part(Grants::of(signed_in, Kind::User, &name).await, &mut refused);
     let input = iam::ListGroupsForUserRequest { user_name: name.clone(), marker: None, max_items: None };
-    let groups = signed_in.call::<iam::ListGroupsForUser>(&input).await.map(|listed| listed.groups);
+    let groups = signed_in.call::<iam::ListGroupsForUser>(&input).await;
     let input = iam::ListMfaDevicesRequest { user_name: Some(name.clone()), ..Default::default() };
-    let factors = signed_in.call::<iam::ListMfaDevices>(&input).await.map(|listed| listed.mfa_devices);
+    let factors = signed_in.call::<iam::ListMfaDevices>(&input).await;
     let input = iam::ListAccessKeysRequest { user_name: Some(name.clone()), ..Default::default() };
-    let keys = signed_in.call::<iam::ListAccessKeys>(&input).await.map(|listed| listed.access_key_metadata);
-    let groups = part(groups, &mut refused).into_iter().map(|group| group.group_name).collect();
-    let factors = part(factors, &mut refused);
-    let factors = factors.into_iter().map(|factor| (factor.serial_number, minute(factor.enable_date)));
-    let keys = part(keys, &mut refused);
-    let password = part(password(signed_in, &name).await, &mut refused);
-    let user = user.unwrap_or_default();
+    let keys = signed_in.call::<iam::ListAccessKeys>(&input).await;
+    let serial = |device: iam::MfaDevice| (device.serial_number, minute(device.enable_date));
     Ok(Page {
         version: VERSION,
-        frame: Frame { done: news.done, refused, ..frame(signed_in) },
         here: address("users", &name, None),
+        sign_in: sign_in_address(signed_in),
+        created: minute(user.create_date),
+        grants: Grants::of(signed_in, Kind::User, &name, news.draft).await,
+        groups: part(groups).map(|listed| listed.groups.into_iter().map(|group| group.group_name).collect()),
+        password: part(login(signed_in, &name, &user.arn).await),
+        factors: part(factors).map(|listed| listed.mfa_devices.into_iter().map(serial).collect()),
+        keys: part(keys).map(|listed| listed.access_key_metadata),
         arn: user.arn,
         id: user.user_id,
-        created: minute(user.create_date),
-        grants: Grants { draft: news.draft, ..grants },
-        groups,
-        password,
-        factors: factors.collect(),
-        keys,
+        frame,
         made: news.made,
         set: news.set,
         name,
     })
 }
 
-/// What a call answered; what it refused is told on the page, and the part is empty.
-fn part<T: Default>(answered: Result<T, Error>, refused: &mut Option<String>) -> T {
-    answered.unwrap_or_else(|error| {
-        refused.get_or_insert_with(|| told(&error));
-        T::default()
-    })
+/// Where users of this account sign in.
+pub(crate) fn sign_in_address(signed_in: &SignedIn) -> String {
+    format!("{}/console/sign-in?account={}", signed_in.visit.shown_url(), signed_in.live.acting().account)
 }
 
-async fn password(signed_in: &SignedIn, name: &str) -> Result<Option<(String, bool)>, Error> {
+async fn login(signed_in: &SignedIn, name: &str, arn: &str) -> Result<Option<Login>, Error> {
     let input = iam::GetLoginProfileRequest { user_name: Some(name.to_owned()) };
     match signed_in.call::<iam::GetLoginProfile>(&input).await {
         Ok(found) => {
             let profile = found.login_profile;
-            Ok(Some((minute(profile.create_date), profile.password_reset_required == Some(true))))
+            let reset = profile.password_reset_required == Some(true);
+            let stuck = reset && may_change_password(signed_in, arn).await == Some(false);
+            Ok(Some(Login { since: minute(profile.create_date), reset, stuck }))
         }
         Err(error) if error.code == "NoSuchEntity" => Ok(None),
         Err(error) => Err(error),
     }
 }
+
+/// Whether the policies let a user change their own password; none if that may not be asked.
+async fn may_change_password(signed_in: &SignedIn, arn: &str) -> Option<bool> {
+    let input = iam::SimulatePrincipalPolicyRequest {
+        policy_source_arn: arn.to_owned(),
+        action_names: vec!["iam:ChangePassword".into()],
+        resource_arns: Some(vec![arn.to_owned()]),
+        ..Default::default()
+    };
+    let found = signed_in.call::<iam::SimulatePrincipalPolicy>(&input).await.ok()?;
+    let results = found.evaluation_results?;
+    Some(results.iter().all(|result| result.eval_decision == iam::PolicyEvaluationDecisionType::Allowed))
+}
+
+/// Lets a user whose password must be changed at the next sign-in change it, as AWS's console does: by the managed policy that was
+/// made for it, if nothing else allows it.
+///
+/// # Errors
+/// It may not be attached.
+async fn allow_change(signed_in: &SignedIn, name: &str) -> Result<bool, Error> {
+    let acting = signed_in.live.acting();
+    let input = iam::GetUserRequest { user_name: Some(name.to_owned()) };
+    let found = signed_in.call::<iam::GetUser>(&input).await.ok();
+    if let Some(found) = found
+        && may_change_password(signed_in, &found.user.arn).await == Some(true)
+    {
+        return Ok(false);
+    }
+    let policy_arn = format!("arn:{}:iam::aws:policy/{CHANGE_PASSWORD}", acting.partition);
+    let input = iam::AttachUserPolicyRequest { user_name: name.to_owned(), policy_arn };
+    signed_in.call::<iam::AttachUserPolicy>(&input).await.map(|_| true)
+}
+
+/// AWS's managed policy for it.
+const CHANGE_PASSWORD: &str = "IAMUserChangePassword";
 
 /// Changes of a user that are one call.
 #[derive(Deserialize)]
@@ -205,8 +249,10 @@ pub(crate) enum Change {
     UseKey { id: String },
     /// Deletes an access key.
     DeleteKey { id: String },
-    /// Takes a second factor away.
-    RemoveFactor { serial: String },
+    /// Takes a second factor away; `confirm` is there when it has been said what that means.
+    RemoveFactor { serial: String, confirm: Option<String> },
+    /// Lets the user choose a new password.
+    LetChoose,
     /// Sets a password; `reset` is there when it must be changed at the next sign-in.
     SetPassword { password: String, reset: Option<String> },
     /// Takes the password away.
@@ -231,7 +277,14 @@ pub(crate) async fn change(Path(name): Path<String>, Posted(signed_in, change): 
         Change::SetPassword { password, reset } => {
             match set_password(&signed_in, &name, &password, reset.is_some()).await {
                 Ok(()) => {
-                    let news = News { set: Some(password), ..News::default() };
+                    let allowed = match reset {
+                        Some(_) => match allow_change(&signed_in, &name).await {
+                            Ok(attached) => attached.then_some(Ok(())),
+                            Err(error) => Some(Err(told(&error))),
+                        },
+                        None => None,
+                    };
+                    let news = News { set: Some(Set { password, allowed }), ..News::default() };
                     return show(&signed_in, name, news).await;
                 }
                 Err(error) => Err(error),
@@ -258,7 +311,23 @@ pub(crate) async fn change(Path(name): Path<String>, Posted(signed_in, change): 
             let input = iam::DeleteAccessKeyRequest { user_name: user(), access_key_id: id };
             signed_in.call::<iam::DeleteAccessKey>(&input).await.map(drop)
         }
-        Change::RemoveFactor { serial } => {
+        Change::LetChoose => allow_change(&signed_in, &name).await.map(drop),
+        Change::RemoveFactor { serial, confirm: None } if is_last(&signed_in, &name).await => {
+            let text = format!(
+                "It is {name}'s only second factor. Without one, their password alone is enough to sign in as them, and what policies \
+                 allow with MFA only is refused to them. If they have lost it, make sure that it is them who asks."
+            );
+            let confirm = Confirm {
+                title: "Remove the second factor?",
+                text,
+                action: address("users", &name, None),
+                fields: vec![("do", "remove-factor".into()), ("serial", serial), ("confirm", "yes".into())],
+                yes: "Remove it",
+                back: address("users", &name, None),
+            };
+            return confirm.ask(&signed_in, frame(&signed_in));
+        }
+        Change::RemoveFactor { serial, .. } => {
             let input = iam::DeactivateMfaDeviceRequest { user_name: user(), serial_number: serial };
             signed_in.call::<iam::DeactivateMfaDevice>(&input).await.map(drop)
         }
@@ -277,7 +346,7 @@ pub(crate) async fn change_policies(
     match grants::change(&signed_in, Kind::User, &name, change).await {
         Ok(()) => finish(&signed_in, name, Ok(())).await,
         Err(refused) => {
-            let news = News { refused: Some(told(&refused.error)), draft: refused.draft, ..News::default() };
+            let news = News { refused: Some(refused.error), draft: refused.draft, ..News::default() };
             show(&signed_in, name, news).await
         }
     }
@@ -286,8 +355,15 @@ pub(crate) async fn change_policies(
 async fn finish(signed_in: &SignedIn, name: String, result: Result<(), Error>) -> Response {
     match result {
         Ok(()) => signed_in.answer(Redirect::to(&address("users", &name, Some("changed")))),
-        Err(error) => show(signed_in, name, News { refused: Some(told(&error)), ..News::default() }).await,
+        Err(error) => show(signed_in, name, News { refused: Some(error), ..News::default() }).await,
     }
+}
+
+/// Whether a user would be without a second factor; also if that may not be known.
+async fn is_last(signed_in: &SignedIn, name: &str) -> bool {
+    let input = iam::ListMfaDevicesRequest { user_name: Some(name.to_owned()), ..Default::default() };
+    let listed = signed_in.call::<iam::ListMfaDevices>(&input).await;
+    listed.map_or(true, |listed| listed.mfa_devices.len() <= 1)
 }
 
 async fn set_key(

@@ -139,6 +139,29 @@ impl Visit {
         self.origin.address
     }
 
+    /// The address of the server as this browser has it, to be shown and for nothing else: the browser says it.
+    pub(crate) fn shown_url(&self) -> String {
+        let is_authority = |host: &&str| {
+            host.len() <= 255
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+        };
+        match self.host.as_deref().filter(is_authority) {
+            Some(host) => {
+                let tls = self.origin.tls.is_some() || self.house.url.starts_with("https:");
+                format!("{}://{host}", if tls { "https" } else { "http" })
+            }
+            None => self.house.url.clone(),
+        }
+    }
+
+    /// The console's page at the address that passkeys belong to, if the browser has come by another: it gives them to no other.
+    pub(crate) fn passkeys_elsewhere(&self, path: &str) -> Option<String> {
+        let url = &self.house.url;
+        let ours = url.split_once("://").map_or("", |(_, authority)| authority);
+        let is_here = self.host.as_deref().is_some_and(|host| host.eq_ignore_ascii_case(ours));
+        (!is_here).then(|| format!("{url}{path}"))
+    }
+
     /// The mark of forms that are shown before anybody is signed in.
     pub(crate) fn mark(&self) -> String {
         let id = self.browser.id();
@@ -207,6 +230,23 @@ impl SignedIn {
     }
 }
 
+/// What an address asks for behind its question mark.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<House> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &House) -> Result<Self, Problem> {
+        serde_urlencoded::from_str(parts.uri.query().unwrap_or_default()).map(Self).map_err(|error| {
+            tracing::debug!(%error, "the query of an address of the console cannot be read");
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "The address asks for something that this page does not have.",
+            )
+        })
+    }
+}
+
 /// The form of a page that was shown before anybody was signed in.
 pub(crate) struct Knocked<T>(pub(crate) Visit, pub(crate) T);
 
@@ -258,7 +298,10 @@ async fn form<T: DeserializeOwned>(
         return Err(Problem::foreign_form().into_response());
     }
     serde_urlencoded::from_bytes(&body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, &format!("The form is incomplete: {error}.")).into_response()
+        tracing::debug!(%error, "a form of the console cannot be read");
+        let text = "Something is missing in the form, or was changed on its way. Nothing was done: open the page anew and try \
+             again.";
+        Problem::new(StatusCode::BAD_REQUEST, text).into_response()
     })
 }
 

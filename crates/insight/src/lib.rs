@@ -24,12 +24,26 @@ mod cases;
 mod corpus;
 mod document;
 mod json;
+pub mod reference;
 mod scenario;
 pub mod told;
 
 pub use document::Document;
 pub use json::Unreadable;
 pub use scenario::{Asked, Caller, CallerKind, Policies, Question, Scenario, Values, ask};
+
+/// With everything escaped that is not plainly seen (controls, formats, marks, separators): what callers sent must neither
+/// make lines of its own, nor speak to the terminal, nor turn a line around.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\'' | '"' | '\\' => shown.push(c),
+            _ => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
+}
 
 /// Everything that one text asks.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use rootward_names::AccountId;
 use rootward_server::operator::{self, Command, Secret};
 use serde_json::Value;
 
-use crate::text::printable;
+use crate::text::{self, printable};
 use crate::{Data, Outcome, failed, host};
 
 #[derive(Subcommand)]
@@ -68,9 +68,10 @@ pub(crate) struct Create {
     /// The root user's e-mail address; no other account may have it.
     #[arg(long)]
     email: String,
-    /// A file whose first line is the root user's password; `-` reads standard input.
+    /// A file whose first line is the root user's password; `-` reads standard input [default: the root user has none, and
+    /// cannot sign in until `rootward root reset-password` gives it one].
     #[arg(long, value_name = "FILE")]
-    password_file: PathBuf,
+    password_file: Option<PathBuf>,
     /// Also make an IAM user of this name with AdministratorAccess and one access key: the way to work without root.
     #[arg(long, value_name = "USER")]
     admin: Option<String>,
@@ -91,13 +92,14 @@ pub(crate) fn run(command: Account) -> Outcome {
 }
 
 fn create(args: Create) -> Outcome {
-    let password = match first_line(&args.password_file) {
-        Ok(password) => password,
-        Err(error) => {
-            return Outcome::Wrong(format!("cannot read `{}`: {error}", args.password_file.display()));
+    let Create { name, email, password_file, admin, data } = args;
+    let password = match password_file.as_deref().map(|file| (file, first_line(file))) {
+        Some((file, Err(error))) => {
+            return Outcome::Wrong(format!("cannot read `{}`: {error}", file.display()));
         }
+        Some((_, Ok(password))) => Some(password),
+        None => None,
     };
-    let Create { name, email, admin, data, .. } = args;
     host(&data, Command::CreateAccount { name, email, password, admin })
 }
 
@@ -107,10 +109,10 @@ fn list(args: &List) -> Outcome {
         Err(error) => return failed(&error),
     };
     match args.format {
-        Format::Json => println!("{answer:#}"),
+        Format::Json => text::line(format_args!("{answer:#}")),
         Format::Text => {
             let accounts = answer.get("Accounts").and_then(Value::as_array);
-            accounts.into_iter().flatten().for_each(|account| println!("{}", line(account)));
+            accounts.into_iter().flatten().for_each(|account| text::line(line(account)));
         }
     }
     Outcome::Fine

@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
+use rootward_insight::reference::notes;
 use rootward_names::AccountId;
 use rootward_server::operator::{self, Command, OperatorError};
 use rootward_server::questions::Question;
 use serde_json::Value;
 
-use crate::text::printable;
-use crate::validate::reference::notes;
+use crate::text::{self, printable};
 use crate::{Data, Outcome, failed};
 
 /// Tell whether a principal may do something, and why.
@@ -89,7 +89,7 @@ impl Asked {
     fn remark(&self) {
         let keys = self.context.iter().map(|(key, _)| &**key);
         for note in notes(&self.action, self.resource.as_deref(), keys) {
-            eprintln!("note: {note}");
+            text::aside(format_args!("note: {note}"));
         }
     }
 }
@@ -145,7 +145,7 @@ pub(crate) fn run_who(WhoCan { asked }: WhoCan) -> Outcome {
     match list(&asked) {
         Ok(true) => Outcome::Fine,
         Ok(false) => {
-            eprintln!("nobody may");
+            text::aside("nobody may");
             Outcome::No
         }
         Err(error) => failed(&error),

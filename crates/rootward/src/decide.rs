@@ -100,19 +100,19 @@ fn read(file: &Path, tally: &mut Tally) -> Option<Input> {
     let bytes = match text::read(file) {
         Ok(bytes) => bytes,
         Err(error) => {
-            eprintln!("rootward: cannot read {name}: {error}");
+            text::aside(format_args!("rootward: cannot read {name}: {error}"));
             tally.unread += 1;
             return None;
         }
     };
     let Ok(text) = String::from_utf8(bytes) else {
-        eprintln!("rootward: {name}: it is not UTF-8");
+        text::aside(format_args!("rootward: {name}: it is not UTF-8"));
         tally.wrong += 1;
         return None;
     };
     let input = Input::read(&text);
     for unreadable in &input.unreadable {
-        eprintln!("rootward: {name}: {unreadable}");
+        text::aside(format_args!("rootward: {name}: {unreadable}"));
     }
     tally.wrong += input.unreadable.len();
     Some(input)
@@ -123,7 +123,10 @@ fn is_differing(asked: &Asked<'_>) -> bool {
     let Some(expected) = asked.question.expected.filter(|expected| *expected != outcome) else {
         return false;
     };
-    eprintln!("rootward: {}: expected {expected}, decided {outcome}", printable(&asked.question.id));
+    text::aside(format_args!(
+        "rootward: {}: expected {expected}, decided {outcome}",
+        printable(&asked.question.id)
+    ));
     true
 }
 

@@ -108,7 +108,7 @@ fn main() -> ExitCode {
         Outcome::Impossible(message) => (3, Some(message)),
     };
     if let Some(message) = message {
-        eprintln!("rootward: {message}");
+        text::aside(format_args!("rootward: {message}"));
     }
     ExitCode::from(code)
 }
@@ -117,7 +117,7 @@ fn main() -> ExitCode {
 fn host(data: &Data, command: Command) -> Outcome {
     match operator::run(&data.location(), command) {
         Ok(answer) => {
-            println!("{answer:#}");
+            text::line(format_args!("{answer:#}"));
             Outcome::Fine
         }
         Err(error) => failed(&error),

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use rootward_server::Who;
 
-use crate::Outcome;
+use crate::{Outcome, text};
 
 #[derive(Args)]
 pub(crate) struct Operations {
@@ -21,7 +21,9 @@ enum Format {
 pub(crate) fn run(args: &Operations) -> Outcome {
     let operations = rootward_server::operations();
     match args.format {
-        Format::Text => operations.iter().for_each(|(service, name, _)| println!("{service}\t{name}")),
+        Format::Text => {
+            operations.iter().for_each(|(service, name, _)| text::line(format_args!("{service}\t{name}")))
+        }
         Format::Json => {
             let rows: Vec<_> = operations
                 .iter()
@@ -29,7 +31,7 @@ pub(crate) fn run(args: &Operations) -> Outcome {
                     serde_json::json!({"service": service, "operation": name, "callers": shown(*who)})
                 })
                 .collect();
-            println!("{}", serde_json::Value::from(rows));
+            text::line(serde_json::Value::from(rows));
         }
     }
     Outcome::Fine

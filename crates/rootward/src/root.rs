@@ -8,7 +8,7 @@ use rootward_names::AccountId;
 use rootward_server::operator::{self, Command, Secret};
 use serde_json::Value;
 
-use crate::text::printable;
+use crate::text::{self, printable};
 use crate::{Data, Outcome, account, failed, host};
 
 #[derive(Subcommand)]
@@ -128,10 +128,10 @@ pub(crate) fn run(command: Root) -> Outcome {
 }
 
 fn create_access_key(OfAccount { account, data }: &OfAccount) -> Outcome {
-    eprintln!(
+    text::aside(format_args!(
         "rootward: warning: a root access key can do everything in account {account} and no policy limits it; \
          delete it as soon as the task is done"
-    );
+    ));
     host(data, Command::CreateRootAccessKey { account: *account })
 }
 

@@ -1,7 +1,20 @@
-//! What the subcommands read and how they quote it.
+//! What the subcommands read, and how they quote and print it.
 
-use std::io::{self, Read};
+use std::fmt::Display;
+use std::io::{self, Read, Write};
 use std::path::Path;
+
+pub(crate) use rootward_insight::printable;
+
+/// Prints a line. Whoever has closed the pipe has seen enough, which is no failure.
+pub(crate) fn line(text: impl Display) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Prints a line of what is said beside the answer.
+pub(crate) fn aside(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
 
 /// More than any policy, case file or corpus that a person or a script would write.
 const INPUT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -24,17 +37,4 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// A path as it is shown.
 pub(crate) fn name(path: &Path) -> String {
     if path.as_os_str() == "-" { "standard input".to_owned() } else { printable(&path.to_string_lossy()) }
-}
-
-/// With everything escaped that is not plainly seen (controls, formats, marks, separators): what callers sent must neither
-/// make lines of its own, nor speak to the terminal, nor turn a line around.
-pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\'' | '"' | '\\' => shown.push(c),
-            _ => shown.extend(c.escape_debug()),
-        }
-    }
-    shown
 }

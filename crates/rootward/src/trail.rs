@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand, ValueEnum};
 use rootward_server::operator::{self, Command, OperatorError};
 
-use crate::text::printable;
+use crate::text::{self, printable};
 use crate::{Data, Outcome, failed};
 
 #[derive(Subcommand)]
@@ -129,7 +129,7 @@ fn verify(args: &Verify) -> Outcome {
     match operator::run(&args.data.location(), Command::VerifyTrail) {
         Ok(report) => {
             let whole = report.get("whole").and_then(serde_json::Value::as_bool) == Some(true);
-            println!("{report:#}");
+            text::line(format_args!("{report:#}"));
             if whole { Outcome::Fine } else { Outcome::No }
         }
         Err(error) => failed(&error),

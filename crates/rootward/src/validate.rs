@@ -1,6 +1,5 @@
 //! `rootward validate`: what is wrong with policies, and where.
 
-pub(crate) mod reference;
 mod sarif;
 mod snippet;
 
@@ -9,6 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use rootward_insight::reference;
 use rootward_policy::{Diagnostic, Policy, PolicyKind, Position, Span};
 use serde_json::{Value, json};
 
@@ -113,7 +113,7 @@ pub(crate) fn run(args: &Validate) -> Outcome {
         match text::read(file) {
             Ok(bytes) => all.push(check(file, bytes, args.kind)),
             Err(error) => {
-                eprintln!("rootward: cannot read {}: {error}", text::name(file));
+                text::aside(format_args!("rootward: cannot read {}: {error}", text::name(file)));
                 unread = true;
             }
         }
@@ -191,6 +191,10 @@ impl Finding {
     fn of_remark(remark: reference::Remark, text: &str) -> Self {
         let reference::Remark { level, span, message, help } = remark;
         let place = span.place(text);
+        let level = match level {
+            reference::Level::Note => Level::Note,
+            reference::Level::Warning => Level::Warning,
+        };
         Self { level, message, help, span, start: place.start, end: place.end }
     }
 }
@@ -239,7 +243,11 @@ fn is_for_trust(action: &str) -> bool {
 
 fn print_text(all: &[Checked]) -> std::io::Result<()> {
     for checked in all.iter().filter(|checked| checked.assumed) {
-        eprintln!("note: {}: checked as type {}; give --type for another", checked.name, checked.kind.name());
+        text::aside(format_args!(
+            "note: {}: checked as type {}; give --type for another",
+            checked.name,
+            checked.kind.name()
+        ));
     }
     // Drops colours where nobody sees them, or wants them.
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());

@@ -305,12 +305,13 @@ impl Node {
         &self,
         name: &str,
         email: &str,
-        password: &str,
+        password: Option<&str>,
         admin: Option<&str>,
     ) -> Result<Value, OperatorError> {
-        let hash = accounts::root_password(&Password::new(password), name, email, &mut self.draw())?;
-        let request =
-            OpenAccount { name, email, password: Some(hash), admin, partition: Partition::Aws, id: None };
+        let hash = password
+            .map(|text| accounts::root_password(&Password::new(text), name, email, &mut self.draw()))
+            .transpose()?;
+        let request = OpenAccount { name, email, password: hash, admin, partition: Partition::Aws, id: None };
         let parameters = json!({ "accountName": name, "email": email, "adminUserName": admin });
         let opened = self.host_write("CreateAccount", &parameters, |txn, now, random| {
             let opened = accounts::open(txn, &request, now, random, &self.vault)?;
@@ -345,7 +346,7 @@ impl Node {
         if self.accounts() > 0 {
             return Err(OperatorError::Refused("there is an account already: sign in to it".into()));
         }
-        let opened = self.create_account(name, email, password, None)?;
+        let opened = self.create_account(name, email, Some(password), None)?;
         let id = opened.get("AccountId").and_then(Value::as_str).and_then(|id| id.parse().ok());
         id.ok_or_else(|| OperatorError::Failed("the account was opened and its id is not known".into()))
     }
@@ -712,7 +713,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let location = location(&folder);
         let node = Node::open(&location, &Face::none()).unwrap();
-        node.create_account("name", "name@example.com", "quiet-Otter+27-lanterns", None).ok().unwrap();
+        node.create_account("name", "name@example.com", Some("quiet-Otter+27-lanterns"), None).ok().unwrap();
         node.close();
         (folder, location)
     }
@@ -755,7 +756,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let location = location(&folder);
         let node = Node::open(&location, &Face::none()).unwrap();
-        assert!(node.create_account("name", "no address", "quiet-Otter+27-lanterns", None).is_err());
+        assert!(node.create_account("name", "no address", Some("quiet-Otter+27-lanterns"), None).is_err());
         node.close();
         assert_eq!(Node::open(&location, &Face::none()).ok().unwrap().trail_length()["records"], 1);
     }

@@ -105,8 +105,8 @@ pub enum Command {
         name: String,
         /// The root user's address.
         email: String,
-        /// The root user's password.
-        password: Secret,
+        /// The root user's password; none for a root user that cannot sign in until it is given one.
+        password: Option<Secret>,
         /// The administrator's user name.
         admin: Option<String>,
     },
@@ -465,7 +465,7 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
         Command::ChangeEmail { account, email } => node.change_email(account, &email),
         Command::CloseAccount { account } => node.close_account(account),
         Command::CreateAccount { name, email, password, admin } => {
-            node.create_account(&name, &email, password.expose(), admin.as_deref())
+            node.create_account(&name, &email, password.as_ref().map(Secret::expose), admin.as_deref())
         }
         Command::CreateRootAccessKey { account } => node.create_root_access_key(account),
         Command::ListAccounts => node.list_accounts(),

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use rootward_alerts::MailServer;
 use rootward_pipeline::{Answered, Origin, TlsFacts, is_marked_by_browser};
 use rootward_wire::CommonError;
@@ -245,6 +246,7 @@ impl Answer for Server {
                 let request = Request::from_parts(parts, body);
                 return self.own(node, &request, request.uri().path()).await;
             }
+            Ok(_) if path == "/" && is_page_asked_for(&parts) => return to_console(),
             Ok(body) => node.pipeline().answer(&Request::from_parts(parts, body), origin).await,
             Err(error) => node.pipeline().refuse(error),
         };
@@ -252,6 +254,24 @@ impl Answer for Server {
         log(origin.address, &answered, began);
         answered.response
     }
+}
+
+/// Whether a browser wants a page, and no client of AWS the answer of an operation: those sign what they send, or post it, and ask
+/// for no HTML.
+fn is_page_asked_for(request: &Parts) -> bool {
+    let headers = &request.headers;
+    let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    request.method == Method::GET
+        && request.uri.query().is_none()
+        && !headers.contains_key(header::AUTHORIZATION)
+        && accepts.flat_map(|value| value.split([',', ';'])).any(|kind| kind.trim() == "text/html")
+}
+
+fn to_console() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/console"));
+    response
 }
 
 fn log(address: IpAddr, answered: &Answered, began: Instant) {
@@ -352,4 +372,26 @@ fn health(node: &Node) -> Response<Bytes> {
         )
     };
     plain(status, "application/json", format!(r#"{{"status":"{word}","version":"{version}"}}"#))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browser_is_led_to_the_console_and_no_client_of_an_api() {
+        let asks = |method: &str, path: &str, headers: &[(&str, &str)]| {
+            let request = Request::builder().method(method).uri(path);
+            let request =
+                headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            is_page_asked_for(&request.body(()).unwrap().into_parts().0)
+        };
+        let browser = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+        assert!(asks("GET", "/", &[browser]));
+        assert!(!asks("POST", "/", &[browser]));
+        assert!(!asks("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", &[browser]));
+        assert!(!asks("GET", "/", &[browser, ("authorization", "AWS4-HMAC-SHA256 Credential=x")]));
+        assert!(!asks("GET", "/", &[("accept", "*/*")]));
+        assert!(!asks("GET", "/", &[]));
+    }
 }

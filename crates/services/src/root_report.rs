@@ -6,8 +6,8 @@
 use rootward_auth::guard::is_approver;
 use rootward_auth::principal::root_arn;
 use rootward_names::{AccessKeyId, AccountId, Time};
-use rootward_state::AccountState;
 use rootward_state::entities::{CredentialOwner, Factor, Named, RootGuard, Seal, SignedIn, User};
+use rootward_state::{AccountState, World};
 
 /// What is known of one root user.
 #[derive(Debug)]
@@ -42,6 +42,12 @@ pub struct RootReport {
     pub last_used: Option<Time>,
     /// What is to be mended, worst first.
     pub findings: Vec<Finding>,
+}
+
+/// Whether there is a target of alerts that is told when the root user of `account` is used: that is critical, which every target
+/// takes.
+pub fn is_told(world: &World, account: AccountId) -> bool {
+    world.alert_targets().any(|target| target.account.is_none_or(|of| of == account))
 }
 
 /// An access key of a root user.
@@ -106,8 +112,8 @@ pub enum Severity {
 }
 
 impl RootReport {
-    /// The report on an account's root user.
-    pub fn new(state: &AccountState, now: Time) -> Self {
+    /// The report on an account's root user. `alerts`: whether anybody is told of what it does.
+    pub fn new(state: &AccountState, alerts: bool, now: Time) -> Self {
         let account = state.account();
         let (id, partition, root, guard) = (account.id, account.partition, &account.root, state.root_guard());
         let keys: Vec<_> = root.access_keys.iter().filter_map(|id| state.access_key(*id)).collect();
@@ -149,7 +155,7 @@ impl RootReport {
         let by_session = signed_in.map(|(_, session)| session.used);
         let by_key = report.keys.iter().filter_map(|key| key.used);
         report.last_used = by_session.chain(by_key).chain(root.password_used).max();
-        report.findings = report.found();
+        report.findings = report.found(alerts);
         report.findings.sort_by_key(|finding| finding.severity);
         report
     }
@@ -159,7 +165,7 @@ impl RootReport {
         self.findings.iter().all(|finding| finding.severity > Severity::High)
     }
 
-    fn found(&self) -> Vec<Finding> {
+    fn found(&self, alerts: bool) -> Vec<Finding> {
         let account = self.account;
         let mut found = Vec::new();
         let mut add = |id, severity, message: String, remedy: String| {
@@ -226,6 +232,15 @@ impl RootReport {
                 format!("give the others MFA devices, or name others: {set}"),
             );
         }
+        if !alerts {
+            add(
+                "no-alerts",
+                Severity::Medium,
+                "nobody would be told of a use of the root user: there is no target of alerts".into(),
+                "on the host, `rootward alerts add NAME --webhook URL`, or `--mail SERVER --from ADDRESS --to ADDRESS`"
+                    .into(),
+            );
+        }
         if let (Some(set), Some(used)) = (self.password_set, self.password_used)
             && set < used
         {
@@ -242,15 +257,16 @@ impl RootReport {
 
 #[cfg(test)]
 mod tests {
-    use rootward_state::RowKey;
+    use rootward_state::alerts::{self, AlertRoute, AlertTarget, WebhookRoute};
     use rootward_state::entities::{Account, PasswordHash};
+    use rootward_state::{NameKey, RowKey};
 
     use super::*;
     use crate::root_guard;
     use crate::testing::Bench;
 
     fn report(bench: &Bench) -> RootReport {
-        RootReport::new(&bench.state(), bench.now())
+        RootReport::new(&bench.state(), true, bench.now())
     }
 
     fn found(bench: &Bench) -> Vec<(&'static str, Severity)> {
@@ -270,6 +286,41 @@ mod tests {
         let report = report(&bench);
         assert!(report.is_protected() && report.is_sealed && !report.has_password);
         assert_eq!((report.last_used, report.devices.len(), report.keys.len()), (None, 0, 0));
+    }
+
+    #[test]
+    fn nobody_to_be_told_is_a_finding_that_leaves_the_root_user_protected() {
+        let bench = Bench::new();
+        seal(&bench);
+        let report = RootReport::new(&bench.state(), false, bench.now());
+        let found: Vec<_> = report.findings.iter().map(|finding| (finding.id, finding.severity)).collect();
+        assert_eq!(found, [("no-alerts", Severity::Medium), ("no-approvals", Severity::Low)]);
+        assert!(report.is_protected());
+    }
+
+    #[test]
+    fn alerts_of_another_account_tell_nobody_of_this_one() {
+        let bench = Bench::new();
+        let add = |name: &str, account: Option<&str>, severity| {
+            let target = AlertTarget {
+                name: name.into(),
+                created: bench.now(),
+                account: account.map(|id| id.parse().unwrap()),
+                severity,
+                route: AlertRoute::Webhook(WebhookRoute {
+                    origin: "https://example.com".into(),
+                    url: Box::default(),
+                    secret: Box::default(),
+                }),
+            };
+            bench.write(|txn| txn.put(RowKey::AlertTarget(NameKey::new(name)), target));
+        };
+        let told = || is_told(bench.begin().world(), bench.account());
+        assert!(!told());
+        add("other", Some("444455556666"), alerts::Severity::Info);
+        assert!(!told());
+        add("own", Some("111122223333"), alerts::Severity::Critical);
+        assert!(told());
     }
 
     #[test]

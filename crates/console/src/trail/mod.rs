@@ -6,7 +6,7 @@ mod facts;
 mod timeline;
 
 use askama::Template;
-use axum::extract::{Path, Query};
+use axum::extract::Path;
 use axum::response::Response;
 use http::StatusCode;
 use rootward_api::cloudtrail as api;
@@ -16,9 +16,9 @@ use serde::Deserialize;
 
 use self::facts::{Facts, second};
 use self::timeline::{Drawing, Span, Tone, draw};
-use crate::layout::{Frame, VERSION, html, html_with, told};
+use crate::layout::{Frame, VERSION, html_with};
 use crate::list::segment;
-use crate::visit::SignedIn;
+use crate::visit::{Query, SignedIn};
 
 const TITLE: &str = "Audit trail";
 
@@ -172,7 +172,7 @@ pub(crate) async fn page(signed_in: SignedIn, Query(asked): Query<Asked>) -> Res
     let mut page =
         Page { version: VERSION, frame, denied: false, events: Vec::new(), older: None, root: None, asked };
     match page.asked.input() {
-        Err(refused) => page.frame.refused = Some(refused),
+        Err(refused) => page.frame = page.frame.mistyped(refused),
         Ok(input) => match signed_in.call::<api::LookupEvents>(&input).await {
             Ok(found) => {
                 page.events = facts_of(found.events).iter().map(Row::of).collect();
@@ -183,11 +183,11 @@ pub(crate) async fn page(signed_in: SignedIn, Query(asked): Query<Asked>) -> Res
             }
             Err(error) => {
                 page.denied = error.status == 403;
-                page.frame.refused = Some(told(&error));
+                page.frame = page.frame.refused(&error);
             }
         },
     }
-    signed_in.answer(html(&page))
+    signed_in.answer(html_with(page.frame.status, &page))
 }
 
 fn facts_of(events: Option<Vec<api::Event>>) -> Vec<Facts> {
@@ -265,15 +265,14 @@ pub(crate) async fn event(signed_in: SignedIn, Path(id): Path<String>) -> Respon
     let attribute =
         api::LookupAttribute { attribute_key: api::LookupAttributeKey::EventId, attribute_value: id };
     let input = api::LookupEventsRequest { lookup_attributes: Some(vec![attribute]), ..Default::default() };
-    let (status, refused, event) = match signed_in.call::<api::LookupEvents>(&input).await {
-        Err(error) => (crate::layout::status(&error), Some(told(&error)), None),
+    let (frame, event) = match signed_in.call::<api::LookupEvents>(&input).await {
+        Err(error) => (frame.refused(&error), None),
         Ok(found) => match facts_of(found.events).first() {
-            None => (StatusCode::NOT_FOUND, None, None),
-            Some(facts) => (StatusCode::OK, None, Some(shown(facts))),
+            None => (Frame { status: StatusCode::NOT_FOUND, ..frame }, None),
+            Some(facts) => (frame, Some(shown(facts))),
         },
     };
-    let frame = Frame { refused, ..frame };
-    signed_in.answer(html_with(status, &EventPage { version: VERSION, frame, event }))
+    signed_in.answer(html_with(frame.status, &EventPage { version: VERSION, frame, event }))
 }
 
 fn shown(facts: &Facts) -> Shown {

@@ -1,14 +1,17 @@
 //! Host commands about root users: how they are guarded, and help for those who are locked out.
 
+use std::sync::Arc;
+
 use rootward_auth::password::Password;
 use rootward_auth::totp::Seed;
 use rootward_names::{AccountId, Handle, Time};
 use rootward_services::accounts::AccountError;
 use rootward_services::hardware_tokens::import_hardware_token;
 use rootward_services::root_guard::{self, Settings};
-use rootward_services::root_report::{Device, DeviceKind, Finding, Key, RootReport, Severity};
+use rootward_services::root_report::{Device, DeviceKind, Finding, Key, RootReport, Severity, is_told};
 use rootward_services::root_user;
 use rootward_services::sign_ins::{End, Why};
+use rootward_state::AccountState;
 use rootward_state::entities::{RootGuard, Seal};
 use serde_json::{Value, json};
 
@@ -27,8 +30,11 @@ impl Node {
             None => Ok(world.accounts().collect()),
         };
         let answer = answer.map_err(OperatorError::from).map(|states| {
-            let shown: Vec<_> =
-                states.into_iter().map(|state| report(&RootReport::new(state, now), now)).collect();
+            let of = |state: &Arc<AccountState>| {
+                let alerts = is_told(&world, state.account().id);
+                report(&RootReport::new(state, alerts, now), now)
+            };
+            let shown: Vec<_> = states.into_iter().map(of).collect();
             json!({ "RootUsers": shown })
         });
         self.record_read("GetRootProtection", &parameters, answer)

@@ -8,7 +8,7 @@ use rootward_state::{AccountState, Txn};
 
 use super::root_user;
 use crate::root_guard;
-use crate::root_report::{DeviceKind, RootReport, Severity};
+use crate::root_report::{DeviceKind, RootReport, Severity, is_told};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&GET_ROOT_PROTECTION];
 
@@ -27,7 +27,8 @@ fn get_root_protection(
     _: &api::GetRootProtectionRequest,
 ) -> Result<api::GetRootProtectionResponse, Failure> {
     let state = ctx.view(txn)?;
-    let report = RootReport::new(&state, ctx.now);
+    let alerts = is_told(txn.world(), ctx.account());
+    let report = RootReport::new(&state, alerts, ctx.now);
     let is_protected = report.is_protected();
     // Known once the root user has signed in without a second factor for the first time.
     let missing_since = report.mfa_missing_since.filter(|_| report.devices.is_empty());
@@ -118,7 +119,8 @@ mod tests {
         assert_eq!((shown.email.expose(), shown.password_present), ("root@example.com", false));
         assert_eq!((shown.seal.state, shown.seal.session_minutes), (api::SealState::Sealed, 60));
         assert!(shown.protected && shown.approvers.user_names.is_empty());
-        let [finding] = &*shown.findings else { panic!("{:?}", shown.findings) };
+        let [untold, finding] = &*shown.findings else { panic!("{:?}", shown.findings) };
+        assert_eq!((&*untold.id, untold.severity), ("no-alerts", api::FindingSeverity::Medium));
         assert_eq!((&*finding.id, finding.severity), ("no-approvals", api::FindingSeverity::Low));
         assert!(finding.remedy.contains("rootward root approvers --account 111122223333"));
     }

@@ -10,19 +10,30 @@ use std::collections::BTreeSet;
 use rootward_policy::{ConditionEntry, Listed, Policy, Span, Statement};
 use rootward_reference::{AWS, Action, ConditionKey, ResourceType, Service, ValueType};
 
-use super::Level;
-
 /// One thing to look at again.
 #[derive(Debug, PartialEq)]
-pub(super) struct Remark {
-    pub(super) level: Level,
-    pub(super) span: Span,
-    pub(super) message: String,
-    pub(super) help: Cow<'static, str>,
+pub struct Remark {
+    /// How sure it is that something is wrong.
+    pub level: Level,
+    /// What it is about, in the policy's text.
+    pub span: Span,
+    /// What is odd, without a stop at its end.
+    pub message: String,
+    /// What to do, likewise.
+    pub help: Cow<'static, str>,
+}
+
+/// How sure it is that something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Nothing is known.
+    Note,
+    /// Nothing known is meant.
+    Warning,
 }
 
 /// In the order of the statements; more than these help nobody.
-pub(super) fn remarks(policy: &Policy) -> Vec<Remark> {
+pub fn remarks(policy: &Policy) -> Vec<Remark> {
     let mut reader = Reader { remarks: Vec::new() };
     for statement in &policy.statements {
         reader.statement(statement);
@@ -164,11 +175,7 @@ fn unknown_action(service: Service<'static>, name: &str) -> (String, Cow<'static
 
 /// What the reference has to say to a question about an action, on a resource or on none, with these condition keys: a
 /// question with a slip of the pen is answered like any other.
-pub(crate) fn notes<'k>(
-    action: &str,
-    resource: Option<&str>,
-    keys: impl Iterator<Item = &'k str>,
-) -> Vec<String> {
+pub fn notes<'k>(action: &str, resource: Option<&str>, keys: impl Iterator<Item = &'k str>) -> Vec<String> {
     let mut notes = Vec::new();
     let (prefix, name) = action.split_once(':').unwrap_or((action, ""));
     let known = match AWS.service(prefix) {
@@ -212,7 +219,7 @@ fn shown(text: &str) -> String {
     let mut chars = text.chars();
     let mut shown: String = chars.by_ref().take(CHARS_MAX).collect();
     shown.extend(chars.next().map(|_| '…'));
-    crate::text::printable(&shown)
+    crate::printable(&shown)
 }
 
 fn expanded(listed: &Listed) -> Vec<Action<'static>> {

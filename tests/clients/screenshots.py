@@ -1,0 +1,282 @@
+"""Pictures of every page of the console, light, dark and on a phone, in docs/screenshots: run by hand after the console has changed.
+
+What differs from run to run (times, ids, ports, the setup code) is written over before a picture is taken, so that a picture changes
+only when its page does.
+"""
+
+import base64
+import json
+import struct
+import tempfile
+import zlib
+from pathlib import Path
+
+import boto3
+
+from browser import browser
+from rootward_testkit import ROOT
+from test_console import register_app, setup_code, sign_in, sign_in_as_root, start
+
+FOLDER = ROOT / "docs" / "screenshots"
+ROOT_PASSWORD = "amber-Heron+58-ladders"
+PASSWORD = "quiet-Otter+27-lanterns"
+LOOKS = {"light": (False, None), "dark": (True, None), "phone": (False, 390)}
+WINDOW = {"width": 1100, "height": 820}
+
+# Texts that differ from run to run, and what stands there in every picture.
+CALM = """
+const calm = [
+  [/\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z/g, "2026-05-04T09:30:00Z"], [/\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC/g, "2026-05-04 09:30 UTC"],
+  [/\\b\\d{12}\\b/g, "111122223333"], [/localhost:\\d+/g, "localhost:4566"],
+  [/\\b(AIDA|AROA|AGPA|ANPA|AKIA|ASIA)[A-Z0-9]{16,}/g, "$1EXAMPLEEXAMPLE12"],
+  [/\\b[0-9a-f]{32}\\b/g, "5f2c8e1a9b3d47f6a0c1e2d3b4a59687"],
+  [/\\b[A-Za-z0-9+\\/]{40}\\b/g, "EXAMPLEKEYwJalrXUtnFEMIK7MDENGbPxRfiCY12"],
+  [/Mozilla\\/5.0 [^<]*/g, "Mozilla/5.0 (X11; Linux x86_64) Chromium"],
+];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) for (const [found, put] of calm) walker.currentNode.data = walker.currentNode.data.replace(found, put);
+for (const field of document.querySelectorAll("input:not([type=hidden]), textarea")) {
+  for (const [found, put] of calm) if (found.test(field.value)) field.value = field.value.replace(found, put);
+}
+document.activeElement?.blur();
+"""
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.glob("*.png"):
+        old.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        server = start(Path(folder))
+        try:
+            with browser(f"http://localhost:{server.port}") as page:
+                take_all(Camera(page), page, server)
+        finally:
+            server.stop()
+    write_index()
+
+
+class Camera:
+    def __init__(self, page):
+        self.page = page
+
+    def shoot(self, name, at=None):
+        """Pictures of what the browser shows, from the element `at` on."""
+        for look, (dark, width) in LOOKS.items():
+            self.page.look(dark, width)
+            if not width:
+                size = {**WINDOW, "deviceScaleFactor": 1, "mobile": False}
+                self.page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            self.page.driver.execute_script(CALM)
+            self.page.driver.execute_script(
+                "const at = arguments[0] && document.querySelector(arguments[0]); at ? at.scrollIntoView() : scrollTo(0, 0);", at
+            )
+            taken = self.page.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+            (FOLDER / f"{name}-{look}.png").write_bytes(smaller(base64.b64decode(taken["data"])))
+        self.page.look(dark=False)
+
+    def shoot_menu(self):
+        """The menu, which is behind a button on a phone only."""
+        self.page.look(False, LOOKS["phone"][1])
+        self.page.driver.find_element("css selector", ".menu-button").click()
+        self.page.driver.execute_script(CALM)
+        taken = self.page.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+        (FOLDER / "menu-phone.png").write_bytes(smaller(base64.b64decode(taken["data"])))
+        self.page.look(dark=False)
+
+
+def smaller(png):
+    """The same picture without its alpha channel, which is full everywhere, and compressed as well as zlib can."""
+    chunks, at = {}, 8
+    while at < len(png):
+        length, kind = struct.unpack(">I4s", png[at:at + 8])
+        chunks[kind] = chunks.get(kind, b"") + png[at + 8:at + 8 + length]
+        at += 12 + length
+    width, height, depth, colour = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
+    if depth != 8 or colour not in (2, 6):
+        return png
+    pixels = unfiltered(zlib.decompress(chunks[b"IDAT"]), width, height, 4 if colour == 6 else 3)
+    return encoded(width, height, pixels)
+
+
+def unfiltered(data, width, height, size):
+    """Rows of (red, green, blue)."""
+    rows, before, line = [], bytearray(width * size), width * size + 1
+    for y in range(height):
+        kind, row = data[y * line], bytearray(data[y * line + 1:(y + 1) * line])
+        if kind == 1:
+            for x in range(size, len(row)):
+                row[x] = (row[x] + row[x - size]) & 255
+        elif kind == 2:
+            row = bytearray((a + b) & 255 for a, b in zip(row, before))
+        elif kind == 3:
+            for x in range(len(row)):
+                left = row[x - size] if x >= size else 0
+                row[x] = (row[x] + (left + before[x]) // 2) & 255
+        elif kind == 4:
+            for x in range(len(row)):
+                left, corner = (row[x - size], before[x - size]) if x >= size else (0, 0)
+                guess = left + before[x] - corner
+                near = min((left, before[x], corner), key=lambda one: abs(guess - one))
+                row[x] = (row[x] + near) & 255
+        rows.append([tuple(row[x:x + 3]) for x in range(0, len(row), size)])
+        before = row
+    return rows
+
+
+def encoded(width, height, rows):
+    """With a palette: of the most frequent colours, each other one told by the nearest."""
+    counts = {}
+    for row in rows:
+        for pixel in row:
+            counts[pixel] = counts.get(pixel, 0) + 1
+    palette = sorted(counts, key=counts.get, reverse=True)[:256]
+    index = {colour: place for place, colour in enumerate(palette)}
+    for colour in counts:
+        if colour not in index:
+            index[colour] = min(
+                range(len(palette)), key=lambda place: sum((a - b) ** 2 for a, b in zip(palette[place], colour))
+            )
+    data = b"".join(b"\0" + bytes(index[pixel] for pixel in row) for row in rows)
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
+        (b"PLTE", b"".join(bytes(colour) for colour in palette)),
+        (b"IDAT", zlib.compress(data, 9)),
+        (b"IEND", b""),
+    )
+    chunks = (struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def take_all(camera, page, server):
+    shoot = camera.shoot
+    page.open("/console")
+    shoot("first-run")
+    page.fill(code=setup_code(server), name="Example Corp", email="root@example.com", password=ROOT_PASSWORD, again=ROOT_PASSWORD)
+    page.press("Open the account")
+    shoot("sign-in-root")
+    page.open("/console/sign-in?door=root").fill(email="root@example.com", password=ROOT_PASSWORD).press("Sign in")
+    shoot("sign-in-reason")
+    page.fill(reason="first set-up").press("Break the glass")
+    shoot("home-not-protected")
+    page.open("/console/security/register")
+    shoot("register")
+    totp = register_app(page)
+    page.open("/console/start")
+    shoot("start")
+    page.fill(name="ann", password=PASSWORD).press("Make the user")
+    account = page.text("dl.facts dd:nth-of-type(1)")
+    shoot("start-made")
+    page.press("Sign out")
+    shoot("sign-in")
+    sign_in(page, account, "ann", PASSWORD)
+    ann = register_app(page)
+    ids = fill(page, server, account)
+    shoot_access(camera, page, account, totp, ann)
+    page.open("/console")
+    shoot("home-protected")
+    camera.shoot_menu()
+    for name, path in {
+        "users": "/users", "user": "/users/bob", "groups": "/groups", "group": "/groups/developers", "roles": "/roles",
+        "role": "/roles/deploy", "policies": "/policies", "policies-aws": "/policies?of=aws&search=readonly",
+        "policy": f"/policies/{ids['policy']}", "security": "/security", "password-policy": "/password-policy",
+        "sessions": "/sessions", "account": "/account", "simulator": "/simulator?principal=bob",
+    }.items():
+        page.open(f"/console{path}")
+        shoot(name)
+    shoot_editor(camera, page)
+    page.open("/console/simulator").fill(
+        principal="bob", actions="s3:GetObject\ns3:DeleteObject", resources="arn:aws:s3:::reports/2026.csv"
+    ).press("Simulate")
+    shoot("simulator-answers")
+    page.open("/console/security").driver.find_element("xpath", "//button[normalize-space()='Remove']").click()
+    page.wait_for("Remove the second factor?")
+    shoot("remove-factor")
+    page.open("/console/users/bob").fill(password=PASSWORD).press("Set password")
+    shoot("user-password-set")
+    page.press("Sign out")
+    sign_in(page, account, "bob", PASSWORD)
+    shoot("sign-in-new-password")
+    sign_in(page, account, "cleo", PASSWORD)
+    page.open("/console/users")
+    shoot("users-denied")
+    page.press("Sign out")
+    sign_in(page, account, "ann", PASSWORD)
+    shoot("sign-in-second-factor")
+
+
+def fill(page, server, account):
+    """What an account of a small company holds, by the API, as ann."""
+    page.open("/console/users/ann").press("Create access key")
+    key, secret = (page.text(f"section.notice dd:nth-of-type({place})") for place in (1, 2))
+    session = boto3.session.Session(key, secret, region_name="us-east-1")
+    iam = session.client("iam", endpoint_url=f"http://localhost:{server.port}")
+    for name in ("bob", "cleo", "build-robot"):
+        iam.create_user(UserName=name)
+    iam.create_login_profile(UserName="cleo", Password=PASSWORD)
+    iam.create_access_key(UserName="build-robot")
+    for name in ("developers", "auditors"):
+        iam.create_group(GroupName=name)
+    iam.attach_group_policy(GroupName="auditors", PolicyArn="arn:aws:iam::aws:policy/SecurityAudit")
+    iam.add_user_to_group(GroupName="developers", UserName="bob")
+    statement = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::reports/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    policy = iam.create_policy(
+        PolicyName="ReportsReadWrite", PolicyDocument=document, Description="Read and write the reports."
+    )["Policy"]["Arn"]
+    iam.attach_group_policy(GroupName="developers", PolicyArn=policy)
+    deny = {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*"}
+    iam.put_user_policy(
+        UserName="bob", PolicyName="no-deletes",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{**statement, "Action": "s3:GetObject"}, deny]}),
+    )
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+    iam.create_role(
+        RoleName="deploy", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        Description="Puts a new version into service.",
+    )
+    iam.attach_role_policy(RoleName="deploy", PolicyArn="arn:aws:iam::aws:policy/PowerUserAccess")
+    server.host("root", "approvers", "--account", account, "--required", "1", "--user", "ann")
+    server.host("alerts", "add", "team", "--webhook", "https://alerts.example.com/rootward")
+    return {"policy": policy.replace("/", "%2F")}
+
+
+def shoot_access(camera, page, account, totp, ann):
+    """The root user asks, ann agrees; what waits is looked at from both sides."""
+    page.press("Sign out").open("/console/sign-in?door=root")
+    page.fill(email="root@example.com", password=ROOT_PASSWORD).press("Sign in")
+    page.fill(code=totp.now()).press("Continue")
+    page.fill(reason="close the old billing contact").press("Ask for approval")
+    camera.shoot("sign-in-approval")
+    sign_in(page, account, "ann", PASSWORD)
+    page.fill(code=ann.now()).press("Continue").open("/console/access")
+    camera.shoot("root-access")
+
+
+def shoot_editor(camera, page):
+    document = (
+        '{\n  "Version": "2012-10-17",\n  "Statement": [\n    {\n      "Effect": "Allow",\n      "Action": "s3:GetObjct"\n'
+        '    }\n  ]\n}'
+    )
+    page.open("/console/policies").fill(name="Reports")
+    page.driver.execute_script("document.getElementById('document').value = arguments[0];", document)
+    page.press("Create policy")
+    camera.shoot("editor", at="label[for=name]")
+
+
+def write_index():
+    names = sorted({path.name.rsplit("-", 1)[0] for path in FOLDER.glob("*.png")})
+    lines = [
+        "# The console in pictures", "",
+        "Each page light, dark and on a phone. `tests/clients/screenshots.py` takes them anew.", "",
+    ]
+    for name in names:
+        widths = {"light": 420, "dark": 420, "phone": 150}
+        looks = [look for look in LOOKS if (FOLDER / f"{name}-{look}.png").exists()]
+        pictures = [f'<img src="{name}-{look}.png" alt="{name}, {look}" width="{widths[look]}">' for look in looks]
+        lines += [f"## {name}", "", " ".join(pictures), ""]
+    (FOLDER / "README.md").write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
