@@ -1,7 +1,7 @@
 //! What goes out comes back: values through the protocol of each service, through JSON and through the Rust types.
 
 use proptest::prelude::*;
-use rootward_api::{SERVICES, account, iam, rootward, signin, sts};
+use rootward_api::{SERVICES, account, cloudtrail, iam, rootward, signin, sts};
 use rootward_wire::{
     Frame, HttpRequest, Operation, OperationSchema, Record, Shape, Structure, Value, to_json,
 };
@@ -34,11 +34,13 @@ proptest! {
             )*};
         }
         macro_rules! check_account { ($($operation:ident),*) => { check! { account: $($operation),* } }; }
+        macro_rules! check_cloudtrail { ($($operation:ident),*) => { check! { cloudtrail: $($operation),* } }; }
         macro_rules! check_iam { ($($operation:ident),*) => { check! { iam: $($operation),* } }; }
         macro_rules! check_rootward { ($($operation:ident),*) => { check! { rootward: $($operation),* } }; }
         macro_rules! check_signin { ($($operation:ident),*) => { check! { signin: $($operation),* } }; }
         macro_rules! check_sts { ($($operation:ident),*) => { check! { sts: $($operation),* } }; }
         rootward_api::account_operations!(check_account);
+        rootward_api::cloudtrail_operations!(check_cloudtrail);
         rootward_api::iam_operations!(check_iam);
         rootward_api::rootward_operations!(check_rootward);
         rootward_api::signin_operations!(check_signin);

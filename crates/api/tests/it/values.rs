@@ -1,5 +1,6 @@
 //! Random values of a schema, and the request that a client makes of a value.
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use rootward_names::Time;
 use rootward_wire::{
     HttpRequest, Kind, Location, OperationSchema, Protocol, Record, Ref, Schema, Sensitive, SensitiveBlob,
@@ -19,6 +20,11 @@ impl Source<'_> {
             ['a', 'Z', '0', '.', '&', '=', '+', '%', ' ', '<', '"', '\r', '\n', 'é', '😀', '/'];
         let length = self.next() % 6;
         (0..length).map(|_| CHARS[usize::from(self.next() % 16)]).collect()
+    }
+
+    /// What a header can hold.
+    fn header_text(&mut self) -> String {
+        self.text().chars().filter(char::is_ascii_graphic).collect()
     }
 }
 
@@ -59,7 +65,12 @@ pub(crate) fn value(schema: &'static Schema, source: &mut Source<'_>) -> Option<
 pub(crate) fn record(schema: &'static Schema, source: &mut Source<'_>) -> Record {
     let fields = schema.members().iter().map(|member| {
         let wanted = member.required || source.next() % 2 == 1;
-        wanted.then(|| value(member.shape, source)).flatten()
+        match (member.location, member.shape.sensitive) {
+            _ if !wanted => None,
+            (Location::Header, true) => Some(Value::Secret(Sensitive::new(source.header_text()))),
+            (Location::Header, false) => Some(Value::String(source.header_text())),
+            _ => value(member.shape, source),
+        }
     });
     Record { schema, fields: fields.collect() }
 }
@@ -68,9 +79,10 @@ pub(crate) fn record(schema: &'static Schema, source: &mut Source<'_>) -> Record
 pub(crate) struct Sent {
     method: &'static str,
     path: &'static str,
-    query: &'static str,
+    query: String,
     content_type: &'static str,
     target: Option<String>,
+    headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
@@ -79,6 +91,7 @@ impl Sent {
     pub(crate) fn new(operation: &OperationSchema, input: &Record) -> Self {
         let service = operation.service;
         let (path, query) = operation.http.1.split_once('?').unwrap_or((operation.http.1, ""));
+        let (mut query, mut headers) = (query.to_owned(), HeaderMap::new());
         let (content_type, target, body) = match service.protocols[0] {
             Protocol::Json => {
                 let target = format!("{}.{}", service.target_prefix.unwrap(), operation.name);
@@ -88,37 +101,65 @@ impl Sent {
                 let body = form(operation.name, service.version, input);
                 ("application/x-www-form-urlencoded", None, body.into_bytes())
             }
-            Protocol::RestJson => ("application/json", None, rest_body(input)),
+            Protocol::RestJson => ("application/json", None, rest(input, &mut query, &mut headers)),
             Protocol::RestXml => panic!("no service speaks it"),
         };
-        Self { method: operation.http.0, path, query, content_type, target, body }
+        Self { method: operation.http.0, path, query, content_type, target, headers, body }
     }
 
     pub(crate) fn request(&self) -> HttpRequest<'_> {
         HttpRequest {
             method: self.method,
             path: self.path,
-            query: self.query,
+            query: &self.query,
             content_type: Some(self.content_type),
             target: self.target.as_deref(),
+            headers: Some(&self.headers),
             body: &self.body,
             ..HttpRequest::default()
         }
     }
 }
 
-/// The body of a service whose members are all in the body, or are the body.
-fn rest_body(input: &Record) -> Vec<u8> {
-    let members = input.schema.members();
-    match members.iter().position(|member| member.location == Location::Payload) {
-        Some(at) => match &input.fields[at] {
-            Some(Value::Structure(record)) => to_json(record).unwrap(),
-            _ => Vec::new(),
-        },
-        None => {
-            assert!(members.iter().all(|member| member.location == Location::Body));
-            to_json(input).unwrap()
+/// Puts the members of a REST request where they belong; the body.
+fn rest(input: &Record, query: &mut String, headers: &mut HeaderMap) -> Vec<u8> {
+    let (mut payload, mut has_payload) = (Vec::new(), false);
+    for (member, field) in input.schema.members().iter().zip(&input.fields) {
+        match (member.location, field) {
+            (Location::Body, _) => {}
+            (Location::Payload, field) => {
+                has_payload = true;
+                if let Some(Value::Structure(record)) = field {
+                    payload = to_json(record).unwrap();
+                }
+            }
+            (_, None) => {}
+            (Location::Header, Some(value)) => {
+                let name: HeaderName = member.wire_name().parse().unwrap();
+                headers.insert(name, HeaderValue::from_str(text_of(value)).unwrap());
+            }
+            (Location::QueryString, Some(value)) => {
+                query.push_str(&format!("&{}={}", member.wire_name(), escape(text_of(value))));
+            }
+            (Location::Headers | Location::StatusCode | Location::Uri, Some(_)) => {
+                panic!("no request of ours has {}", member.name)
+            }
         }
+    }
+    if has_payload { payload } else { to_json(&Record { fields: in_body(input), ..input.clone() }).unwrap() }
+}
+
+/// The members that are in the body.
+fn in_body(input: &Record) -> Vec<Option<Value>> {
+    let members = input.schema.members().iter().zip(&input.fields);
+    members.map(|(member, field)| field.clone().filter(|_| member.location == Location::Body)).collect()
+}
+
+fn text_of(value: &Value) -> &str {
+    match value {
+        Value::Secret(text) => text.expose(),
+        Value::String(text) => text,
+        _ => panic!("no member of ours outside the body is anything but a text"),
     }
 }
 
