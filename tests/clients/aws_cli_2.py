@@ -4,24 +4,22 @@ import io
 import json
 import os
 import subprocess
-import sys
 import tarfile
 import zipfile
-from importlib.metadata import files, version
 from pathlib import Path
 
 import pytest
 
-from rootward_testkit import TIMEOUT
+from rootward_testkit import ROOT, TIMEOUT
 
-PACKAGE = "aws-cdk.asset-awscli-v2"
+HOME = ROOT / ".venv-aws-cli"
 
 
 def program():
-    """Unpacks it beside the package, once."""
-    home = Path(sys.prefix, f"aws-cli-{version(PACKAGE)}")
+    """The program, unpacked beside its package once."""
+    home = HOME / "unpacked"
     if not home.exists():
-        [archive] = [file.locate() for file in files(PACKAGE) if file.suffix == ".tgz"]
+        [archive] = HOME.glob("lib/*/site-packages/aws_cdk/asset_awscli_v2/_jsii/*.tgz")
         with tarfile.open(archive) as package:
             layer = io.BytesIO(package.extractfile("package/lib/layer.zip").read())
         unpacked = home.with_suffix(".part")

@@ -35,7 +35,7 @@ pub(crate) struct Add {
     /// A file whose first line is the secret of signatures, `whsec_` and base64; one is drawn if none is given.
     #[arg(long, value_name = "FILE", requires = "webhook")]
     secret_file: Option<PathBuf>,
-    /// Mail each alert by this server: smtp://[USER@]HOST:PORT.
+    /// Mail each alert by this server: `smtp://[USER@]HOST:PORT`.
     #[arg(long, value_name = "SERVER", requires_all = ["from", "to"])]
     mail: Option<String>,
     /// The sender of mails.

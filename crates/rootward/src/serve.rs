@@ -56,7 +56,7 @@ pub(crate) struct Serve {
 /// The node's own mail: codes for new addresses of root users and the recovery of their passwords.
 #[derive(Args)]
 struct Mail {
-    /// Send the node's mail by this server: smtp://[USER@]HOST:PORT.
+    /// Send the node's mail by this server: `smtp://[USER@]HOST:PORT`.
     #[arg(long, value_name = "SERVER", requires = "mail_from")]
     mail_server: Option<String>,
     /// The sender of the node's mail.
