@@ -12,7 +12,7 @@ import pytest
 
 from rootward_testkit import ROOT, TIMEOUT
 
-HOME = ROOT / ".venv-aws-cli"
+HOME = ROOT / ".venv-login"
 
 
 def program():
@@ -58,6 +58,13 @@ class AwsCli:
             [program(), *arguments], env=self.environment, text=True, capture_output=True, timeout=TIMEOUT, check=False)
         assert done.returncode == code, f"{arguments} ended with {done.returncode}: {done.stdout}{done.stderr}"
         return json.loads(done.stdout) if code == 0 and done.stdout.strip().startswith("{") else done.stdout + done.stderr
+
+    def sdk(self):
+        """Who boto3 on that computer is."""
+        code = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
+        done = subprocess.run(
+            [HOME / "bin" / "python", "-c", code], env=self.environment, text=True, capture_output=True, timeout=TIMEOUT, check=True)
+        return done.stdout.strip()
 
     def login(self, *arguments):
         """Begins `aws login`: the process, and the address that it opens in a browser."""

@@ -1,5 +1,6 @@
 """The console without a browser: forms sent with what the page before left for them."""
 
+import html
 import re
 
 import httpx
@@ -74,5 +75,6 @@ def is_signed_in(http):
 
 
 def error(answer):
-    found = re.search(r'role="alert">([^<]+)', answer.text)
-    return found and found[1]
+    """What a page says was refused, or is still missing, as text."""
+    found = re.search(r'<(p|section)[^>]* role="alert">(.*?)</\1>', answer.text, re.DOTALL)
+    return found and html.unescape(re.sub(r"<[^>]*>", "", found[2]))

@@ -78,7 +78,7 @@ def events(server, name):
 # The real client
 
 
-def test_user_with_a_second_factor_works_refreshes_and_is_ended_at_the_console(site, cli, monkeypatch):
+def test_user_with_a_second_factor_works_refreshes_and_is_ended_at_the_console(site, cli):
     with browser(site.base) as page:
         process, address = cli.login()
         page.driver.get(address)
@@ -105,9 +105,9 @@ def test_user_with_a_second_factor_works_refreshes_and_is_ended_at_the_console(s
         assert cli.run("iam", "list-users")["Users"]
 
         # An SDK goes on with what the command line has got.
-        assert sdk(cli, monkeypatch).get_caller_identity()["Arn"] == site.arn("user/ann")
+        assert cli.sdk() == site.arn("user/ann")
         aged = cli.age()
-        assert sdk(cli, monkeypatch).get_caller_identity()["Arn"] == site.arn("user/ann")
+        assert cli.sdk() == site.arn("user/ann")
         assert cli.token[1]["refreshToken"] != aged["refreshToken"]
 
         page.open("/console/sessions")
@@ -129,13 +129,6 @@ def test_user_with_a_second_factor_works_refreshes_and_is_ended_at_the_console(s
     text = json.dumps(site.server.trail())
     for secret in (before, after):
         assert secret["refreshToken"] not in text and secret["accessToken"]["secretAccessKey"] not in text
-
-
-def sdk(cli, monkeypatch):
-    """boto3 on that computer."""
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_LOGIN_CACHE_DIRECTORY"):
-        monkeypatch.setenv(name, cli.environment[name])
-    return boto3.session.Session().client("sts")
 
 
 def test_sealed_root_user_gets_the_minutes_that_its_reason_gave_it(site, cli):

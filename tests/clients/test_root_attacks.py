@@ -447,7 +447,7 @@ def test_approval_to_sign_in_breaks_no_seal(house):
     for form in ({"do": "unseal", "reason": "drill", "minutes": "60"},
                  {"do": "settings", "required": "0", "approvers": "", "minutes": "60"}):
         answer = asked.http.post("/console/access", data={"mark": mark(asked.http.get("/console").text), **form})
-        assert "0 of 2 approvals" in error(answer)
+        assert "0 of 2 have agreed" in error(answer)
     host(house, "create-access-key", guarded.account, code=2)
 
 

@@ -17,7 +17,7 @@ use crate::sign_in::sentence;
 use crate::visit::{Knocked, Query, Visit};
 
 /// The path of the page that links lead to.
-pub(crate) const PAGE: &str = "/console/recover/password";
+const PAGE: &str = "/console/recover/password";
 
 #[derive(Template)]
 #[template(path = "recover.html")]
