@@ -22,7 +22,7 @@ use rootward_auth::password::{Hasher, Password};
 use rootward_auth::second_factor::Guesses;
 use rootward_auth::session::Tokens;
 use rootward_names::{AccountId, Arn, Partition, Random, Time};
-use rootward_pipeline::{Mailer, OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
+use rootward_pipeline::{Draw, Mailer, OpenAccount as OpenOnUse, Pipeline, Setup, Trail};
 use rootward_services::accounts::{self, OpenAccount};
 use rootward_services::root_guard;
 use rootward_signin::SignInService;
@@ -38,7 +38,7 @@ use crate::operator::OperatorError;
 use crate::outbox::{Moved, Mover};
 use crate::postman::Postman;
 use crate::questions::{self, Place, Question};
-use crate::source::{Draw, Source};
+use crate::source::Source;
 
 /// How long the feed may take to hand a committed record on.
 const FEED_TIME: Duration = Duration::from_millis(50);
@@ -144,7 +144,7 @@ impl Node {
         let node = Self::assemble(Foundation { store, key, log, source, authority, sealed }, face)?;
         let mut txn = node.db.begin();
         let (id, now) = (AccountId::SANDBOX, node.source.now());
-        open_sandbox_account(&mut txn, id, sealed, now, &mut Draw(&node.source), &node.vault);
+        open_sandbox_account(&mut txn, id, sealed, now, &mut node.draw(), &node.vault);
         node.db.commit_wait(txn).map_err(|error| StartError::System(error.to_string()))?;
         Ok(node)
     }
@@ -522,7 +522,7 @@ impl Node {
 
     /// The node's randomness.
     pub(crate) fn draw(&self) -> Draw<'_> {
-        Draw(&self.source)
+        Draw(&*self.source)
     }
 }
 
@@ -670,7 +670,7 @@ fn is_refusal(entry: &Entry) -> bool {
 
 fn open_on_use(source: Arc<Source>, vault: Arc<Vault>, sealed: bool) -> OpenOnUse {
     Box::new(move |txn, account| {
-        open_sandbox_account(txn, account, sealed, source.now(), &mut Draw(&source), &vault);
+        open_sandbox_account(txn, account, sealed, source.now(), &mut Draw(&*source), &vault);
     })
 }
 

@@ -20,8 +20,8 @@ use rootward_auth::password::{Hasher, Password, Verified};
 use rootward_auth::second_factor::{self, GUESS_SECONDS, Guesses, TooMany};
 use rootward_auth::session::Tokens;
 use rootward_auth::{Credential, Identity, Principal, SignIn};
-use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time};
-use rootward_pipeline::{Mailer, Source};
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Time};
+use rootward_pipeline::{Draw, Mailer, Source};
 use rootward_services::sign_ins::{End, Why, record_end};
 use rootward_state::entities::{
     AccountStatus, CredentialOwner, MfaDevice, Rotated, SessionKind, SignInSession, User,
@@ -414,13 +414,5 @@ impl SignInService {
 
     pub(crate) fn draw(&self) -> Draw<'_> {
         Draw(&*self.setup.source)
-    }
-}
-
-pub(crate) struct Draw<'a>(&'a dyn Source);
-
-impl Random for Draw<'_> {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.fill(bytes);
     }
 }
