@@ -13,7 +13,7 @@ mod sandbox;
 mod trail;
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use rootward_alerts::{Alerts, Bell};
@@ -74,7 +74,7 @@ pub(crate) struct Node {
     vault: Arc<Vault>,
     log: Arc<Log>,
     writer: Arc<Writer>,
-    mover: Mutex<Option<Mover>>,
+    mover: Mover,
     pipeline: Arc<Pipeline>,
     tokens: Arc<Tokens>,
     hasher: Arc<Hasher>,
@@ -155,7 +155,6 @@ impl Node {
             source: Arc::clone(&source) as Arc<dyn rootward_pipeline::Source>,
             open_account: sandbox::open_on_use(Arc::clone(&source), Arc::clone(&vault), sealed),
         }));
-        let (mover, alerts) = (Mutex::new(Some(mover)), OnceLock::new());
         Ok(Self {
             db,
             vault,
@@ -171,7 +170,7 @@ impl Node {
             source,
             opening: Mutex::default(),
             bell,
-            alerts,
+            alerts: OnceLock::new(),
         })
     }
 
@@ -235,9 +234,7 @@ impl Node {
     /// Stops cleanly: everything noted is written, everything written is durable.
     pub(crate) fn close(&self) {
         self.write_usage_down();
-        if let Some(mover) = self.mover.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            mover.stop();
-        }
+        self.mover.stop();
         match self.writer.flush(FLUSH_TIME_MAX) {
             Ok(()) => self.anchor_trail(),
             Err(error) => {

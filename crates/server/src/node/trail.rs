@@ -7,7 +7,6 @@
 //! a log that is not whole.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rootward_audit::{Filter, Head, Log, Reader, Stored};
 use rootward_names::AccountId;
@@ -22,9 +21,6 @@ use super::{FLUSH_TIME_MAX, Node, StartError, seal};
 use crate::Location;
 use crate::operator::OperatorError;
 use crate::source::Source;
-
-/// How long the feed may take to hand a committed record on.
-const FEED_TIME: Duration = Duration::from_millis(50);
 
 impl Node {
     /// The newest records, oldest first.
@@ -60,7 +56,7 @@ impl Node {
 
     /// Lets records on their way reach the log before somebody looks at it.
     pub(super) fn catch_up(&self) {
-        std::thread::sleep(FEED_TIME);
+        self.mover.catch_up(FLUSH_TIME_MAX);
         if let Err(error) = self.writer.flush(FLUSH_TIME_MAX) {
             tracing::warn!(%error, "the newest records are not in the audit log yet");
         }
