@@ -579,7 +579,7 @@ mod tests {
         let using = || {
             let mut txn = bench.begin();
             let wish = wish_to_unseal(&mut txn, bench.account(), "drill", 5).unwrap();
-            let random = &mut crate::testing::Seeded::new(9);
+            let random = &mut rootward_testkit::Seeded::new(9);
             let given = consent(&mut txn, bench.account(), &wish, "192.0.2.7", bench.now(), random);
             assert_eq!(given, Ok(Consent::Given));
             txn
@@ -604,7 +604,7 @@ mod tests {
         }
         say(&bench, request, ann, true).unwrap();
         assert_eq!(say(&bench, request, ann, false).unwrap_err(), GuardError::SpokenAlready);
-        let unknown = Handle::random(&mut crate::testing::Seeded::new(7));
+        let unknown = Handle::random(&mut rootward_testkit::Seeded::new(7));
         assert_eq!(say(&bench, unknown, bob, true).unwrap_err(), GuardError::NoSuchRequest);
         say(&bench, request, bob, false).unwrap();
         let refused = say(&bench, request, cleo, true).unwrap_err();

@@ -106,7 +106,9 @@ mod tests {
 
     use super::*;
     use crate::sign_ins::Why;
-    use crate::testing::{Bench, Seeded};
+    use rootward_testkit::Seeded;
+
+    use crate::testing::Bench;
 
     fn removed(now: Time) -> End {
         End { why: Why::FactorRemoved, source_ip: None, now }

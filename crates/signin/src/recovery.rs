@@ -346,7 +346,7 @@ mod tests {
         // What holds for one account does not for the other, also with the same password.
         let vault = bench.vault();
         let mine = Link { account: account(), ..Link::new(&row, vault, bench.now()).unwrap() };
-        let forged = mine.seal(vault, &mut crate::testing::Counter(1));
+        let forged = mine.seal(vault, &mut rootward_testkit::Seeded::new(1));
         assert_eq!(recover(&bench, &forged), Err(Unrecovered::Link));
     }
 

@@ -145,7 +145,9 @@ mod tests {
     use rootward_names::AccountId;
 
     use super::*;
-    use crate::testing::{Bench, Seeded};
+    use rootward_testkit::Seeded;
+
+    use crate::testing::Bench;
 
     /// Records of user `ann`, one each minute up to now, oldest first; those with an even number only read.
     fn record(bench: &Bench, account: AccountId, count: u32) {

@@ -150,7 +150,9 @@ pub(super) mod tests {
     use rootward_state::entities::{Bound, CredentialOwner, Factor, MfaDevice, RootGuard, Totp};
 
     use super::*;
-    use crate::testing::{Bench, Seeded};
+    use rootward_testkit::Seeded;
+
+    use crate::testing::Bench;
 
     pub(in super::super) fn add_device(bench: &Bench, user: UniqueId) {
         let id: Box<str> = format!("mfa/{user}").into();

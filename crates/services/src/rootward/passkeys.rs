@@ -177,7 +177,9 @@ const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, CONSOLE, SecurityKey};
+    use rootward_testkit::SecurityKey;
+
+    use crate::testing::{Bench, CONSOLE};
 
     fn start(
         bench: &Bench,

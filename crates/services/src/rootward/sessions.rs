@@ -165,7 +165,9 @@ mod tests {
     use rootward_state::entities::Rotated;
 
     use super::*;
-    use crate::testing::{Bench, Seeded};
+    use rootward_testkit::Seeded;
+
+    use crate::testing::Bench;
 
     fn begin(bench: &Bench, n: u64, holder: SignedIn, seconds: i64) -> Handle {
         let id = Handle::random(&mut Seeded::new(n));
