@@ -441,6 +441,11 @@ impl Bench {
         self.put_mfa_device(name, Some(Bound { owner, at: self.now() }))
     }
 
+    /// Gives a user a second factor.
+    pub(crate) fn add_factor(&self, user: UniqueId) {
+        self.add_mfa_device(&user.to_string(), CredentialOwner::User(user));
+    }
+
     /// Adds a virtual MFA device of nobody.
     pub(crate) fn add_free_mfa_device(&self, name: &str) -> Seed {
         self.put_mfa_device(name, None)

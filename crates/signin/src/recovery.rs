@@ -19,7 +19,7 @@ use rootward_auth::password::{self, Password, Unacceptable};
 use rootward_names::{AccountId, Random, Time};
 use rootward_pipeline::{Mail, NOTICE_SECONDS};
 use rootward_services::root_user;
-use rootward_services::sign_ins::{End, Why};
+use rootward_services::session_end::{End, Why};
 use rootward_state::entities::{Account, AccountStatus};
 use rootward_store::vault::Vault;
 use serde::{Deserialize, Serialize};

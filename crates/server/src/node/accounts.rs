@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use rootward_auth::password::Password;
 use rootward_names::{AccountId, Partition, Random, Time};
 use rootward_services::accounts::{self, AccountError, OpenAccount};
-use rootward_services::sign_ins::{End, Why};
+use rootward_services::session_end::{End, Why};
 use rootward_state::Txn;
 use rootward_state::entities::{Account, AccountStatus};
 use serde_json::{Value, json};

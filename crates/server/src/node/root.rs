@@ -10,7 +10,7 @@ use rootward_services::hardware_tokens::import_hardware_token;
 use rootward_services::root_guard::{self, Settings};
 use rootward_services::root_report::{Device, DeviceKind, Finding, Key, RootReport, Severity, is_told};
 use rootward_services::root_user;
-use rootward_services::sign_ins::{End, Why};
+use rootward_services::session_end::{End, Why};
 use rootward_state::AccountState;
 use rootward_state::entities::{RootGuard, Seal};
 use serde_json::{Value, json};

@@ -143,10 +143,9 @@ const DAYS_MAX: i64 = 90;
 mod tests {
     use rootward_audit::{Call, Entry, Record, Resource, UserIdentity};
     use rootward_names::AccountId;
-
-    use super::*;
     use rootward_testkit::Seeded;
 
+    use super::*;
     use crate::testing::Bench;
 
     /// Records of user `ann`, one each minute up to now, oldest first; those with an even number only read.

@@ -280,10 +280,9 @@ mod tests {
     use rootward_state::entities::{
         AccessKey, Account, Grants, LoginProfile, PasswordHash, PasswordPolicy, Usage,
     };
-
-    use super::*;
     use rootward_testkit::Seeded;
 
+    use super::*;
     use crate::testing::Bench;
 
     const HEADER: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
