@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from rootward_testkit import BINARY, Server
+from rootward_testkit import BINARY, Clock, Server
 
 # Nothing that this machine has configured for AWS gets into the tests.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -47,6 +47,29 @@ def other(server):
 def nobody(account):
     """A user without any permission."""
     return account.user(name="nobody")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """A server with an account, whose clock can be set and which knows the name that browsers reach it by."""
+    folder = tmp_path_factory.mktemp("house")
+    clock = Clock(folder)
+    server = Server(folder, wrapper=clock.wrapper)
+    server.command += ["--url", f"http://localhost:{server.port}"]
+    server.clock = clock
+    server.start().account()
+    yield server
+    clock.set_off(0)
+    try:
+        server.check_trail()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def clock(house):
+    yield house.clock
+    house.clock.set_off(0)
 
 
 @pytest.fixture(scope="module")

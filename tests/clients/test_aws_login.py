@@ -70,11 +70,6 @@ def cli(site, tmp_path):
     return AwsCli(tmp_path / "home", site.server)
 
 
-def events(server, name):
-    time.sleep(1)
-    return [record for record in server.trail() if record["eventName"] == name]
-
-
 # The real client
 
 
@@ -120,10 +115,10 @@ def test_user_with_a_second_factor_works_refreshes_and_is_ended_at_the_console(s
         assert "Please reauthenticate using 'aws login'" in cli.run("sts", "get-caller-identity", code=255)
         # The listener of the command line has no icon.
         assert [complaint for complaint in page.complaints() if "/favicon.ico" not in complaint] == []
-    [authorized] = [record for record in events(site.server, "AuthorizeOAuth2Access") if record["userIdentity"].get("userName") == "ann"]
+    [authorized] = [record for record in site.server.events("AuthorizeOAuth2Access") if record["userIdentity"].get("userName") == "ann"]
     assert authorized["eventSource"] == "signin.amazonaws.com" and authorized["readOnly"] is True
     assert authorized["requestParameters"]["clientId"] == SAME
-    called = [record for record in site.server.trail() if record["eventName"] == "ListUsers"][-1]["userIdentity"]["sessionContext"]
+    called = site.server.events("ListUsers")[-1]["userIdentity"]["sessionContext"]
     assert called["attributes"]["mfaAuthenticated"] == "true"
     assert called["signInSessionArn"].startswith(f"arn:aws:signin:us-east-1:{site.account}:session/")
     text = json.dumps(site.server.trail())
@@ -157,7 +152,7 @@ def test_sealed_root_user_gets_the_minutes_that_its_reason_gave_it(site, cli):
         page.press("Sign out")
     # It ends with the session that it came from.
     assert "ExpiredToken" in cli.run("sts", "get-caller-identity", code=254)
-    [record] = [record for record in events(site.server, "CreateOAuth2Token")
+    [record] = [record for record in site.server.events("CreateOAuth2Token")
                 if record["userIdentity"]["type"] == "Root" and record["requestParameters"]["tokenInput"]["grantType"] != "refresh_token"]
     assert record["userIdentity"]["sessionContext"]["attributes"]["mfaAuthenticated"] == "true"
 

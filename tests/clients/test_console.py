@@ -5,7 +5,6 @@ import re
 import time
 from urllib.parse import urlencode
 
-import httpx
 import pyotp
 import pytest
 
@@ -129,7 +128,7 @@ def test_passkey_is_registered_and_signs_in(fresh):
         page.fill(reason="drill").press("Break the glass")
         assert page.title == "Root is protected"
         assert page.complaints() == []
-    login = [record for record in fresh.trail() if record["eventName"] == "ConsoleLogin"][-1]
+    login = fresh.events("ConsoleLogin")[-1]
     assert ":u2f/root/key-" in login["additionalEventData"]["MFAIdentifier"]
 
 

@@ -13,7 +13,7 @@ from browser import browser
 from console_client import (
     client, error, go_on, is_in, is_signed_in, knock, knock_as_root, mark, person, root_session, session, step,
 )
-from rootward_testkit import NEW_PASSWORD, PASSWORD, ROOT, Clock, Server, allow, fresh, policy, refused, trust
+from rootward_testkit import NEW_PASSWORD, PASSWORD, ROOT, Server, allow, fresh, policy, refused, trust
 
 ROUTES = re.findall(r'\.route\(\s*"(/console[^"]*)",([^\n]*)', (ROOT / "crates/console/src/lib.rs").read_text())
 POSTED = [path for path, methods in ROUTES if "post(" in methods]
@@ -39,29 +39,6 @@ HEADERS = {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory):
-    """A server with an account, whose clock can be set and which knows the name that browsers reach it by."""
-    folder = tmp_path_factory.mktemp("attacks")
-    clock = Clock(folder)
-    server = Server(folder, wrapper=clock.wrapper)
-    server.command += ["--url", f"http://localhost:{server.port}"]
-    server.clock = clock
-    server.start().account()
-    yield server
-    clock.set_off(0)
-    try:
-        server.check_trail()
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def clock(house):
-    yield house.clock
-    house.clock.set_off(0)
 
 
 @pytest.fixture(scope="module")

@@ -184,7 +184,6 @@ def test_no_acknowledged_write_is_lost_and_no_other_is_half_done(tmp_path):
     assert acknowledged > KILLS and sum(writer.cut_off for writer in writers) > KILLS / 4
     # One record for each acknowledged write; those of reads and refusals may die with the process.
     writes = {call.request for call in server.calls if call.error is None and not call.operation.startswith(("Get", "List"))}
-    time.sleep(1)
     kept = collections.Counter(
         record["requestID"] for record in server.trail() if not record["readOnly"] and record.get("requestID"))
     assert not [request for request in writes if kept[request] != 1]

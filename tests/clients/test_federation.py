@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from browser import browser
+from console_client import mark
 from rootward_testkit import PASSWORD, Credentials, Principal, Server, allow, deny, fresh, trust
 
 ALL = "*"
@@ -26,16 +27,6 @@ def server(tmp_path_factory):
     told = server.log.read_text() + json.dumps(server.trail())
     assert not [secret for secret in server.secrets if secret in told], "a secret is in the trail or in the log"
     server.stop()
-
-
-@pytest.fixture(scope="module")
-def account(server):
-    return server.account()
-
-
-@pytest.fixture(scope="module")
-def other(server):
-    return server.account()
 
 
 @pytest.fixture(scope="module")
@@ -110,16 +101,6 @@ def follow(http, path):
     return http.get(html.unescape(re.search(r'content="0; url=([^"]+)"', page.text)[1]))
 
 
-def mark(page):
-    return re.search(r'name="mark" value="([^"]+)"', page.text)[1]
-
-
-def events(server, name):
-    """The records of this name; they follow within a second."""
-    time.sleep(0.5)
-    return [record for record in server.trail() if record["eventName"] == name]
-
-
 def sign_in(page, account, name="ann"):
     page.open("/console/sign-in").fill(account=account.account, name=name, password=PASSWORD).press("Sign in")
 
@@ -145,11 +126,11 @@ def test_role_session_lands_on_the_console_and_is_limited_to_its_rights(server, 
     page.open("/console/roles")
     assert "assumed-role" in page.notices[0] and "iam:ListRoles" in page.notices[0]
     assert page.complaints() == []
-    called = events(server, "ListRoles")[-1]
+    called = server.events("ListRoles")[-1]
     assert called["userIdentity"]["arn"] == session.arn and called["sessionCredentialFromConsole"] == "true"
-    signed_in = events(server, "ConsoleLogin")[-1]
+    signed_in = server.events("ConsoleLogin")[-1]
     assert signed_in["userIdentity"]["type"] == "AssumedRole" and signed_in["userIdentity"]["arn"] == session.arn
-    asked = events(server, "GetSigninToken")[-1]
+    asked = server.events("GetSigninToken")[-1]
     assert asked["userIdentity"]["accessKeyId"] == session.credentials.key
     assert asked["responseElements"]["credentials"]["accessKeyId"] == called["userIdentity"]["accessKeyId"]
 
@@ -263,11 +244,11 @@ def test_sign_in_token_is_good_once_also_after_signing_out(server, broker, reade
     assert follow(http, login(token)).headers["location"] == "/console/users"
     again = follow(client(server), login(token))
     assert again.status_code == 400 and "used already" in again.text and "set-cookie" not in again.headers
-    http.post("/console/sign-out", data={"mark": mark(http.get("/console"))})
+    http.post("/console/sign-out", data={"mark": mark(http.get("/console").text)})
     assert follow(client(server), login(token)).status_code == 400
     for forged in ("x", token[:-1], token + "A"):
         assert "not valid" in follow(client(server), login(forged)).text
-    failed = events(server, "ConsoleLogin")[-1]
+    failed = server.events("ConsoleLogin")[-1]
     assert failed["responseElements"] == {"ConsoleLogin": "Failure"}
     server_of_another_key = server.folder / "elsewhere"
     server_of_another_key.mkdir()
@@ -343,12 +324,12 @@ def test_role_of_the_same_account_is_switched_to_and_back(server, account, ann, 
     assert badges(page) == ["Deploy <b>"]
     page.press("Switch back")
     assert [complaint for complaint in page.complaints() if "/console/users - " not in complaint] == []
-    switched, left = events(server, "SwitchRole")[-1], events(server, "ExitRole")[-1]
+    switched, left = server.events("SwitchRole")[-1], server.events("ExitRole")[-1]
     for record in (switched, left):
         assert (record["eventType"], record["eventSource"]) == ("AwsConsoleSignIn", "signin.amazonaws.com")
         assert record["additionalEventData"] == {"SwitchFrom": ann.arn, "RedirectTo": base(server) + "/console"}
         assert record["userIdentity"]["type"] == "AssumedRole"
-    assumed = events(server, "AssumeRole")[-1]
+    assumed = server.events("AssumeRole")[-1]
     assert assumed["userIdentity"]["arn"] == ann.arn and assumed["sessionCredentialFromConsole"] == "true"
 
 
@@ -366,7 +347,7 @@ def test_role_of_another_account_is_switched_to_by_its_alias(server, account, ot
     second = account.role(ann.arn, allow("iam:ListGroups"))
     switch(page, account.account, second["RoleName"])
     assert badges(page) == [f"{second['RoleName']} @ {account.account}"]
-    records = events(server, "SwitchRole")
+    records = server.events("SwitchRole")
     assert records[-2]["recipientAccountId"] == other.account
     assert records[-1]["additionalEventData"]["SwitchFrom"] == ann.arn
 
@@ -407,12 +388,12 @@ def test_root_user_is_told_why_it_cannot_switch(server, account, page):
 def console_session(server, account):
     http = client(server)
     form = {"account": account.account, "name": "ann", "password": PASSWORD, "next": "/console"}
-    http.post("/console/sign-in", data={**form, "mark": mark(http.get("/console/sign-in"))})
+    http.post("/console/sign-in", data={**form, "mark": mark(http.get("/console/sign-in").text)})
     return http
 
 
 def switched(http, account, role):
-    form = {"account": account.account, "role": role["RoleName"], "mark": mark(http.get("/console/switch-role"))}
+    form = {"account": account.account, "role": role["RoleName"], "mark": mark(http.get("/console/switch-role").text)}
     answer = http.post("/console/switch-role", data=form)
     assert answer.status_code == 303, answer.text
 
@@ -420,9 +401,9 @@ def switched(http, account, role):
 def test_form_of_a_role_does_nothing_for_the_user_who_has_switched_back(server, account, ann):
     role = account.role(ann.arn, allow("iam:ListUsers"))
     http = console_session(server, account)
-    as_user = mark(http.get("/console/users"))
+    as_user = mark(http.get("/console/users").text)
     switched(http, account, role)
-    as_role = mark(http.get("/console/users"))
+    as_role = mark(http.get("/console/users").text)
     assert http.post("/console/users", data={"name": "x", "mark": as_user}).status_code == 403
     assert http.post("/console/switch-role/exit", data={"mark": as_role}).status_code == 303
     assert "not sent from a page" in http.post("/console/users", data={"name": "x", "mark": as_role}).text
@@ -444,7 +425,7 @@ def test_role_that_is_gone_leaves_the_user_who_is_told(server, account, ann):
     role = account.role(ann.arn, allow("iam:ListUsers"))
     http = console_session(server, account)
     switched(http, account, role)
-    form = {"name": "made-by-mistake", "mark": mark(http.get("/console/users"))}
+    form = {"name": "made-by-mistake", "mark": mark(http.get("/console/users").text)}
     account.iam.delete_role_policy(RoleName=role["RoleName"], PolicyName="inline")
     account.iam.delete_role(RoleName=role["RoleName"])
     answer = http.post("/console/users", data=form)
@@ -488,7 +469,7 @@ def test_role_is_renewed_after_an_hour_and_ends_with_a_word_when_it_is_not_to_be
     server, root = hasty
     http = console_session(server, root)
     switched(http, root, {"RoleName": "deploy"})
-    as_role = mark(http.get("/console/users"))
+    as_role = mark(http.get("/console/users").text)
     pass_seconds(root, 3_600)
     # A form that was being filled in meanwhile is taken: the role goes on.
     assert http.post("/console/groups", data={"name": "made", "mark": as_role}).status_code == 303

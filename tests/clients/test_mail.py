@@ -35,10 +35,6 @@ def other(code):
     return "000000" if code != "000000" else "000001"
 
 
-def events(server, name):
-    return [record for record in server.trail() if record["eventName"] == name]
-
-
 def ask(page, email):
     page.open("/console/security/email").fill(email=email).press("Send code")
 
@@ -66,7 +62,7 @@ def test_address_is_changed_by_the_code_that_was_sent_to_it(tmp_path):
         assert page.notices == ["Name or password is wrong."]
         page.fill(email=NEW, password=password).press("Sign in")
         assert page.title == "The root user is sealed"
-        accepted = events(server, "AcceptRootEmailUpdate")
+        accepted = server.events("AcceptRootEmailUpdate")
         assert [record.get("errorCode") for record in accepted] == ["ValidationException", None]
         text = server.log.read_text()
         taken = re.findall(r"mail=\"?(\w+)", text)

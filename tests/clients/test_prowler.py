@@ -18,7 +18,7 @@ import pyotp
 import pytest
 
 from browser import browser
-from rootward_testkit import PASSWORD, ROOT, Clock, Credentials, Device, Principal, Server, clock_off_by
+from rootward_testkit import PASSWORD, ROOT, Clock, Credentials, Device, Server, clock_off_by
 
 PROWLER = ROOT / ".venv-prowler" / "bin" / "prowler"
 # Prowler reads its tables for half a minute before it asks anything, and longer when it has just been installed.

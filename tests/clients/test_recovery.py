@@ -2,14 +2,12 @@
 
 import re
 
-import pyotp
-
 from browser import browser
 from post import Mailbox, Post
 from rootward_testkit import Server, free_port
 from test_alerts import Hook, target
 from test_console import client, mark, open_account, register_app, sign_in_as_root
-from test_mail import ROOT, events, serving
+from test_mail import ROOT, serving
 
 NEW = "amber-Pickle+12-violins"
 SUBJECT = "A new password for the root user"
@@ -72,9 +70,9 @@ def test_forgotten_password_is_replaced_and_the_seal_and_the_second_factor_stay(
             for name, severity in [("PasswordRecoveryRequested", "warning"), ("PasswordRecoveryCompleted", "critical")]:
                 told = hook.wait(name)
                 assert (told["type"], told["data"]["severity"]) == ("dev.rootward.root.credentials.changed", severity)
-        [ended] = [event["requestParameters"]["reason"] for event in events(server, "RootSessionEnded")]
+        [ended] = [event["requestParameters"]["reason"] for event in server.events("RootSessionEnded")]
         assert ended == "password changed"
-        assert [record["sourceIPAddress"] for record in events(server, "PasswordRecoveryCompleted")] == ["127.0.0.1"]
+        assert [record["sourceIPAddress"] for record in server.events("PasswordRecoveryCompleted")] == ["127.0.0.1"]
         secret = link.partition("?link=")[2]
         assert secret not in server.log.read_text() and not any(secret in str(record) for record in server.trail())
 
@@ -92,7 +90,7 @@ def test_answer_is_the_same_whether_or_not_the_address_is_anybodys(tmp_path):
         assert [answer.status_code for answer in answers] == [200] * 4
         assert len({as_read(answer) for answer in answers}) == 1
         assert len({tuple(sorted(name for name in answer.headers)) for answer in answers}) == 1
-        assert len(events(server, "PasswordRecoveryRequested")) == len(box.mails) == 2
+        assert len(server.events("PasswordRecoveryRequested")) == len(box.mails) == 2
 
 
 def test_link_leads_to_us_whatever_host_the_request_names(tmp_path):
@@ -120,7 +118,7 @@ def test_link_is_for_one_account_and_one_use_and_is_not_guessed(tmp_path):
                 assert recover(http, "?link=" + wrong).status_code == 403
             assert recover(http, links[0]).status_code == 200
             assert recover(http, links[0]).status_code == 403
-        completed = events(server, "PasswordRecoveryCompleted")
+        completed = server.events("PasswordRecoveryCompleted")
         assert [record["recipientAccountId"] for record in completed] == [one.account]
         with client(server) as http:  # the other's link was not touched
             assert recover(http, links[1]).status_code == 200
@@ -148,7 +146,7 @@ def test_who_asks_too_often_is_slowed_down(tmp_path):
         assert [answer.status_code for answer in answers] == [200] * 10 + [429]
         assert int(answers[-1].headers["retry-after"]) <= 61
         box.wait(account.email, SUBJECT, after=2)
-        assert len(events(server, "PasswordRecoveryRequested")) == 3
+        assert len(server.events("PasswordRecoveryRequested")) == 3
 
 
 def test_without_a_mail_server_the_page_names_the_host_command(tmp_path):

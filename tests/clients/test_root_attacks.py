@@ -9,8 +9,7 @@ from botocore.exceptions import ClientError
 
 from console_client import client, error, go_on, is_in, knock_as_root, mark, root_session
 from rootward_testkit import (
-    BINARY, NEW_PASSWORD, PASSWORD, Clock, Credentials, Device, Like, Principal, Server, allow, clock_off_by, fresh, policy,
-    refused,
+    BINARY, NEW_PASSWORD, PASSWORD, Credentials, Device, Like, Principal, allow, clock_off_by, fresh, policy, refused,
 )
 
 SEALED = Like("The root user of account [0-9]{12} is sealed: .*")
@@ -19,28 +18,6 @@ NAMES_OF_ROOT = ["root", "Root", "ROOT", "<root_account>", "AWS ROOT USER", "roo
 # The operations that can make a long-term key or take one into use. A new one belongs into the test below.
 KEY_OPERATIONS = {"CreateAccessKey", "UpdateAccessKey"}
 HOUR = 3_600
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory):
-    """A server with an account, whose clock can be set."""
-    folder = tmp_path_factory.mktemp("attacks")
-    clock = Clock(folder)
-    server = Server(folder, wrapper=clock.wrapper)
-    server.command += ["--url", f"http://localhost:{server.port}"]
-    server.clock = clock
-    server.start().account()
-    yield server
-    try:
-        server.check_trail()
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def clock(house):
-    yield house.clock
-    house.clock.set_off(0)
 
 
 def host(server, name, account, *arguments, **keywords):

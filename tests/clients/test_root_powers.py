@@ -161,7 +161,7 @@ def test_address_of_a_root_user_is_changed_on_the_host(server, own, other):
     server.host("account", "change-email", "--account", own.account, "--email", "no-address", code=2)
     # The old one is free.
     server.host("account", "change-email", "--account", own.account, "--email", own.email)
-    record = [record for record in server.trail() if record["eventName"] == "ChangeRootEmail"][-1]
+    record = server.events("ChangeRootEmail")[-1]
     assert record["recipientAccountId"] == own.account
     assert record["responseElements"] == {"previousEmail": new}
 

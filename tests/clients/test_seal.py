@@ -1,7 +1,6 @@
 """The seal on root users: no key while it is closed, and the host commands and operations around it."""
 
 import json
-import time
 
 import pytest
 
@@ -25,9 +24,7 @@ def findings(server, account):
 
 
 def host_records(server, account, name):
-    time.sleep(0.5)
-    return [record for record in server.trail()
-            if (record["eventName"], record.get("recipientAccountId")) == (name, account.account)]
+    return [record for record in server.events(name) if record.get("recipientAccountId") == account.account]
 
 
 def root_by_key(server, account):

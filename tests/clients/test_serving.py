@@ -98,7 +98,7 @@ def test_requests_under_way_are_finished_when_it_is_told_to_stop(tmp_path):
     server = Server(tmp_path).start()
     account = server.account()
     clients = [server.client("iam", account.credentials) for _ in range(4)]
-    acknowledged, stopping = [], threading.Event()
+    acknowledged, enough, stopping = [], threading.Event(), threading.Event()
 
     def write(number):
         for turn in range(10_000):
@@ -109,18 +109,20 @@ def test_requests_under_way_are_finished_when_it_is_told_to_stop(tmp_path):
                 assert stopping.is_set()
                 return
             acknowledged.append(name)
+            if len(acknowledged) >= 100:
+                enough.set()
 
     threads = [threading.Thread(target=write, args=[number]) for number in range(4)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
+    assert enough.wait(TIMEOUT)
     stopping.set()
     server.stop()
     for thread in threads:
         thread.join()
     server.start()
     kept = {user["UserName"] for page in account.iam.get_paginator("list_users").paginate() for user in page["Users"]}
-    assert acknowledged and set(acknowledged) <= kept
+    assert set(acknowledged) <= kept
     server.check_trail()
     server.stop()
 

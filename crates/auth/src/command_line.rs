@@ -270,17 +270,9 @@ fn open<T: DeserializeOwned>(context: &[u8], text: &str, vault: &Vault) -> Optio
 mod tests {
     use rootward_store::vault::Key;
 
-    use super::*;
+    use rootward_testkit::Seeded;
 
-    struct Counter(u8);
-    impl Random for Counter {
-        fn fill(&mut self, bytes: &mut [u8]) {
-            for byte in bytes {
-                self.0 = self.0.wrapping_add(7);
-                *byte = self.0;
-            }
-        }
-    }
+    use super::*;
 
     const SAME: &str = "arn:aws:signin:::devtools/same-device";
     const CROSS: &str = "arn:aws:signin:::devtools/cross-device";
@@ -348,7 +340,7 @@ mod tests {
 
     #[test]
     fn code_is_for_whoever_asked_and_for_its_time() {
-        let random = &mut Counter(1);
+        let random = &mut Seeded::new(1);
         let vault = Vault::new(&Key::random(random));
         let (account, parent) = ("123456789012".parse().unwrap(), Handle::random(random));
         let now = Time::from_seconds(1_700_000_000);
@@ -369,7 +361,7 @@ mod tests {
 
     #[test]
     fn refresh_tokens_follow_from_one_another() {
-        let random = &mut Counter(1);
+        let random = &mut Seeded::new(1);
         let vault = Vault::new(&Key::random(random));
         let (account, session) = ("123456789012".parse().unwrap(), Handle::random(random));
         let token = RefreshToken::new(account, session, Client::SameDevice, [5; 32], random);
@@ -384,7 +376,7 @@ mod tests {
 
     #[test]
     fn text_that_is_not_ours_opens_nothing() {
-        let random = &mut Counter(1);
+        let random = &mut Seeded::new(1);
         let (ours, other) = (Vault::new(&Key::random(random)), Vault::new(&Key::random(random)));
         let (account, session) = ("123456789012".parse().unwrap(), Handle::random(random));
         let token =

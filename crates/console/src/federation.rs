@@ -88,13 +88,12 @@ async fn signin_token(visit: Visit, parameters: Parameters) -> Response {
         let text = "`Session` must be JSON with the texts `sessionId`, `sessionKey` and `sessionToken`";
         return plain(StatusCode::BAD_REQUEST, text);
     };
-    let given = tokio::task::spawn_blocking(move || {
+    let given = visit.step(move |signin, visitor| {
         let Credentials { session_id, session_key, session_token } = &credentials;
         let shown = Shown { key: session_id, secret: session_key, token: session_token };
-        visit.house.signin.signin_token(&visit.visitor(), &shown, parameters.duration.as_deref())
-    })
-    .await;
-    match given.unwrap_or(Err(NotFederated::Unavailable)) {
+        signin.signin_token(visitor, &shown, parameters.duration.as_deref())
+    });
+    match given.await {
         Ok(token) => {
             let body = serde_json::json!({ "SigninToken": token }).to_string();
             ([(header::CONTENT_TYPE, "application/json")], body).into_response()
@@ -188,11 +187,9 @@ pub(crate) async fn arrive(visit: Visit, headers: HeaderMap, RawQuery(query): Ra
         let Arrival { token, destination, issuer } = arrival;
         return html(&Page { version: VERSION, mark, now, then, token, destination, issuer });
     }
-    let (visit, entered) = enter(visit, &arrival).await;
-    match (visit, entered) {
-        (Some(visit), Ok(welcome)) => arrival.welcome(&visit, &welcome),
-        (_, Err(error)) => problem(&error),
-        (None, Ok(_)) => problem(&NotFederated::Unavailable),
+    match enter(&visit, &arrival).await {
+        Ok(welcome) => arrival.welcome(&visit, &welcome),
+        Err(error) => problem(&error),
     }
 }
 
@@ -203,35 +200,20 @@ pub(crate) async fn replace(Posted(signed_in, login): Posted<Login>) -> Response
         Ok(arrival) => arrival,
         Err(text) => return Problem::new(StatusCode::BAD_REQUEST, text).into_response(),
     };
-    let (visit, entered) = enter(visit, &arrival).await;
-    let (visit, welcome) = match (visit, entered) {
-        (Some(visit), Ok(welcome)) => (visit, welcome),
-        (_, Err(error)) => return problem(&error),
-        (None, Ok(_)) => return problem(&NotFederated::Unavailable),
+    let welcome = match enter(&visit, &arrival).await {
+        Ok(welcome) => welcome,
+        Err(error) => return problem(&error),
     };
-    let left = tokio::task::spawn_blocking(move || {
-        let ended = visit.house.signin.sign_out(&visit.visitor(), &live);
-        (visit, ended)
-    })
-    .await;
-    match left {
-        Ok((visit, Ok(()))) => arrival.welcome(&visit, &welcome),
-        Ok((_, Err(_))) | Err(_) => problem(&NotFederated::Unavailable),
+    match visit.step(move |signin, visitor| signin.sign_out(visitor, &live)).await {
+        Ok(()) => arrival.welcome(&visit, &welcome),
+        Err(_) => problem(&NotFederated::Unavailable),
     }
 }
 
-/// Begins the session where it may block.
-async fn enter(visit: Visit, arrival: &Arrival<'_>) -> (Option<Visit>, Result<Welcome, NotFederated>) {
+/// Begins the session.
+async fn enter(visit: &Visit, arrival: &Arrival<'_>) -> Result<Welcome, NotFederated> {
     let (token, issuer) = (arrival.token.to_owned(), arrival.issuer.map(str::to_owned));
-    let entered = tokio::task::spawn_blocking(move || {
-        let entered = visit.house.signin.enter(&visit.visitor(), &token, issuer.as_deref());
-        (visit, entered)
-    })
-    .await;
-    match entered {
-        Ok((visit, entered)) => (Some(visit), entered),
-        Err(_) => (None, Err(NotFederated::Unavailable)),
-    }
+    visit.step(move |signin, visitor| signin.enter(visitor, &token, issuer.as_deref())).await
 }
 
 /// Somebody as a page calls them.

@@ -1,7 +1,5 @@
 //! Signing in: one page a step, each with what the step before left for it.
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, header};
@@ -14,7 +12,7 @@ use rootward_wire::Sensitive;
 use serde::Deserialize;
 
 use crate::layout::{Problem, VERSION, Words, capital, html, html_with, minute, told};
-use crate::visit::{Knocked, Posted, Query, Visit, local};
+use crate::visit::{Knocked, Posted, Query, SignedIn, Visit, local};
 
 /// How often a page looks again whether others have agreed, in seconds.
 const LOOK_AGAIN_SECONDS: u32 = 5;
@@ -120,14 +118,14 @@ pub(crate) async fn password(Knocked(visit, form): Knocked<Credentials>) -> Resp
         account: form.account.as_deref().unwrap_or_default(),
         name: form.name.as_deref().unwrap_or_default(),
     };
-    let (visit, result) = blocking(visit, move |visit| {
+    let result = visit.step(move |signin, visitor| {
         let door = match &email {
             Some(email) => Door::Root { email },
             None => Door::User { account: &account, name: &name },
         };
-        visit.house.signin.password(&visit.visitor(), &door, &password)
-    })
-    .await;
+        signin.password(visitor, &door, &password)
+    });
+    let result = result.await;
     show(&visit, local(form.next.as_deref()), result, String::new(), asked)
 }
 
@@ -141,8 +139,7 @@ pub(crate) struct Code {
 
 pub(crate) async fn code(Knocked(visit, form): Knocked<Code>) -> Response {
     let (step, code) = (form.step.clone(), form.code);
-    let (visit, result) =
-        blocking(visit, move |visit| visit.house.signin.code(&visit.visitor(), &step, &code)).await;
+    let result = visit.step(move |signin, visitor| signin.code(visitor, &step, &code)).await;
     let (step, ask) = second_factor(&visit, form.step, true);
     show(&visit, local(form.next.as_deref()), result, step, ask)
 }
@@ -159,8 +156,7 @@ pub(crate) struct Answered {
 
 pub(crate) async fn passkey(Knocked(visit, form): Knocked<Answered>) -> Response {
     let (step, credential) = (form.step.clone(), form.credential);
-    let (visit, result) =
-        blocking(visit, move |visit| visit.house.signin.passkey(&visit.visitor(), &step, &credential)).await;
+    let result = visit.step(move |signin, visitor| signin.passkey(visitor, &step, &credential)).await;
     let (step, ask) = second_factor(&visit, form.step, form.codes.is_some());
     show(&visit, local(form.next.as_deref()), result, step, ask)
 }
@@ -186,8 +182,7 @@ pub(crate) struct Reason {
 pub(crate) async fn reason(Knocked(visit, form): Knocked<Reason>) -> Response {
     let Reason { next, step: shown, reason, approvals, minutes } = form;
     let step = shown.clone();
-    let (visit, result) =
-        blocking(visit, move |visit| visit.house.signin.reason(&visit.visitor(), &step, &reason)).await;
+    let result = visit.step(move |signin, visitor| signin.reason(visitor, &step, &reason)).await;
     show(&visit, local(next.as_deref()), result, shown, Ask::Reason { approvals, minutes })
 }
 
@@ -200,8 +195,7 @@ pub(crate) struct Waiting {
 
 pub(crate) async fn wait(Knocked(visit, form): Knocked<Waiting>) -> Response {
     let step = form.step;
-    let (visit, result) =
-        blocking(visit, move |visit| visit.house.signin.look_again(&visit.visitor(), &step)).await;
+    let result = visit.step(move |signin, visitor| signin.look_again(visitor, &step)).await;
     // What is refused here is over: the page begins again.
     show(&visit, local(form.next.as_deref()), result, String::new(), begin_again())
 }
@@ -237,8 +231,7 @@ pub(crate) async fn new_password(Knocked(visit, form): Knocked<NewPassword>) -> 
         return refused(&visit, error);
     }
     let password = Password::new(new);
-    let (visit, result) =
-        blocking(visit, move |visit| visit.house.signin.changed(&visit.visitor(), &step, &password)).await;
+    let result = visit.step(move |signin, visitor| signin.changed(visitor, &step, &password)).await;
     show(&visit, next, result, String::new(), begin_again())
 }
 
@@ -265,35 +258,15 @@ pub(crate) struct Leaving {
 
 /// Ends the session and takes its cookie away. The next sign-in is most likely to the same account.
 pub(crate) async fn sign_out(Posted(signed_in, leaving): Posted<Leaving>) -> Response {
-    let account = signed_in.live.account.to_string();
+    let SignedIn { visit, live, .. } = signed_in;
+    let account = live.account.to_string();
     let name = leaving.name.unwrap_or_default();
     let query = [("account", account.as_str()), ("name", name.as_str()), ("done", "out")];
     let query = serde_urlencoded::to_string(query).unwrap_or_default();
-    let ended = tokio::task::spawn_blocking(move || {
-        let result = signed_in.visit.house.signin.sign_out(&signed_in.visit.visitor(), &signed_in.live);
-        (signed_in, result)
-    })
-    .await;
-    match ended {
-        Ok((signed_in, Ok(()))) => {
-            signed_in.visit.with_session(Redirect::to(&format!("/console/sign-in?{query}")), None)
-        }
-        Ok((_, Err(error))) => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, &sentence(error)).into_response()
-        }
-        Err(_) => Problem::internal("signing out was cut off").into_response(),
+    match visit.step(move |signin, visitor| signin.sign_out(visitor, &live)).await {
+        Ok(()) => visit.with_session(Redirect::to(&format!("/console/sign-in?{query}")), None),
+        Err(error) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, &sentence(error)).into_response(),
     }
-}
-
-/// Runs a step where it may block.
-async fn blocking(
-    visit: Visit,
-    step: impl FnOnce(&Visit) -> Result<Next, Refused> + Send + 'static,
-) -> (Arc<Visit>, Result<Next, Refused>) {
-    let visit = Arc::new(visit);
-    let lent = Arc::clone(&visit);
-    let result = tokio::task::spawn_blocking(move || step(&lent)).await;
-    (visit, result.unwrap_or(Err(Refused::Unavailable)))
 }
 
 const fn begin_again<'a>() -> Ask<'a> {

@@ -235,8 +235,8 @@ async fn carry_out(signed_in: &SignedIn, form: &Wanted) -> Result<Vec<Remembered
     let wanted = Switched { role_arn, session_name: session_name(&live.signed_in) };
     let refused = |error: &Error| (status(error), told(error));
     let token = assume(visit, &live.signed_in, &wanted).await.map_err(|error| refused(&error))?;
-    let role =
-        take(visit, live, move |visit, live| visit.house.signin.switch(&visit.visitor(), live, &token, HOME));
+    let user = live.clone();
+    let role = visit.step(move |signin, visitor| signin.switch(visitor, &user, &token, HOME));
     let role = role.await.map_err(|refused| (StatusCode::CONFLICT, sentence(refused)))?.role;
     let account = role.map(|role| role.account.to_string()).unwrap_or_default();
     let name = form.role.trim().trim_start_matches('/').to_owned();
@@ -251,10 +251,7 @@ pub(crate) struct Nothing {}
 
 /// Back to who has signed in.
 pub(crate) async fn exit(Posted(signed_in, Nothing {}): Posted<Nothing>) -> Response {
-    let SignedIn { visit, live, .. } = &signed_in;
-    let left =
-        take(visit, live, |visit, live| visit.house.signin.exit_role(&visit.visitor(), live, HOME)).await;
-    match left {
+    match leave_role(&signed_in.visit, &signed_in.live).await {
         Ok(_) => signed_in.answer(Redirect::to(HOME)),
         Err(refused) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, &sentence(refused)).into_response(),
     }
@@ -268,17 +265,14 @@ pub(crate) async fn renewed(visit: Visit, live: Live) -> Result<(Visit, Live), R
     if let Some(wanted) = visit.house.signin.switched(&live)
         && let Ok(token) = assume(&visit, &live.signed_in, &wanted).await
     {
-        let renewed = take(&visit, &live, move |visit, live| {
-            visit.house.signin.renew(&visit.visitor(), live, &token, HOME)
-        });
+        let over = live.clone();
+        let renewed = visit.step(move |signin, visitor| signin.renew(visitor, &over, &token, HOME));
         // Of several requests at once one renews, and the others find that it has.
         if let Some(live) = renewed.await.ok().or_else(|| visit.live().filter(|live| live.role.is_some())) {
             return Ok((visit, live));
         }
     }
-    let left =
-        take(&visit, &live, |visit, live| visit.house.signin.exit_role(&visit.visitor(), live, HOME)).await;
-    Err(match left {
+    Err(match leave_role(&visit, &live).await {
         Ok(_) | Err(Refused::BeginAgain) => Redirect::to("/console/switch-role?ended=1").into_response(),
         Err(refused) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, &sentence(refused)).into_response(),
     })
@@ -319,14 +313,10 @@ fn session_name(principal: &Principal) -> String {
     if name.len() < 2 { format!("{name}@{}", principal.account) } else { name.to_owned() }
 }
 
-/// Changes the role of a session where it may block.
-async fn take(
-    visit: &Visit,
-    live: &Live,
-    change: impl FnOnce(&Visit, &Live) -> Result<Live, Refused> + Send + 'static,
-) -> Result<Live, Refused> {
-    let (visit, live) = (visit.clone(), live.clone());
-    tokio::task::spawn_blocking(move || change(&visit, &live)).await.unwrap_or(Err(Refused::Unavailable))
+/// The session without its role.
+async fn leave_role(visit: &Visit, live: &Live) -> Result<Live, Refused> {
+    let live = live.clone();
+    visit.step(move |signin, visitor| signin.exit_role(visitor, &live, HOME)).await
 }
 
 #[cfg(test)]

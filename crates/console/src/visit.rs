@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rootward_auth::Principal;
 use rootward_pipeline::{Inside, Origin};
-use rootward_signin::{Browser, Live, Visitor};
+use rootward_signin::{Browser, Live, Refused, SignInService, Visitor};
 use rootward_wire::{Error, Operation};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -84,8 +84,9 @@ impl FromRequestParts<House> for SignedIn {
             return Err(Redirect::to("/console/security/register").into_response());
         }
         let (visit, live) = switch_role::renewed(visit, live).await?;
-        let (signin, touched) = (std::sync::Arc::clone(&house.signin), live.clone());
-        let cookie = tokio::task::spawn_blocking(move || signin.touch(&touched)).await.ok().flatten();
+        let touched = live.clone();
+        let cookie = visit.step(move |signin, _| Ok::<_, Refused>(signin.touch(&touched))).await;
+        let cookie = cookie.ok().flatten();
         Ok(Self { visit, live, cookie })
     }
 }
@@ -109,6 +110,19 @@ impl Visit {
     /// The session of the cookie, if it is not over.
     pub(crate) fn live(&self) -> Option<Live> {
         self.house.signin.session(&self.visitor(), self.session.as_deref()?)
+    }
+
+    /// Runs a step of signing in, which hashes or waits for a commit, where it holds up no other visit.
+    ///
+    /// # Errors
+    /// What the step says; [`Refused::Unavailable`] if it was cut off.
+    pub(crate) async fn step<R: Send + 'static, E: From<Refused> + Send + 'static>(
+        &self,
+        step: impl FnOnce(&SignInService, &Visitor<'_>) -> Result<R, E> + Send + 'static,
+    ) -> Result<R, E> {
+        let visit = self.clone();
+        let taken = tokio::task::spawn_blocking(move || step(&visit.house.signin, &visit.visitor())).await;
+        taken.unwrap_or_else(|_| Err(Refused::Unavailable.into()))
     }
 
     /// Carries out a call as somebody who has proved who they are.

@@ -24,12 +24,12 @@ pub struct Unreadable {
 
 impl Unreadable {
     pub(crate) fn new(line: usize, message: impl fmt::Display) -> Self {
-        Self { line, case: None, message: printable(&message.to_string()) }
+        Self { line, case: None, message: one_line(&message.to_string()) }
     }
 
     /// The same, said of a case.
     pub(crate) fn of(self, case: &str) -> Self {
-        Self { case: Some(printable(case)), ..self }
+        Self { case: Some(one_line(case)), ..self }
     }
 }
 
@@ -72,7 +72,7 @@ fn reason(error: &serde_json::Error) -> String {
 }
 
 /// One line of bounded length without control characters: what is quoted may be anything.
-fn printable(text: &str) -> String {
+fn one_line(text: &str) -> String {
     let mut chars = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let mut line: String = chars.by_ref().take(MESSAGE_CHARS_MAX).collect();
     if chars.next().is_some() {

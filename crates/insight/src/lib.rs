@@ -91,3 +91,23 @@ impl Input {
         if empty { Err(Unreadable::new(1, "the text is empty")) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_plainly_seen_is_escaped() {
+        assert_eq!(printable("a\u{202e}b\u{2066}c\u{200f}"), "a\\u{202e}b\\u{2066}c\\u{200f}");
+        assert_eq!(printable("a\u{2028}b\u{2029}c\u{a0}d"), "a\\u{2028}b\\u{2029}c\\u{a0}d");
+        assert_eq!(printable("\u{1b}[2J\r\n\t\u{7f}\u{85}"), "\\u{1b}[2J\\r\\n\\t\\u{7f}\\u{85}");
+        assert_eq!(printable("\u{feff}\u{200b}\u{ad}\u{e0041}"), "\\u{feff}\\u{200b}\\u{ad}\\u{e0041}");
+    }
+
+    #[test]
+    fn what_is_plainly_seen_stays() {
+        for text in ["arn:aws:iam::123456789012:user/ann", r#"it's "a\b""#, "Zoë Groß 日本語 א"] {
+            assert_eq!(printable(text), text);
+        }
+    }
+}

@@ -17,7 +17,7 @@ use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::Hasher;
 use rootward_auth::second_factor::Guesses;
 use rootward_auth::session::Tokens;
-use rootward_names::{AccessKeyId, AccountId, Partition, Random, Time};
+use rootward_names::{AccessKeyId, AccountId, Partition, Time};
 use rootward_sigv4::Parts;
 use rootward_state::{ATTEMPTS_MAX, CommitError, Db, Txn};
 use rootward_store::vault::Vault;
@@ -34,27 +34,10 @@ use crate::failure::Failure;
 use crate::handler::{Call, Handler, Output};
 use crate::mail::{Mail, Mailer};
 use crate::records::Records;
+use crate::source::{Draw, Source};
 use crate::trail::{self, Caller, Ended, Event, TlsFacts, Touched, Trail, Unrecordable};
 use crate::unsigned::{Knock, TurnedAway};
 use crate::usage::UsageTracker;
-
-/// Time and randomness for requests.
-pub trait Source: Send + Sync {
-    /// Now, by the machine's clock: what signatures are held against.
-    fn machine_now(&self) -> Time;
-    /// Now, as entities, sessions and records show it.
-    fn now(&self) -> Time;
-    /// Fills `bytes` with random ones.
-    fn fill(&self, bytes: &mut [u8]);
-}
-
-struct Draw<'a>(&'a dyn Source);
-
-impl Random for Draw<'_> {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.fill(bytes);
-    }
-}
 
 /// Opens the accounts that a sandbox makes on first use.
 pub type OpenAccount = Box<dyn Fn(&mut Txn, AccountId) + Send + Sync>;

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use rootward_names::AccountId;
-use rootward_server::operator::{self, Command, Secret};
+use rootward_server::operator::Command;
 use serde_json::Value;
 
 use crate::text::{self, printable};
-use crate::{Data, Outcome, failed, host};
+use crate::{Answer, Data, Outcome};
 
 #[derive(Subcommand)]
 pub(crate) enum Account {
@@ -82,40 +82,31 @@ pub(crate) struct Create {
 pub(crate) fn run(command: Account) -> Outcome {
     match command {
         Account::ChangeEmail(ChangeEmail { account, email, data }) => {
-            host(&data, Command::ChangeEmail { account, email })
+            data.run(Command::ChangeEmail { account, email })
         }
-        Account::Close(Which { account, data }) => host(&data, Command::CloseAccount { account }),
+        Account::Close(Which { account, data }) => data.run(Command::CloseAccount { account }),
         Account::Create(args) => create(args),
         Account::List(args) => list(&args),
-        Account::Reopen(Which { account, data }) => host(&data, Command::ReopenAccount { account }),
+        Account::Reopen(Which { account, data }) => data.run(Command::ReopenAccount { account }),
     }
 }
 
 fn create(args: Create) -> Outcome {
     let Create { name, email, password_file, admin, data } = args;
-    let password = match password_file.as_deref().map(|file| (file, first_line(file))) {
-        Some((file, Err(error))) => {
-            return Outcome::Wrong(format!("cannot read `{}`: {error}", file.display()));
-        }
-        Some((_, Ok(password))) => Some(password),
-        None => None,
-    };
-    host(&data, Command::CreateAccount { name, email, password, admin })
+    let password = password_file.as_deref().map(text::secret).transpose()?;
+    data.run(Command::CreateAccount { name, email, password, admin })
 }
 
 fn list(args: &List) -> Outcome {
-    let answer = match operator::run(&args.data.location(), Command::ListAccounts) {
-        Ok(answer) => answer,
-        Err(error) => return failed(&error),
-    };
+    let answer = args.data.ask(Command::ListAccounts)?;
     match args.format {
         Format::Json => text::line(format_args!("{answer:#}")),
         Format::Text => {
             let accounts = answer.get("Accounts").and_then(Value::as_array);
-            accounts.into_iter().flatten().for_each(|account| text::line(line(account)));
+            text::lines(accounts.into_iter().flatten().map(line));
         }
     }
-    Outcome::Fine
+    Ok(Answer::Yes)
 }
 
 /// One account, between tabs; `-` for no alias.
@@ -123,14 +114,4 @@ fn line(account: &Value) -> String {
     let columns = ["AccountId", "Status", "Email", "Alias", "Name"];
     let text = |column: &str| printable(account.get(column).and_then(Value::as_str).unwrap_or("-"));
     columns.map(text).join("\t")
-}
-
-/// A secret: the first line of a file, or of standard input for `-`.
-pub(crate) fn first_line(file: &std::path::Path) -> std::io::Result<Secret> {
-    let text = if file.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin())?
-    } else {
-        std::fs::read_to_string(file)?
-    };
-    Ok(Secret::new(text.lines().next().unwrap_or_default()))
 }

@@ -1,16 +1,14 @@
 //! `rootward alerts`: who is told what must not go unnoticed.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use rootward_names::AccountId;
-use rootward_server::operator::{self, AlertRoute, Command, MailTls, Secret, Severity};
+use rootward_server::operator::{AlertRoute, Command, MailTls, Secret, Severity};
 use serde_json::Value;
 
-use crate::account::first_line;
-use crate::text::printable;
-use crate::{Data, Outcome, failed, host};
+use crate::text::{self, printable};
+use crate::{Answer, Data, Outcome};
 
 #[derive(Subcommand)]
 pub(crate) enum Alerts {
@@ -109,17 +107,14 @@ pub(crate) fn run(command: Alerts) -> Outcome {
     match command {
         Alerts::Add(args) => add(args),
         Alerts::List(args) => list(&args),
-        Alerts::Remove(Named { name, data }) => host(&data, Command::RemoveAlertTarget { name }),
-        Alerts::Test(Named { name, data }) => host(&data, Command::TestAlertTarget { name }),
+        Alerts::Remove(Named { name, data }) => data.run(Command::RemoveAlertTarget { name }),
+        Alerts::Test(Named { name, data }) => data.run(Command::TestAlertTarget { name }),
     }
 }
 
 fn add(args: Add) -> Outcome {
-    let (secret, password) =
-        match (secret_of(args.secret_file.as_deref()), secret_of(args.password_file.as_deref())) {
-            (Ok(secret), Ok(password)) => (secret, password),
-            (Err(error), _) | (_, Err(error)) => return Outcome::Wrong(error),
-        };
+    let secret = args.secret_file.as_deref().map(text::secret).transpose()?;
+    let password = args.password_file.as_deref().map(text::secret).transpose()?;
     let route = match (args.webhook, args.mail) {
         (Some(url), _) => AlertRoute::Webhook { url: Secret::new(url), secret },
         (None, server) => AlertRoute::Mail {
@@ -131,13 +126,7 @@ fn add(args: Add) -> Outcome {
         },
     };
     let severity = args.severity.severity();
-    host(&args.data, Command::AddAlertTarget { name: args.name, account: args.account, severity, route })
-}
-
-pub(crate) fn secret_of(file: Option<&Path>) -> Result<Option<Secret>, String> {
-    let read =
-        |file: &Path| first_line(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()));
-    file.map(read).transpose()
+    args.data.run(Command::AddAlertTarget { name: args.name, account: args.account, severity, route })
 }
 
 impl TlsMode {
@@ -161,22 +150,13 @@ impl Least {
 }
 
 fn list(args: &List) -> Outcome {
-    let answer = match operator::run(&args.data.location(), Command::ListAlertTargets) {
-        Ok(answer) => answer,
-        Err(error) => return failed(&error),
-    };
-    let mut out = std::io::stdout().lock();
-    for target in answer.get("targets").and_then(Value::as_array).into_iter().flatten() {
-        let written = match args.format {
-            Format::Json => writeln!(out, "{target}"),
-            Format::Text => writeln!(out, "{}", line(target)),
-        };
-        // Whoever read this has seen enough.
-        if written.is_err() {
-            break;
-        }
-    }
-    Outcome::Fine
+    let answer = args.data.ask(Command::ListAlertTargets)?;
+    let targets = answer.get("targets").and_then(Value::as_array).into_iter().flatten();
+    text::lines(targets.map(|target| match args.format {
+        Format::Json => target.to_string(),
+        Format::Text => line(target),
+    }));
+    Ok(Answer::Yes)
 }
 
 fn line(target: &Value) -> String {

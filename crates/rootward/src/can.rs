@@ -5,12 +5,12 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 use rootward_insight::reference::notes;
 use rootward_names::AccountId;
-use rootward_server::operator::{self, Command, OperatorError};
+use rootward_server::operator::Command;
 use rootward_server::questions::Question;
 use serde_json::Value;
 
 use crate::text::{self, printable};
-use crate::{Data, Outcome, failed};
+use crate::{Answer, Data, Failure, Outcome};
 
 /// Tell whether a principal may do something, and why.
 ///
@@ -97,16 +97,14 @@ impl Asked {
 pub(crate) fn run(Can { principal, asked }: Can) -> Outcome {
     asked.remark();
     let command = Command::Can { principal, account: asked.account, question: asked.question() };
-    let answer = match operator::run(&asked.data.location(), command) {
-        Ok(answer) => answer,
-        Err(error) => return failed(&error),
-    };
+    let answer = asked.data.ask(command)?;
     // Whoever does not read on has the exit code.
     let _ = match asked.format {
         Format::Json => writeln!(std::io::stdout().lock(), "{answer}"),
         Format::Text => print(&answer),
     };
-    if answer.get("allowed").and_then(Value::as_bool) == Some(true) { Outcome::Fine } else { Outcome::No }
+    let allowed = answer.get("allowed").and_then(Value::as_bool) == Some(true);
+    Ok(if allowed { Answer::Yes } else { Answer::No })
 }
 
 fn print(answer: &Value) -> std::io::Result<()> {
@@ -142,24 +140,21 @@ fn print(answer: &Value) -> std::io::Result<()> {
 
 pub(crate) fn run_who(WhoCan { asked }: WhoCan) -> Outcome {
     asked.remark();
-    match list(&asked) {
-        Ok(true) => Outcome::Fine,
-        Ok(false) => {
-            text::aside("nobody may");
-            Outcome::No
-        }
-        Err(error) => failed(&error),
+    if list(&asked)? {
+        return Ok(Answer::Yes);
     }
+    text::aside("nobody may");
+    Ok(Answer::No)
 }
 
 /// In portions, so that neither side ever holds more than one of them. Whether there was anybody.
-fn list(asked: &Asked) -> Result<bool, OperatorError> {
-    let (location, question) = (asked.data.location(), asked.question());
+fn list(asked: &Asked) -> Result<bool, Failure> {
+    let question = asked.question();
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     let (mut any, mut after) = (false, None);
     loop {
         let command = Command::WhoCan { account: asked.account, question: question.clone(), after };
-        let portion = operator::run(&location, command)?;
+        let portion = asked.data.ask(command)?;
         for found in portion.get("found").and_then(Value::as_array).into_iter().flatten() {
             any = true;
             let written = match asked.format {
@@ -172,7 +167,7 @@ fn list(asked: &Asked) -> Result<bool, OperatorError> {
             }
         }
         let next = portion.get("next").cloned().unwrap_or_default();
-        after = serde_json::from_value(next).map_err(|error| OperatorError::Failed(error.to_string()))?;
+        after = serde_json::from_value(next).map_err(|error| Failure::Impossible(error.to_string()))?;
         if after.is_none() {
             return Ok(any);
         }

@@ -17,7 +17,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use rootward_server::operator::{self, Command};
+use rootward_server::Location;
+use rootward_server::operator::{self, Command, OperatorError};
+use serde_json::Value;
 
 /// Records and requests are made on one thread and dropped on another, many thousand times a second; the system's allocator
 /// spends a tenth of the processor on that.
@@ -71,21 +73,47 @@ struct Data {
 }
 
 impl Data {
-    fn location(&self) -> rootward_server::Location {
-        rootward_server::Location::new(self.data.clone(), self.key_file.clone())
+    fn location(&self) -> Location {
+        Location::new(self.data.clone(), self.key_file.clone())
+    }
+
+    /// What a host command answers: of the server that runs on this folder, or on the folder itself.
+    fn ask(&self, command: Command) -> Result<Value, Failure> {
+        Ok(operator::run(&self.location(), command)?)
+    }
+
+    /// Runs a host command and prints its answer as JSON.
+    fn run(&self, command: Command) -> Outcome {
+        text::line(format_args!("{:#}", self.ask(command)?));
+        Ok(Answer::Yes)
     }
 }
 
 /// How a subcommand ended.
-enum Outcome {
-    /// The answer is yes.
-    Fine,
-    /// The answer is no.
+type Outcome = Result<Answer, Failure>;
+
+/// What a subcommand found, or that it did what it was to do: yes.
+enum Answer {
+    Yes,
     No,
+}
+
+/// Why a subcommand has no answer.
+enum Failure {
     /// The call was wrong; the text says how.
     Wrong(String),
     /// It could not be done; the text says why.
     Impossible(String),
+}
+
+impl From<OperatorError> for Failure {
+    fn from(error: OperatorError) -> Self {
+        if error.is_callers_fault() {
+            Self::Wrong(error.to_string())
+        } else {
+            Self::Impossible(error.to_string())
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -102,32 +130,13 @@ fn main() -> ExitCode {
         Sub::Operations(args) => operations::run(&args),
     };
     let (code, message) = match outcome {
-        Outcome::Fine => (0, None),
-        Outcome::No => (1, None),
-        Outcome::Wrong(message) => (2, Some(message)),
-        Outcome::Impossible(message) => (3, Some(message)),
+        Ok(Answer::Yes) => (0, None),
+        Ok(Answer::No) => (1, None),
+        Err(Failure::Wrong(message)) => (2, Some(message)),
+        Err(Failure::Impossible(message)) => (3, Some(message)),
     };
     if let Some(message) = message {
         text::aside(format_args!("rootward: {message}"));
     }
     ExitCode::from(code)
-}
-
-/// Runs a host command, on the running server if there is one, and prints its JSON.
-fn host(data: &Data, command: Command) -> Outcome {
-    match operator::run(&data.location(), command) {
-        Ok(answer) => {
-            text::line(format_args!("{answer:#}"));
-            Outcome::Fine
-        }
-        Err(error) => failed(&error),
-    }
-}
-
-fn failed(error: &operator::OperatorError) -> Outcome {
-    if error.is_callers_fault() {
-        Outcome::Wrong(error.to_string())
-    } else {
-        Outcome::Impossible(error.to_string())
-    }
 }

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use rootward_server::Who;
 
-use crate::{Outcome, text};
+use crate::{Answer, Outcome, text};
 
 #[derive(Args)]
 pub(crate) struct Operations {
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Operations) -> Outcome {
             text::line(serde_json::Value::from(rows));
         }
     }
-    Outcome::Fine
+    Ok(Answer::Yes)
 }
 
 fn shown(who: Who) -> &'static str {

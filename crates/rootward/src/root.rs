@@ -1,15 +1,15 @@
 //! `rootward root`: what the operator at this machine can do about a root user.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use rootward_names::AccountId;
-use rootward_server::operator::{self, Command, Secret};
+use rootward_server::operator::Command;
 use serde_json::Value;
 
 use crate::text::{self, printable};
-use crate::{Data, Outcome, account, failed, host};
+use crate::{Answer, Data, Outcome};
 
 #[derive(Subcommand)]
 pub(crate) enum Root {
@@ -112,18 +112,18 @@ pub(crate) struct ImportToken {
 pub(crate) fn run(command: Root) -> Outcome {
     match command {
         Root::Status(args) => status(&args),
-        Root::Seal(OfAccount { account, data }) => host(&data, Command::SealRoot { account }),
+        Root::Seal(OfAccount { account, data }) => data.run(Command::SealRoot { account }),
         Root::Unseal(Unseal { of: OfAccount { account, data }, reason, minutes }) => {
-            host(&data, Command::UnsealRoot { account, reason, minutes })
+            data.run(Command::UnsealRoot { account, reason, minutes })
         }
         Root::Approvers(Approvers { of, required, user, session_minutes }) => {
             let OfAccount { account, data } = of;
-            host(&data, Command::PutRootAccessSettings { account, required, users: user, session_minutes })
+            data.run(Command::PutRootAccessSettings { account, required, users: user, session_minutes })
         }
         Root::CreateAccessKey(args) => create_access_key(&args),
         Root::ResetPassword(args) => reset_password(args),
         Root::ImportToken(args) => import_token(args),
-        Root::ResetMfa(OfAccount { account, data }) => host(&data, Command::ResetRootMfa { account }),
+        Root::ResetMfa(OfAccount { account, data }) => data.run(Command::ResetRootMfa { account }),
     }
 }
 
@@ -132,34 +132,23 @@ fn create_access_key(OfAccount { account, data }: &OfAccount) -> Outcome {
         "rootward: warning: a root access key can do everything in account {account} and no policy limits it; \
          delete it as soon as the task is done"
     ));
-    host(data, Command::CreateRootAccessKey { account: *account })
+    data.run(Command::CreateRootAccessKey { account: *account })
 }
 
 fn reset_password(args: ResetPassword) -> Outcome {
     let ResetPassword { of: OfAccount { account, data }, password_file } = args;
-    match password_file.as_deref().map(secret).transpose() {
-        Ok(password) => host(&data, Command::ResetRootPassword { account, password }),
-        Err(message) => Outcome::Wrong(message),
-    }
+    let password = password_file.as_deref().map(text::secret).transpose()?;
+    data.run(Command::ResetRootPassword { account, password })
 }
 
 fn import_token(args: ImportToken) -> Outcome {
     let ImportToken { of: OfAccount { account, data }, serial: serial_number, seed_file } = args;
-    match secret(&seed_file) {
-        Ok(seed) => host(&data, Command::ImportHardwareToken { account, serial_number, seed }),
-        Err(message) => Outcome::Wrong(message),
-    }
-}
-
-fn secret(file: &Path) -> Result<Secret, String> {
-    account::first_line(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))
+    let seed = text::secret(&seed_file)?;
+    data.run(Command::ImportHardwareToken { account, serial_number, seed })
 }
 
 fn status(args: &Status) -> Outcome {
-    let answer = match operator::run(&args.data.location(), Command::RootStatus { account: args.account }) {
-        Ok(answer) => answer,
-        Err(error) => return failed(&error),
-    };
+    let answer = args.data.ask(Command::RootStatus { account: args.account })?;
     let mut out = std::io::stdout().lock();
     // Whoever does not read on has seen enough.
     let _ = match args.format {
@@ -174,7 +163,7 @@ fn status(args: &Status) -> Outcome {
             })
         }
     };
-    Outcome::Fine
+    Ok(Answer::Yes)
 }
 
 fn print(out: &mut impl Write, user: &Value) -> std::io::Result<()> {

@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use rootward_server::operator::Secret;
 use rootward_server::{MailServer, Options, State, TlsFiles, TrustedProxy};
 
-use crate::alerts::{TlsMode, secret_of};
-use crate::{Data, Outcome};
+use crate::alerts::TlsMode;
+use crate::{Answer, Data, Failure, Outcome, text};
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -71,12 +71,12 @@ struct Mail {
 }
 
 impl Mail {
-    fn server(&self) -> Result<Option<MailServer>, String> {
+    fn server(&self) -> Result<Option<MailServer>, Failure> {
         let (Some(server), Some(from)) = (&self.mail_server, &self.mail_from) else { return Ok(None) };
-        let password = secret_of(self.mail_password_file.as_deref())?;
+        let password = self.mail_password_file.as_deref().map(text::secret).transpose()?;
         let password = password.as_ref().map(Secret::expose);
         let server = MailServer::at(server, self.mail_tls.map(TlsMode::mail_tls), password, from);
-        server.map(Some).map_err(|error| error.to_string())
+        server.map(Some).map_err(|error| Failure::Wrong(error.to_string()))
     }
 }
 
@@ -87,19 +87,14 @@ enum LogFormat {
 }
 
 pub(crate) fn run(args: Serve) -> Outcome {
-    if let Err(message) = start_logging(&args) {
-        return Outcome::Wrong(message);
-    }
+    start_logging(&args).map_err(Failure::Wrong)?;
     let state = if args.sandbox {
         State::Sandbox { seed: args.seed, sealed: args.sealed }
     } else {
         State::Durable(args.data.location())
     };
     let tls = args.tls_cert.zip(args.tls_key).map(|(certificates, key)| TlsFiles { certificates, key });
-    let mail_server = match args.mail.server() {
-        Ok(server) => server,
-        Err(error) => return Outcome::Wrong(error),
-    };
+    let mail_server = args.mail.server()?;
     let (url, mfa_grace_days) = (args.url, args.mfa_grace_days);
     let options = Options {
         listen: args.listen,
@@ -110,10 +105,8 @@ pub(crate) fn run(args: Serve) -> Outcome {
         mail_server,
         trusted_proxies: args.trusted_proxy,
     };
-    match rootward_server::serve(options) {
-        Ok(()) => Outcome::Fine,
-        Err(error) => Outcome::Impossible(error.to_string()),
-    }
+    rootward_server::serve(options).map_err(|error| Failure::Impossible(error.to_string()))?;
+    Ok(Answer::Yes)
 }
 
 /// An address without path: scheme, host and, if it is not the usual one, port.

@@ -5,10 +5,19 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 pub(crate) use rootward_insight::printable;
+use rootward_server::operator::Secret;
+
+use crate::Failure;
 
 /// Prints a line. Whoever has closed the pipe has seen enough, which is no failure.
 pub(crate) fn line(text: impl Display) {
     let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Prints lines, until whoever reads them has seen enough.
+pub(crate) fn lines(lines: impl IntoIterator<Item = String>) {
+    let mut out = io::stdout().lock();
+    let _ = lines.into_iter().try_for_each(|line| writeln!(out, "{line}"));
 }
 
 /// Prints a line of what is said beside the answer.
@@ -32,6 +41,14 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 256 MiB"));
     }
     Ok(bytes)
+}
+
+/// A secret: the first line of a file, or of standard input for `-`.
+pub(crate) fn secret(file: &Path) -> Result<Secret, Failure> {
+    let text =
+        if file.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(file) };
+    let text = text.map_err(|error| Failure::Wrong(format!("cannot read `{}`: {error}", file.display())))?;
+    Ok(Secret::new(text.lines().next().unwrap_or_default()))
 }
 
 /// A path as it is shown.

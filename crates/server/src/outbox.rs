@@ -26,7 +26,7 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
 /// Moves records until it is stopped.
 pub(crate) struct Mover {
     inbox: Arc<Inbox>,
-    thread: JoinHandle<()>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Rows that have committed and wait to be moved.
@@ -34,11 +34,16 @@ pub(crate) struct Mover {
 struct Inbox {
     waiting: Mutex<Waiting>,
     changed: Condvar,
+    handed_over: Condvar,
 }
 
 #[derive(Default)]
 struct Waiting {
     rows: Vec<OutboxRow>,
+    /// How many rows have come since the start.
+    come: usize,
+    /// How many of them are in the hands of the log's writer.
+    moved: usize,
     stopping: bool,
 }
 
@@ -50,6 +55,7 @@ impl Inbox {
     fn add(&self, row: OutboxRow) {
         let mut waiting = self.lock();
         waiting.rows.push(row);
+        waiting.come += 1;
         if waiting.rows.len() == 1 {
             self.changed.notify_one();
         }
@@ -58,6 +64,12 @@ impl Inbox {
     fn stop(&self) {
         self.lock().stopping = true;
         self.changed.notify_one();
+        self.handed_over.notify_all();
+    }
+
+    fn hand_over(&self, rows: usize) {
+        self.lock().moved += rows;
+        self.handed_over.notify_all();
     }
 
     fn is_stopping(&self) -> bool {
@@ -119,7 +131,7 @@ impl Mover {
         left: Vec<OutboxRow>,
     ) -> Result<Self, String> {
         let inbox = Arc::new(Inbox {
-            waiting: Mutex::new(Waiting { rows: left, stopping: false }),
+            waiting: Mutex::new(Waiting { come: left.len(), rows: left, ..Waiting::default() }),
             ..Inbox::default()
         });
         let committed = Arc::clone(&inbox);
@@ -129,13 +141,23 @@ impl Mover {
             .name("outbox".into())
             .spawn(move || worker.run())
             .map_err(|error| error.to_string())?;
-        Ok(Self { inbox, thread })
+        Ok(Self { inbox, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Waits until every record that has committed is in the hands of the log's writer, for at most `time`. Not once it stops.
+    pub(crate) fn catch_up(&self, time: Duration) {
+        let waiting = self.inbox.lock();
+        let come = waiting.come;
+        let is_behind = |waiting: &mut Waiting| !waiting.stopping && waiting.moved < come;
+        drop(self.inbox.handed_over.wait_timeout_while(waiting, time, is_behind));
     }
 
     /// Moves and sweeps what is there, then stops. Call it when nothing writes any more.
-    pub(crate) fn stop(self) {
+    pub(crate) fn stop(&self) {
         self.inbox.stop();
-        let _ = self.thread.join();
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
     }
 }
 
@@ -152,7 +174,9 @@ impl Worker {
         let (mut stopping, mut swept) = (false, Instant::now());
         while !stopping {
             stopping = self.inbox.is_stopping();
-            self.inbox.take().iter().for_each(|row| self.move_row(row));
+            let rows = self.inbox.take();
+            rows.iter().for_each(|row| self.move_row(row));
+            self.inbox.hand_over(rows.len());
             // Also where rows never stop coming, be they ever so few at a time.
             let least = if swept.elapsed() >= SWEEP_TIME_MAX { 1 } else { SWEEP_ROWS_MAX };
             while self.sweep(least) {

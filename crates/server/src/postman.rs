@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use metrics::{counter, gauge};
 use rootward_alerts::{Letter, MailServer, Unsent};
 use rootward_names::{Handle, Time};
-use rootward_pipeline::{Mail, Mailer};
+use rootward_pipeline::{Draw, Mail, Mailer};
 
-use crate::source::{Draw, Source};
+use crate::source::Source;
 
 /// How many letters may wait. Who asks for letters is slowed down long before.
 const WAITING_MAX: usize = 1_000;

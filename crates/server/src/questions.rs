@@ -418,6 +418,7 @@ fn refused(text: String) -> OperatorError {
 #[cfg(test)]
 mod tests {
     use rootward_names::{EntityKind, UniqueId};
+    use rootward_pipeline::Draw;
     use rootward_services::accounts::{self, OpenAccount};
     use rootward_state::entities::{Account, Document, Grants, InlinePolicy};
     use rootward_state::{Db, RowKey};
@@ -425,7 +426,7 @@ mod tests {
     use rootward_store::vault::{Key, Vault};
 
     use super::*;
-    use crate::source::{Draw, Source};
+    use crate::source::Source;
 
     const NOW: Time = Time::from_seconds(1_700_000_000);
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use rand::Rng;
 use rootward_names::{Random, Time};
+use rootward_pipeline::Draw;
 use sha2::{Digest, Sha256};
 
 /// Where time and randomness come from.
@@ -39,7 +40,10 @@ impl rootward_pipeline::Source for Source {
     }
 
     fn fill(&self, bytes: &mut [u8]) {
-        Draw(self).fill(bytes);
+        match self {
+            Self::Machine => machine_random(bytes),
+            Self::Seeded(stream) => stream.lock().unwrap_or_else(PoisonError::into_inner).fill(bytes),
+        }
     }
 }
 
@@ -76,20 +80,6 @@ impl Source {
 fn machine_time() -> Time {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Draws from a shared source.
-pub(crate) struct Draw<'a>(pub &'a Source);
-
-impl Random for Draw<'_> {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        match self.0 {
-            Source::Machine => machine_random(bytes),
-            Source::Seeded(stream) => {
-                stream.lock().unwrap_or_else(PoisonError::into_inner).fill(bytes);
-            }
-        }
-    }
 }
 
 /// A generator of this thread's own (ChaCha, seeded and reseeded by the operating system): request and event ids are drawn

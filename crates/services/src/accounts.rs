@@ -21,8 +21,8 @@ use rootward_store::vault::Vault;
 
 use crate::iam::{ACCESS_KEYS_PER_USER, Issued, issue};
 use crate::root_guard::{self, GuardError};
+use crate::session_end::{End, end_all};
 use crate::shapes;
-use crate::sign_ins::{End, end_all};
 
 const NAME_CHARS_MAX: usize = 50;
 const EMAIL_CHARS: std::ops::RangeInclusive<usize> = 6..=64;
@@ -381,7 +381,7 @@ mod tests {
     use rootward_state::entities::{EmailUpdate, SessionKind, SignedIn};
 
     use super::*;
-    use crate::sign_ins::Why;
+    use crate::session_end::Why;
     use crate::testing::Bench;
 
     fn request<'a>(name: &'a str, email: &'a str) -> OpenAccount<'a> {

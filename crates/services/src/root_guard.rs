@@ -400,7 +400,6 @@ fn put(txn: &mut Txn, account: AccountId, guard: RootGuard) -> RootGuard {
 mod tests {
     use proptest::prelude::*;
     use rootward_api::iam as api;
-    use rootward_state::entities::{Bound, Factor, MfaDevice, Totp};
 
     use super::*;
     use crate::accounts::{self, AccountError};
@@ -431,24 +430,12 @@ mod tests {
         bench.state().root_guard().is_sealed(bench.now())
     }
 
-    pub(crate) fn add_device(bench: &Bench, user: UniqueId) {
-        let id: Box<str> = format!("mfa/{user}").into();
-        let device = MfaDevice {
-            id: id.clone(),
-            created: bench.now(),
-            tags: Vec::new(),
-            bound: Some(Bound { owner: CredentialOwner::User(user), at: bench.now() }),
-            factor: Factor::Totp(Totp { hardware: false, seed: [0; 8].into(), position: None }),
-        };
-        bench.write(|txn| txn.put(RowKey::MfaDevice(bench.account(), id), device));
-    }
-
     /// A sealed root user, and ann, bob and cleo of whom this many must agree.
     fn guarded(required: u8) -> (Bench, [UniqueId; 3]) {
         let bench = sealed();
         let names = ["ann", "bob", "cleo"].map(str::to_owned);
         let users = names.each_ref().map(|name| bench.add_user(name));
-        users.iter().for_each(|user| add_device(&bench, *user));
+        users.iter().for_each(|user| bench.add_factor(*user));
         let settings =
             Settings { session_minutes: Some(30), approvals_required: required, approvers: &names };
         act(&bench, |txn, account, _| change_settings(txn, account, &settings)).unwrap();
@@ -567,7 +554,7 @@ mod tests {
         let Ok(Consent::Awaited { request, .. }) = ask() else { panic!("nobody was asked") };
         say(&bench, request, ann, true).unwrap();
         bench.write(|txn| txn.delete_entity::<User>(bench.account(), "bob"));
-        add_device(&bench, bench.add_user("bob"));
+        bench.add_factor(bench.add_user("bob"));
         assert!(matches!(ask(), Ok(Consent::Awaited { is_new: true, .. })));
     }
 
@@ -579,7 +566,7 @@ mod tests {
         let using = || {
             let mut txn = bench.begin();
             let wish = wish_to_unseal(&mut txn, bench.account(), "drill", 5).unwrap();
-            let random = &mut crate::testing::Seeded::new(9);
+            let random = &mut rootward_testkit::Seeded::new(9);
             let given = consent(&mut txn, bench.account(), &wish, "192.0.2.7", bench.now(), random);
             assert_eq!(given, Ok(Consent::Given));
             txn
@@ -593,18 +580,18 @@ mod tests {
         let (bench, [ann, bob, cleo]) = guarded(2);
         let request = asked(&bench, "drill", 5);
         let dan = bench.add_user("dan");
-        add_device(&bench, dan);
+        bench.add_factor(dan);
         assert_eq!(say(&bench, request, dan, true).unwrap_err(), GuardError::NotApprover);
         bench.write(|txn| txn.delete(RowKey::MfaDevice(bench.account(), format!("mfa/{cleo}").into())));
         assert_eq!(say(&bench, request, cleo, true).unwrap_err(), GuardError::NotApprover);
         bench.pass_seconds(1);
-        add_device(&bench, cleo);
+        bench.add_factor(cleo);
         for approved in [true, false] {
             assert_eq!(say(&bench, request, cleo, approved).unwrap_err(), GuardError::FactorTooNew);
         }
         say(&bench, request, ann, true).unwrap();
         assert_eq!(say(&bench, request, ann, false).unwrap_err(), GuardError::SpokenAlready);
-        let unknown = Handle::random(&mut crate::testing::Seeded::new(7));
+        let unknown = Handle::random(&mut rootward_testkit::Seeded::new(7));
         assert_eq!(say(&bench, unknown, bob, true).unwrap_err(), GuardError::NoSuchRequest);
         say(&bench, request, bob, false).unwrap();
         let refused = say(&bench, request, cleo, true).unwrap_err();

@@ -9,7 +9,7 @@ use rootward_state::entities::{Account, CredentialOwner, Factor, MfaDevice, Pass
 use rootward_state::{RowKey, Txn};
 
 use crate::accounts::{AccountError, root_password};
-use crate::sign_ins::{End, end_all};
+use crate::session_end::{End, end_all};
 
 /// A password of ours or of theirs, checked and hashed: once, not in each attempt of the transaction.
 #[derive(Debug)]
@@ -99,14 +99,14 @@ fn end_sessions(txn: &mut Txn, account: AccountId, end: &End, random: &mut dyn R
 
 #[cfg(test)]
 mod tests {
+    use rootward_names::Time;
     use rootward_names::{AccessKeyKind, UniqueId};
     use rootward_state::entities::{Bound, Passkey, Rotated, SessionKind, SignInSession, Totp};
-
-    use rootward_names::Time;
+    use rootward_testkit::Seeded;
 
     use super::*;
-    use crate::sign_ins::Why;
-    use crate::testing::{Bench, Seeded};
+    use crate::session_end::Why;
+    use crate::testing::Bench;
 
     fn removed(now: Time) -> End {
         End { why: Why::FactorRemoved, source_ip: None, now }

@@ -26,37 +26,12 @@ use rootward_state::entities::{
 use rootward_state::{AccountState, CommitError, Db, RowKey, Tabled, Txn};
 use rootward_store::Memory;
 use rootward_store::vault::{Key, Vault};
+use rootward_testkit::Seeded;
 use rootward_wire::{Operation, Sensitive};
 use totp_rs::{Algorithm, Builder, Secret};
 
 use crate::accounts::{self, OpenAccount};
 use crate::root_guard;
-
-/// Security keys in software.
-#[path = "../../auth/tests/it/key.rs"]
-#[expect(dead_code, reason = "what other crates' tests need of it")]
-mod key;
-
-pub(crate) use key::Key as SecurityKey;
-
-/// A random source that gives the same in every run.
-pub(crate) struct Seeded(u64);
-
-impl Seeded {
-    /// One that differs with its seed.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-}
-
-impl Random for Seeded {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *byte = (self.0 >> 56) as u8;
-        }
-    }
-}
 
 /// Where the console is.
 pub(crate) const CONSOLE: &str = "http://localhost:4566";
@@ -98,7 +73,7 @@ impl Mailer for Mailbox {
 impl Bench {
     /// A new account with nothing in it, not even a seal.
     pub(crate) fn new() -> Self {
-        let mut random = Seeded(1);
+        let mut random = Seeded::new(1);
         let vault = Arc::new(Vault::new(&Key::random(&mut random)));
         let db = Db::open(Arc::new(Memory::new().unwrap())).unwrap().db;
         let account = "111122223333".parse().unwrap();
@@ -464,6 +439,11 @@ impl Bench {
     /// Adds a virtual MFA device of `owner`, none of whose codes from now on is used, and returns its seed.
     pub(crate) fn add_mfa_device(&self, name: &str, owner: CredentialOwner) -> Seed {
         self.put_mfa_device(name, Some(Bound { owner, at: self.now() }))
+    }
+
+    /// Gives a user a second factor.
+    pub(crate) fn add_factor(&self, user: UniqueId) {
+        self.add_mfa_device(&user.to_string(), CredentialOwner::User(user));
     }
 
     /// Adds a virtual MFA device of nobody.

@@ -82,11 +82,11 @@ mod tests {
     use rootward_store::vault::Key;
 
     use super::*;
-    use crate::testing::Counter;
+    use rootward_testkit::Seeded;
 
     #[test]
     fn cookie_is_read_by_whoever_has_the_key_and_by_nobody_else() {
-        let random = &mut Counter(1);
+        let random = &mut Seeded::new(1);
         let (ours, other) = (Vault::new(&Key::random(random)), Vault::new(&Key::random(random)));
         let browser = Browser::new(random).known_to([1; 32]);
         let cookie = browser.seal(&ours, random);
@@ -101,12 +101,12 @@ mod tests {
 
     #[test]
     fn browser_knows_the_names_that_signed_in_last() {
-        let mut browser = Browser::new(&mut Counter(1));
+        let mut browser = Browser::new(&mut Seeded::new(1));
         for name in 0..10 {
             browser = browser.known_to([name; 32]).known_to([5; 32]);
         }
         let known = (0..10).filter(|name| browser.lane([*name; 32]).is_some());
         assert_eq!(known.collect::<Vec<_>>(), [2, 3, 4, 5, 6, 7, 8, 9]);
-        assert_ne!(browser.lane([5; 32]), Browser::new(&mut Counter(7)).known_to([5; 32]).lane([5; 32]));
+        assert_ne!(browser.lane([5; 32]), Browser::new(&mut Seeded::new(7)).known_to([5; 32]).lane([5; 32]));
     }
 }

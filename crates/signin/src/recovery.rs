@@ -19,7 +19,7 @@ use rootward_auth::password::{self, Password, Unacceptable};
 use rootward_names::{AccountId, Random, Time};
 use rootward_pipeline::{Mail, NOTICE_SECONDS};
 use rootward_services::root_user;
-use rootward_services::sign_ins::{End, Why};
+use rootward_services::session_end::{End, Why};
 use rootward_state::entities::{Account, AccountStatus};
 use rootward_store::vault::Vault;
 use serde::{Deserialize, Serialize};
@@ -346,7 +346,7 @@ mod tests {
         // What holds for one account does not for the other, also with the same password.
         let vault = bench.vault();
         let mine = Link { account: account(), ..Link::new(&row, vault, bench.now()).unwrap() };
-        let forged = mine.seal(vault, &mut crate::testing::Counter(1));
+        let forged = mine.seal(vault, &mut rootward_testkit::Seeded::new(1));
         assert_eq!(recover(&bench, &forged), Err(Unrecovered::Link));
     }
 

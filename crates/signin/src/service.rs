@@ -5,7 +5,7 @@
 //! ```
 //!
 //! After each step the state says what is missing (`act`); nothing but that decides what comes next, so no
-//! step can be left out by sending another form. Every step runs on a thread that may block: it hashes, or waits for a commit.
+//! step can be left out by sending another form. A step is for a thread that may block: it hashes, or waits for a commit.
 //!
 //! Who does not exist is treated like who does: the same lane, the same hash, the same answer.
 
@@ -20,9 +20,9 @@ use rootward_auth::password::{Hasher, Password, Verified};
 use rootward_auth::second_factor::{self, GUESS_SECONDS, Guesses, TooMany};
 use rootward_auth::session::Tokens;
 use rootward_auth::{Credential, Identity, Principal, SignIn};
-use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time};
-use rootward_pipeline::{Mailer, Source};
-use rootward_services::sign_ins::{End, Why, record_end};
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Time};
+use rootward_pipeline::{Draw, Mailer, Source};
+use rootward_services::session_end::{End, Why, record_end};
 use rootward_state::entities::{
     AccountStatus, CredentialOwner, MfaDevice, Rotated, SessionKind, SignInSession, User,
 };
@@ -171,7 +171,7 @@ impl SignInService {
     }
 
     /// What the browser must know to ask for any of the user's passkeys. It may be asked anew when a challenge is void: one is
-    /// good for [`passkey::SECONDS_MAX`], and once.
+    /// good for [`passkey::SECONDS_MAX`], and once. Reads, draws and seals: it does not block.
     ///
     /// # Errors
     /// [`Refused::BeginAgain`]; [`Refused::NoPasskey`].
@@ -414,13 +414,5 @@ impl SignInService {
 
     pub(crate) fn draw(&self) -> Draw<'_> {
         Draw(&*self.setup.source)
-    }
-}
-
-pub(crate) struct Draw<'a>(&'a dyn Source);
-
-impl Random for Draw<'_> {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.fill(bytes);
     }
 }

@@ -84,11 +84,11 @@ mod tests {
     use rootward_store::vault::Key;
 
     use super::*;
-    use crate::testing::Counter;
+    use rootward_testkit::Seeded;
 
     #[test]
     fn step_is_for_its_browser_and_its_time() {
-        let random = &mut Counter(1);
+        let random = &mut Seeded::new(1);
         let vault = Vault::new(&Key::random(random));
         let at = |seconds| Time::from_seconds(1_700_000_000 + seconds);
         let step = Step {

@@ -1,6 +1,6 @@
 //! What is over is taken away.
 
-use rootward_services::sign_ins::{End, Why, record_end};
+use rootward_services::session_end::{End, Why, record_end};
 use rootward_state::RowKey;
 use rootward_state::entities::{RootAccess, RootGuard, Seal, SignInSession};
 

@@ -21,28 +21,10 @@ use rootward_state::entities::{
 use rootward_state::{AccountState, Db, NameKey, RowKey, Txn};
 use rootward_store::Memory;
 use rootward_store::vault::{Key, Vault};
+use rootward_testkit::{SecurityKey, Seeded};
 use serde_json::Value;
 
 use crate::{Browser, Door, Next, Refused, Setup, SignInService, Visitor};
-
-/// Security keys in software.
-#[path = "../../auth/tests/it/key.rs"]
-#[expect(dead_code, reason = "what other crates' tests need of it")]
-mod key;
-
-pub(crate) use key::Key as SecurityKey;
-
-/// Bytes that count up.
-pub(crate) struct Counter(pub(crate) u64);
-
-impl Random for Counter {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *byte = (self.0 >> 56) as u8;
-        }
-    }
-}
 
 /// A clock that is set by hand.
 struct Clock {
@@ -60,7 +42,7 @@ impl Source for Clock {
     }
 
     fn fill(&self, bytes: &mut [u8]) {
-        Counter(self.drawn.fetch_add(1, Ordering::Relaxed)).fill(bytes);
+        Seeded::new(self.drawn.fetch_add(1, Ordering::Relaxed)).fill(bytes);
     }
 }
 
@@ -99,7 +81,7 @@ impl Mailer for Mailbox {
 
 /// One hash for all tests: each takes 20 ms.
 fn hashed(password: &str, cell: &'static OnceLock<PasswordHash>) -> PasswordHash {
-    cell.get_or_init(|| password::hash(&Password::new(password), &mut Counter(1)).unwrap()).clone()
+    cell.get_or_init(|| password::hash(&Password::new(password), &mut Seeded::new(1)).unwrap()).clone()
 }
 
 static ROOT_HASH: OnceLock<PasswordHash> = OnceLock::new();
@@ -108,7 +90,7 @@ static ANN_HASH: OnceLock<PasswordHash> = OnceLock::new();
 impl Bench {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(Clock { seconds: AtomicI64::new(START), drawn: AtomicU64::new(0) });
-        let vault = Arc::new(Vault::new(&Key::random(&mut Counter(5))));
+        let vault = Arc::new(Vault::new(&Key::random(&mut Seeded::new(5))));
         let db = Db::open(Arc::new(Memory::new().unwrap())).unwrap().db;
         let log = Arc::new(Log::in_memory(Seal::new(|_| [0; 32])).unwrap());
         let limits = Limits { linger: Duration::ZERO, ..Limits::default() };
@@ -212,7 +194,7 @@ impl Bench {
 
     /// A role with this policy, or without one.
     pub(crate) fn put_role(&self, name: &str, policy: Option<&str>) -> UniqueId {
-        let id = UniqueId::random(EntityKind::Role, &mut Counter(name.len() as u64));
+        let id = UniqueId::random(EntityKind::Role, &mut Seeded::new(name.len() as u64));
         let inline =
             policy.map(|document| InlinePolicy { name: "p".into(), document: Document::new(document) });
         let role = Role {
@@ -233,7 +215,7 @@ impl Bench {
 
     /// Temporary credentials of an hour, and their session token.
     pub(crate) fn credentials(&self, holder: Holder, change: impl FnOnce(&mut Claims)) -> (Claims, String) {
-        let random = &mut Counter(self.clock.drawn.fetch_add(1, Ordering::Relaxed));
+        let random = &mut Seeded::new(self.clock.drawn.fetch_add(1, Ordering::Relaxed));
         let mut claims = Claims {
             key: AccessKeyId::random(AccessKeyKind::Temporary, account(), random),
             secret: SecretAccessKey::random(random),
@@ -259,8 +241,8 @@ impl Bench {
     /// Binds a device that shows codes; its seed.
     pub(crate) fn add_device(&self, name: &str, owner: CredentialOwner) -> Seed {
         let id: Box<str> = format!("mfa/{name}").into();
-        let seed = Seed::random(&mut Counter(name.len() as u64));
-        let sealed = second_factor::seal_seed(&self.vault, account(), &id, &seed, &mut Counter(3));
+        let seed = Seed::random(&mut Seeded::new(name.len() as u64));
+        let sealed = second_factor::seal_seed(&self.vault, account(), &id, &seed, &mut Seeded::new(3));
         let position = Some(Position { offset: 0, last_step: 0 });
         let device = MfaDevice {
             id: id.clone(),
@@ -334,7 +316,7 @@ pub(crate) fn account() -> AccountId {
 }
 
 pub(crate) fn id_of(name: &str) -> UniqueId {
-    UniqueId::random(EntityKind::User, &mut Counter(u64::from(name.as_bytes()[0])))
+    UniqueId::random(EntityKind::User, &mut Seeded::new(u64::from(name.as_bytes()[0])))
 }
 
 fn user(name: &str) -> User {

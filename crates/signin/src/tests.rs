@@ -5,10 +5,11 @@ use rootward_state::RowKey;
 use rootward_state::entities::{
     Account, AccountStatus, CredentialOwner, LoginProfile, PasswordPolicy, Seal, User,
 };
+use rootward_testkit::SecurityKey;
 use serde_json::json;
 
 use crate::step::STEPS_SECONDS_MAX;
-use crate::testing::{ANN, ANN_PASSWORD, Bench, CONSOLE, ROOT, ROOT_PASSWORD, SecurityKey, account, id_of};
+use crate::testing::{ANN, ANN_PASSWORD, Bench, CONSOLE, ROOT, ROOT_PASSWORD, account, id_of};
 use crate::{Door, Next, PasskeyOptions, Refused, Visitor};
 
 fn wrong(bench: &Bench, door: &Door<'_>) -> Refused {

@@ -22,24 +22,13 @@ use rootward_state::entities::{
 use rootward_state::{Db, RowKey, Txn, World};
 use rootward_store::Memory;
 use rootward_store::vault::{Key, Vault};
+use rootward_testkit::Seeded;
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const ELSEWHERE: &str = "444455556666";
 
 /// When everything happens.
 pub(crate) const NOW: Time = Time::from_seconds(1_700_000_000);
-
-/// A random source that gives the same in every run.
-struct Seeded(u64);
-
-impl Random for Seeded {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for byte in bytes {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            *byte = (self.0 >> 56) as u8;
-        }
-    }
-}
 
 /// What a request is signed with.
 #[derive(Debug, Clone)]
@@ -69,7 +58,7 @@ impl Bench {
 
     /// The same with another key file and other ids.
     pub(crate) fn seeded(authority: Authority, seed: u64) -> Self {
-        let mut random = Seeded(seed);
+        let mut random = Seeded::new(seed);
         let vault = Arc::new(Vault::new(&Key::random(&mut random)));
         let tokens = Arc::new(Tokens::new(Arc::clone(&vault)));
         let db = Db::open(Arc::new(Memory::new().unwrap())).unwrap().db;

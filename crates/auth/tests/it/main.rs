@@ -1,10 +1,9 @@
 //! Authentication and authorization from outside, over accounts in a memory store.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that panics fails, as it should")]
+#![expect(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
 
 mod authn;
 mod authz;
 mod bench;
 mod guard;
-mod key;
 mod passkey;
 mod second_factor;

@@ -9,10 +9,10 @@ use rootward_auth::passkey::{
 use rootward_names::Time;
 use rootward_state::RowKey;
 use rootward_state::entities::{Bound, CredentialOwner, Factor, MfaDevice, Passkey};
+use rootward_testkit::SecurityKey;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, NOW, account};
-use crate::key::Key;
 
 const PAGE: &str = "https://console.example.com";
 
@@ -36,7 +36,7 @@ fn put(bench: &Bench, id: &str, owner: CredentialOwner, passkey: Passkey) {
     bench.write(|txn| txn.put(RowKey::MfaDevice(account(), id.into()), row));
 }
 
-fn register(bench: &Bench, id: &str, owner: CredentialOwner, key: &mut Key) {
+fn register(bench: &Bench, id: &str, owner: CredentialOwner, key: &mut SecurityKey) {
     let (options, registration) = start(bench, owner);
     let made = finish(bench, &registration, &key.create(PAGE, &options)).unwrap();
     put(bench, id, owner, made);
@@ -63,7 +63,7 @@ fn show(
     Ok(device.id.clone())
 }
 
-fn sign_in(bench: &Bench, owner: CredentialOwner, key: &mut Key) -> Result<Box<str>, Refused> {
+fn sign_in(bench: &Bench, owner: CredentialOwner, key: &mut SecurityKey) -> Result<Box<str>, Refused> {
     let (options, challenge) = challenge(bench, owner);
     show(bench, owner, &challenge, &key.get(PAGE, &options))
 }
@@ -75,7 +75,7 @@ fn ann() -> (Bench, CredentialOwner) {
 }
 
 /// Ann, with a key.
-fn ann_with(mut key: Key) -> (Bench, CredentialOwner, Key) {
+fn ann_with(mut key: SecurityKey) -> (Bench, CredentialOwner, SecurityKey) {
     let (bench, ann) = ann();
     register(&bench, "u2f/user/ann/key-A", ann, &mut key);
     (bench, ann, key)
@@ -90,7 +90,7 @@ fn changed(options: &str, pointer: &str, value: Value) -> String {
 
 #[test]
 fn registered_keys_let_their_owner_in_time_and_again() {
-    for key in [Key::synchronized(), Key::counting(), Key::touched()] {
+    for key in [SecurityKey::synchronized(), SecurityKey::counting(), SecurityKey::touched()] {
         let (bench, ann, mut key) = ann_with(key);
         for _ in 0..3 {
             assert_eq!(sign_in(&bench, ann, &mut key).as_deref(), Ok("u2f/user/ann/key-A"));
@@ -100,8 +100,8 @@ fn registered_keys_let_their_owner_in_time_and_again() {
 
 #[test]
 fn any_of_an_owners_keys_is_taken_and_the_options_name_them_all() {
-    let (bench, ann, mut first) = ann_with(Key::counting());
-    let mut second = Key::synchronized();
+    let (bench, ann, mut first) = ann_with(SecurityKey::counting());
+    let mut second = SecurityKey::synchronized();
     register(&bench, "u2f/user/ann/spare-B", ann, &mut second);
     let (options, _) = challenge(&bench, ann);
     let options: Value = serde_json::from_str(&options).unwrap();
@@ -117,7 +117,7 @@ fn any_of_an_owners_keys_is_taken_and_the_options_name_them_all() {
 
 #[test]
 fn assertion_is_good_once_whether_the_key_counts_or_not() {
-    for key in [Key::synchronized(), Key::counting()] {
+    for key in [SecurityKey::synchronized(), SecurityKey::counting()] {
         let (bench, ann, mut key) = ann_with(key);
         let (options, challenge) = challenge(&bench, ann);
         let assertion = key.get(PAGE, &options);
@@ -130,7 +130,7 @@ fn assertion_is_good_once_whether_the_key_counts_or_not() {
 
 #[test]
 fn assertion_shown_twice_at_once_lets_one_in() {
-    let (bench, ann, mut key) = ann_with(Key::synchronized());
+    let (bench, ann, mut key) = ann_with(SecurityKey::synchronized());
     let (options, challenge) = challenge(&bench, ann);
     let assertion = key.get(PAGE, &options);
     let [one, two] = [(), ()].map(|()| {
@@ -144,8 +144,8 @@ fn assertion_shown_twice_at_once_lets_one_in() {
 
 #[test]
 fn challenge_is_void_once_another_key_of_the_owner_was_used_or_registered() {
-    let (bench, ann, mut first) = ann_with(Key::synchronized());
-    let mut second = Key::synchronized();
+    let (bench, ann, mut first) = ann_with(SecurityKey::synchronized());
+    let mut second = SecurityKey::synchronized();
     let (options, early) = challenge(&bench, ann);
     let assertion = first.get(PAGE, &options);
     register(&bench, "u2f/user/ann/spare-B", ann, &mut second);
@@ -158,7 +158,7 @@ fn challenge_is_void_once_another_key_of_the_owner_was_used_or_registered() {
 
 #[test]
 fn assertion_for_another_challenge_is_refused() {
-    let (bench, ann, mut key) = ann_with(Key::synchronized());
+    let (bench, ann, mut key) = ann_with(SecurityKey::synchronized());
     let (options, _) = challenge(&bench, ann);
     let (_, other) = challenge(&bench, ann);
     assert_eq!(show(&bench, ann, &other, &key.get(PAGE, &options)), Err(Refused));
@@ -166,7 +166,7 @@ fn assertion_for_another_challenge_is_refused() {
 
 #[test]
 fn challenge_ends_after_five_minutes_and_does_not_begin_earlier() {
-    let (bench, ann, mut key) = ann_with(Key::synchronized());
+    let (bench, ann, mut key) = ann_with(SecurityKey::synchronized());
     let (options, challenge) = challenge(&bench, ann);
     let assertion = key.get(PAGE, &options);
     let at = |seconds: i64| {
@@ -178,9 +178,9 @@ fn challenge_ends_after_five_minutes_and_does_not_begin_earlier() {
 
 #[test]
 fn key_of_somebody_else_is_refused_also_with_the_owners_challenge() {
-    let (mut bench, ann, mut anns) = ann_with(Key::synchronized());
+    let (mut bench, ann, mut anns) = ann_with(SecurityKey::synchronized());
     let bob = CredentialOwner::User(bench.user("bob", |_| {}).id);
-    let mut bobs = Key::synchronized();
+    let mut bobs = SecurityKey::synchronized();
     register(&bench, "u2f/user/bob/key-B", bob, &mut bobs);
     let (for_bob, of_bob) = challenge(&bench, bob);
     let assertion = bobs.get(PAGE, &for_bob);
@@ -204,12 +204,12 @@ fn key_of_somebody_else_is_refused_also_with_the_owners_challenge() {
 
 #[test]
 fn answer_from_a_page_that_is_not_ours_is_refused() {
-    let (bench, ann, mut key) = ann_with(Key::synchronized());
+    let (bench, ann, mut key) = ann_with(SecurityKey::synchronized());
     for page in ["https://evil.example.com", "https://console.example.com:444", "https://example.com"] {
         let (options, challenge) = challenge(&bench, ann);
         assert_eq!(show(&bench, ann, &challenge, &key.get(page, &options)), Err(Refused), "{page}");
         let (options, registration) = start(&bench, ann);
-        let made = Key::synchronized().create(page, &options);
+        let made = SecurityKey::synchronized().create(page, &options);
         assert_eq!(finish(&bench, &registration, &made).unwrap_err(), NotRegistered::Mismatched, "{page}");
     }
     let (options, challenge) = challenge(&bench, ann);
@@ -218,13 +218,13 @@ fn answer_from_a_page_that_is_not_ours_is_refused() {
 
 #[test]
 fn answer_for_another_relying_party_is_refused() {
-    let (bench, ann, mut key) = ann_with(Key::synchronized());
+    let (bench, ann, mut key) = ann_with(SecurityKey::synchronized());
     let (options, challenge) = challenge(&bench, ann);
     let other = changed(&options, "/publicKey/rpId", json!("console.example.com"));
     assert_eq!(show(&bench, ann, &challenge, &key.get(PAGE, &other)), Err(Refused));
     let (options, registration) = start(&bench, ann);
     let other = changed(&options, "/publicKey/rp/id", json!("console.example.com"));
-    let made = Key::synchronized().create(PAGE, &other);
+    let made = SecurityKey::synchronized().create(PAGE, &other);
     assert_eq!(finish(&bench, &registration, &made).unwrap_err(), NotRegistered::Mismatched);
 }
 
@@ -236,9 +236,9 @@ fn root_user_must_be_verified_at_both_times() {
     // As a browser does that does not care.
     let careless =
         changed(&options, "/publicKey/authenticatorSelection/userVerification", json!("discouraged"));
-    let made = Key::touched().create(PAGE, &careless);
+    let made = SecurityKey::touched().create(PAGE, &careless);
     assert_eq!(finish(&bench, &registration, &made).unwrap_err(), NotRegistered::Unverified);
-    let mut key = Key::synchronized();
+    let mut key = SecurityKey::synchronized();
     register(&bench, "u2f/root/key-A", root, &mut key);
     let (options, challenge) = challenge(&bench, root);
     let careless = changed(&options, "/publicKey/userVerification", json!("discouraged"));
@@ -248,7 +248,7 @@ fn root_user_must_be_verified_at_both_times() {
 
 #[test]
 fn key_that_verified_at_registration_must_go_on_to() {
-    let (bench, ann, mut key) = ann_with(Key::counting());
+    let (bench, ann, mut key) = ann_with(SecurityKey::counting());
     let (options, challenge) = challenge(&bench, ann);
     let careless = changed(&options, "/publicKey/userVerification", json!("discouraged"));
     assert_eq!(show(&bench, ann, &challenge, &key.get(PAGE, &careless)), Err(Refused));
@@ -256,7 +256,7 @@ fn key_that_verified_at_registration_must_go_on_to() {
 
 #[test]
 fn clone_whose_counter_lags_behind_is_refused() {
-    let (bench, ann, mut key) = ann_with(Key::counting());
+    let (bench, ann, mut key) = ann_with(SecurityKey::counting());
     let cloned = key.contents();
     assert!(sign_in(&bench, ann, &mut key).is_ok() && sign_in(&bench, ann, &mut key).is_ok());
     let ahead = key.contents();
@@ -269,7 +269,7 @@ fn clone_whose_counter_lags_behind_is_refused() {
 
 #[test]
 fn key_that_is_removed_meanwhile_lets_nobody_in() {
-    let (bench, ann, mut key) = ann_with(Key::synchronized());
+    let (bench, ann, mut key) = ann_with(SecurityKey::synchronized());
     let (options, challenge) = challenge(&bench, ann);
     let assertion = key.get(PAGE, &options);
     let mut txn = bench.begin();
@@ -319,7 +319,7 @@ fn sealed_registration_of_an_owner_with_eight_long_ids_is_no_longer_than_one_wit
 fn registration_is_finished_once() {
     let (mut bench, ann) = ann();
     let (options, registration) = start(&bench, ann);
-    let made = Key::synchronized().create(PAGE, &options);
+    let made = SecurityKey::synchronized().create(PAGE, &options);
     put(&bench, "u2f/user/ann/key-A", ann, finish(&bench, &registration, &made).unwrap());
     assert_eq!(finish(&bench, &registration, &made).unwrap_err(), NotRegistered::Taken);
     // Nor is it an answer to another's registration.
@@ -339,7 +339,7 @@ fn owner_who_does_not_exist_registers_nothing() {
 
 #[test]
 fn answers_that_are_too_long_are_not_looked_at() {
-    let (bench, ann, mut key) = ann_with(Key::synchronized());
+    let (bench, ann, mut key) = ann_with(SecurityKey::synchronized());
     let (options, challenge) = challenge(&bench, ann);
     let assertion = key.get(PAGE, &options);
     let padded = |bytes: usize| format!("{assertion}{}", " ".repeat(bytes - assertion.len()));
@@ -420,7 +420,7 @@ proptest! {
 
     #[test]
     fn any_text_is_refused_without_harm(text in any::<String>(), bytes: Vec<u8>) {
-        let (bench, ann, _) = ann_with(Key::touched());
+        let (bench, ann, _) = ann_with(SecurityKey::touched());
         let ((_, challenge), (_, registration)) = (challenge(&bench, ann), start(&bench, ann));
         for text in [text, String::from_utf8_lossy(&bytes).into_owned()] {
             prop_assert_eq!(show(&bench, ann, &challenge, &text), Err(Refused));
@@ -437,7 +437,7 @@ proptest! {
         let engine = base64::prelude::BASE64_URL_SAFE_NO_PAD;
         let (bench, ann) = ann();
         let (options, registration) = start(&bench, ann);
-        let genuine = Key::touched().create(PAGE, &options);
+        let genuine = SecurityKey::touched().create(PAGE, &options);
         let parsed: Value = serde_json::from_str(&genuine).unwrap();
         let data = engine.decode(parsed["response"]["authenticatorData"].as_str().unwrap()).unwrap();
         let members = [text("fmt"), text(format), text("attStmt"), statement, text("authData"), blob(&data)];
@@ -452,10 +452,10 @@ proptest! {
     #[test]
     fn changed_answers_do_no_harm(at: prop::sample::Index, bytes in prop::collection::vec(any::<u8>(), 0..300), cut: prop::sample::Index) {
         use base64::Engine;
-        let (bench, ann, mut key) = ann_with(Key::touched());
+        let (bench, ann, mut key) = ann_with(SecurityKey::touched());
         let (options, challenge) = challenge(&bench, ann);
         let (to_make, registration) = start(&bench, ann);
-        let answers = [key.get(PAGE, &options), Key::touched().create(PAGE, &to_make)];
+        let answers = [key.get(PAGE, &options), SecurityKey::touched().create(PAGE, &to_make)];
         for (n, answer) in answers.iter().enumerate() {
             let value: Value = serde_json::from_str(answer).unwrap();
             let mut found = Vec::new();

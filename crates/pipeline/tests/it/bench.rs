@@ -16,9 +16,9 @@ use rootward_auth::authn::{Authenticator, Authority};
 use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::Hasher;
 use rootward_auth::session::Tokens;
-use rootward_names::{AccountId, Partition, Random, Time};
+use rootward_names::{AccountId, Partition, Time};
 use rootward_pipeline::{
-    Answered, Handler, Inside, Mail, Mailer, Origin, Pipeline, Records, Setup, Source, Trail, Unread,
+    Answered, Draw, Handler, Inside, Mail, Mailer, Origin, Pipeline, Records, Setup, Source, Trail, Unread,
 };
 use rootward_state::entities::{Account, AccountStatus, RootUser};
 use rootward_state::{Db, RowKey, World};
@@ -52,14 +52,6 @@ impl Source for Clock {
         for (byte, at) in bytes.iter_mut().zip(0_u64..) {
             *byte = (drawn.wrapping_add(at).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8;
         }
-    }
-}
-
-struct Draw<'a>(&'a Clock);
-
-impl Random for Draw<'_> {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.fill(bytes);
     }
 }
 
@@ -135,7 +127,7 @@ impl Bench {
 
     pub(crate) fn with(handlers: Vec<&'static dyn Handler>, limits: Limits) -> Self {
         let clock = Arc::new(Clock { seconds: AtomicI64::new(1_700_000_000), drawn: AtomicU64::new(0) });
-        let vault = Arc::new(Vault::new(&Key::random(&mut Draw(&clock))));
+        let vault = Arc::new(Vault::new(&Key::random(&mut Draw(&*clock))));
         let inner = Memory::new().unwrap();
         let store = Arc::new(Racing { inner, conflicts: AtomicU64::new(0), submitted: AtomicU64::new(0) });
         let db = Db::open(Arc::clone(&store) as Arc<dyn Store>).unwrap().db;

@@ -9,7 +9,8 @@ use rootward_state::alerts::{AlertCursor, AlertTarget};
 use rootward_state::{NameKey, RowKey};
 use serde_json::{Value, json};
 
-use super::{Changed, Node};
+use super::Node;
+use super::host::Changed;
 use crate::operator::OperatorError;
 use crate::source::Source;
 

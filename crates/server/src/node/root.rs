@@ -5,17 +5,18 @@ use std::sync::Arc;
 use rootward_auth::password::Password;
 use rootward_auth::totp::Seed;
 use rootward_names::{AccountId, Handle, Time};
-use rootward_services::accounts::AccountError;
+use rootward_services::accounts::{self, AccountError};
 use rootward_services::hardware_tokens::import_hardware_token;
 use rootward_services::root_guard::{self, Settings};
 use rootward_services::root_report::{Device, DeviceKind, Finding, Key, RootReport, Severity, is_told};
 use rootward_services::root_user;
-use rootward_services::sign_ins::{End, Why};
+use rootward_services::session_end::{End, Why};
 use rootward_state::AccountState;
 use rootward_state::entities::{RootGuard, Seal};
 use serde_json::{Value, json};
 
-use super::{Changed, Node};
+use super::Node;
+use super::host::Changed;
 use crate::operator::OperatorError;
 
 const DAY_SECONDS: i64 = 86_400;
@@ -77,6 +78,17 @@ impl Node {
         self.change_guard("PutRootAccessSettings", account, &parameters, |txn, _| {
             Ok(root_guard::change_settings(txn, account, &settings)?)
         })
+    }
+
+    /// Makes a root user's access key, for a host command.
+    pub(crate) fn create_root_access_key(&self, account: AccountId) -> Result<Value, OperatorError> {
+        let parameters = json!({ "accountId": account.to_string() });
+        let key = self.host_write("CreateRootAccessKey", &parameters, |txn, now, random| {
+            let key = accounts::create_root_access_key(txn, account, now, random, &self.vault)?;
+            let elements = json!({ "accessKey": { "accessKeyId": key.id.to_string(), "status": "Active" } });
+            Ok(Changed { account: Some(account), elements, result: key })
+        })?;
+        Ok(json!({ "AccountId": account.to_string(), "AccessKey": access_key(&key) }))
     }
 
     /// Gives the root user another password, and shows it if nobody has given one.
@@ -250,4 +262,9 @@ fn seal(guard: &RootGuard, now: Time) -> Value {
 
 fn texts(handles: &[Handle]) -> Vec<String> {
     handles.iter().map(Handle::to_string).collect()
+}
+
+/// An access key as it is shown, this once.
+pub(super) fn access_key(key: &accounts::AccessKeyPair) -> Value {
+    json!({ "AccessKeyId": key.id.to_string(), "SecretAccessKey": key.secret.expose() })
 }

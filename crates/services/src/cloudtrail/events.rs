@@ -143,9 +143,10 @@ const DAYS_MAX: i64 = 90;
 mod tests {
     use rootward_audit::{Call, Entry, Record, Resource, UserIdentity};
     use rootward_names::AccountId;
+    use rootward_testkit::Seeded;
 
     use super::*;
-    use crate::testing::{Bench, Seeded};
+    use crate::testing::Bench;
 
     /// Records of user `ann`, one each minute up to now, oldest first; those with an even number only read.
     fn record(bench: &Bench, account: AccountId, count: u32) {

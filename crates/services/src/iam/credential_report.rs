@@ -280,9 +280,10 @@ mod tests {
     use rootward_state::entities::{
         AccessKey, Account, Grants, LoginProfile, PasswordHash, PasswordPolicy, Usage,
     };
+    use rootward_testkit::Seeded;
 
     use super::*;
-    use crate::testing::{Bench, Seeded};
+    use crate::testing::Bench;
 
     const HEADER: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
         password_next_rotation,mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,\

@@ -23,7 +23,7 @@ use rootward_wire::{Empty, Sensitive};
 
 use super::whom::{Whom, own_account, user, whom};
 use super::{failures, targets};
-use crate::sign_ins::{self, Why};
+use crate::session_end::{self, Why};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &CHANGE_PASSWORD,
@@ -117,7 +117,7 @@ fn update_login_profile(
     let mut profile = LoginProfile::clone(&old);
     if let Some(text) = &input.password {
         profile = replaced(ctx, &old, new_password(ctx, txn, &user, Some(&old), text)?);
-        sign_ins::end(ctx, txn, CredentialOwner::User(user.id), None, Why::PasswordChanged);
+        session_end::end(ctx, txn, CredentialOwner::User(user.id), None, Why::PasswordChanged);
     }
     profile.reset_required = input.password_reset_required.unwrap_or(old.reset_required);
     txn.put(RowKey::LoginProfile(ctx.account(), user.id), profile);
@@ -144,7 +144,7 @@ fn delete_login_profile(
     let user = user_or_caller(ctx, txn, input.user_name.as_deref())?;
     profile(ctx, txn, &user)?;
     txn.delete(RowKey::LoginProfile(ctx.account(), user.id));
-    sign_ins::end(ctx, txn, CredentialOwner::User(user.id), None, Why::PasswordChanged);
+    session_end::end(ctx, txn, CredentialOwner::User(user.id), None, Why::PasswordChanged);
     Ok(Empty)
 }
 
@@ -184,7 +184,7 @@ fn change_password(
     let profile = LoginProfile { reset_required: false, ..replaced(ctx, &old, password) };
     txn.put(RowKey::LoginProfile(ctx.account(), user.id), profile);
     // Whoever changes a password because somebody else knows it wants them out.
-    sign_ins::end(ctx, txn, CredentialOwner::User(user.id), sign_ins::here(ctx), Why::PasswordChanged);
+    session_end::end(ctx, txn, CredentialOwner::User(user.id), session_end::here(ctx), Why::PasswordChanged);
     Ok(Empty)
 }
 

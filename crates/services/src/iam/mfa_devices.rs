@@ -30,8 +30,8 @@ use super::page::Ask;
 use super::shape::Shape;
 use super::whom::{Whom, whom};
 use super::{failures, quotas, tags, targets};
+use crate::session_end;
 use crate::shapes;
-use crate::sign_ins;
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &CREATE_VIRTUAL_MFA_DEVICE,
@@ -242,7 +242,7 @@ fn enable_mfa_device(
     let bound = Some(Bound { owner: whom.owner(), at: ctx.now });
     whom.hold(txn, ctx.account());
     txn.put(key(ctx, &device), MfaDevice { bound, ..device });
-    sign_ins::factor_bound(ctx, txn, whom.owner());
+    session_end::factor_bound(ctx, txn, whom.owner());
     Ok(Empty)
 }
 
@@ -304,7 +304,7 @@ fn deactivate_mfa_device(
             txn.put(key(ctx, &device), MfaDevice { bound: None, ..MfaDevice::clone(&device) });
         }
     }
-    sign_ins::factor_removed(ctx, txn, whom.owner());
+    session_end::factor_removed(ctx, txn, whom.owner());
     Ok(Empty)
 }
 

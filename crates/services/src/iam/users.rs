@@ -13,7 +13,7 @@ use super::page::{Ask, is_under};
 use super::shape::Shape;
 use super::whom::{Whom, user, whom};
 use super::{failures, quotas, refs, tags, targets};
-use crate::sign_ins::{self, Why};
+use crate::session_end::{self, Why};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &CREATE_USER,
@@ -216,7 +216,7 @@ fn delete_user(ctx: &OpContext<'_>, txn: &mut Txn, input: &api::DeleteUserReques
     if ctx.view(txn)?.mfa_devices_of(CredentialOwner::User(user.id)).next().is_some() {
         return Err(failures::has_mfa_devices());
     }
-    sign_ins::end(ctx, txn, CredentialOwner::User(user.id), None, Why::UserDeleted);
+    session_end::end(ctx, txn, CredentialOwner::User(user.id), None, Why::UserDeleted);
     txn.delete_entity::<User>(ctx.account(), user.name());
     Ok(Empty)
 }

@@ -145,24 +145,12 @@ fn request(state: &AccountState, id: Handle, row: &RootAccess, now: Time) -> api
 
 #[cfg(test)]
 pub(super) mod tests {
-    use rootward_names::UniqueId;
     use rootward_state::RowKey;
-    use rootward_state::entities::{Bound, CredentialOwner, Factor, MfaDevice, RootGuard, Totp};
+    use rootward_state::entities::RootGuard;
+    use rootward_testkit::Seeded;
 
     use super::*;
-    use crate::testing::{Bench, Seeded};
-
-    pub(in super::super) fn add_device(bench: &Bench, user: UniqueId) {
-        let id: Box<str> = format!("mfa/{user}").into();
-        let device = MfaDevice {
-            id: id.clone(),
-            created: bench.now(),
-            tags: Vec::new(),
-            bound: Some(Bound { owner: CredentialOwner::User(user), at: bench.now() }),
-            factor: Factor::Totp(Totp { hardware: false, seed: [0; 8].into(), position: None }),
-        };
-        bench.write(|txn| txn.put(RowKey::MfaDevice(bench.account(), id), device));
-    }
+    use crate::testing::Bench;
 
     pub(in super::super) fn say(
         bench: &Bench,
@@ -183,7 +171,7 @@ pub(super) mod tests {
     fn asked(count: u64) -> (Bench, Vec<String>) {
         let bench = Bench::new();
         let ann = bench.add_user("ann");
-        add_device(&bench, ann);
+        bench.add_factor(ann);
         let guard = RootGuard { approvals_required: 1, approvers: vec![ann], ..RootGuard::new() };
         bench.write(|txn| txn.put(RowKey::RootGuard(bench.account()), guard));
         let ids = (0..count).map(|number| {
@@ -244,7 +232,7 @@ pub(super) mod tests {
         bench.call_as_root();
         bench.call_with_temporary(Some(bench.now()));
         assert_eq!(say(&bench, &ids[0], true).unwrap_err(), failures::only_users());
-        add_device(&bench, bench.add_user("bob"));
+        bench.add_factor(bench.add_user("bob"));
         bench.call_as_user("bob");
         bench.call_with_temporary(Some(bench.now()));
         let refused = say(&bench, &ids[0], false).unwrap_err();

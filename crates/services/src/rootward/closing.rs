@@ -15,7 +15,7 @@ use rootward_wire::Empty;
 
 use super::failures;
 use crate::accounts;
-use crate::sign_ins::{End, Why};
+use crate::session_end::{End, Why};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&CLOSE_ACCOUNT];
 

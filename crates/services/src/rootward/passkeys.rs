@@ -29,7 +29,7 @@ use rootward_wire::Sensitive;
 use super::failures;
 use crate::iam::whom::{Whom, own_account};
 use crate::iam::{MFA_DEVICES_PER_USER, targets};
-use crate::sign_ins;
+use crate::session_end;
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&FINISH_PASSKEY_REGISTRATION, &START_PASSKEY_REGISTRATION];
 
@@ -116,7 +116,7 @@ fn finish_passkey_registration(
     let serial_number = device.serial_number(ctx.partition(), ctx.account());
     whom.hold(txn, ctx.account());
     txn.put(RowKey::MfaDevice(ctx.account(), device.id.clone()), device);
-    sign_ins::factor_bound(ctx, txn, whom.owner());
+    session_end::factor_bound(ctx, txn, whom.owner());
     Ok(api::FinishPasskeyRegistrationResponse { serial_number })
 }
 
@@ -176,8 +176,10 @@ const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 #[cfg(test)]
 mod tests {
+    use rootward_testkit::SecurityKey;
+
     use super::*;
-    use crate::testing::{Bench, CONSOLE, SecurityKey};
+    use crate::testing::{Bench, CONSOLE};
 
     fn start(
         bench: &Bench,

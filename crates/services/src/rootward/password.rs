@@ -14,7 +14,7 @@ use rootward_wire::Empty;
 
 use super::{failures, root_user};
 use crate::own;
-use crate::sign_ins::{self, Why};
+use crate::session_end::{self, Why};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&CHANGE_ROOT_PASSWORD];
 
@@ -40,7 +40,7 @@ fn change_root_password(
     changed.root.password = Some(hash);
     changed.root.password_set = Some(ctx.now);
     txn.put(RowKey::Account(account.id), changed);
-    sign_ins::end(ctx, txn, CredentialOwner::Root, sign_ins::here(ctx), Why::PasswordChanged);
+    session_end::end(ctx, txn, CredentialOwner::Root, session_end::here(ctx), Why::PasswordChanged);
     Ok(Empty)
 }
 

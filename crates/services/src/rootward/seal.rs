@@ -139,7 +139,7 @@ fn record_request(ctx: &OpContext<'_>, txn: &mut Txn, request: Handle, wish: &Wi
 mod tests {
     use rootward_state::entities::{Seal, User};
 
-    use super::super::access_requests::tests::{add_device, say};
+    use super::super::access_requests::tests::say;
     use super::*;
     use crate::testing::Bench;
 
@@ -235,7 +235,7 @@ mod tests {
     fn who_must_agree_is_asked_and_the_same_call_succeeds_once_they_have() {
         let bench = sealed();
         for name in ["ann", "bob"] {
-            add_device(&bench, bench.add_user(name));
+            bench.add_factor(bench.add_user(name));
         }
         let put_first = put(&bench, 1, &["ann", "bob"]).unwrap();
         assert_eq!((put_first.approvers.required, put_first.seal.session_minutes), (1, 15));
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn nobody_is_left_out_of_a_change_of_who_must_agree() {
         let bench = sealed();
-        add_device(&bench, bench.add_user("ann"));
+        bench.add_factor(bench.add_user("ann"));
         put(&bench, 1, &["ann"]).unwrap();
         assert_eq!(put(&bench, 0, &[]).unwrap_err().code, "ConflictException");
         assert_eq!(bench.state().root_guard().approvals_required, 1);

@@ -13,7 +13,7 @@ use rootward_state::{AccountState, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::failures;
-use crate::sign_ins::{End, Why, record_end};
+use crate::session_end::{End, Why, record_end};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&LIST_SESSIONS, &REVOKE_SESSION];
 
@@ -163,9 +163,10 @@ fn revoke_session(
 mod tests {
     use rootward_names::UniqueId;
     use rootward_state::entities::Rotated;
+    use rootward_testkit::Seeded;
 
     use super::*;
-    use crate::testing::{Bench, Seeded};
+    use crate::testing::Bench;
 
     fn begin(bench: &Bench, n: u64, holder: SignedIn, seconds: i64) -> Handle {
         let id = Handle::random(&mut Seeded::new(n));

@@ -1,4 +1,5 @@
-//! AWS Sign-In: credentials for the command line of whoever is signed in at a browser, without an access key.
+//! AWS Sign-In, the service: credentials for the command line of whoever is signed in at a browser, without an access key. How they
+//! come to be signed in is the crate `signin`.
 //!
 //! ```text
 //! aws login ─▶ browser: GET /v1/authorize ─▶ sign in ─▶ consent ─▶ AuthorizeOAuth2Access ─▶ code ─▶ aws login

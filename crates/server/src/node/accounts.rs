@@ -1,17 +1,72 @@
-//! What host commands do about accounts that exist: list them, give their root users other addresses, close them and open
-//! them again.
+//! Host commands about accounts: open, list and close them, open them again, and give their root users other addresses.
 
-use rootward_names::{AccountId, Random, Time};
-use rootward_services::accounts::{self, AccountError};
-use rootward_services::sign_ins::{End, Why};
+use std::sync::PoisonError;
+
+use rootward_auth::password::Password;
+use rootward_names::{AccountId, Partition, Random, Time};
+use rootward_services::accounts::{self, AccountError, OpenAccount};
+use rootward_services::session_end::{End, Why};
 use rootward_state::Txn;
 use rootward_state::entities::{Account, AccountStatus};
 use serde_json::{Value, json};
 
-use super::{Changed, Node};
+use super::Node;
+use super::host::Changed;
+use super::root::access_key;
 use crate::operator::OperatorError;
 
 impl Node {
+    /// Opens an account, for a host command.
+    pub(crate) fn create_account(
+        &self,
+        name: &str,
+        email: &str,
+        password: Option<&str>,
+        admin: Option<&str>,
+    ) -> Result<Value, OperatorError> {
+        let hash = password
+            .map(|text| accounts::root_password(&Password::new(text), name, email, &mut self.draw()))
+            .transpose()?;
+        let request = OpenAccount { name, email, password: hash, admin, partition: Partition::Aws, id: None };
+        let parameters = json!({ "accountName": name, "email": email, "adminUserName": admin });
+        let opened = self.host_write("CreateAccount", &parameters, |txn, now, random| {
+            let opened = accounts::open(txn, &request, now, random, &self.vault)?;
+            let admin = opened.admin.as_ref();
+            let admin =
+                admin.map(|admin| json!({ "arn": admin.arn, "accessKeyId": admin.key.id.to_string() }));
+            let elements = json!({ "accountId": opened.account.to_string(), "admin": admin });
+            Ok(Changed { account: Some(opened.account), elements, result: opened })
+        })?;
+        let mut answer = json!({
+            "AccountId": opened.account.to_string(),
+            "Root": { "Arn": opened.root_arn, "Email": email },
+        });
+        if let (Some(admin), Some(answer)) = (&opened.admin, answer.as_object_mut()) {
+            let key = access_key(&admin.key);
+            answer.insert(
+                "Admin".into(),
+                json!({ "UserName": admin.user_name, "Arn": admin.arn, "AccessKey": key }),
+            );
+        }
+        Ok(answer)
+    }
+
+    /// Opens the first account, for who has the setup code. Of two at once one finds that it is not the first.
+    pub(crate) fn open_first_account(
+        &self,
+        name: &str,
+        email: &str,
+        password: &str,
+    ) -> Result<AccountId, OperatorError> {
+        let _one_at_a_time = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.accounts() > 0 {
+            return Err(OperatorError::Refused("there is an account already: sign in to it".into()));
+        }
+        let opened = self.create_account(name, email, Some(password), None)?;
+        let id = opened.get("AccountId").and_then(Value::as_str).and_then(|id| id.parse().ok());
+        id.ok_or_else(|| OperatorError::Failed("the account was opened and its id is not known".into()))
+    }
+
     /// Every account, by id.
     pub(crate) fn list_accounts(&self) -> Result<Value, OperatorError> {
         let (world, now) = (self.db.snapshot(), self.source.now());

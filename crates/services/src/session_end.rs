@@ -1,4 +1,4 @@
-//! Sessions that began with a sign-in, where what their owner signs in with changes, and the record of their end.
+//! How sessions end that began with a sign-in: with what their owner signs in with, by hand, or by time; and the record of it.
 //!
 //! INVARIANT: whoever has a second factor has no session that began without one. Else a thief who came in by the password alone
 //! would stay, and take the factor away again.

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-/// A key.
-pub(crate) struct Key {
+/// A security key, with what it holds for every relying party.
+pub struct SecurityKey {
     verifies: bool,
     kind: Kind,
     held: Vec<Held>,
@@ -29,31 +29,31 @@ enum Kind {
 
 /// What a key made for a relying party.
 #[derive(Clone)]
-pub(crate) struct Held {
+pub struct Held {
     id: Vec<u8>,
     rp_id: String,
     secret: SigningKey,
     counter: u32,
 }
 
-impl Key {
+impl SecurityKey {
     /// One that asks for a PIN, and is synchronized: its counter stands still.
-    pub(crate) fn synchronized() -> Self {
+    pub fn synchronized() -> Self {
         Self { verifies: true, kind: Kind::Synchronized, held: Vec::new() }
     }
 
     /// One that asks for a PIN, and counts.
-    pub(crate) fn counting() -> Self {
+    pub fn counting() -> Self {
         Self { verifies: true, kind: Kind::Bound, held: Vec::new() }
     }
 
     /// One that is only touched.
-    pub(crate) fn touched() -> Self {
+    pub fn touched() -> Self {
         Self { verifies: false, kind: Kind::Bound, held: Vec::new() }
     }
 
     /// What `navigator.credentials.create` gives a page at `origin`.
-    pub(crate) fn create(&mut self, origin: &str, options: &str) -> String {
+    pub fn create(&mut self, origin: &str, options: &str) -> String {
         let options = public_key(options);
         let rp_id = suffix_of(origin, &options["rp"]["id"]);
         let algorithms = options["pubKeyCredParams"].as_array().unwrap();
@@ -82,7 +82,7 @@ impl Key {
     }
 
     /// What `navigator.credentials.get` gives a page at `origin`.
-    pub(crate) fn get(&mut self, origin: &str, options: &str) -> String {
+    pub fn get(&mut self, origin: &str, options: &str) -> String {
         let options = public_key(options);
         let rp_id = suffix_of(origin, &options["rpId"]);
         let flags = self.flags(&options["userVerification"]);
@@ -104,11 +104,12 @@ impl Key {
     }
 
     /// A copy of what it holds.
-    pub(crate) fn contents(&self) -> Vec<Held> {
+    pub fn contents(&self) -> Vec<Held> {
         self.held.clone()
     }
 
-    pub(crate) fn restore(&mut self, contents: Vec<Held>) {
+    /// Puts a copy back: a key that was cloned.
+    pub fn restore(&mut self, contents: Vec<Held>) {
         self.held = contents;
     }
 

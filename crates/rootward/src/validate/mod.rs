@@ -12,8 +12,8 @@ use rootward_insight::reference;
 use rootward_policy::{Diagnostic, Policy, PolicyKind, Position, Span};
 use serde_json::{Value, json};
 
-use crate::Outcome;
 use crate::text;
+use crate::{Answer, Failure, Outcome};
 
 /// Find what is wrong with policies, with file, line and column, like a compiler.
 ///
@@ -126,9 +126,9 @@ pub(crate) fn run(args: &Validate) -> Outcome {
     };
     let mut findings = all.iter().flat_map(|checked| &checked.findings);
     match findings.any(|finding| finding.level == Level::Error) {
-        _ if unread => Outcome::Impossible("not every file could be read".to_owned()),
-        true => Outcome::No,
-        false => Outcome::Fine,
+        _ if unread => Err(Failure::Impossible("not every file could be read".to_owned())),
+        true => Ok(Answer::No),
+        false => Ok(Answer::Yes),
     }
 }
 

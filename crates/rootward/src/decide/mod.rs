@@ -11,8 +11,8 @@ use rootward_insight::{Asked, Document, Input, ask, told};
 use rootward_policy::{Decision, Explanation};
 use serde_json::{Value, json};
 
-use crate::Outcome;
 use crate::text::{self, printable};
+use crate::{Answer, Failure, Outcome};
 
 /// Decide cases: policies and a request in, `allowed`, `explicitDeny` or `implicitDeny` out.
 ///
@@ -87,10 +87,10 @@ pub(crate) fn run(args: &Decide) -> Outcome {
         }
     }
     match tally {
-        Tally { unread: 1.., .. } => Outcome::Impossible("not every file could be read".to_owned()),
-        Tally { wrong: 1.., .. } => Outcome::Wrong("not everything could be decided".to_owned()),
-        Tally { differing: 1.., .. } => Outcome::No,
-        Tally { differing: 0, wrong: 0, unread: 0 } => Outcome::Fine,
+        Tally { unread: 1.., .. } => Err(Failure::Impossible("not every file could be read".to_owned())),
+        Tally { wrong: 1.., .. } => Err(Failure::Wrong("not everything could be decided".to_owned())),
+        Tally { differing: 1.., .. } => Ok(Answer::No),
+        Tally { differing: 0, wrong: 0, unread: 0 } => Ok(Answer::Yes),
     }
 }
 
