@@ -38,10 +38,10 @@ CALM = """
 const calm = [
   [/\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z/g, "2026-05-04T09:30:00Z"], [/\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC/g, "2026-05-04 09:30 UTC"],
   [/\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d/g, "2026-05-04 09:30:00"], [/ until \\d\\d:\\d\\d(?=[,: ])/g, ""],
-  [/\\b\\d{12}\\b/g, "111122223333"], [/localhost:\\d+/g, "localhost:4566"],
+  [/[A-Z][a-z]{2} \\d{1,2}, \\d{4} \\d{1,2}:\\d\\d:\\d\\d [AP]M/g, "May 4, 2026 9:30:00 AM"], [/localhost:\\d+/g, "localhost:4566"],
   [/\\b(AIDA|AROA|AGPA|ANPA|AKIA|ASIA)[A-Z0-9]{16,}/g, "$1EXAMPLEEXAMPLE12"],
   [/\\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\b/g, "0196995f-2bc0-7d00-8a1e-5f2c8e1a9b3d"],
-  [/\\b[0-9a-f]{32}\\b/g, "5f2c8e1a9b3d47f6a0c1e2d3b4a59687"],
+  [/\\b[0-9a-f]{32}\\b/g, "5f2c8e1a9b3d47f6a0c1e2d3b4a59687"], [/(?<!\\d)\\d{12}(?!\\d)/g, "111122223333"],
   [/[A-Za-z0-9+\\/=_-]{120,}/g, (found) => "EXAMPLEcode1234567890".repeat(20).slice(0, 280)],
   [/\\b[A-Za-z0-9+\\/]{40}\\b/g, "EXAMPLEKEYwJalrXUtnFEMIK7MDENGbPxRfiCY12"],
   [/Mozilla\\/5.0 [^<"\\n]*/g, "Mozilla/5.0 (X11; Linux x86_64) Chromium"], [/Boto3\\/[^<"\\n]*/g, "Boto3/1.40"],
@@ -56,7 +56,8 @@ for (const field of document.querySelectorAll("input:not([type=hidden]), textare
   if (calmed(field.value) !== field.value) field.value = calmed(field.value);
 }
 // A code that leads to no secret, and the times below the timeline with what stands there.
-const pattern = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 2 2'><path d='M0 0h1v1H0zM1 1h1v1H1z'/></svg>";
+const pattern = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 28 28"><pattern id="p" width="2" height="2"
+  patternUnits="userSpaceOnUse"><path d="M0 0h1v1H0zM1 1h1v1H1z"/></pattern><rect width="28" height="28" fill="url(#p)"/></svg>`;
 for (const picture of document.querySelectorAll("img.qr")) picture.src = "data:image/svg+xml," + encodeURIComponent(pattern);
 ["04-27", "04-29", "05-01", "05-02"].forEach((day, at) => {
   const tick = document.querySelectorAll(".timeline .tick")[at];
@@ -182,6 +183,8 @@ def take_all(camera, page, server, box):
     page.open("/console")
     camera.shoot("home-password-alone")
     ann = register_app(page)
+    page.open("/console")
+    camera.shoot("home-factor-registered")
     ids = fill(page, server, account)
     shoot_access(camera, page, account, totp, ann)
     page.open("/console")
@@ -215,7 +218,7 @@ def shoot_newcomer(camera, page, server):
     shoot("register-done")
     page.open("/console/start")
     shoot("start")
-    page.fill(name="ann", password=PASSWORD).press("Make the user")
+    page.fill(name="ann", password=PASSWORD).press("Create user")
     account = page.text("dl.facts dd:nth-of-type(1)")
     shoot("start-made")
     page.open("/console")

@@ -6,6 +6,7 @@ use rootward_api::{iam, rootward as api};
 use rootward_auth::Identity;
 
 use crate::layout::{Frame, Part, VERSION, Words, capital, html, minute, part};
+use crate::security::factors;
 use crate::users::sign_in_address;
 use crate::visit::SignedIn;
 
@@ -43,7 +44,7 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
         Ok(found) => {
             let everyday = everyday(&signed_in).await;
             let mut points = points(&found, frame.is_root, everyday);
-            points.splice(0..0, own_factor(&signed_in));
+            points.splice(0..0, own_factor(&signed_in).await);
             let has_done = frame.is_root && found.protected && everyday == Some(true);
             Page {
                 version: VERSION,
@@ -62,21 +63,32 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
             required_from: None,
             last_used: None,
             sign_in: None,
-            points: own_factor(&signed_in).into_iter().collect(),
+            points: own_factor(&signed_in).await.into_iter().collect(),
         },
     };
     signed_in.answer(html(&page))
 }
 
 /// A user who has come in with a password alone.
-fn own_factor(signed_in: &SignedIn) -> Option<Point> {
+async fn own_factor(signed_in: &SignedIn) -> Option<Point> {
     let acting = signed_in.live.acting();
-    let lacks = matches!(acting.identity, Identity::User(_)) && acting.mfa().is_none();
-    lacks.then(|| Point {
+    if !matches!(acting.identity, Identity::User(_)) || acting.mfa().is_some() {
+        return None;
+    }
+    let (remedy, action) = match factors(signed_in).await {
+        Ok(factors) if !factors.is_empty() => {
+            ("You have a second factor: sign out, and sign in with it.", None)
+        }
+        Ok(_) | Err(_) => (
+            "Register a second factor, then sign in with it.",
+            Some(("Register a second factor", "/console/security/register")),
+        ),
+    };
+    Some(Point {
         state: "warn",
         text: "You signed in with your password alone.".into(),
-        remedy: "Register a second factor, or if you have one, sign in with it.".into(),
-        action: Some(("Register a second factor", "/console/security/register")),
+        remedy: remedy.into(),
+        action,
     })
 }
 
@@ -86,7 +98,7 @@ async fn everyday(signed_in: &SignedIn) -> Option<bool> {
     signed_in.call::<iam::ListUsers>(&input).await.ok().map(|listed| !listed.users.is_empty())
 }
 
-/// What is open first, the worst first of all; then what is in order.
+/// What is open first, the worst first of all, and what an account begins with before what can wait; then what is in order.
 fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Option<bool>) -> Vec<Point> {
     let mut open: Vec<_> = found.findings.iter().collect();
     open.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -103,12 +115,14 @@ fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Optio
         })
         .collect();
     if everyday == Some(false) {
-        points.push(Point {
+        let urgent = points.iter().take_while(|point| point.state == "bad").count();
+        let point = Point {
             state: "warn",
             text: "There is no user for everyday work.".into(),
-            remedy: "Make a limited user and keep the root user for what nothing else can do.".into(),
-            action: Some(("Make one", "/console/start")),
-        });
+            remedy: "Create a limited user and keep the root user for what nothing else can do.".into(),
+            action: Some(("Create one", "/console/start")),
+        };
+        points.insert(urgent, point);
     }
     let is_open = |ids: &[&str]| found.findings.iter().any(|finding| ids.contains(&finding.id.as_str()));
     let mut in_order = |ids: &[&str], text: String| {

@@ -34,7 +34,7 @@ struct Page {
     made: Option<iam::AccessKey>,
 }
 
-struct Factor {
+pub(crate) struct Factor {
     serial: String,
     kind: &'static str,
     since: String,
@@ -75,7 +75,7 @@ async fn show(signed_in: &SignedIn, frame: Frame, made: Option<iam::AccessKey>) 
     ))
 }
 
-async fn factors(signed_in: &SignedIn) -> Result<Vec<Factor>, Error> {
+pub(crate) async fn factors(signed_in: &SignedIn) -> Result<Vec<Factor>, Error> {
     let listed = signed_in.call::<iam::ListMfaDevices>(&iam::ListMfaDevicesRequest::default()).await?;
     let factor = |device: iam::MfaDevice| Factor {
         kind: kind(&device.serial_number),
@@ -167,7 +167,7 @@ async fn consequence(signed_in: &SignedIn) -> Option<String> {
         )),
         (false, 0) => Some(
             "It is your only second factor. Without one, your password alone is enough to sign in as you, and what policies allow with \
-             MFA only is refused to you. To exchange it, register the new one first."
+             one only is refused to you. To exchange it, register the new one first."
                 .into(),
         ),
         (false, _) => None,
