@@ -183,8 +183,6 @@ def take_all(camera, page, server, box):
     page.open("/console")
     camera.shoot("home-password-alone")
     ann = register_app(page)
-    page.open("/console")
-    camera.shoot("home-factor-registered")
     ids = fill(page, server, account)
     shoot_access(camera, page, account, totp, ann)
     page.open("/console")

@@ -83,9 +83,9 @@ def test_events_are_filtered_paged_and_opened(ready):
     with browser(f"http://localhost:{server.port}") as page:
         opened(page, root)
         reload_until(page, lambda: any("iam:CreateUser" in row[2] for row in rows(page)))
-        assert all("change" in row[2] for row in rows(page))
+        assert not any(name in row[2] for row in rows(page) for name in (":Get", ":List", ":LookupEvents"))
         page.press("Show everything")
-        assert any("change" not in row[2] for row in rows(page))
+        assert {"change" in row[2] for row in rows(page)} == {True, False}
         page.driver.find_element(By.CSS_SELECTOR, "option[value=EventName]").click()
         page.fill(value="CreateUser").press("Look up")
         found = rows(page)

@@ -6,7 +6,6 @@ use rootward_api::{iam, rootward as api};
 use rootward_auth::Identity;
 
 use crate::layout::{Frame, Part, VERSION, Words, capital, html, minute, part};
-use crate::security::factors;
 use crate::users::sign_in_address;
 use crate::visit::SignedIn;
 
@@ -44,7 +43,7 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
         Ok(found) => {
             let everyday = everyday(&signed_in).await;
             let mut points = points(&found, frame.is_root, everyday);
-            points.splice(0..0, own_factor(&signed_in).await);
+            points.splice(0..0, own_factor(&signed_in));
             let has_done = frame.is_root && found.protected && everyday == Some(true);
             Page {
                 version: VERSION,
@@ -63,32 +62,21 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
             required_from: None,
             last_used: None,
             sign_in: None,
-            points: own_factor(&signed_in).await.into_iter().collect(),
+            points: own_factor(&signed_in).into_iter().collect(),
         },
     };
     signed_in.answer(html(&page))
 }
 
 /// A user who has come in with a password alone.
-async fn own_factor(signed_in: &SignedIn) -> Option<Point> {
+fn own_factor(signed_in: &SignedIn) -> Option<Point> {
     let acting = signed_in.live.acting();
-    if !matches!(acting.identity, Identity::User(_)) || acting.mfa().is_some() {
-        return None;
-    }
-    let (remedy, action) = match factors(signed_in).await {
-        Ok(factors) if !factors.is_empty() => {
-            ("You have a second factor: sign out, and sign in with it.", None)
-        }
-        Ok(_) | Err(_) => (
-            "Register a second factor, then sign in with it.",
-            Some(("Register a second factor", "/console/security/register")),
-        ),
-    };
-    Some(Point {
+    let lacks = matches!(acting.identity, Identity::User(_)) && acting.mfa().is_none();
+    lacks.then(|| Point {
         state: "warn",
         text: "You signed in with your password alone.".into(),
-        remedy: remedy.into(),
-        action,
+        remedy: "Register a second factor, or if you have one, sign in with it.".into(),
+        action: Some(("Register a second factor", "/console/security/register")),
     })
 }
 

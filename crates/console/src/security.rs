@@ -34,7 +34,7 @@ struct Page {
     made: Option<iam::AccessKey>,
 }
 
-pub(crate) struct Factor {
+struct Factor {
     serial: String,
     kind: &'static str,
     since: String,
@@ -75,7 +75,7 @@ async fn show(signed_in: &SignedIn, frame: Frame, made: Option<iam::AccessKey>) 
     ))
 }
 
-pub(crate) async fn factors(signed_in: &SignedIn) -> Result<Vec<Factor>, Error> {
+async fn factors(signed_in: &SignedIn) -> Result<Vec<Factor>, Error> {
     let listed = signed_in.call::<iam::ListMfaDevices>(&iam::ListMfaDevicesRequest::default()).await?;
     let factor = |device: iam::MfaDevice| Factor {
         kind: kind(&device.serial_number),
