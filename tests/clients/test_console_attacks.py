@@ -15,11 +15,12 @@ from console_client import (
 )
 from rootward_testkit import NEW_PASSWORD, PASSWORD, ROOT, Clock, Server, allow, fresh, policy, refused, trust
 
-ROUTES = re.findall(r'\.route\(\s*"(/console[^"]*)",([^\n]*)', (ROOT / "crates/console/src/lib.rs").read_text())
+SOURCE = (ROOT / "crates/console/src/lib.rs").read_text().replace("recover::PAGE", '"/console/recover/password"')
+ROUTES = re.findall(r'\.route\(\s*"(/console[^"]*)",([^\n]*)', SOURCE)
 POSTED = [path for path, methods in ROUTES if "post(" in methods]
 SHOWN = [path for path, methods in ROUTES if "get(" in methods]
 # Forms that are shown before anybody is signed in.
-KNOCKED = ["/console/first-run", *(path for path in POSTED if path.startswith("/console/sign-in"))]
+KNOCKED = ["/console/first-run", *(path for path in POSTED if path.startswith(("/console/recover", "/console/sign-in")))]
 IN_SESSION = [path for path in POSTED if path not in KNOCKED]
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 FOREIGN = "This form was not sent from a page of this console"
@@ -320,7 +321,7 @@ def test_host_header_is_built_into_nothing_after_signing_in(house, account, ann)
     }
     for path in map(filled, SHOWN):
         answer = http.get(path, headers=forged)
-        assert answer.status_code in (200, 303, 308, 404), (path, answer.status_code)
+        assert answer.status_code in (200, 303, 308, 400, 403, 404), (path, answer.status_code)
         assert "evil.example" not in answer.text + str(answer.headers), path
     form = {"mark": mark(http.get("/console").text), "name": fresh("key")}
     answer = http.post("/console/security/register/passkey", data=form, headers=forged)
@@ -403,7 +404,10 @@ def test_forms_are_taken_by_post_alone(house, account, two_sessions, method):
     http.request(method, f"/console/users?{form}", content=form, headers=FORM)
     assert {user["UserName"] for user in account.iam.list_users()["Users"]} == users
     for path in set(POSTED) - set(SHOWN):
-        assert http.request(method, filled(path)).status_code == 405, path
+        answer = http.request(method, filled(path))
+        # People who come back to such an address are led to the page that has the form.
+        led = method == "GET" and answer.headers.get("location") == filled(path).rpartition("/")[0]
+        assert led or answer.status_code == 405, path
 
 
 def is_foreign(answer):
@@ -416,7 +420,10 @@ def is_foreign(answer):
 class Page(HTMLParser):
     """Elements and attributes that no page of ours has."""
 
-    ATTRIBUTES_OF_SCRIPTS = {"src", "defer"}
+    OURS = {
+        "script": [{"src", "defer"}],
+        "svg": [{"width", "height", "role", "aria-labelledby", "aria-describedby"}, {"class", "x", "y", "overflow"}],
+    }
 
     def __init__(self, text):
         super().__init__()
@@ -439,8 +446,8 @@ class Page(HTMLParser):
             if name.startswith("on") or name in ("style", "srcdoc", "x-evil"):
                 self.strange.append((tag, name, value))
         names = {name for name, _ in attributes}
-        is_ours = tag != "script" or names == self.ATTRIBUTES_OF_SCRIPTS
-        if tag in ("x-evil", "iframe", "object", "embed", "base", "svg") or not is_ours:
+        is_ours = tag not in self.OURS or names in self.OURS[tag]
+        if tag in ("x-evil", "iframe", "object", "embed", "base") or not is_ours:
             self.strange.append((tag, names))
 
 
@@ -492,10 +499,13 @@ def littered(house):
 
 
 def crawl(http):
-    """Every page that links of pages lead to, with its path."""
+    """Every page that links of pages lead to, with its path; of the audit trail, which grows meanwhile, some events."""
     seen, left = {}, ["/console"]
     while left:
-        path = left.pop()
+        path = left.pop().partition("#")[0]
+        events = sum(one.startswith("/console/trail/") for one in seen)
+        if path.startswith("/console/trail/") and events >= 20 or "token=" in path:
+            continue
         if path in seen or "/assets/" in path or "of=aws" in path or "policies/arn%3Aaws%3Aiam%3A%3Aaws%3A" in path:
             continue
         seen[path] = http.get(path)
@@ -507,11 +517,12 @@ def crawl(http):
 def test_nothing_that_people_write_becomes_part_of_a_page(littered):
     http, root = littered
     pages = {**crawl(root), **crawl(http)}
-    one_of = re.compile(r"/console/(users|groups|roles|policies)/[^/?]+$")
+    one_of = re.compile(r"/console/(users|groups|roles|policies|trail)/[^/?]+$")
     shown = {one_of.sub(r"/console/\1/{}", path.partition("?")[0]) for path in pages}
     assert shown >= {re.sub(r"\{\w+\}", "{}", path) for path in SHOWN} - {
         "/console/", "/console/assets/{}", "/console/first-run", "/console/sign-in", "/console/start",
-        "/console/security/register"}
+        "/console/security/register", "/console/authorize", "/console/federation", "/console/policies/names", "/console/recover",
+        "/console/recover/password"}
     for path, page in pages.items():
         assert strangers(page) == [], path
     assert pages["/console/access"].text.count("x-evil") >= 2
@@ -607,7 +618,7 @@ def test_no_form_is_too_broken_to_be_refused(house, two_sessions, path):
     knocked = path in KNOCKED
     visitor = client(house) if knocked else http
     good = mark(visitor.get("/console/sign-in" if knocked else "/console").text)
-    if path == "/console/sign-out":
+    if path in ("/console/sign-out", "/console/switch-role/exit"):  # which are done without anything else
         good = "x"
     several = "&".join(f"f{number}=x" for number in range(5_000))
     for content in (
