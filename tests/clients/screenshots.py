@@ -10,15 +10,25 @@ import struct
 import tempfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import boto3
 
 from browser import browser
-from rootward_testkit import ROOT
-from test_console import register_app, setup_code, sign_in, sign_in_as_root, start
+from post import Mailbox, Post
+from rootward_testkit import ROOT, free_port
+from test_aws_login import CROSS, SAME, Client
+from test_console import register_app, setup_code, sign_in, start
+from test_federation import login, signin_token, switch
+from test_mail import serving
+from test_recovery import SUBJECT, link_of
+from test_trail_page import reload_until
 
 FOLDER = ROOT / "docs" / "screenshots"
+ROOT_EMAIL = "root@example.com"
 ROOT_PASSWORD = "amber-Heron+58-ladders"
+NEW_ROOT_PASSWORD = "amber-Pickle+12-violins"
 PASSWORD = "quiet-Otter+27-lanterns"
 LOOKS = {"light": (False, None), "dark": (True, None), "phone": (False, 390)}
 WINDOW = {"width": 1100, "height": 820}
@@ -27,17 +37,33 @@ WINDOW = {"width": 1100, "height": 820}
 CALM = """
 const calm = [
   [/\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z/g, "2026-05-04T09:30:00Z"], [/\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC/g, "2026-05-04 09:30 UTC"],
-  [/\\b\\d{12}\\b/g, "111122223333"], [/localhost:\\d+/g, "localhost:4566"],
+  [/\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d/g, "2026-05-04 09:30:00"], [/ until \\d\\d:\\d\\d(?=[,: ])/g, ""],
+  [/[A-Z][a-z]{2} \\d{1,2}, \\d{4} \\d{1,2}:\\d\\d:\\d\\d [AP]M/g, "May 4, 2026 9:30:00 AM"], [/localhost:\\d+/g, "localhost:4566"],
   [/\\b(AIDA|AROA|AGPA|ANPA|AKIA|ASIA)[A-Z0-9]{16,}/g, "$1EXAMPLEEXAMPLE12"],
-  [/\\b[0-9a-f]{32}\\b/g, "5f2c8e1a9b3d47f6a0c1e2d3b4a59687"],
+  [/\\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\b/g, "0196995f-2bc0-7d00-8a1e-5f2c8e1a9b3d"],
+  [/\\b[0-9a-f]{32}\\b/g, "5f2c8e1a9b3d47f6a0c1e2d3b4a59687"], [/(?<!\\d)\\d{12}(?!\\d)/g, "111122223333"],
+  [/[A-Za-z0-9+\\/=_-]{120,}/g, (found) => "EXAMPLEcode1234567890".repeat(20).slice(0, 280)],
   [/\\b[A-Za-z0-9+\\/]{40}\\b/g, "EXAMPLEKEYwJalrXUtnFEMIK7MDENGbPxRfiCY12"],
-  [/Mozilla\\/5.0 [^<]*/g, "Mozilla/5.0 (X11; Linux x86_64) Chromium"],
+  [/Mozilla\\/5.0 [^<"\\n]*/g, "Mozilla/5.0 (X11; Linux x86_64) Chromium"], [/Boto3\\/[^<"\\n]*/g, "Boto3/1.40"],
 ];
+const calmed = (text) => calm.reduce((text, [found, put]) => text.replace(found, put), text);
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-while (walker.nextNode()) for (const [found, put] of calm) walker.currentNode.data = walker.currentNode.data.replace(found, put);
-for (const field of document.querySelectorAll("input:not([type=hidden]), textarea")) {
-  for (const [found, put] of calm) if (found.test(field.value)) field.value = field.value.replace(found, put);
+while (walker.nextNode()) {
+  const text = calmed(walker.currentNode.data);
+  if (text !== walker.currentNode.data) walker.currentNode.data = text;
 }
+for (const field of document.querySelectorAll("input:not([type=hidden]), textarea")) {
+  if (calmed(field.value) !== field.value) field.value = calmed(field.value);
+}
+// A code that leads to no secret, and the times below the timeline with what stands there.
+const pattern = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 28 28"><pattern id="p" width="2" height="2"
+  patternUnits="userSpaceOnUse"><path d="M0 0h1v1H0zM1 1h1v1H1z"/></pattern><rect width="28" height="28" fill="url(#p)"/></svg>`;
+for (const picture of document.querySelectorAll("img.qr")) picture.src = "data:image/svg+xml," + encodeURIComponent(pattern);
+["04-27", "04-29", "05-01", "05-02"].forEach((day, at) => {
+  const tick = document.querySelectorAll(".timeline .tick")[at];
+  if (tick) tick.textContent = day;
+});
+for (const mark of document.querySelectorAll(".timeline rect, .timeline svg svg")) mark.setAttribute("x", "97%");
 document.activeElement?.blur();
 """
 
@@ -46,13 +72,16 @@ def main():
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.glob("*.png"):
         old.unlink()
+    box, port = Mailbox(), free_port()
+    with tempfile.TemporaryDirectory() as folder, Post(box, port=port), serving(Path(folder), port) as server:
+        with browser(f"http://localhost:{server.port}") as page:
+            take_all(Camera(page), page, server, box)
     with tempfile.TemporaryDirectory() as folder:
         server = start(Path(folder))
-        try:
-            with browser(f"http://localhost:{server.port}") as page:
-                take_all(Camera(page), page, server)
-        finally:
-            server.stop()
+        with browser(f"http://localhost:{server.port}") as page:
+            page.open("/console/recover")
+            Camera(page).shoot("recover-without-mail")
+        server.stop()
     write_index()
 
 
@@ -148,61 +177,172 @@ def encoded(width, height, rows):
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-def take_all(camera, page, server):
+def take_all(camera, page, server, box):
+    account, totp = shoot_newcomer(camera, page, server)
+    sign_in(page, account, "ann", PASSWORD)
+    page.open("/console")
+    camera.shoot("home-password-alone")
+    ann = register_app(page)
+    ids = fill(page, server, account)
+    shoot_access(camera, page, account, totp, ann)
+    page.open("/console")
+    camera.shoot("home-protected")
+    camera.shoot_menu()
+    shoot_pages(camera, page, ids)
+    shoot_trail(camera, page)
+    shoot_command_line(camera, page, server)
+    shoot_roles(camera, page, server, account, ids["key"])
+    shoot_users(camera, page, account)
+    shoot_recovery(camera, page, box)
+
+
+def shoot_newcomer(camera, page, server):
+    """From an empty server to the first user, and what only the root user sees."""
     shoot = camera.shoot
     page.open("/console")
     shoot("first-run")
-    page.fill(code=setup_code(server), name="Example Corp", email="root@example.com", password=ROOT_PASSWORD, again=ROOT_PASSWORD)
+    page.fill(code=setup_code(server), name="Example Corp", email=ROOT_EMAIL, password=ROOT_PASSWORD, again=ROOT_PASSWORD)
     page.press("Open the account")
     shoot("sign-in-root")
-    page.open("/console/sign-in?door=root").fill(email="root@example.com", password=ROOT_PASSWORD).press("Sign in")
+    page.open("/console/sign-in?door=root").fill(email=ROOT_EMAIL, password=ROOT_PASSWORD).press("Sign in")
     shoot("sign-in-reason")
     page.fill(reason="first set-up").press("Break the glass")
     shoot("home-not-protected")
     page.open("/console/security/register")
     shoot("register")
+    page.press("Set up an app")
+    shoot("register-app")
     totp = register_app(page)
+    shoot("register-done")
     page.open("/console/start")
     shoot("start")
-    page.fill(name="ann", password=PASSWORD).press("Make the user")
+    page.fill(name="ann", password=PASSWORD).press("Create user")
     account = page.text("dl.facts dd:nth-of-type(1)")
     shoot("start-made")
+    page.open("/console")
+    shoot("home-root-done")
+    for name, path in {"account-root": "/account", "root-access-root": "/access", "security-root": "/security"}.items():
+        page.open(f"/console{path}")
+        shoot(name)
+    page.press("Change the e-mail address")
+    shoot("root-email")
+    page.fill(email="root-users@example.com").press("Send code")
+    shoot("root-email-code")
+    page.open(f"/console/authorize?{command_line(server, SAME)}")
+    shoot("authorize-root")
+    page.open("/console/switch-role")
+    shoot("switch-role-root")
     page.press("Sign out")
     shoot("sign-in")
-    sign_in(page, account, "ann", PASSWORD)
-    ann = register_app(page)
-    ids = fill(page, server, account)
-    shoot_access(camera, page, account, totp, ann)
-    page.open("/console")
-    shoot("home-protected")
-    camera.shoot_menu()
+    return account, totp
+
+
+def shoot_pages(camera, page, ids):
     for name, path in {
         "users": "/users", "user": "/users/bob", "groups": "/groups", "group": "/groups/developers", "roles": "/roles",
         "role": "/roles/deploy", "policies": "/policies", "policies-aws": "/policies?of=aws&search=readonly",
-        "policy": f"/policies/{ids['policy']}", "security": "/security", "password-policy": "/password-policy",
-        "sessions": "/sessions", "account": "/account", "simulator": "/simulator?principal=bob",
+        "policies-none": "/policies?search=nothing", "policy": f"/policies/{ids['policy']}", "security": "/security",
+        "password-policy": "/password-policy", "sessions": "/sessions", "sessions-of-user": "/sessions?user=bob", "account": "/account",
+        "simulator": "/simulator?principal=bob", "not-found": "/nothing",
     }.items():
         page.open(f"/console{path}")
-        shoot(name)
+        camera.shoot(name)
+    page.open("/console/users")
+    page.driver.execute_script("document.querySelector('#main input[name=mark]').value = 'another';")
+    page.fill(name="dora").press("Create user")
+    camera.shoot("refused-form")
     shoot_editor(camera, page)
     page.open("/console/simulator").fill(
         principal="bob", actions="s3:GetObject\ns3:DeleteObject", resources="arn:aws:s3:::reports/2026.csv"
     ).press("Simulate")
-    shoot("simulator-answers")
+    camera.shoot("simulator-answers")
     page.open("/console/security").driver.find_element("xpath", "//button[normalize-space()='Remove']").click()
     page.wait_for("Remove the second factor?")
-    shoot("remove-factor")
+    camera.shoot("remove-factor")
     page.open("/console/users/bob").fill(password=PASSWORD).press("Set password")
-    shoot("user-password-set")
+    camera.shoot("user-password-set")
+
+
+def shoot_trail(camera, page):
+    page.open("/console/trail")
+    reload_until(page, lambda: "CreateLoginProfile" in page.text("table.events tbody"))
+    camera.shoot("trail")
+    camera.shoot("trail-events", at="#events-title")
+    page.open("/console/trail?by=EventName&value=NoSuchEvent")
+    camera.shoot("trail-nothing")
+    page.open("/console/trail?by=EventName&value=CreateRole").driver.find_element("css selector", "table.events a").click()
+    page.wait_for("iam:CreateRole")
+    camera.shoot("event")
+
+
+def command_line(server, client_id):
+    return urlencode(Client(SimpleNamespace(server=server), client_id).query())
+
+
+def shoot_command_line(camera, page, server):
+    page.open(f"/console/authorize?{command_line(server, SAME)}")
+    camera.shoot("authorize")
+    page.open(f"/console/authorize?{command_line(server, CROSS)}")
+    camera.shoot("authorize-remote")
+    page.press("Allow")
+    camera.shoot("authorize-code")
+    page.open(f"/console/authorize?{command_line(server, CROSS)}").press("Cancel")
+    camera.shoot("authorize-cancelled")
+    page.open("/console/authorize?client_id=nobody")
+    camera.shoot("authorize-refused")
+
+
+def shoot_roles(camera, page, server, account, key):
+    """A link of a federation, which asks before it replaces a session; roles that are switched to."""
+    role = boto3.client("sts", endpoint_url=server.url, region_name="us-east-1", aws_access_key_id=key[0], aws_secret_access_key=key[1])
+    made = role.assume_role(RoleArn=f"arn:aws:iam::{account}:role/deploy", RoleSessionName="jane")["Credentials"]
+    token = signin_token(server, (made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"]))
+    page.open(login(token)).wait_for("Sign in as somebody else?")
+    camera.shoot("federation")
+    page.open("/console/switch-role")
+    camera.shoot("switch-role")
+    switch(page, account, "deploy", "Deployment")
+    camera.shoot("switched-role")
+    page.open("/console/roles")
+    camera.shoot("switched-role-denied")
+    page.open("/console/sessions")
+    camera.shoot("switched-role-sessions")
+    page.press("Switch back")
+    switch(page, account, "nobody-has-it")
+    camera.shoot("switch-role-refused")
+    page.open("/console/switch-role")
+    camera.shoot("switch-role-recent")
+
+
+def shoot_users(camera, page, account):
+    """Users who must do something first, or may not do much."""
     page.press("Sign out")
     sign_in(page, account, "bob", PASSWORD)
-    shoot("sign-in-new-password")
+    camera.shoot("sign-in-new-password")
     sign_in(page, account, "cleo", PASSWORD)
-    page.open("/console/users")
-    shoot("users-denied")
+    camera.shoot("home-denied")
+    for name, path in {"users-denied": "/users", "trail-denied": "/trail", "account-denied": "/account"}.items():
+        page.open(f"/console{path}")
+        camera.shoot(name)
     page.press("Sign out")
+    sign_in(page, account, "cleo", "not-the-password")
+    camera.shoot("sign-in-refused")
     sign_in(page, account, "ann", PASSWORD)
-    shoot("sign-in-second-factor")
+    camera.shoot("sign-in-second-factor")
+
+
+def shoot_recovery(camera, page, box):
+    page.open("/console/recover")
+    camera.shoot("recover")
+    page.fill(email=ROOT_EMAIL).press("Send link")
+    camera.shoot("recover-asked")
+    link = link_of(box.wait(ROOT_EMAIL, SUBJECT))
+    page.driver.get(link)
+    camera.shoot("recover-password")
+    page.fill(password=NEW_ROOT_PASSWORD, again=NEW_ROOT_PASSWORD).press("Change password")
+    camera.shoot("recover-changed")
+    page.driver.get(link)
+    camera.shoot("recover-old-link")
 
 
 def fill(page, server, account):
@@ -238,13 +378,13 @@ def fill(page, server, account):
     iam.attach_role_policy(RoleName="deploy", PolicyArn="arn:aws:iam::aws:policy/PowerUserAccess")
     server.host("root", "approvers", "--account", account, "--required", "1", "--user", "ann")
     server.host("alerts", "add", "team", "--webhook", "https://alerts.example.com/rootward")
-    return {"policy": policy.replace("/", "%2F")}
+    return {"policy": policy.replace("/", "%2F"), "key": (key, secret)}
 
 
 def shoot_access(camera, page, account, totp, ann):
     """The root user asks, ann agrees; what waits is looked at from both sides."""
     page.press("Sign out").open("/console/sign-in?door=root")
-    page.fill(email="root@example.com", password=ROOT_PASSWORD).press("Sign in")
+    page.fill(email=ROOT_EMAIL, password=ROOT_PASSWORD).press("Sign in")
     page.fill(code=totp.now()).press("Continue")
     page.fill(reason="close the old billing contact").press("Ask for approval")
     camera.shoot("sign-in-approval")

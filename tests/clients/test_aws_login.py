@@ -107,7 +107,7 @@ def test_user_with_a_second_factor_works_refreshes_and_is_ended_at_the_console(s
 
         page.open("/console/sessions")
         row = page.driver.find_element("xpath", "//tr[td[contains(., 'Command line')]]")
-        assert "no MFA" not in row.text and "aws-cli/2" in row.text
+        assert "no second factor" not in row.text and "aws-cli/2" in row.text
         row.find_element("tag name", "button").click()
         page.wait_for("Your sessions")
         assert "ExpiredToken" in cli.run("sts", "get-caller-identity", code=254)

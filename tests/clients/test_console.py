@@ -79,7 +79,7 @@ def register_app(page):
 def make_user(page, name):
     page.open("/console/start").fill(name=name).press("Generate")
     password = page.value("password")
-    page.press("Make the user")
+    page.press("Create user")
     return page.text("dl.facts dd:nth-of-type(1)"), password
 
 
@@ -105,9 +105,9 @@ def test_newcomer_is_led_from_an_empty_server_to_a_protected_root_user(fresh):
         page.fill(first=totp.at(now), second=totp.at(now + 30)).press("Register")
         page.press("Protection")
         assert page.title == "Root is protected"
-        page.press("Make one").fill(name="ann").press("Generate")
+        page.press("Create one").fill(name="ann").press("Generate")
         user_password = page.value("password")
-        page.press("Make the user")
+        page.press("Create user")
         account = page.text("dl.facts dd:nth-of-type(1)")
         page.press("Sign out")
         sign_in(page, account, "ann", user_password)

@@ -62,9 +62,9 @@ def test_timeline_tells_what_root_did_in_words_and_in_a_picture(ready):
         reload_until(page, lambda: any("Seal closed" in text for text in told()))
         texts = told()
         for expected in (
-            "Seal closed, by the operator at the host", "Access key made, by the operator at the host",
+            "Seal closed, by the operator at the host", "Access key created, by the operator at the host",
             "Seal broken: drill, by the operator at the host", "Session ended: signed out", "Second factor registered",
-            f"Session began: {HTML}", "Signed in without MFA from 127.0.0.1", "Sign-in failed from 127.0.0.1",
+            f"Session began: {HTML}", "Signed in without a second factor from 127.0.0.1", "Sign-in failed from 127.0.0.1",
         ):
             assert expected in texts, (expected, texts)
         assert "Called iam:CreateUser, which changed something" in texts
@@ -83,9 +83,9 @@ def test_events_are_filtered_paged_and_opened(ready):
     with browser(f"http://localhost:{server.port}") as page:
         opened(page, root)
         reload_until(page, lambda: any("iam:CreateUser" in row[2] for row in rows(page)))
-        assert all("change" in row[2] for row in rows(page))
+        assert not any(name in row[2] for row in rows(page) for name in (":Get", ":List", ":LookupEvents"))
         page.press("Show everything")
-        assert any("change" not in row[2] for row in rows(page))
+        assert {"change" in row[2] for row in rows(page)} == {True, False}
         page.driver.find_element(By.CSS_SELECTOR, "option[value=EventName]").click()
         page.fill(value="CreateUser").press("Look up")
         found = rows(page)
@@ -96,7 +96,7 @@ def test_events_are_filtered_paged_and_opened(ready):
         assert (record["eventName"], record["requestParameters"]) == ("CreateUser", {"userName": "bob"})
         assert list(record)[:2] == ["eventVersion", "userIdentity"]
         page.open("/console/trail?by=Username&value=ann&until=2020-01-01T00:00")
-        assert rows(page) == [] and "Nothing." in page.text("#main")
+        assert rows(page) == [] and "None." in page.text("#main")
         page.open("/console/trail?by=Username&value=x&from=yesterday")
         assert page.notices == ["yesterday is no time such as 2026-01-31T09:30."]
         page.open("/console/trail/00000000-0000-7000-8000-000000000000")
@@ -153,7 +153,7 @@ def test_who_may_not_look_up_is_told_what_is_missing(ready):
         sign_in(page, root["account"], "cleo", NEW_PASSWORD)
         page.open("/console/trail")
         assert "cloudtrail:LookupEvents" in page.notices[0] and "not authorized" in page.notices[0]
-        assert "Ask an administrator for cloudtrail:LookupEvents." in page.text("#main")
+        assert page.notices[0].startswith("You may not see this.") and page.title == "Audit trail"
         assert page.driver.find_elements(By.CSS_SELECTOR, "table, form.filter, .timeline") == []
         page.open("/console/trail/00000000-0000-7000-8000-000000000000")
         assert "not authorized" in page.notices[0]

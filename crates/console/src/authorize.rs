@@ -212,8 +212,9 @@ fn cancelled(signed_in: &SignedIn, request: &Request, client: Client) -> Respons
 }
 
 fn refused(problem: &str) -> Response {
+    let problem = problem.trim_end_matches('.');
     let text = format!(
-        "This is not how a command line asks to be let in: {problem} Nothing was done. Run `aws login` again."
+        "This is not how a command line asks to be let in: {problem}. Nothing was done. Run `aws login` again."
     );
     Problem::new(StatusCode::BAD_REQUEST, &text).into_response()
 }

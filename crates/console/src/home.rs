@@ -86,7 +86,7 @@ async fn everyday(signed_in: &SignedIn) -> Option<bool> {
     signed_in.call::<iam::ListUsers>(&input).await.ok().map(|listed| !listed.users.is_empty())
 }
 
-/// What is open first, the worst first of all; then what is in order.
+/// What is open first, the worst first of all, and what an account begins with before what can wait; then what is in order.
 fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Option<bool>) -> Vec<Point> {
     let mut open: Vec<_> = found.findings.iter().collect();
     open.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -103,12 +103,14 @@ fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Optio
         })
         .collect();
     if everyday == Some(false) {
-        points.push(Point {
+        let urgent = points.iter().take_while(|point| point.state == "bad").count();
+        let point = Point {
             state: "warn",
             text: "There is no user for everyday work.".into(),
-            remedy: "Make a limited user and keep the root user for what nothing else can do.".into(),
-            action: Some(("Make one", "/console/start")),
-        });
+            remedy: "Create a limited user and keep the root user for what nothing else can do.".into(),
+            action: Some(("Create one", "/console/start")),
+        };
+        points.insert(urgent, point);
     }
     let is_open = |ids: &[&str]| found.findings.iter().any(|finding| ids.contains(&finding.id.as_str()));
     let mut in_order = |ids: &[&str], text: String| {

@@ -48,12 +48,10 @@ pub(crate) struct Entry {
     pub(crate) at: &'static str,
     pub(crate) path: &'static str,
     pub(crate) name: &'static str,
-    /// Marked as what the root user alone can do.
-    pub(crate) root_only: bool,
 }
 
 const fn entry(at: &'static str, path: &'static str, name: &'static str) -> Entry {
-    Entry { at, path, name, root_only: false }
+    Entry { at, path, name }
 }
 
 /// The menu: groups of entries.
@@ -148,7 +146,7 @@ pub(crate) fn part<T>(answered: Result<T, Error>) -> Part<T> {
 }
 
 /// Why something may not be seen: who lacks which permission.
-fn unseen(error: &Error) -> String {
+pub(crate) fn unseen(error: &Error) -> String {
     if error.code.starts_with("AccessDenied") {
         format!("You may not see this. {}", error.message)
     } else {

@@ -167,7 +167,7 @@ async fn consequence(signed_in: &SignedIn) -> Option<String> {
         )),
         (false, 0) => Some(
             "It is your only second factor. Without one, your password alone is enough to sign in as you, and what policies allow with \
-             MFA only is refused to you. To exchange it, register the new one first."
+             one only is refused to you. To exchange it, register the new one first."
                 .into(),
         ),
         (false, _) => None,

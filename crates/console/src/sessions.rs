@@ -46,14 +46,13 @@ pub(crate) async fn page(signed_in: SignedIn, Query(asked): Query<Asked>) -> Res
 }
 
 /// What there is to say to whom no sessions are listed as their own.
-const NOT_A_USER: &str = "Sessions are listed of users and of the root user. One of a role that was switched to is in the list of its \
+const NOT_A_USER: &str = "Sessions are listed of users and of the root user. That of a role you have switched to is in the list of your \
     user: switch back to see it. One that began with temporary credentials ends with them, or when its role is revoked.";
 
 async fn show(signed_in: &SignedIn, frame: Frame, user: Option<String>) -> Response {
     let acting = &signed_in.live.acting().identity;
     if user.is_none() && matches!(acting, Identity::FederatedUser(_) | Identity::RoleSession(_)) {
-        let frame = Frame { refused: frame.refused.or_else(|| Some(NOT_A_USER.into())), ..frame };
-        let page = Page { version: VERSION, frame, user, sessions: Ok(Vec::new()) };
+        let page = Page { version: VERSION, frame, user, sessions: Err(NOT_A_USER.into()) };
         return signed_in.answer(html_with(page.frame.status, &page));
     }
     let input = api::ListSessionsRequest { user_name: user.clone(), ..Default::default() };

@@ -315,7 +315,7 @@ pub(crate) async fn change(Path(name): Path<String>, Posted(signed_in, change): 
         Change::RemoveFactor { serial, confirm: None } if is_last(&signed_in, &name).await => {
             let text = format!(
                 "It is {name}'s only second factor. Without one, their password alone is enough to sign in as them, and what policies \
-                 allow with MFA only is refused to them. If they have lost it, make sure that it is them who asks."
+                 allow with one only is refused to them. If they have lost it, make sure that it is them who asks."
             );
             let confirm = Confirm {
                 title: "Remove the second factor?",

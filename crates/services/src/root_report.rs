@@ -191,13 +191,13 @@ impl RootReport {
             0 if self.has_password => add(
                 "no-mfa",
                 Severity::Critical,
-                "the password alone opens the root user: it has no MFA device".into(),
+                "the password alone opens the root user: it has no second factor".into(),
                 register.into(),
             ),
             1 => add(
                 "one-mfa",
                 Severity::Low,
-                "there is one MFA device: if it is lost, the root user is locked out".into(),
+                "there is one second factor: if it is lost, the root user is locked out".into(),
                 format!(
                     "{register}; a lost one is taken away by `rootward root reset-mfa --account {account}`"
                 ),
@@ -229,7 +229,7 @@ impl RootReport {
                 "too-few-approvers",
                 Severity::High,
                 format!("{required} must agree and only {able} can: the root user cannot be used"),
-                format!("give the others MFA devices, or name others: {set}"),
+                format!("give the others second factors, or name others: {set}"),
             );
         }
         if !alerts {

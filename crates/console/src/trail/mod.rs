@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use self::facts::{Facts, second};
 use self::timeline::{Drawing, Span, Tone, draw};
-use crate::layout::{Frame, VERSION, html_with};
+use crate::layout::{Frame, VERSION, html_with, unseen};
 use crate::list::segment;
 use crate::visit::{Query, SignedIn};
 
@@ -58,8 +58,8 @@ struct Page {
     version: &'static str,
     frame: Frame,
     asked: Asked,
-    /// Whether the events may not be seen.
-    denied: bool,
+    /// Why the events may not be seen, if they may not.
+    denied: Option<String>,
     events: Vec<Row>,
     older: Option<String>,
     /// On the first page of all changes only.
@@ -105,9 +105,9 @@ const CHOICES: &[Choice] = &[
     Choice { by: "EventSource", name: "Event source" },
     Choice { by: "ResourceName", name: "Resource name or ARN" },
     Choice { by: "ResourceType", name: "Resource type" },
-    Choice { by: "AccessKeyId", name: "Access key id" },
+    Choice { by: "AccessKeyId", name: "Access key ID" },
     Choice { by: "ReadOnly", name: "Read-only (true or false)" },
-    Choice { by: "EventId", name: "Event id" },
+    Choice { by: "EventId", name: "Event ID" },
 ];
 
 impl Page {
@@ -170,7 +170,7 @@ fn time(text: &str, seconds: &str) -> Result<Option<Time>, String> {
 pub(crate) async fn page(signed_in: SignedIn, Query(asked): Query<Asked>) -> Response {
     let frame = Frame::new(&signed_in, TITLE, "trail");
     let mut page =
-        Page { version: VERSION, frame, denied: false, events: Vec::new(), older: None, root: None, asked };
+        Page { version: VERSION, frame, denied: None, events: Vec::new(), older: None, root: None, asked };
     match page.asked.input() {
         Err(refused) => page.frame = page.frame.mistyped(refused),
         Ok(input) => match signed_in.call::<api::LookupEvents>(&input).await {
@@ -181,10 +181,11 @@ pub(crate) async fn page(signed_in: SignedIn, Query(asked): Query<Asked>) -> Res
                     page.root = root_activity(&signed_in, page.asked.span).await.ok();
                 }
             }
-            Err(error) => {
-                page.denied = error.status == 403;
-                page.frame = page.frame.refused(&error);
+            Err(error) if error.status == 403 => {
+                page.frame = page.frame.unread(&error);
+                page.denied = Some(unseen(&error));
             }
+            Err(error) => page.frame = page.frame.refused(&error),
         },
     }
     signed_in.answer(html_with(page.frame.status, &page))
@@ -248,6 +249,8 @@ struct EventPage {
     frame: Frame,
     /// None when there is no such event, or it may not be seen.
     event: Option<Shown>,
+    /// Why it may not be seen, if it may not.
+    denied: Option<String>,
 }
 
 /// An event with everything that is on record.
@@ -265,14 +268,14 @@ pub(crate) async fn event(signed_in: SignedIn, Path(id): Path<String>) -> Respon
     let attribute =
         api::LookupAttribute { attribute_key: api::LookupAttributeKey::EventId, attribute_value: id };
     let input = api::LookupEventsRequest { lookup_attributes: Some(vec![attribute]), ..Default::default() };
-    let (frame, event) = match signed_in.call::<api::LookupEvents>(&input).await {
-        Err(error) => (frame.refused(&error), None),
+    let (frame, event, denied) = match signed_in.call::<api::LookupEvents>(&input).await {
+        Err(error) => (frame.unread(&error), None, Some(unseen(&error))),
         Ok(found) => match facts_of(found.events).first() {
-            None => (Frame { status: StatusCode::NOT_FOUND, ..frame }, None),
-            Some(facts) => (frame, Some(shown(facts))),
+            None => (Frame { status: StatusCode::NOT_FOUND, ..frame }, None, None),
+            Some(facts) => (frame, Some(shown(facts)), None),
         },
     };
-    signed_in.answer(html_with(frame.status, &EventPage { version: VERSION, frame, event }))
+    signed_in.answer(html_with(frame.status, &EventPage { version: VERSION, frame, event, denied }))
 }
 
 fn shown(facts: &Facts) -> Shown {

@@ -58,7 +58,7 @@ impl Lane {
     const ALL: [(Self, &'static str); 4] = [
         (Self::SignIns, "Sign-ins"),
         (Self::Sessions, "Sessions"),
-        (Self::Guard, "Seal, MFA and credentials"),
+        (Self::Guard, "Seal and credentials"),
         (Self::Calls, "Calls"),
     ];
 }
@@ -299,8 +299,8 @@ fn sign_in(event: &Facts) -> (Lane, Tone, String) {
         return (Lane::SignIns, Tone::Bad, from);
     }
     match event.text("/additionalEventData/MFAUsed") {
-        "Yes" => (Lane::SignIns, Tone::Good, format!("Signed in with MFA {from}")),
-        _ => (Lane::SignIns, Tone::Warn, format!("Signed in without MFA {from}")),
+        "Yes" => (Lane::SignIns, Tone::Good, format!("Signed in with a second factor {from}")),
+        _ => (Lane::SignIns, Tone::Warn, format!("Signed in without a second factor {from}")),
     }
 }
 
@@ -383,8 +383,8 @@ const GUARDING: &[Guarding] = &[
     guarding_of("AcceptRootEmailUpdate", Lane::Guard, Tone::Warn, "E-mail address changed"),
     guarding_of("ChangeRootEmail", Lane::Guard, Tone::Warn, "E-mail address changed"),
     guarding_of("ChangeRootPassword", Lane::Guard, Tone::Warn, "Password changed"),
-    own("CreateAccessKey", Tone::Bad, "Access key made"),
-    guarding_of("CreateRootAccessKey", Lane::Guard, Tone::Bad, "Access key made"),
+    own("CreateAccessKey", Tone::Bad, "Access key created"),
+    guarding_of("CreateRootAccessKey", Lane::Guard, Tone::Bad, "Access key created"),
     own("DeactivateMFADevice", Tone::Bad, "Second factor removed"),
     own("DeleteAccessKey", Tone::Good, "Access key deleted"),
     own("EnableMFADevice", Tone::Good, "Second factor registered"),
@@ -515,7 +515,7 @@ mod tests {
             "All second factors removed, by the operator at the host",
             "Second factor registered",
             "Session began: drill",
-            "Signed in with MFA from 192.0.2.7",
+            "Signed in with a second factor from 192.0.2.7",
             "Sign-in failed from 192.0.2.7",
         ];
         assert_eq!(texts(&drawn(events)), expected);
