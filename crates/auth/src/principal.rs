@@ -166,9 +166,10 @@ impl Principal {
         by_api && matches!(self.identity, Identity::Root | Identity::User(_))
     }
 
-    /// Whether this is a federated user, by an API and not at the console.
+    /// Whether this is a federated user, by an API and not at the console. A command line that was let in there is an API again.
     pub fn is_federated_by_api(&self) -> bool {
-        matches!(self.identity, Identity::FederatedUser(_)) && self.sign_in().is_none()
+        let is_at_console = self.sign_in().is_some_and(|sign_in| sign_in.kind == SessionKind::Console);
+        matches!(self.identity, Identity::FederatedUser(_)) && !is_at_console
     }
 
     /// The session of a sign-in that this principal acts in.

@@ -519,7 +519,7 @@ mod tests {
         close().unwrap();
         assert_eq!(close(), Err(AccountError::Closed(account)));
         assert_eq!(bench.state().account().status, AccountStatus::Closed { at: bench.now() });
-        assert!(bench.state().sessions().is_empty() && bench.row::<User>("ann").is_some());
+        assert!(bench.live_sessions().is_empty() && bench.row::<User>("ann").is_some());
         bench.pass_seconds(90 * 86_400 - 1);
         reopen().unwrap();
         assert_eq!(bench.state().account().status, AccountStatus::Active);

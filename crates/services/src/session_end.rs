@@ -4,6 +4,11 @@
 //! would stay, and take the factor away again.
 //!
 //! INVARIANT: a session that broke the glass ends on record, whoever ends it: what ends one calls [`record_end`] in the same transaction.
+//!
+//! INVARIANT: a session that ends is over and not gone. Its row says that the sign-in, code or link which it began with was used, and
+//! stays as long as that could be shown once more; then it is swept away.
+//!
+//! Limit: [`SESSIONS_MAX`] sessions of one owner. One more ends the one that was used least lately.
 
 use std::net::IpAddr;
 
@@ -31,6 +36,8 @@ pub enum Why {
     Revoked,
     /// Its owner signed out.
     SignedOut,
+    /// Its owner has begun many others since.
+    TooMany,
     /// Its owner was deleted.
     UserDeleted,
 }
@@ -45,6 +52,7 @@ impl Why {
             Self::PasswordChanged => "password changed",
             Self::Revoked => "revoked",
             Self::SignedOut => "signed out",
+            Self::TooMany => "too many sessions",
             Self::UserDeleted => "user deleted",
         }
     }
@@ -88,26 +96,74 @@ pub fn record_end(
     txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
 }
 
-/// Ends all sessions in an account that `is_ended` says: which ones.
+/// Ends one session, whose row is `row`. Nothing happens to one that is over and on record as that.
+pub fn end_one(
+    txn: &mut Txn,
+    account: AccountId,
+    (id, row): (Handle, &SignInSession),
+    end: &End,
+    random: &mut dyn Random,
+) {
+    if is_ended(row, end.now) {
+        return;
+    }
+    record_end(txn, account, (id, row), end, random);
+    let over = SignInSession { expires: row.expires.min(end.now), reason: None, ..row.clone() };
+    txn.put(RowKey::Session(account, id), over);
+}
+
+/// Whether a session is over, and its end on record if it had to be.
+fn is_ended(row: &SignInSession, now: Time) -> bool {
+    row.expires <= now && row.reason.is_none()
+}
+
+/// Makes room for one more session of `holder`.
+pub fn make_room(
+    txn: &mut Txn,
+    account: AccountId,
+    holder: &SignedIn,
+    now: Time,
+    source_ip: Option<IpAddr>,
+    random: &mut dyn Random,
+) {
+    let Some(state) = txn.view(account) else { return };
+    let live = state.sessions().iter().filter(|(_, row)| row.holder == *holder && now < row.expires);
+    let mut live: Vec<_> = live.map(|(id, row)| (row.used, *id)).collect();
+    if live.len() < SESSIONS_MAX {
+        return;
+    }
+    live.sort_unstable();
+    let end = End { why: Why::TooMany, source_ip, now };
+    for (_, id) in live.drain(..=live.len() - SESSIONS_MAX) {
+        if let Some(row) = state.sessions().get(&id) {
+            end_one(txn, account, (id, row), &end, random);
+        }
+    }
+}
+
+/// How many sessions anybody has at once: more than browsers and command lines, and few enough to read.
+pub const SESSIONS_MAX: usize = 100;
+
+/// Ends all sessions in an account that `ends` says: which ones.
 pub(crate) fn end_all(
     txn: &mut Txn,
     account: AccountId,
     end: &End,
     random: &mut dyn Random,
-    is_ended: impl Fn(Handle, &SignInSession) -> bool,
+    ends: impl Fn(Handle, &SignInSession) -> bool,
 ) -> Vec<Handle> {
     let Some(state) = txn.view(account) else { return Vec::new() };
     let mut ended = Vec::new();
-    for (id, row) in state.sessions().iter().filter(|(id, row)| is_ended(**id, row)) {
-        txn.delete(RowKey::Session(account, *id));
-        record_end(txn, account, (*id, row), end, random);
+    let left = state.sessions().iter().filter(|(_, row)| !is_ended(row, end.now));
+    for (id, row) in left.filter(|(id, row)| ends(**id, row)) {
+        end_one(txn, account, (*id, row), end, random);
         ended.push(*id);
     }
     ended
 }
 
-/// Ends the sessions of `owner`, but for one that is to stay. A sign-in that is under way reads its owner's password, guarded,
-/// and loses.
+/// Ends the sessions of `owner`, but for one that is to stay and the one that it was allowed in. A sign-in that is under way reads its
+/// owner's password, guarded, and loses.
 pub(crate) fn end(
     ctx: &OpContext<'_>,
     txn: &mut Txn,
@@ -116,7 +172,8 @@ pub(crate) fn end(
     why: Why,
 ) {
     let holder = holder(owner);
-    end_where(ctx, txn, why, |id, row| row.holder == holder && Some(id) != stays);
+    let parent = stays.and_then(|id| txn.get::<SignInSession>(RowKey::Session(ctx.account(), id))?.parent);
+    end_where(ctx, txn, why, |id, row| row.holder == holder && Some(id) != stays && Some(id) != parent);
 }
 
 /// A second factor of `owner` was just proved and bound: the session that it was proved in has shown it, all others that have
@@ -149,14 +206,9 @@ pub(crate) fn factor_removed(ctx: &OpContext<'_>, txn: &mut Txn, owner: Credenti
     });
 }
 
-fn end_where(
-    ctx: &OpContext<'_>,
-    txn: &mut Txn,
-    why: Why,
-    is_ended: impl Fn(Handle, &SignInSession) -> bool,
-) {
+fn end_where(ctx: &OpContext<'_>, txn: &mut Txn, why: Why, ends: impl Fn(Handle, &SignInSession) -> bool) {
     let end = End { why, source_ip: Some(ctx.source_ip), now: ctx.now };
-    ctx.with_random(|random| end_all(txn, ctx.account(), &end, random, is_ended));
+    ctx.with_random(|random| end_all(txn, ctx.account(), &end, random, ends));
 }
 
 /// The session of a sign-in that the call is made in.
@@ -218,7 +270,7 @@ mod tests {
         );
         assert_eq!(record["sourceIPAddress"], "192.0.2.9");
         assert_eq!(record["recipientAccountId"], account.to_string());
-        assert!(bench.state().sessions().is_empty());
+        assert!(bench.state().sessions().iter().all(|(_, row)| row.expires == bench.now()));
         assert!(events.try_recv().is_err());
     }
 

@@ -219,6 +219,13 @@ impl Bench {
         Ok(())
     }
 
+    /// The sessions of sign-ins that are not over, with whose they are.
+    pub(crate) fn live_sessions(&self) -> Vec<(Handle, SignedIn)> {
+        let (state, now) = (self.state(), self.now());
+        let live = state.sessions().iter().filter(|(_, row)| now < row.expires);
+        live.map(|(id, row)| (*id, row.holder.clone())).collect()
+    }
+
     /// Changes a session of a sign-in.
     pub(crate) fn change_session(&self, id: Handle, change: impl FnOnce(&mut SignInSession)) {
         self.write(|txn| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rootward_audit::Entry;
 use rootward_auth::guard::{self, REQUEST_SECONDS, Verdict};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time, UniqueId};
+use rootward_services::session_end::make_room;
 use rootward_state::entities::{
     Account, CredentialOwner, Factor, LoginProfile, MfaDevice, PasswordHash, Purpose, RootAccess, RootGuard,
     Rotated, Seal, SessionKind, SignInSession, SignedIn, User,
@@ -262,7 +263,7 @@ impl Act<'_> {
             role: None,
             parent: None,
         };
-        self.txn.put(RowKey::Session(step.account, id), row);
+        self.begin_session(id, step.account, row);
         let shown = step.factor.as_ref().and_then(|shown| self.state.mfa_device(&shown.device));
         let partition = self.state.account().partition;
         let serial = shown.map(|device| device.serial_number(partition, step.account));
@@ -279,6 +280,13 @@ impl Act<'_> {
             browser: browser.seal(&self.service.setup.vault, random),
             expires,
         }))
+    }
+
+    /// Writes the row of a new session, and makes room for it.
+    pub(crate) fn begin_session(&mut self, id: Handle, account: AccountId, row: SignInSession) {
+        let random = &mut self.service.draw();
+        make_room(&mut self.txn, account, &row.holder, self.now, Some(self.visitor.address), random);
+        self.txn.put(RowKey::Session(account, id), row);
     }
 
     pub(crate) fn wrong_factor(&mut self, owner: CredentialOwner) -> Refused {

@@ -11,7 +11,8 @@
 //! the time that was asked for.
 //!
 //! Credentials of `GetSessionToken` are refused, as at AWS: users and root users sign in with what they know and have, and a
-//! sealed root user is asked why.
+//! sealed root user is asked why. So are those that a sign-in has given to a command line: a session from a session would live on when the
+//! first one has ended, and give out credentials for another.
 //! Source: IAM User Guide, "Enable custom identity broker access to the AWS console".
 
 use std::sync::Arc;
@@ -89,6 +90,11 @@ pub enum NotFederated {
     /// Whoever the credentials are of is kept out; says why.
     #[error("{0}")]
     KeptOut(String),
+    /// Credentials of a command line that was let in by a session.
+    #[error(
+        "these credentials were given to a command line by somebody who has signed in already: go on in that browser, or sign in anew"
+    )]
+    OfSignIn,
     /// Credentials of a user or a root user.
     #[error(
         "there are no sign-in tokens for credentials of users and root users, also not of GetSessionToken: assume a role, call \
@@ -237,6 +243,9 @@ impl Act<'_> {
         let world = Arc::clone(self.txn.world());
         let principal = authn::holder(&world, Arc::clone(session), self.now)?;
         let claims = &session.claims;
+        if claims.sign_in.is_some() {
+            return Err(NotFederated::OfSignIn);
+        }
         let seconds = seconds(claims, duration)?;
         self.check_not_revoked(&world, &principal)?;
         let service = self.service;
@@ -297,7 +306,7 @@ impl Act<'_> {
             role: None,
             parent: None,
         };
-        self.txn.put(RowKey::Session(claims.account, id), row);
+        self.begin_session(id, claims.account, row);
         self.record(|scene, random| {
             let mut additional = scene.login(mfa.is_some());
             if let (Some(issuer), Some(additional)) = (issuer, additional.as_object_mut()) {
@@ -412,6 +421,16 @@ mod tests {
 
     const REVOKING: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*",
         "Condition": {"DateLessThan": {"aws:TokenIssueTime": "2023-11-14T22:14:00Z"}}}}"#;
+
+    #[test]
+    fn credentials_of_a_command_line_that_was_let_in_open_no_session() {
+        let bench = Bench::new();
+        let welcome =
+            enter(&bench, &ask(&bench, &bench.credentials(role(&bench), |_| ()), None).unwrap()).unwrap();
+        let session = live(&bench, &welcome).unwrap().id;
+        let credentials = bench.credentials(role(&bench), |claims| claims.sign_in = Some(session));
+        assert_eq!(ask(&bench, &credentials, None), Err(NotFederated::OfSignIn));
+    }
 
     #[test]
     fn session_acts_as_the_credentials_do_and_ends_with_them() {

@@ -22,7 +22,7 @@ use rootward_auth::session::Tokens;
 use rootward_auth::{Credential, Identity, Principal, SignIn};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Time};
 use rootward_pipeline::{Draw, Mailer, Source};
-use rootward_services::session_end::{End, Why, record_end};
+use rootward_services::session_end::{End, Why, end_one};
 use rootward_state::entities::{
     AccountStatus, CredentialOwner, MfaDevice, Rotated, SessionKind, SignInSession, User,
 };
@@ -335,13 +335,9 @@ impl SignInService {
     /// [`Refused::Unavailable`].
     pub fn sign_out(&self, visitor: &Visitor<'_>, live: &Live) -> Result<(), Refused> {
         self.act(visitor, live.account, |act| {
-            let key = RowKey::Session(live.account, live.id);
-            if let Some(row) = act.txn.get::<SignInSession>(key.clone()) {
-                // Over and not gone: what the browser still holds of the sign-in opens no other.
-                let ended = SignInSession { expires: act.now, reason: None, ..SignInSession::clone(&row) };
-                act.txn.put(key, ended);
+            if let Some(row) = act.txn.get::<SignInSession>(RowKey::Session(live.account, live.id)) {
                 let end = End { why: Why::SignedOut, source_ip: Some(visitor.address), now: act.now };
-                record_end(&mut act.txn, live.account, (live.id, &row), &end, &mut self.draw());
+                end_one(&mut act.txn, live.account, (live.id, &row), &end, &mut self.draw());
             }
             Ok(())
         })

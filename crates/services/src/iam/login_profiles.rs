@@ -319,8 +319,7 @@ mod tests {
 
     /// The users whose sessions there are.
     fn signed_in(bench: &Bench) -> Vec<UniqueId> {
-        let state = bench.state();
-        let users = state.sessions().iter().map(|(_, session)| match session.holder {
+        let users = bench.live_sessions().into_iter().map(|(_, holder)| match holder {
             SignedIn::User(id) => id,
             SignedIn::Federated(_) | SignedIn::Root => panic!("a session of nobody that was signed in"),
         });
@@ -530,11 +529,8 @@ mod tests {
         let here = bench.add_session(SignedIn::User(ann), SessionKind::Console);
         bench.call_in_session(here);
         change(&bench, SECOND, THIRD).unwrap();
-        let state = bench.state();
-        let left: Vec<_> =
-            state.sessions().iter().filter(|(_, session)| session.holder == SignedIn::User(ann)).collect();
-        assert_eq!(left.len(), 1);
-        assert_eq!(*left[0].0, here);
+        let left = bench.live_sessions().into_iter().filter(|(_, holder)| *holder == SignedIn::User(ann));
+        assert_eq!(left.map(|(id, _)| id).collect::<Vec<_>>(), [here]);
     }
 
     #[test]

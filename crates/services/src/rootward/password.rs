@@ -103,7 +103,7 @@ mod tests {
         }
         change(&bench, OLD, NEW).unwrap();
         assert_eq!(bench.state().account().root.password_set, Some(bench.now()));
-        let mut left: Vec<_> = bench.state().sessions().iter().map(|(id, _)| *id).collect();
+        let mut left: Vec<_> = bench.live_sessions().into_iter().map(|(id, _)| id).collect();
         left.sort();
         let mut expected = vec![own, anns];
         expected.sort();

@@ -13,7 +13,7 @@ use rootward_state::{AccountState, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::failures;
-use crate::session_end::{End, Why, record_end};
+use crate::session_end::{End, Why, end_one};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&LIST_SESSIONS, &REVOKE_SESSION];
 
@@ -147,15 +147,12 @@ fn revoke_session(
     let missing = || failures::no_such_session(&input.session_id);
     let id: Handle = input.session_id.parse().map_err(|_| missing())?;
     let key = RowKey::Session(ctx.account(), id);
-    let row =
-        txn.get::<SignInSession>(key.clone()).filter(|row| ctx.now < row.expires).ok_or_else(missing)?;
+    let row = txn.get::<SignInSession>(key).filter(|row| ctx.now < row.expires).ok_or_else(missing)?;
     if row.holder == SignedIn::Root && !ctx.principal.is_root() {
         return Err(missing());
     }
     let end = End { why: Why::Revoked, source_ip: Some(ctx.source_ip), now: ctx.now };
-    ctx.with_random(|random| record_end(txn, ctx.account(), (id, &row), &end, random));
-    // Over and not gone: the steps of its sign-in open no other while the row is there.
-    txn.put(key, SignInSession { expires: ctx.now, reason: None, ..SignInSession::clone(&row) });
+    ctx.with_random(|random| end_one(txn, ctx.account(), (id, &row), &end, random));
     Ok(Empty)
 }
 

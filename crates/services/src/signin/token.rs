@@ -5,8 +5,6 @@
 //! DIFFERENCE: the ID token is not signed. It tells the client who has signed in, over the client's own connection, and nobody should
 //! take it for more. `requestParameters` of records have the names of the model.
 
-use std::sync::Arc;
-
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rootward_api::signin as api;
@@ -19,13 +17,16 @@ use rootward_names::{AccessKeyKind, AccountId, Handle, Time};
 use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Key, Knock, OpContext, Rule, TurnedAway, Unsigned, always,
 };
-use rootward_state::entities::{AccountStatus, Rotated, SessionKind, SignInSession, SignedIn};
+use rootward_state::entities::{
+    AccountStatus, CredentialOwner, LoginProfile, Rotated, SessionKind, SignInSession, SignedIn,
+};
 use rootward_state::{RowKey, Txn};
 use rootward_wire::Sensitive;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::{failures, target};
+use crate::session_end::{End, Why, end_one, make_room};
 
 /// The longest user agent that is kept, in characters.
 const AGENT_CHARS_MAX: usize = 256;
@@ -150,7 +151,7 @@ fn create(
             (token.session, row, next, false)
         }
     };
-    let claims = claims(ctx, session, &row)?;
+    let claims = claims(ctx, txn, session, &row)?;
     let seconds = claims.expires.seconds() - ctx.now.seconds();
     let access_token = api::AccessToken {
         access_key_id: claims.key.to_string(),
@@ -182,8 +183,11 @@ fn begin(
     let parent = parent.ok_or_else(failures::session_over)?;
     let key = RowKey::Session(code.account, code.session);
     if let Some(row) = txn.get::<SignInSession>(key.clone()) {
-        end(ctx, txn, key, &row);
+        end(ctx, txn, (code.session, &row));
         return Err(failures::code_expired().keeping_writes());
+    }
+    if is_older_than_secrets(txn, code, &parent.holder) {
+        return Err(failures::code_expired());
     }
     let bound_to = dpop::key_of(input.dpop.as_ref().map(Sensitive::expose).unwrap_or_default());
     let bound_to = bound_to.map_err(|_| failures::no_proof())?;
@@ -208,6 +212,7 @@ fn begin(
         role: None,
         parent: Some(code.parent),
     };
+    ctx.with_random(|random| make_room(txn, code.account, &row.holder, ctx.now, Some(ctx.source_ip), random));
     txn.put(key, row.clone());
     Ok((row, token))
 }
@@ -239,19 +244,44 @@ fn renew(
         return Ok((SignInSession::clone(&row), next));
     }
     // Somebody has kept a copy: whoever it is, both are out.
-    end(ctx, txn, key, &row);
+    end(ctx, txn, (token.session, &row));
     Err(failures::session_over().keeping_writes())
 }
 
-/// Over and not gone: the row says that the code was used.
-fn end(ctx: &OpContext<'_>, txn: &mut Txn, key: RowKey, row: &Arc<SignInSession>) {
-    if ctx.now < row.expires {
-        txn.put(key, SignInSession { expires: ctx.now, ..SignInSession::clone(row) });
-    }
+fn end(ctx: &OpContext<'_>, txn: &mut Txn, session: (Handle, &SignInSession)) {
+    let end = End { why: Why::Revoked, source_ip: Some(ctx.source_ip), now: ctx.now };
+    ctx.with_random(|random| end_one(txn, ctx.account(), session, &end, random));
 }
 
-/// Credentials of this session, for a quarter of an hour and no longer than it lasts.
-fn claims(ctx: &OpContext<'_>, session: Handle, row: &SignInSession) -> Result<Claims, Failure> {
+/// Whether what its user signs in with was changed since a code was given, which ends everything but the session in which it was
+/// done. What was given out before is no part of that session.
+fn is_older_than_secrets(txn: &mut Txn, code: &Code, holder: &SignedIn) -> bool {
+    let Some(state) = txn.view(code.account) else { return true };
+    let (owner, set) = match holder {
+        SignedIn::Federated(_) => return false,
+        SignedIn::Root => {
+            let account = txn.account(code.account);
+            (CredentialOwner::Root, account.and_then(|account| account.root.password_set))
+        }
+        SignedIn::User(id) => {
+            let profile = txn.get::<LoginProfile>(RowKey::LoginProfile(code.account, *id));
+            (CredentialOwner::User(*id), profile.map(|profile| profile.set))
+        }
+    };
+    let bound = state.mfa_devices_of(owner).filter_map(|device| Some(device.bound?.at));
+    bound.chain(set).any(|at| code.issued < at)
+}
+
+/// Credentials of this session, for a quarter of an hour and no longer than it lasts. They are as old as the sign-in, however often they
+/// are renewed: a policy that revokes what was issued before some time reaches them.
+fn claims(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    session: Handle,
+    row: &SignInSession,
+) -> Result<Claims, Failure> {
+    let parent = row.parent.and_then(|id| txn.get::<SignInSession>(RowKey::Session(ctx.account(), id)));
+    let issued = parent.map_or(row.created, |parent| parent.created);
     let expires = ctx.now.plus_seconds(CREDENTIAL_SECONDS).min(row.expires);
     let key = ctx.access_key_id(AccessKeyKind::Temporary, ctx.account());
     let secret = ctx.with_random(SecretAccessKey::random);
@@ -262,14 +292,7 @@ fn claims(ctx: &OpContext<'_>, session: Handle, row: &SignInSession) -> Result<C
         SignedIn::Federated(token) => {
             let opened = ctx.tokens.open(token).map_err(|_| failures::user_gone())?;
             let expires = expires.min(opened.claims.expires);
-            return Ok(Claims {
-                key,
-                secret,
-                issued: ctx.now,
-                expires,
-                sign_in: Some(session),
-                ..opened.claims.clone()
-            });
+            return Ok(Claims { key, secret, expires, sign_in: Some(session), ..opened.claims.clone() });
         }
     };
     Ok(Claims {
@@ -278,7 +301,7 @@ fn claims(ctx: &OpContext<'_>, session: Handle, row: &SignInSession) -> Result<C
         account: ctx.account(),
         partition: ctx.partition(),
         holder,
-        issued: ctx.now,
+        issued,
         expires,
         mfa: row.mfa,
         chained: false,
@@ -306,6 +329,8 @@ fn id_token(ctx: &OpContext<'_>, client_id: &str, expires: Time) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use rootward_auth::session::SessionPolicies;
     use rootward_names::UniqueId;
     use serde_json::Value;
@@ -313,6 +338,7 @@ mod tests {
     use super::super::authorize::AUTHORIZE_OAUTH2_ACCESS;
     use super::super::testing::{CLIENT, Cli, asked};
     use super::*;
+    use crate::session_end::{SESSIONS_MAX, end_all};
     use crate::testing::Bench;
 
     type Body = api::CreateOAuth2TokenResponseBody;
@@ -402,6 +428,72 @@ mod tests {
         assert_eq!(send(&bench, cli.redeem(&code, bench.now())), expired);
         let over = Err(refused("AccessDeniedException", "TOKEN_EXPIRED"));
         assert_eq!(send(&bench, cli.refresh(&body.refresh_token, bench.now())), over);
+    }
+
+    #[test]
+    fn code_that_was_used_opens_no_session_once_its_own_has_ended() {
+        for why in [Why::PasswordChanged, Why::FactorRegistered, Why::Revoked] {
+            let (bench, ann, parent, code) = allowed();
+            let cli = Cli::new(7);
+            let body = send(&bench, cli.redeem(&code, bench.now())).unwrap();
+            let session = bench.open_token(&body.access_token.session_token).sign_in.unwrap();
+            let end = End { why, source_ip: None, now: bench.now() };
+            bench
+                .write_with::<_, ()>(|txn, _, random, _| {
+                    let ends =
+                        |id: Handle, row: &SignInSession| row.holder == SignedIn::User(ann) && id != parent;
+                    Ok(end_all(txn, bench.account(), &end, random, ends))
+                })
+                .unwrap();
+            assert!(bench.state().live_session(session, bench.now()).is_none());
+            let again = send(&bench, cli.redeem(&code, bench.now()));
+            assert_eq!(again, Err(refused("AccessDeniedException", "AUTHCODE_EXPIRED")));
+        }
+    }
+
+    #[test]
+    fn code_is_void_once_what_its_user_signs_in_with_was_changed() {
+        let (bench, ann, _, code) = allowed();
+        bench.pass_seconds(1);
+        let fresh = self::code(&bench);
+        bench.add_mfa_device("new", CredentialOwner::User(ann));
+        let expired = Err(refused("AccessDeniedException", "AUTHCODE_EXPIRED"));
+        assert_eq!(send(&bench, Cli::new(7).redeem(&code, bench.now())), expired);
+        assert!(
+            send(&bench, Cli::new(8).redeem(&fresh, bench.now())).is_ok(),
+            "of the same second, or later"
+        );
+    }
+
+    #[test]
+    fn credentials_are_as_old_as_the_sign_in_however_often_they_are_renewed() {
+        let (bench, ..) = allowed();
+        let began = bench.now();
+        bench.pass_seconds(600);
+        let cli = Cli::new(7);
+        let body = send(&bench, cli.redeem(&self::code(&bench), bench.now())).unwrap();
+        assert_eq!(bench.open_token(&body.access_token.session_token).issued, began);
+        bench.pass_seconds(600);
+        let body = send(&bench, cli.refresh(&body.refresh_token, bench.now())).unwrap();
+        let claims = bench.open_token(&body.access_token.session_token);
+        assert_eq!((claims.issued, claims.expires), (began, bench.now().plus_seconds(900)));
+    }
+
+    #[test]
+    fn sessions_beyond_the_limit_end_the_one_that_was_used_least_lately() {
+        let (bench, ann, parent, _) = allowed();
+        let cli = Cli::new(7);
+        for _ in 0..=SESSIONS_MAX {
+            bench.pass_seconds(1);
+            let now = bench.now();
+            bench.change_session(parent, |row| row.used = now);
+            bench.call_as_user("ann");
+            bench.call_in_session(parent);
+            send(&bench, cli.redeem(&self::code(&bench), now)).unwrap();
+        }
+        let left = bench.live_sessions().into_iter().filter(|(_, holder)| *holder == SignedIn::User(ann));
+        let left: Vec<_> = left.map(|(id, _)| id).collect();
+        assert!(left.len() == SESSIONS_MAX && left.contains(&parent));
     }
 
     #[test]
@@ -531,13 +623,14 @@ mod tests {
         let bench = Bench::new();
         let role = bench.add_role("app");
         let now = bench.now();
+        let issued = now.plus_seconds(-100);
         let token = bench.issue(&Claims {
             key: "ASIAY34FZKBOKMUTVV7A".parse().unwrap(),
             secret: SecretAccessKey::new("secret"),
             account: bench.account(),
             partition: rootward_names::Partition::Aws,
             holder: Holder::Role { id: role.id, session_name: "s".into() },
-            issued: now,
+            issued,
             expires: now.plus_seconds(500),
             mfa: None,
             chained: false,
@@ -557,6 +650,7 @@ mod tests {
         assert_eq!(body.expires_in, 500);
         let claims = bench.open_token(&body.access_token.session_token);
         assert!(claims.sign_in.is_some() && claims.tags.len() == 1);
+        assert_eq!(claims.issued, issued, "a policy that revokes what is older reaches it");
         assert_eq!(sub(&body.id_token.unwrap()), "arn:aws:sts::111122223333:assumed-role/app/s");
     }
 
