@@ -23,15 +23,14 @@ use rootward_auth::authn::{self, Unauthenticated};
 use rootward_auth::authz::{self, Check, RequestFacts};
 use rootward_auth::session::{Claims, Holder, SecretAccessKey, Session, TOKEN_BYTES_MAX};
 use rootward_names::{AccessKeyId, AccessKeyKind, Handle, Random, Time};
-use rootward_state::entities::{Rotated, SessionKind, SignInSession, SignedIn};
+use rootward_state::entities::{SignInSession, SignedIn};
 use rootward_state::{RowKey, World};
 use rootward_store::vault::Vault;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::act::Act;
+use crate::act::{Act, Beginning, Terms};
 use crate::record::Whom;
-use crate::session::{self, Secret};
 use crate::{Refused, SignInService, Visitor, Welcome};
 
 /// Separates sign-in tokens from everything else that is sealed, and versions their form.
@@ -278,26 +277,10 @@ impl Act<'_> {
             });
             return Err(NotFederated::Used);
         }
-        let random = &mut self.service.draw();
-        let (secret, expires) = (Secret::random(random), token.session_ends(self.now));
-        let row = SignInSession {
-            holder: SignedIn::Federated(text.into()),
-            kind: SessionKind::Console,
-            key: claims.key,
-            digest: secret.digest(),
-            rotated: Rotated { at: self.now, previous: None },
-            created: self.now,
-            used: self.now,
-            expires,
-            mfa,
-            source_ip: self.visitor.address.to_string().into(),
-            user_agent: session::agent(self.visitor).into(),
-            restricted: false,
-            reason: None,
-            role: None,
-            parent: None,
-        };
-        self.txn.put(RowKey::Session(claims.account, id), row);
+        let expires = token.session_ends(self.now);
+        let holder = SignedIn::Federated(text.into());
+        let terms = Terms::default();
+        let secret = self.open_session(Beginning { id, holder, key: claims.key, expires, mfa, terms });
         self.record(|scene, random| {
             let mut additional = scene.login(mfa.is_some());
             if let (Some(issuer), Some(additional)) = (issuer, additional.as_object_mut()) {
@@ -309,7 +292,7 @@ impl Act<'_> {
         Ok(Welcome {
             account: claims.account,
             cookie: secret.cookie(claims.account, id),
-            browser: self.visitor.browser.seal(&self.service.setup.vault, random),
+            browser: self.visitor.browser.seal(&self.service.setup.vault, &mut self.service.draw()),
             expires,
         })
     }
