@@ -16,11 +16,10 @@
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rootward_auth::Principal;
 use rootward_auth::authn::{self, Unauthenticated};
 use rootward_auth::authz::{self, Check, RequestFacts};
+use rootward_auth::sealed::Kind;
 use rootward_auth::session::{Claims, Holder, SecretAccessKey, Session, TOKEN_BYTES_MAX};
 use rootward_names::{AccessKeyId, AccessKeyKind, Handle, Random, Time};
 use rootward_state::entities::{SignInSession, SignedIn};
@@ -33,8 +32,7 @@ use crate::act::{Act, Beginning, Terms};
 use crate::record::Whom;
 use crate::{Refused, SignInService, Visitor, Welcome};
 
-/// Separates sign-in tokens from everything else that is sealed, and versions their form.
-const CONTEXT: &[u8] = b"sign-in token 1";
+const TOKEN: Kind = Kind { context: b"sign-in token 1", bytes_max: TOKEN_BYTES_MAX };
 /// How long a sign-in token is good, in seconds.
 const SECONDS_MAX: i64 = 900;
 /// How long a console session may be asked for, in seconds; with credentials that a role was given by another role's, at most an hour.
@@ -149,17 +147,11 @@ struct SigninToken {
 
 impl SigninToken {
     fn seal(&self, vault: &Vault, random: &mut dyn Random) -> String {
-        // Serializing to memory fails for no field; an empty token would simply never open.
-        let plain = zeroize::Zeroizing::new(postcard::to_stdvec(self).unwrap_or_default());
-        BASE64_URL_SAFE_NO_PAD.encode(vault.seal_token(CONTEXT, &plain, random))
+        TOKEN.seal(self, vault, random)
     }
 
     fn open(vault: &Vault, text: &str, now: Time) -> Option<Self> {
-        if text.len() > TOKEN_BYTES_MAX {
-            return None;
-        }
-        let sealed = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        let token: Self = postcard::from_bytes(&vault.open_token(CONTEXT, &sealed).ok()?).ok()?;
+        let token: Self = TOKEN.open(text, vault)?;
         // A clock that was set back prolongs nothing.
         (0..SECONDS_MAX).contains(&(now.seconds() - token.made.seconds())).then_some(token)
     }
