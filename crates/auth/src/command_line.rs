@@ -19,7 +19,6 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rootward_names::{AccountId, Handle, Random, Time};
 use rootward_store::vault::Vault;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -27,6 +26,7 @@ use url::Url;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::dpop::Thumbprint;
+use crate::sealed::Kind;
 
 /// How long a code is good, in seconds: on another computer it is pasted by hand.
 pub const CODE_SECONDS: i64 = 300;
@@ -34,12 +34,9 @@ pub const CODE_SECONDS: i64 = 300;
 pub const CREDENTIAL_SECONDS: i64 = 900;
 /// How long a refresh token is good after it was replaced, in seconds: several processes refresh at once.
 pub const OVERLAP_SECONDS: i64 = 60;
-/// Longer codes and tokens are not looked at.
 const TEXT_BYTES_MAX: usize = 2_048;
-
-/// Separate what is sealed here from everything else, and version their form.
-const CODE: &[u8] = b"authorization code 1";
-const REFRESH_TOKEN: &[u8] = b"refresh token 1";
+const CODE: Kind = Kind { context: b"authorization code 1", bytes_max: TEXT_BYTES_MAX };
+const REFRESH_TOKEN: Kind = Kind { context: b"refresh token 1", bytes_max: TEXT_BYTES_MAX };
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,12 +160,12 @@ impl Code {
 
     /// The text that the command line is given.
     pub fn seal(&self, vault: &Vault, random: &mut dyn Random) -> String {
-        seal(CODE, self, vault, random)
+        CODE.seal(self, vault, random)
     }
 
     /// Reads the text; none if it is not ours. Whether it is too old is for the caller to see.
     pub fn open(vault: &Vault, text: &str) -> Option<Self> {
-        open(CODE, text, vault)
+        CODE.open(text, vault)
     }
 
     /// Whether it is too old. A clock that was set back makes none good again.
@@ -229,12 +226,12 @@ impl RefreshToken {
 
     /// The text that the command line is given.
     pub fn seal(&self, vault: &Vault, random: &mut dyn Random) -> String {
-        seal(REFRESH_TOKEN, self, vault, random)
+        REFRESH_TOKEN.seal(self, vault, random)
     }
 
     /// Reads the text; none if it is not ours.
     pub fn open(vault: &Vault, text: &str) -> Option<Self> {
-        open(REFRESH_TOKEN, text, vault)
+        REFRESH_TOKEN.open(text, vault)
     }
 }
 
@@ -250,26 +247,9 @@ impl std::fmt::Debug for Code {
     }
 }
 
-fn seal(context: &[u8], content: &impl Serialize, vault: &Vault, random: &mut dyn Random) -> String {
-    // Serializing to memory fails for no field; an empty token would simply never open.
-    let mut plain = postcard::to_stdvec(content).unwrap_or_default();
-    let text = BASE64_URL_SAFE_NO_PAD.encode(vault.seal_token(context, &plain, random));
-    plain.zeroize();
-    text
-}
-
-fn open<T: DeserializeOwned>(context: &[u8], text: &str, vault: &Vault) -> Option<T> {
-    if text.len() > TEXT_BYTES_MAX {
-        return None;
-    }
-    let sealed = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-    postcard::from_bytes(&vault.open_token(context, &sealed).ok()?).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use rootward_store::vault::Key;
-
     use rootward_testkit::Seeded;
 
     use super::*;

@@ -13,6 +13,7 @@
 //!   to a phone. [`passkey`]: security keys and passkeys.
 //! - [`command_line`]: codes and refresh tokens, by which a command line acts for who is signed in at a browser; [`dpop`]: that
 //!   it holds the key which they were given for.
+//! - [`sealed`]: texts that others keep for us, so that nothing is stored for who has not come in yet.
 //! - [`gather`] finds the policies that apply to a principal.
 //! - [`authz`] asks the policy engine.
 #![warn(missing_docs)]
@@ -27,6 +28,7 @@ pub mod passkey;
 pub mod password;
 pub mod principal;
 pub mod qr;
+pub mod sealed;
 pub mod second_factor;
 pub mod session;
 pub mod totp;

@@ -37,8 +37,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rootward_names::{AccountId, Random, Time};
 use rootward_state::entities::{CredentialOwner, Factor, MfaDevice, Passkey, User};
 use rootward_state::{AccountState, RowKey, Txn};
@@ -55,17 +53,15 @@ use webauthn_rs_core::proto::{
     UserVerificationPolicy,
 };
 
+use crate::sealed::Kind;
+
 /// How long either ceremony may take, in seconds.
 pub const SECONDS_MAX: i64 = 300;
 
 /// The longest credential that is looked at, as JSON.
 pub const CREDENTIAL_BYTES_MAX: usize = 65_536;
 
-/// The longest sealed registration that is looked at.
-const SEALED_BYTES_MAX: usize = 8_192;
-
-/// Separates registrations from everything else that is sealed, and versions their form.
-const CONTEXT: &[u8] = b"passkey registration 1";
+const REGISTRATION: Kind = Kind { context: b"passkey registration 1", bytes_max: 8_192 };
 
 /// Us, as authenticators know us: keys are made for one relying party, and show themselves to no other.
 #[derive(Debug, Clone)]
@@ -223,18 +219,12 @@ pub enum NotRegistered {
 impl Registration {
     /// The text that the caller keeps until it comes back with the credential.
     pub fn seal(&self, vault: &Vault, random: &mut dyn Random) -> String {
-        // Serializing to memory fails for no field; an empty token would simply never open.
-        let plain = postcard::to_stdvec(self).unwrap_or_default();
-        BASE64_URL_SAFE_NO_PAD.encode(vault.seal_token(CONTEXT, &plain, random))
+        REGISTRATION.seal(self, vault, random)
     }
 
     /// Reads the text; none if it is not ours, of another account, of somebody else who asked, or too old.
     pub fn open(vault: &Vault, text: &str, account: AccountId, by: &str, now: Time) -> Option<Self> {
-        if text.len() > SEALED_BYTES_MAX {
-            return None;
-        }
-        let sealed = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        let this: Self = postcard::from_bytes(&vault.open_token(CONTEXT, &sealed).ok()?).ok()?;
+        let this: Self = REGISTRATION.open(text, vault)?;
         (this.account == account && *this.by == *by && is_in_time(this.began, now)).then_some(this)
     }
 

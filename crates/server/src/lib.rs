@@ -17,9 +17,9 @@ mod serve;
 mod source;
 mod tls;
 
-pub use listen::Limits;
 use rootward_services::root_only;
 
+pub use listen::Limits;
 pub use location::Location;
 pub use node::StartError;
 pub use proxies::{InvalidProxy, TrustedProxy};

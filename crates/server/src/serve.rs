@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use rootward_alerts::MailServer;
+use rootward_console::Console;
 use rootward_pipeline::{Answered, Origin, TlsFacts, is_marked_by_browser};
 use rootward_wire::CommonError;
 use tokio::net::{TcpListener, TcpSocket};
@@ -23,7 +24,6 @@ use crate::node::{Node, StartError};
 use crate::operator;
 use crate::proxies::{Proxies, TrustedProxy};
 use crate::tls::{Tls, TlsFiles};
-use rootward_console::Console;
 
 /// How often uses of keys and roles are written down.
 const USAGE_FLUSH: Duration = Duration::from_secs(5);

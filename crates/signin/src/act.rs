@@ -61,9 +61,21 @@ fn of_user(profile: &LoginProfile) -> Kept {
     Kept { hash: password.clone(), set: *set, reset_required: *reset_required }
 }
 
+/// A session of the console that is about to begin.
+pub(crate) struct Beginning {
+    pub(crate) id: Handle,
+    pub(crate) holder: SignedIn,
+    /// The key that its calls are on record with.
+    pub(crate) key: AccessKeyId,
+    pub(crate) expires: Time,
+    /// When a second factor was shown.
+    pub(crate) mfa: Option<Time>,
+    pub(crate) terms: Terms,
+}
+
 /// On which terms a session begins.
 #[derive(Default)]
-struct Terms {
+pub(crate) struct Terms {
     /// It is good for nothing but to register a second factor.
     restricted: bool,
     /// Why a sealed root user is needed.
@@ -242,28 +254,13 @@ impl Act<'_> {
     fn begin(&mut self, step: &Step, holder: SignedIn, expires: Time, terms: Terms) -> Result<Next, Refused> {
         let random = &mut self.service.draw();
         // One sign-in is one session, also one that has ended since: its row stays as long as its steps could.
-        let (id, secret) = (step.session, Secret::random(random));
+        let id = step.session;
         if self.txn.get::<SignInSession>(RowKey::Session(step.account, id)).is_some() {
             return Err(Refused::BeginAgain);
         }
-        let row = SignInSession {
-            holder,
-            kind: SessionKind::Console,
-            key: AccessKeyId::random(AccessKeyKind::Temporary, step.account, random),
-            digest: secret.digest(),
-            rotated: Rotated { at: self.now, previous: None },
-            created: self.now,
-            used: self.now,
-            expires,
-            mfa: step.factor.as_ref().map(|shown| shown.at),
-            source_ip: self.visitor.address.to_string().into(),
-            user_agent: session::agent(self.visitor).into(),
-            restricted: terms.restricted,
-            reason: terms.reason,
-            role: None,
-            parent: None,
-        };
-        self.begin_session(id, step.account, row);
+        let key = AccessKeyId::random(AccessKeyKind::Temporary, step.account, random);
+        let mfa = step.factor.as_ref().map(|shown| shown.at);
+        let secret = self.open_session(Beginning { id, holder, key, expires, mfa, terms });
         let shown = step.factor.as_ref().and_then(|shown| self.state.mfa_device(&shown.device));
         let partition = self.state.account().partition;
         let serial = shown.map(|device| device.serial_number(partition, step.account));
@@ -282,11 +279,31 @@ impl Act<'_> {
         }))
     }
 
-    /// Writes the row of a new session, and makes room for it.
-    pub(crate) fn begin_session(&mut self, id: Handle, account: AccountId, row: SignInSession) {
-        let random = &mut self.service.draw();
+    /// Writes the row of a session that begins now, of this browser at this address, and makes room for it. Its secret is in no other place.
+    pub(crate) fn open_session(&mut self, beginning: Beginning) -> Secret {
+        let Beginning { id, holder, key, expires, mfa, terms: Terms { restricted, reason } } = beginning;
+        let secret = Secret::random(&mut self.service.draw());
+        let row = SignInSession {
+            holder,
+            kind: SessionKind::Console,
+            key,
+            digest: secret.digest(),
+            rotated: Rotated { at: self.now, previous: None },
+            created: self.now,
+            used: self.now,
+            expires,
+            mfa,
+            source_ip: self.visitor.address.to_string().into(),
+            user_agent: session::agent(self.visitor).into(),
+            restricted,
+            reason,
+            role: None,
+            parent: None,
+        };
+        let (account, random) = (self.state.account().id, &mut self.service.draw());
         make_room(&mut self.txn, account, &row.holder, self.now, Some(self.visitor.address), random);
         self.txn.put(RowKey::Session(account, id), row);
+        secret
     }
 
     pub(crate) fn wrong_factor(&mut self, owner: CredentialOwner) -> Refused {

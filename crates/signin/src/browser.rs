@@ -4,19 +4,15 @@
 //! what it says: it opens no session. It ties the steps of one sign-in to one browser, and it spares the owner of a name the
 //! lane of strangers ([`crate::lanes`]).
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use rootward_auth::sealed::Kind;
 use rootward_names::Random;
 use rootward_store::vault::Vault;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Separates these tokens from everything else that is sealed, and versions their form.
-const CONTEXT: &[u8] = b"browser 1";
 /// How many names a browser is known to; the ones that signed in last.
 const NAMES_MAX: usize = 8;
-/// Longer cookies are not looked at.
-const COOKIE_BYTES_MAX: usize = 1_024;
+const COOKIE: Kind = Kind { context: b"browser 1", bytes_max: 1_024 };
 
 /// A browser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,18 +32,12 @@ impl Browser {
 
     /// What the cookie says; none if it is not ours.
     pub(crate) fn open(vault: &Vault, cookie: &str) -> Option<Self> {
-        if cookie.len() > COOKIE_BYTES_MAX {
-            return None;
-        }
-        let sealed = BASE64_URL_SAFE_NO_PAD.decode(cookie).ok()?;
-        postcard::from_bytes(&vault.open_token(CONTEXT, &sealed).ok()?).ok()
+        COOKIE.open(cookie, vault)
     }
 
     /// The value of its cookie.
     pub(crate) fn seal(&self, vault: &Vault, random: &mut dyn Random) -> String {
-        // Serializing to memory fails for no field; an empty token would simply never open.
-        let plain = postcard::to_stdvec(self).unwrap_or_default();
-        BASE64_URL_SAFE_NO_PAD.encode(vault.seal_token(CONTEXT, &plain, random))
+        COOKIE.seal(self, vault, random)
     }
 
     /// Which one it is.
@@ -93,7 +83,7 @@ mod tests {
         assert_eq!(Browser::open(&ours, &cookie), Some(browser));
         assert_eq!(Browser::open(&other, &cookie), None);
         for broken in
-            ["", "AAAA", "é", cookie.strip_prefix(|_: char| true).unwrap(), &"A".repeat(COOKIE_BYTES_MAX + 1)]
+            ["", "AAAA", "é", cookie.strip_prefix(|_: char| true).unwrap(), &"A".repeat(COOKIE.bytes_max + 1)]
         {
             assert_eq!(Browser::open(&ours, broken), None, "{broken}");
         }

@@ -17,26 +17,23 @@
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rootward_auth::Principal;
 use rootward_auth::authn::{self, Unauthenticated};
 use rootward_auth::authz::{self, Check, RequestFacts};
+use rootward_auth::sealed::Kind;
 use rootward_auth::session::{Claims, Holder, SecretAccessKey, Session, TOKEN_BYTES_MAX};
 use rootward_names::{AccessKeyId, AccessKeyKind, Handle, Random, Time};
-use rootward_state::entities::{Rotated, SessionKind, SignInSession, SignedIn};
+use rootward_state::entities::{SignInSession, SignedIn};
 use rootward_state::{RowKey, World};
 use rootward_store::vault::Vault;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::act::Act;
+use crate::act::{Act, Beginning, Terms};
 use crate::record::Whom;
-use crate::session::{self, Secret};
 use crate::{Refused, SignInService, Visitor, Welcome};
 
-/// Separates sign-in tokens from everything else that is sealed, and versions their form.
-const CONTEXT: &[u8] = b"sign-in token 1";
+const TOKEN: Kind = Kind { context: b"sign-in token 1", bytes_max: TOKEN_BYTES_MAX };
 /// How long a sign-in token is good, in seconds.
 const SECONDS_MAX: i64 = 900;
 /// How long a console session may be asked for, in seconds; with credentials that a role was given by another role's, at most an hour.
@@ -156,17 +153,11 @@ struct SigninToken {
 
 impl SigninToken {
     fn seal(&self, vault: &Vault, random: &mut dyn Random) -> String {
-        // Serializing to memory fails for no field; an empty token would simply never open.
-        let plain = zeroize::Zeroizing::new(postcard::to_stdvec(self).unwrap_or_default());
-        BASE64_URL_SAFE_NO_PAD.encode(vault.seal_token(CONTEXT, &plain, random))
+        TOKEN.seal(self, vault, random)
     }
 
     fn open(vault: &Vault, text: &str, now: Time) -> Option<Self> {
-        if text.len() > TOKEN_BYTES_MAX {
-            return None;
-        }
-        let sealed = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        let token: Self = postcard::from_bytes(&vault.open_token(CONTEXT, &sealed).ok()?).ok()?;
+        let token: Self = TOKEN.open(text, vault)?;
         // A clock that was set back prolongs nothing.
         (0..SECONDS_MAX).contains(&(now.seconds() - token.made.seconds())).then_some(token)
     }
@@ -287,26 +278,10 @@ impl Act<'_> {
             });
             return Err(NotFederated::Used);
         }
-        let random = &mut self.service.draw();
-        let (secret, expires) = (Secret::random(random), token.session_ends(self.now));
-        let row = SignInSession {
-            holder: SignedIn::Federated(text.into()),
-            kind: SessionKind::Console,
-            key: claims.key,
-            digest: secret.digest(),
-            rotated: Rotated { at: self.now, previous: None },
-            created: self.now,
-            used: self.now,
-            expires,
-            mfa,
-            source_ip: self.visitor.address.to_string().into(),
-            user_agent: session::agent(self.visitor).into(),
-            restricted: false,
-            reason: None,
-            role: None,
-            parent: None,
-        };
-        self.begin_session(id, claims.account, row);
+        let expires = token.session_ends(self.now);
+        let holder = SignedIn::Federated(text.into());
+        let terms = Terms::default();
+        let secret = self.open_session(Beginning { id, holder, key: claims.key, expires, mfa, terms });
         self.record(|scene, random| {
             let mut additional = scene.login(mfa.is_some());
             if let (Some(issuer), Some(additional)) = (issuer, additional.as_object_mut()) {
@@ -318,7 +293,7 @@ impl Act<'_> {
         Ok(Welcome {
             account: claims.account,
             cookie: secret.cookie(claims.account, id),
-            browser: self.visitor.browser.seal(&self.service.setup.vault, random),
+            browser: self.visitor.browser.seal(&self.service.setup.vault, &mut self.service.draw()),
             expires,
         })
     }

@@ -13,9 +13,8 @@
 //!
 //! Source: AWS Sign-In User Guide, "I forgot my root user password".
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rootward_auth::password::{self, Password, Unacceptable};
+use rootward_auth::sealed::Kind;
 use rootward_names::{AccountId, Random, Time};
 use rootward_pipeline::{Mail, NOTICE_SECONDS};
 use rootward_services::root_user;
@@ -31,12 +30,9 @@ use crate::{Door, Refused, SignInService, Visitor};
 
 /// How long a link is good, in seconds.
 pub const LINK_SECONDS: i64 = 1_800;
-/// Separates links from everything else that is sealed, and versions their form.
-const CONTEXT: &[u8] = b"root password recovery 1";
 /// The key of what a link holds for.
 const DOMAIN: &str = "root password recovery";
-/// Longer texts are not looked at.
-const LINK_BYTES_MAX: usize = 512;
+const LINK: Kind = Kind { context: b"root password recovery 1", bytes_max: 512 };
 
 /// Somebody has asked, and is to be answered now.
 #[derive(Debug)]
@@ -78,17 +74,11 @@ impl Link {
     }
 
     fn seal(&self, vault: &Vault, random: &mut dyn Random) -> String {
-        // Serializing to memory fails for no field; an empty text would simply never open.
-        let plain = postcard::to_stdvec(self).unwrap_or_default();
-        BASE64_URL_SAFE_NO_PAD.encode(vault.seal_token(CONTEXT, &plain, random))
+        LINK.seal(self, vault, random)
     }
 
     fn open(vault: &Vault, text: &str, now: Time) -> Option<Self> {
-        if text.len() > LINK_BYTES_MAX {
-            return None;
-        }
-        let sealed = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        let link: Self = postcard::from_bytes(&vault.open_token(CONTEXT, &sealed).ok()?).ok()?;
+        let link: Self = LINK.open(text, vault)?;
         // A clock that was set back prolongs nothing.
         (link.made..link.made.plus_seconds(LINK_SECONDS)).contains(&now).then_some(link)
     }
@@ -356,7 +346,7 @@ mod tests {
         let link = link(&bench);
         let (end, cut) = (link.split_at(link.len() - 2), link.split_at(1).1);
         let flipped = format!("{}{}", end.0, if end.1 == "AA" { "BB" } else { "AA" });
-        for text in ["", "AAAA", "é", &flipped, cut, &"A".repeat(LINK_BYTES_MAX + 1)] {
+        for text in ["", "AAAA", "é", &flipped, cut, &"A".repeat(LINK.bytes_max + 1)] {
             assert_eq!(recover(&bench, text), Err(Unrecovered::Link), "{text}");
         }
         recover(&bench, &link).unwrap();

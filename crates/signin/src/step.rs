@@ -4,23 +4,19 @@
 //! began; it says what was proved and when, and what it says is held against the state again each time: a password that was
 //! changed in between, or a user who is gone, ends it.
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rootward_auth::guard::REQUEST_SECONDS;
 use rootward_auth::passkey::Challenge;
+use rootward_auth::sealed::Kind;
 use rootward_names::{AccountId, Handle, Random, Time};
 use rootward_state::entities::CredentialOwner;
 use rootward_store::vault::Vault;
 use serde::{Deserialize, Serialize};
 
-/// Separates steps from everything else that is sealed, and versions their form.
-const CONTEXT: &[u8] = b"sign-in step 1";
 /// How long a sign-in may take from the password to its end, in seconds; waiting for approvals does not count.
 pub(crate) const SECONDS_MAX: i64 = 900;
 /// How long any step can be good, in seconds.
 pub(crate) const STEPS_SECONDS_MAX: i64 = SECONDS_MAX + REQUEST_SECONDS;
-/// Longer texts are not looked at.
-const TEXT_BYTES_MAX: usize = 4_096;
+const TEXT: Kind = Kind { context: b"sign-in step 1", bytes_max: 4_096 };
 
 /// What was shown so far.
 #[derive(Clone, Serialize, Deserialize)]
@@ -59,18 +55,12 @@ pub(crate) struct Shown {
 impl Step {
     /// The text that the page carries.
     pub(crate) fn seal(&self, vault: &Vault, random: &mut dyn Random) -> String {
-        // Serializing to memory fails for no field; an empty token would simply never open.
-        let plain = postcard::to_stdvec(self).unwrap_or_default();
-        BASE64_URL_SAFE_NO_PAD.encode(vault.seal_token(CONTEXT, &plain, random))
+        TEXT.seal(self, vault, random)
     }
 
     /// Reads the text that the page of `browser` carries; none if it is not ours, another browser's, or too old.
     pub(crate) fn open(vault: &Vault, text: &str, browser: [u8; 16], now: Time) -> Option<Self> {
-        if text.len() > TEXT_BYTES_MAX {
-            return None;
-        }
-        let sealed = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        let step: Self = postcard::from_bytes(&vault.open_token(CONTEXT, &sealed).ok()?).ok()?;
+        let step: Self = TEXT.open(text, vault)?;
         let age = now.seconds() - step.began.seconds();
         // Others have their time to decide, and no more. A clock that was set back prolongs nothing.
         let patience = if step.request.is_some() { REQUEST_SECONDS } else { 0 };
@@ -108,7 +98,7 @@ mod tests {
         assert!(open(&text, 1, at(0)) && open(&text, 1, at(SECONDS_MAX - 1)));
         assert!(!open(&text, 2, at(0)) && !open(&text, 1, at(SECONDS_MAX)) && !open(&text, 1, at(-1)));
         for broken in
-            ["", "AAAA", "é", text.strip_prefix(|_: char| true).unwrap(), &"A".repeat(TEXT_BYTES_MAX + 1)]
+            ["", "AAAA", "é", text.strip_prefix(|_: char| true).unwrap(), &"A".repeat(TEXT.bytes_max + 1)]
         {
             assert!(!open(broken, 1, at(0)), "{broken}");
         }

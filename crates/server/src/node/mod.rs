@@ -35,9 +35,9 @@ use crate::look_ups::LookUps;
 use crate::outbox::{Moved, Mover};
 use crate::postman::Postman;
 use crate::source::Source;
-use folder::{check_state_holds, check_trail_reaches, open_key};
 
 pub(crate) use folder::require_state;
+use folder::{check_state_holds, check_trail_reaches, open_key};
 pub(crate) use trail::verify_folder;
 
 /// How long records on their way may take to reach the log.
