@@ -312,7 +312,7 @@ def test_role_of_the_same_account_is_switched_to_and_back(server, account, ann, 
     page.open("/console/groups")
     assert page.notices == []
     page.open("/console/users")
-    assert f"assumed-role/{role['RoleName']}/ann" in page.notices[0]
+    assert f"assumed-role/{role['RoleName']}/ann" in page.notices[0] and page.complaints() == []
     page.press("Switch back")
     assert badges(page) == [] and page.path == "/console"
     page.open("/console/users")
