@@ -240,6 +240,7 @@ structure! {
     #[derive(Default)]
     pub struct ListSessionsRequest {
         pub user_name: Option<String>,
+        pub federated: Option<bool>,
         pub max_results: Option<i32>,
         pub next_token: Option<String>,
     }
@@ -445,6 +446,7 @@ structure! {
     schema::SESSION;
     pub struct Session {
         pub session_id: String,
+        pub arn: Option<String>,
         pub user_name: Option<String>,
         pub kind: SessionKind,
         pub created_at: Time,
@@ -984,6 +986,7 @@ pub mod schema {
         "ListSessionsRequest",
         Kind::Structure(&[
             Member::new("UserName", &USER_NAME),
+            Member::new("Federated", &BOOLEAN),
             Member::new("MaxResults", &MAX_RESULTS),
             Member::new("NextToken", &NEXT_TOKEN),
         ]),
@@ -1191,6 +1194,7 @@ pub mod schema {
         "Session",
         Kind::Structure(&[
             Member::new("SessionId", &SESSION_ID).required(),
+            Member::new("Arn", &ARN),
             Member::new("UserName", &USER_NAME),
             Member::new("Kind", &SESSION_KIND).required(),
             Member::new("CreatedAt", &TIMESTAMP).required(),

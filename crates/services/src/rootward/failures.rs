@@ -50,6 +50,11 @@ pub(super) fn user_name_needed() -> Failure {
     )
 }
 
+/// Sessions of one user and of all federated ones are asked for at once.
+pub(super) fn user_or_federated() -> Failure {
+    Failure::new(ErrorCode::Validation.schema(), "UserName and Federated exclude each other.")
+}
+
 pub(super) fn invalid_token() -> Failure {
     Failure::new(ErrorCode::Validation.schema(), "NextToken is none that was given.")
 }

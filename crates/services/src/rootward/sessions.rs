@@ -1,15 +1,18 @@
 //! Sessions that began with a sign-in: `ListSessions`, `RevokeSession`.
 //!
 //! Everybody may see and end their own, whatever policies say: who finds a stranger in their account must not have to ask for
-//! permission first. Those of other users need permission on the user; the root user's are its own.
+//! permission first. Those of other users need permission on the user, those of roles and federated users on everything; the root
+//! user's are its own.
+
+use std::sync::Arc;
 
 use rootward_api::rootward as api;
-use rootward_auth::Identity;
 use rootward_auth::principal::root_arn;
+use rootward_auth::{Identity, Principal, SignIn, authn};
 use rootward_names::Handle;
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Scope, Target};
 use rootward_state::entities::{Named, SessionKind, SignInSession, SignedIn, User};
-use rootward_state::{AccountState, RowKey, Txn};
+use rootward_state::{RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::failures;
@@ -25,12 +28,29 @@ static LIST_SESSIONS: Declaration<api::ListSessions> = Declaration {
     callers: Callers::SecondFactor,
     rules: &[Rule {
         action: "rootward:ListSessions",
-        when: |scope, input| input.user_name.as_deref().is_some_and(|name| !is_caller(scope, name)),
-        target: |scope, input| user_target(scope, input.user_name.as_deref().unwrap_or_default()),
+        when: |scope, input| {
+            is_of_federated(input) || input.user_name.as_deref().is_some_and(|name| !is_caller(scope, name))
+        },
+        target: |scope, input| match input.user_name.as_deref() {
+            Some(name) if !is_of_federated(input) => user_target(scope, name),
+            _ => Target::any(),
+        },
         keys: &[],
     }],
     run: list_sessions,
 };
+
+fn is_of_federated(input: &api::ListSessionsRequest) -> bool {
+    input.federated == Some(true)
+}
+
+/// Whose sessions are listed.
+enum Whose {
+    /// Of all who came with temporary credentials: sessions of roles and federated users.
+    Federated,
+    /// Of the root user or of a user.
+    One(SignedIn),
+}
 
 /// In the order of their ids; the token is the last one shown.
 fn list_sessions(
@@ -40,23 +60,36 @@ fn list_sessions(
 ) -> Result<api::ListSessionsResponse, Failure> {
     let state = ctx.view(txn)?;
     let whose = match &input.user_name {
+        Some(_) if is_of_federated(input) => return Err(failures::user_or_federated()),
         Some(name) => {
             let user = state.named::<User>(name).ok_or_else(|| failures::no_such_user(name))?;
-            SignedIn::User(user.id)
+            Whose::One(SignedIn::User(user.id))
         }
-        None => own(ctx)?,
+        None if is_of_federated(input) => Whose::Federated,
+        None => Whose::One(own(ctx)?),
+    };
+    let world = Arc::clone(txn.world());
+    let principal = |id: Handle, row: &SignInSession| {
+        let sign_in = SignIn { session: id, kind: row.kind };
+        authn::signed_in(&world, ctx.account(), ctx.tokens, row, sign_in, ctx.now)
     };
     let after = input.next_token.as_deref().map(str::parse::<Handle>).transpose();
     let after = after.map_err(|_| failures::invalid_token())?;
     let count = input.max_results.and_then(|count| usize::try_from(count).ok()).unwrap_or(PAGE);
-    let is_shown =
-        |id: Handle, row: &SignInSession| row.holder == whose && state.live_session(id, ctx.now).is_some();
-    let mut found = state.sessions().after(after.as_ref()).filter(|(id, row)| is_shown(**id, row)).peekable();
+    let is_asked_for = |row: &SignInSession| match &whose {
+        Whose::Federated => matches!(row.holder, SignedIn::Federated(_)),
+        Whose::One(holder) => row.holder == *holder,
+    };
+    let mut found = state.sessions().after(after.as_ref()).filter_map(|(id, row)| {
+        let is_live = is_asked_for(row) && state.live_session(*id, ctx.now).is_some();
+        is_live.then(|| principal(*id, row)).flatten().map(|principal| (id, row, principal))
+    });
+    let mut found = found.by_ref().peekable();
     let (mut sessions, mut last) = (Vec::new(), None);
     while sessions.len() < count
-        && let Some((id, row)) = found.next()
+        && let Some((id, row, principal)) = found.next()
     {
-        sessions.push(shown(ctx, &state, *id, row));
+        sessions.push(shown(ctx, &principal, *id, row));
         last = Some(*id);
     }
     let next_token = last.filter(|_| found.peek().is_some()).map(|id| id.to_string());
@@ -84,13 +117,14 @@ fn user_target(scope: &Scope<'_>, name: &str) -> Target {
     }
 }
 
-fn shown(ctx: &OpContext<'_>, state: &AccountState, id: Handle, row: &SignInSession) -> api::Session {
-    let user = match row.holder {
-        SignedIn::User(user) => state.by_id::<User>(user).map(|user| user.name.to_string()),
-        SignedIn::Federated(_) | SignedIn::Root => None,
+fn shown(ctx: &OpContext<'_>, principal: &Principal, id: Handle, row: &SignInSession) -> api::Session {
+    let user = match &principal.identity {
+        Identity::User(user) => Some(user.name.to_string()),
+        Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => None,
     };
     api::Session {
         session_id: id.to_string(),
+        arn: Some(principal.arn()),
         user_name: user,
         kind: match row.kind {
             SessionKind::CommandLine => api::SessionKind::CommandLine,
@@ -158,6 +192,7 @@ fn revoke_session(
 
 #[cfg(test)]
 mod tests {
+    use rootward_auth::session::{Claims, Holder, SecretAccessKey};
     use rootward_names::UniqueId;
     use rootward_state::entities::Rotated;
     use rootward_testkit::Seeded;
@@ -204,8 +239,11 @@ mod tests {
     }
 
     fn list(bench: &Bench, user: Option<&str>, max: Option<i32>) -> api::ListSessionsResponse {
-        let input =
-            api::ListSessionsRequest { user_name: user.map(Into::into), max_results: max, next_token: None };
+        let input = api::ListSessionsRequest {
+            user_name: user.map(Into::into),
+            max_results: max,
+            ..Default::default()
+        };
         bench.run(&LIST_SESSIONS, input).unwrap()
     }
 
@@ -229,13 +267,48 @@ mod tests {
         assert_eq!(ids(&first), both[..1]);
         let input = api::ListSessionsRequest {
             user_name: Some("ann".into()),
-            max_results: None,
             next_token: first.next_token,
+            ..Default::default()
         };
         let rest = bench.run(&LIST_SESSIONS, input).unwrap();
         assert_eq!((ids(&rest), rest.next_token.as_ref()), (vec![both[1].as_str()], None));
         let input = api::ListSessionsRequest { user_name: Some("ghost".into()), ..Default::default() };
         assert_eq!(bench.run(&LIST_SESSIONS, input).unwrap_err().code, "ResourceNotFoundException");
+    }
+
+    #[test]
+    fn sessions_of_roles_and_federated_users_are_listed_for_whom_that_is_allowed() {
+        let (bench, ..) = bench();
+        let role = bench.add_role("app");
+        let claims = Claims {
+            key: "ASIAY34FZKBOKMUTVV7A".parse().unwrap(),
+            secret: SecretAccessKey::new("secret"),
+            account: bench.account(),
+            partition: rootward_names::Partition::Aws,
+            holder: Holder::Role { id: role.id, session_name: "jane".into() },
+            issued: bench.now(),
+            expires: bench.now().plus_seconds(60),
+            mfa: None,
+            chained: false,
+            sign_in: None,
+            tags: Vec::new(),
+            transitive: Vec::new(),
+            source_identity: None,
+            policy: None,
+            policy_arns: Vec::new(),
+        };
+        let id = begin(&bench, 9, SignedIn::Federated(bench.issue(&claims).into()), 60);
+        let input = api::ListSessionsRequest { federated: Some(true), ..Default::default() };
+        let listed = bench.run(&LIST_SESSIONS, input.clone()).unwrap();
+        assert_eq!(ids(&listed), [id.to_string()]);
+        let arn = "arn:aws:sts::111122223333:assumed-role/app/jane";
+        assert_eq!((listed.sessions[0].arn.as_deref(), &listed.sessions[0].user_name), (Some(arn), &None));
+        let asked: Vec<_> = bench.targets(&LIST_SESSIONS, &input);
+        assert!(matches!(&asked[..], [("rootward:ListSessions", target)] if target.arn == "*"));
+        let both = api::ListSessionsRequest { user_name: Some("ann".into()), ..input.clone() };
+        assert_eq!(bench.run(&LIST_SESSIONS, both).unwrap_err().code, "ValidationException");
+        bench.pass_seconds(60);
+        assert!(bench.run(&LIST_SESSIONS, input).unwrap().sessions.is_empty());
     }
 
     #[test]
