@@ -158,11 +158,12 @@ impl Act<'_> {
         self.note_root_use(step.account);
         let seconds = if sealed { i64::from(minutes) * 60 } else { SESSION_SECONDS };
         let expires = self.now.plus_seconds(seconds);
+        let reason = step.reason.clone().filter(|_| sealed);
+        let next = self.begin(step, SignedIn::Root, expires, Terms { restricted, reason })?;
         if sealed {
             self.announce(step, expires);
         }
-        let reason = step.reason.clone().filter(|_| sealed);
-        self.begin(step, SignedIn::Root, expires, Terms { restricted, reason })
+        Ok(next)
     }
 
     /// Uses the request that others have agreed to up; or says that they have not yet.
