@@ -87,6 +87,8 @@ pub(crate) struct Node {
     opening: Mutex<()>,
     bell: Arc<Bell>,
     alerts: OnceLock<Alerts>,
+    /// The address that people type; empty for a node that nobody else sees.
+    url: String,
 }
 
 /// What differs between a data folder and a sandbox.
@@ -173,6 +175,7 @@ impl Node {
             opening: Mutex::default(),
             bell,
             alerts: OnceLock::new(),
+            url: face.url.clone(),
         })
     }
 
@@ -193,20 +196,20 @@ impl Node {
 
     /// Signing in to this node.
     pub(crate) fn sign_in(&self, mfa_grace_days: u32) -> SignInService {
+        let mover = Arc::clone(&self.mover);
         SignInService::new(rootward_signin::Setup {
             db: Arc::clone(&self.db),
             vault: Arc::clone(&self.vault),
-        let mover = Arc::clone(&self.mover);
             tokens: Arc::clone(&self.tokens),
             hasher: Arc::clone(&self.hasher),
             guesses: Arc::clone(&self.guesses),
             relying_party: Arc::clone(&self.relying_party),
             mailer: self.postman.clone().map(|postman| postman as Arc<dyn Mailer>),
             writer: Arc::clone(&self.writer),
+            hand_over: Box::new(move || mover.catch_up(HAND_OVER_TIME_MAX)),
             source: Arc::clone(&self.source) as Arc<dyn rootward_pipeline::Source>,
             mfa_grace_days,
         })
-            hand_over: Box::new(move || mover.catch_up(HAND_OVER_TIME_MAX)),
     }
 
     /// Whether calls can be recorded, and so writes are taken.
