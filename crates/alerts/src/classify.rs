@@ -163,7 +163,8 @@ impl Facts {
 
     fn actor(&self) -> String {
         if self.text("/eventSource") == "rootward.host" {
-            return OPERATOR.to_owned();
+            let by_code = self.text("/userIdentity/invokedBy") == "rootward setup code";
+            return if by_code { NEWCOMER } else { OPERATOR }.to_owned();
         }
         let texts = ["arn", "invokedBy", "principalId", "accountId", "type"];
         let texts = texts.map(|name| self.text(&format!("/userIdentity/{name}")));
@@ -184,7 +185,11 @@ impl Facts {
 
     fn who(&self) -> String {
         let actor = self.actor();
-        if actor == OPERATOR { format!("The {actor}") } else { actor }
+        match &*actor {
+            OPERATOR => format!("The {actor}"),
+            NEWCOMER => "Somebody with the setup code".to_owned(),
+            _ => actor,
+        }
     }
 
     fn manner(&self) -> &'static str {
@@ -240,6 +245,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("versionId", "version"),
     ("permissionsBoundary", "boundary"),
     ("serialNumber", "device"),
+const NEWCOMER: &str = "somebody with the setup code";
     ("virtualMFADeviceName", "device"),
     ("accountName", "name"),
     ("targetName", "target"),
@@ -676,3 +682,14 @@ mod tests {
         }
     }
 }
+    #[test]
+    fn account_opened_with_the_setup_code_was_opened_by_no_operator() {
+        let identity = UserIdentity::Service { name: "rootward setup code" };
+        let alert = Told { identity, ..host("CreateAccount") }.alert().unwrap();
+        assert_eq!(
+            alert.what,
+            format!("Somebody with the setup code opened an account in account {ACCOUNT}.")
+        );
+        assert_eq!(alert.actor, "somebody with the setup code");
+    }
+
