@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from post import Mailbox, Post
+from console_client import mark, root_session
 from receivers import Hook, target, wait_for
 from rootward_testkit import PASSWORD, Server, allow, free_port, fresh, get, policy, refused
 
@@ -48,6 +49,31 @@ def test_change_of_a_policy_and_use_of_root_are_told(server, account):
 
 
 def test_what_matters_to_nobody_is_not_told(server, account, nobody):
+def test_root_user_at_the_console_is_told_once_for_its_looks_and_each_time_for_its_changes(server):
+    account = server.account()
+    with Hook() as hook, target(server, hook.url, "--account", account.account):
+        http = root_session(server, account)
+        pages = [http.get(path) for path in ("/console", "/console/users", "/console/roles", "/console/security")]
+        assert [page.status_code for page in pages] == [200] * 4
+        made = http.post("/console/users", data={"mark": mark(pages[1].text), "name": "bob"})
+        assert made.status_code == 303, made.text
+        hook.wait("CreateUser")
+        told = [event for event in hook.taken() if event["data"]["byRoot"]]
+    assert [event["data"]["eventName"] for event in told] == ["ConsoleLogin", "CreateUser"]
+    assert [event["data"]["reason"] for event in told] == ["drill", "drill"]
+    assert [event["data"]["severity"] for event in told] == ["critical", "warning"]
+    assert told[0]["type"] == "dev.rootward.root.signin.succeeded"
+    who = f"The root user of account {account.account}"
+    assert told[0]["data"]["what"] == f"{who} signed in without MFA, for this reason: “drill”."
+    assert told[1]["data"]["what"] == f"{who} called iam:CreateUser, for this reason: “drill”."
+    # A sign-in is on record before what was done in its session.
+    names = [record["eventName"] for record in server.trail() if record.get("recipientAccountId") == account.account]
+    began = names.index("ConsoleLogin")
+    assert names[began:began + 2] == ["ConsoleLogin", "RootSessionStarted"]
+    assert {"GetRootProtection", "ListUsers"} <= set(names[began + 2:])
+    assert not {"GetRootProtection", "ListUsers"} & set(names[:began])
+
+
     with Hook() as hook, target(server, hook.url):
         account.iam.list_users()
         account.user()

@@ -259,7 +259,7 @@ impl Act<'_> {
             source_ip: self.visitor.address.to_string().into(),
             user_agent: session::agent(self.visitor).into(),
             restricted: terms.restricted,
-            reason: terms.reason,
+            reason: terms.reason.clone(),
             role: None,
             parent: None,
         };
@@ -267,7 +267,7 @@ impl Act<'_> {
         let shown = step.factor.as_ref().and_then(|shown| self.state.mfa_device(&shown.device));
         let partition = self.state.account().partition;
         let serial = shown.map(|device| device.serial_number(partition, step.account));
-        let login = Login::Succeeded { mfa: serial.as_deref() };
+        let login = Login::Succeeded { mfa: serial.as_deref(), reason: terms.reason.as_deref() };
         self.record(|scene, random| scene.console_login(Whom::Known(step.owner), login, random));
         let browser = self.visitor.browser.clone();
         let browser = match name_of(&self.state, step.owner) {
