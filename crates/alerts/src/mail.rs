@@ -31,7 +31,7 @@ impl Mail {
 
     pub(crate) fn send(&self, alert: &Alert) -> Result<(), Failure> {
         let message = self.message(alert)?;
-        self.transport.send(&message).map_err(|error| Failure::new(&error.to_string()))?;
+        self.transport.send(&message).map_err(|error| smtp::failure(&error, "--tls"))?;
         Ok(())
     }
 
