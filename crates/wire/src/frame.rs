@@ -130,7 +130,7 @@ impl<'a> Frame<'a> {
     }
 
     fn rest(request: HttpRequest<'a>, route: Option<Route<'a>>) -> Result<Self, Error> {
-        // DIFFERENCE: AWS says nothing. Whoever has mistyped an address should see that it is the address.
+        // DIFFERENCE: AWS gives no message where a path has no operation; here whoever has mistyped an address is told that it is the address.
         let unknown = || {
             let message = "No operation has this method and path.";
             Error { status: 404, ..CommonError::UnknownOperationException.with(message) }
