@@ -177,7 +177,7 @@ class Server:
                 assert (record["eventName"], record.get("errorCode")) == (call.operation, call.error), record
         text = self.log.read_text() + json.dumps(trail)
         assert not [secret for secret in self.secrets if secret in text], "a secret is in the trail or in the log"
-        assert json.loads(self.host("trail", "verify"))["whole"] is True
+        assert json.loads(self.host("trail", "verify", "--format", "json"))["whole"] is True
 
     def client(self, service, credentials=None, region="us-east-1", **config):
         settings = Config(

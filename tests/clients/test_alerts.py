@@ -5,14 +5,16 @@ import hashlib
 import hmac
 import json
 import ssl
+import subprocess
 import time
 
 import pytest
 import trustme
 
+from console_client import mark, root_session
 from post import Mailbox, Post
 from receivers import Hook, target, wait_for
-from rootward_testkit import PASSWORD, Server, allow, free_port, fresh, get, policy, refused
+from rootward_testkit import BINARY, PASSWORD, TIMEOUT, Server, allow, free_port, fresh, get, policy, refused
 
 def listed(server, name):
     lines = server.host("alerts", "list", "--format", "json").splitlines()
@@ -45,6 +47,31 @@ def test_change_of_a_policy_and_use_of_root_are_told(server, account):
     assert used["type"] == "dev.rootward.root.api.used" and used["data"]["severity"] == "warning"
     assert used["data"]["what"] == f"The root user of account {account.account} called iam:ListUsers."
     assert denied["type"] == "dev.rootward.root.api.refused" and denied["data"]["errorCode"] == "AccessDenied"
+
+
+def test_root_user_at_the_console_is_told_once_for_its_looks_and_each_time_for_its_changes(server):
+    account = server.account()
+    with Hook() as hook, target(server, hook.url, "--account", account.account):
+        http = root_session(server, account)
+        pages = [http.get(path) for path in ("/console", "/console/users", "/console/roles", "/console/security")]
+        assert [page.status_code for page in pages] == [200] * 4
+        made = http.post("/console/users", data={"mark": mark(pages[1].text), "name": "bob"})
+        assert made.status_code == 303, made.text
+        hook.wait("CreateUser")
+        told = [event for event in hook.taken() if event["data"]["byRoot"]]
+    assert [event["data"]["eventName"] for event in told] == ["ConsoleLogin", "CreateUser"]
+    assert [event["data"]["reason"] for event in told] == ["drill", "drill"]
+    assert [event["data"]["severity"] for event in told] == ["critical", "warning"]
+    assert told[0]["type"] == "dev.rootward.root.signin.succeeded"
+    who = f"The root user of account {account.account}"
+    assert told[0]["data"]["what"] == f"{who} signed in without MFA, for this reason: “drill”."
+    assert told[1]["data"]["what"] == f"{who} called iam:CreateUser, for this reason: “drill”."
+    # A sign-in is on record before what was done in its session.
+    names = [record["eventName"] for record in server.trail() if record.get("recipientAccountId") == account.account]
+    began = names.index("ConsoleLogin")
+    assert names[began:began + 2] == ["ConsoleLogin", "RootSessionStarted"]
+    assert {"GetRootProtection", "ListUsers"} <= set(names[began + 2:])
+    assert not {"GetRootProtection", "ListUsers"} & set(names[:began])
 
 
 def test_what_matters_to_nobody_is_not_told(server, account, nobody):
@@ -180,7 +207,9 @@ def test_mail_is_not_sent_in_the_clear_where_starttls_is_wanted(server):
     with Post(Mailbox()) as post:
         name = fresh("mail")
         server.host("alerts", "add", name, "--mail", f"smtp://127.0.0.1:{post.port}", "--from", "a@example.com", "--to", "b@example.com")
-        server.host("alerts", "test", name, code=3)
+        tried = subprocess.run(
+            [BINARY, "alerts", "test", name, "--data", server.data], capture_output=True, text=True, timeout=TIMEOUT)
+        assert tried.returncode == 3 and "no STARTTLS" in tried.stderr and "--tls none" in tried.stderr, tried.stderr
         server.host("alerts", "remove", name)
         assert post.handler.mails == []
 

@@ -176,13 +176,13 @@ def test_change_behind_the_servers_back_is_found(tmp_path, change):
         account.iam.list_users()
         server.trail()  # reading ends a batch
     server.stop()
-    assert json.loads(server.host("trail", "verify"))["whole"] is True
+    assert json.loads(server.host("trail", "verify", "--format", "json"))["whole"] is True
     with closing(sqlite3.connect(server.data / "trail.sqlite")) as connection:
         for (trigger,) in connection.execute("select name from sqlite_master where type = 'trigger'").fetchall():
             connection.execute(f'drop trigger "{trigger}"')
         assert connection.execute(change).rowcount == 1
         connection.commit()
-    assert json.loads(server.host("trail", "verify", code=1))["whole"] is False
+    assert json.loads(server.host("trail", "verify", "--format", "json", code=1))["whole"] is False
 
 
 def test_log_that_was_taken_away_is_missed(tmp_path):
@@ -191,7 +191,7 @@ def test_log_that_was_taken_away_is_missed(tmp_path):
     server.stop()
     for file in server.data.glob("trail.sqlite*"):
         file.unlink()
-    assert json.loads(server.host("trail", "verify", code=1))["whole"] is False
+    assert json.loads(server.host("trail", "verify", "--format", "json", code=1))["whole"] is False
     assert not list(server.data.glob("trail.sqlite*")), "looking must not begin a new log"
 
 

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+import re
+import subprocess
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +18,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from aws_cli_2 import AwsCli
+from aws_cli_2 import AwsCli, program
 from browser import browser
-from rootward_testkit import PASSWORD, Server, free_port
+from rootward_testkit import PASSWORD, ROOT, Server, free_port
 from test_console import client, make_user, mark, open_account, register_app, sign_in, sign_in_as_root, start
 
 SAME, CROSS = (f"arn:aws:signin:::devtools/{which}-device" for which in ("same", "cross"))
@@ -71,6 +73,30 @@ def cli(site, tmp_path):
 
 
 # The real client
+
+
+def test_lines_of_the_documentation_let_a_command_line_in(site, tmp_path):
+    manual = (ROOT / "docs" / "operating.md").read_text()
+    [lines] = re.findall(r"### `aws login`.*?```sh\n(.*?)```", manual, re.DOTALL)
+    cli = AwsCli(tmp_path / "home", site.server)
+    cli.config.unlink()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "aws").symlink_to(program())
+    # Keys that were exported before would win, and nothing but the profile may say where the server is.
+    surroundings = {**cli.environment, "PATH": f"{tmp_path / 'bin'}:{cli.environment['PATH']}",
+                    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "not-a-key"}
+    shell = subprocess.Popen(
+        ["bash", "-ec", lines.replace(":4566", f":{site.server.port}")], env=surroundings, text=True, bufsize=1,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    address = next(line.strip() for line in shell.stdout if line.startswith("http"))
+    with browser(site.base) as page:
+        sign_in(page, site.account, "bob", site.bob)
+        page.driver.get(address)
+        page.press("Allow")
+        said = shell.stdout.read()
+    assert shell.wait(60) == 0, said
+    assert f'"Arn": "{site.arn("user/bob")}"' in said
+    assert "[profile rootward]" in cli.config.read_text()
 
 
 def test_user_with_a_second_factor_works_refreshes_and_is_ended_at_the_console(site, cli):

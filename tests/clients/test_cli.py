@@ -23,9 +23,7 @@ def test_the_readme_works_as_pasted(tmp_path):
     serve, *blocks = re.findall(r"```sh\n(.*?)```", start, re.DOTALL)
     assert "serve" in serve
     script = "".join(f"{block}\necho \"@@ $?\"\n" for block in blocks).replace(":4566", f":{server.port}")
-    done = subprocess.run(
-        ["bash"], input=script, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=10 * TIMEOUT)
-    endings = re.findall(r"^@@ (\d+)$", done.stdout, re.MULTILINE)
+    done, endings = pasted(script, tmp_path)
     failed = [number for number, ending in enumerate(endings) if ending != "0"]
     shown = done.stdout + done.stderr
     assert len(endings) == len(blocks) and len(failed) == 1, shown
@@ -38,8 +36,21 @@ def test_the_readme_works_as_pasted(tmp_path):
     ) in done.stderr
     assert done.stderr.count("An error occurred") == 1, shown
     assert re.search(r"iam:ListUsers +arn:aws:iam::\d+:user/bob .* AccessDenied", done.stdout), shown
-    assert '"whole": true' in done.stdout
+    assert re.search(r"^whole, \d+ records$", done.stdout, re.MULTILINE), shown
+    # Whoever pastes it again loses nothing and is told of no error: bob may by now.
+    kept = {file: (tmp_path / file).read_text() for file in ("account.json", "alice-password", "bob.json")}
+    assert all(kept.values())
+    for _ in range(2):
+        done, endings = pasted(script, tmp_path)
+        assert set(endings) == {"0"} and done.stderr.count("rror") == 0, done.stdout + done.stderr
+        assert {file: (tmp_path / file).read_text() for file in kept} == kept
     server.stop()
+
+
+def pasted(script, folder):
+    done = subprocess.run(
+        ["bash"], input=script, cwd=folder, env=environment(), capture_output=True, text=True, timeout=10 * TIMEOUT)
+    return done, re.findall(r"^@@ (\d+)$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("arguments", [("operations",), ("operations", "--format", "json"), ("--help",), ("account", "list")])
@@ -48,6 +59,31 @@ def test_reader_that_has_seen_enough_ends_no_command_badly(server, arguments):
     command = subprocess.Popen([BINARY, *arguments, *data], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     command.stdout.close()
     assert (command.wait(TIMEOUT), command.stderr.read()) == (0, "")
+
+
+def told(*arguments):
+    """Exit code and standard error of a command."""
+    done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=TIMEOUT)
+    return done.returncode, done.stderr
+
+
+def test_commands_say_what_to_do_next(tmp_path, server):
+    empty = ["--data", str(tmp_path / "empty")]
+    code, said = told("root", "status", *empty)
+    assert code == 3 and "--data" in said
+    code, said = told("serve", "--listen", f"127.0.0.1:{server.port}", *empty)
+    assert code == 3 and "in use" in said and "--listen" in said
+    data, name = ["--data", str(server.data)], fresh("entered-by-nobody")
+    code, said = told("account", "create", "--name", name, "--email", f"{name}@example.com", *data)
+    assert code == 0 and "nobody can enter" in said and "root reset-password" in said
+    code, said = told("account", "create", "--name", name, "--email", f"{name}2@example.com", "--admin", "ann", *data)
+    assert (code, said) == (0, "")
+    code, said = told("alerts", "add", name, "--webhook", "http://127.0.0.1:9/", *data)
+    assert code == 0 and f"rootward alerts test {name}" in said
+    code, said = told("alerts", "add", name, "--webhook", "http://127.0.0.1:9/", *data)
+    assert code == 2 and f"rootward alerts remove {name}" in said
+    assert told("alerts", "remove", name, *data) == (0, "")
+    assert "connections at once" not in server.log.read_text()
 
 
 def environment(**settings):

@@ -132,6 +132,16 @@ def test_passkey_is_registered_and_signs_in(fresh):
     assert ":u2f/root/key-" in login["additionalEventData"]["MFAIdentifier"]
 
 
+def test_first_account_is_on_record_as_opened_from_a_browser_with_the_setup_code(fresh):
+    http = client(fresh, "a browser")
+    form = {"code": setup_code(fresh), "name": "Example", "email": "root@example.com", "password": PASSWORD, "again": PASSWORD}
+    opened = http.post("/console/first-run", data={**form, "mark": mark(http.get("/console/first-run").text)})
+    assert opened.status_code == 303, opened.text
+    [record] = fresh.events("CreateAccount")
+    assert (record["sourceIPAddress"], record["userAgent"]) == ("127.0.0.1", "a browser")
+    assert record["userIdentity"]["invokedBy"] == "rootward setup code"
+
+
 def test_wrong_setup_code_opens_nothing(fresh):
     with browser(f"http://localhost:{fresh.port}") as page:
         page.open("/console").fill(code="AAAAA-AAAAA-AAAAA-AAAAA", name="n", email="root@example.com")

@@ -2,7 +2,10 @@
 
 import html
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -13,7 +16,7 @@ import pytest
 
 from browser import browser
 from console_client import mark
-from rootward_testkit import PASSWORD, Credentials, Principal, Server, allow, deny, fresh, trust
+from rootward_testkit import PASSWORD, ROOT, Credentials, Principal, Server, allow, deny, fresh, trust
 
 ALL = "*"
 
@@ -211,11 +214,40 @@ def test_credentials_of_the_root_user_open_no_console(server):
 @pytest.mark.parametrize("parameters", [
     {}, {"Action": "logout"}, {"Action": "getSigninToken"}, {"Action": "getSigninToken", "Session": "{}"},
     {"Action": "getSigninToken", "Session": "[1]"}, {"Action": "login"}, {"Action": "login", "SigninToken": ""},
-    {"Action": "login", "SigninToken": "x", "Issuer": "javascript:alert(1)"},
+    {"Action": "login", "SigninToken": "x", "Issuer": "x" * 2_049},
 ])
 def test_request_that_lacks_something_is_told_what(server, parameters):
     for answer in (client(server).get("/federation", params=parameters), client(server).post("/federation", data=parameters)):
         assert answer.status_code == 400 and re.search("`?(Action|Session|SigninToken|Issuer)", answer.text), answer.text
+
+
+@pytest.mark.parametrize("issuer", ["Example.org", "myapp", "javascript:alert(1)", '"><script>alert(1)</script>', "https://portal.example.com/?a=b#c"])
+def test_issuer_is_any_text_and_on_record_and_linked_to_from_nowhere(server, account, broker, reader, ann, issuer):
+    http = client(server)
+    path = login(signin_token(server, broker.assume(reader).credentials), Issuer=issuer)
+    assert "alert(1)" not in http.get(path).text
+    assert follow(http, path).headers["location"] == "/console/users"
+    assert server.events("ConsoleLogin")[-1]["additionalEventData"]["Issuer"] == issuer
+    asked = follow(http, login(signin_token(server, broker.assume(reader).credentials), Issuer=issuer)).text
+    assert "Sign in as somebody else?" in asked and "<script>alert" not in asked
+    assert not re.search(r'(href|action|content)="[^"]*(portal|alert|myapp|Example)', asked)
+
+
+def test_example_of_the_documentation_makes_a_link_that_signs_in(server, account, tmp_path):
+    manual = (ROOT / "docs" / "operating.md").read_text()
+    [script] = re.findall(r"```python\n(.*?)```", manual, re.DOTALL)
+    assert len(script.splitlines()) <= 12
+    (tmp_path / "link.py").write_text(script.replace("http://localhost:4566", base(server)))
+    keys = {"AWS_ACCESS_KEY_ID": account.credentials.key, "AWS_SECRET_ACCESS_KEY": account.credentials.secret,
+            "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    done = subprocess.run([sys.executable, tmp_path / "link.py"], env=keys, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    link = done.stdout.strip()
+    server.secrets.add(urllib.parse.parse_qs(link.partition("?")[2])["SigninToken"][0])
+    http = client(server)
+    assert follow(http, link.removeprefix(base(server))).headers["location"] == "/console/users"
+    assert "admin" in http.get("/console/users").text and "federated-user/guest" in http.get("/console").text
+    assert server.events("ConsoleLogin")[-1]["additionalEventData"]["Issuer"] == "myapp"
 
 
 def test_parameters_are_taken_from_a_form_too(server, broker, reader):

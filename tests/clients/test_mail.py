@@ -9,6 +9,7 @@ import pytest
 
 from browser import browser
 from post import Mailbox, Post
+from receivers import wait_for
 from rootward_testkit import PASSWORD, Server, free_port, get
 from test_console import open_account, sign_in_as_root
 
@@ -25,6 +26,13 @@ def serving(folder, port, *arguments, user=""):
         yield server
     finally:
         server.stop()
+
+
+def test_server_that_is_down_at_the_start_is_in_the_log_and_keeps_nothing_from_starting(tmp_path):
+    with serving(tmp_path, free_port()) as server:
+        assert server.account()
+        wait_for(lambda: "mail cannot be delivered now" in server.log.read_text())
+        assert "WARN" in next(line for line in server.log.read_text().splitlines() if "mail cannot be delivered now" in line)
 
 
 def code_of(mail):

@@ -1,10 +1,12 @@
 """The seal on root users: no key while it is closed, and the host commands and operations around it."""
 
 import json
+import subprocess
+from urllib.parse import urlencode
 
 import pytest
 
-from rootward_testkit import Credentials, Device, Like, Principal, Server, allow, fresh, policy, refused
+from rootward_testkit import BINARY, TIMEOUT, Credentials, Device, Like, Principal, Server, allow, fresh, policy, refused
 
 SEALED = Like("The root user of account [0-9]{12} is sealed: .*")
 
@@ -123,6 +125,8 @@ def test_password_is_made_or_taken_and_never_on_record(server, tmp_path):
     made = command(server, "reset-password", account)
     server.secrets.add(made["Password"])
     assert len(made["Password"]) == 24 and made["SessionsEnded"] == 0
+    assert made["Email"] == account.email
+    assert made["SignInUrl"] == f"http://localhost:{server.port}/console/sign-in?" + urlencode({"door": "root", "email": account.email})
     file = tmp_path / "password"
     for password, code in (("password", 2), ("zebra-Violet+40-crumbs", 0)):
         server.secrets.add("zebra-Violet+40-crumbs")
@@ -156,6 +160,24 @@ def test_status_is_readable_and_names_what_mends(server):
 @pytest.mark.parametrize("name", ["seal", "create-access-key", "reset-password", "reset-mfa", "status"])
 def test_account_that_is_not_there_is_refused(server, name):
     server.host("root", name, "--account", "000000000001", code=2)
+
+
+def test_account_is_named_only_where_there_are_several(tmp_path):
+    server = Server(tmp_path).start()
+    server.host("root", "reset-password", code=2)
+    account = server.account()
+    made = json.loads(server.host("root", "unseal", "--reason", "drill"))
+    assert (made["AccountId"], made["Seal"]["State"]) == (account.account, "UNSEALED")
+    for name in ("create-access-key", "reset-password", "reset-mfa", "seal"):
+        answer = json.loads(server.host("root", name))
+        server.secrets |= {answer.get("Password"), answer.get("AccessKey", {}).get("SecretAccessKey")} - {None}
+        assert answer["AccountId"] == account.account
+    other = server.account()
+    done = subprocess.run([BINARY, "root", "reset-password", "--data", server.data], capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 2 and "--account" in done.stderr
+    assert account.account in done.stderr and f"{other.account} (" in done.stderr and other.email in done.stderr
+    server.stop()
+    assert json.loads(server.host("root", "reset-password", "--account", other.account))["SignInUrl"] is None
 
 
 def test_commands_work_on_the_folder_of_a_server_that_does_not_run(tmp_path):

@@ -63,8 +63,6 @@ pub enum Kind {
     RootSealChanged,
     /// A session of a root user ended.
     RootSessionEnded,
-    /// A session of a root user began.
-    RootSessionStarted,
     /// Somebody tried to sign in as a root user.
     RootSignInFailed,
     /// A root user signed in.
@@ -94,7 +92,6 @@ impl Kind {
             Self::RootRefused => "root.api.refused",
             Self::RootSealChanged => "root.seal.changed",
             Self::RootSessionEnded => "root.session.ended",
-            Self::RootSessionStarted => "root.session.started",
             Self::RootSignInFailed => "root.signin.failed",
             Self::RootSignInSucceeded => "root.signin.succeeded",
             Self::RootUsed => "root.api.used",
@@ -137,9 +134,8 @@ impl Kind {
                 "Check that this was planned; if not, seal the root user and look for who did it."
             }
             Self::RootSessionEnded => {
-                "Read what the session did in the audit log, and change the credentials that it used."
+                "Read in the audit log what was done in it, if that was not agreed before."
             }
-            Self::RootSessionStarted => "Watch what the session does; end it if it was not approved.",
             Self::RootSignInFailed => {
                 "If it was nobody you know, check where it came from and that the root user has MFA."
             }
@@ -147,7 +143,7 @@ impl Kind {
                 "If nobody planned this, end the session, change the password and MFA, and read the audit log."
             }
             Self::RootUsed => {
-                "If nobody planned this, delete the root user's keys, change its password, and read the audit log."
+                "If nobody planned this, end the root user's sessions, delete its keys, change its password, and read the audit log."
             }
             Self::TargetsChanged => {
                 "Check that this was planned: whoever is not told of attacks cannot stop them."

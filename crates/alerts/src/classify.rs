@@ -1,7 +1,8 @@
 //! Which records are worth an alert, and what it says.
 //!
 //! A record is looked at in this order: a sign-in as root; what a root user was refused; what succeeded and is in the tables
-//! below; anything else that a root user called. Other refusals are nothing new to anybody: they are in the log.
+//! below; anything else that a root user called. Other refusals are nothing new to anybody: they are in the log. Neither is what a
+//! root user only looks at in the console: the session was told of when it began, and every page of it reads something.
 //!
 //! Root use is what the CIS benchmark's metric filter says it is: `userIdentity.type` is `Root`, `invokedBy` is absent and
 //! `eventType` is not `AwsServiceEvent`. So are the IAM policy changes. What a root user does is never less than a warning.
@@ -64,8 +65,13 @@ fn judge(facts: &Facts) -> Option<(Kind, Severity, String)> {
     if name == "CheckMfa" {
         return None;
     }
+    // The sign-in that opened the session is told, with the reason.
+    if name == "RootSessionStarted" {
+        return None;
+    }
     if let Some(code) = facts.error() {
-        let refused = format!("called {} and was refused ({})", facts.call(), plain(code, NAME_CHARS_MAX));
+        let code = plain(code, NAME_CHARS_MAX);
+        let refused = format!("called {} and was refused ({code}){}", facts.call(), facts.because());
         return facts.by_root().then_some((Kind::RootRefused, Severity::Warning, refused));
     }
     let grant = facts.text("/requestParameters/tokenInput/grantType");
@@ -82,19 +88,22 @@ fn judge(facts: &Facts) -> Option<(Kind, Severity, String)> {
             format!("{}{}{}", rule.done, facts.objects(), facts.because()),
         ));
     }
-    let called = || format!("called {}", facts.call());
-    facts.by_root().then(|| (Kind::RootUsed, Severity::Warning, called()))
+    let called = || format!("called {}{}", facts.call(), facts.because());
+    (facts.by_root() && !facts.is_look_in_console()).then(|| (Kind::RootUsed, Severity::Warning, called()))
 }
 
 fn sign_in(facts: &Facts) -> (Kind, Severity, String) {
     if facts.error().is_some() || facts.text("/responseElements/ConsoleLogin") == "Failure" {
         return (Kind::RootSignInFailed, Severity::Warning, "could not sign in".to_owned());
     }
-    if facts.text("/additionalEventData/MFAUsed") == "Yes" {
-        (Kind::RootSignInSucceeded, Severity::Warning, "signed in with MFA".to_owned())
+    let (severity, how) = if facts.text("/additionalEventData/MFAUsed") == "Yes" {
+        (Severity::Warning, "with MFA")
     } else {
-        (Kind::RootSignInSucceeded, Severity::Critical, "signed in without MFA".to_owned())
-    }
+        (Severity::Critical, "without MFA")
+    };
+    // Who gives a reason has broken the glass.
+    let severity = if facts.reason().is_some() { Severity::Critical } else { severity };
+    (Kind::RootSignInSucceeded, severity, format!("signed in {how}{}", facts.because()))
 }
 
 /// A command line was let in, which is a sign-in as much as the one in the browser.
@@ -102,7 +111,7 @@ fn command_line(facts: &Facts) -> (Kind, Severity, String) {
     let mfa = facts.text("/userIdentity/sessionContext/attributes/mfaAuthenticated") == "true";
     let (severity, how) =
         if mfa { (Severity::Warning, "with MFA") } else { (Severity::Critical, "without MFA") };
-    (Kind::RootSignInSucceeded, severity, format!("signed in on a command line {how}"))
+    (Kind::RootSignInSucceeded, severity, format!("signed in on a command line {how}{}", facts.because()))
 }
 
 fn rule(source: &str, name: &str) -> Option<&'static Rule> {
@@ -121,12 +130,21 @@ impl Facts {
         self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The reason that a use of a root user is given. Only records of these names have one: elsewhere a member of this name would
-    /// be anything.
+    /// The reason that a use of a root user is given: that of the session it takes place in, or the one that is just given. Only records
+    /// of some names have one in their parameters: elsewhere a member of this name would be anything.
     fn reason(&self) -> Option<String> {
-        let is_asked = WITH_REASON.contains(&self.text("/eventName"));
-        let reason = self.text("/requestParameters/reason");
-        (is_asked && !reason.is_empty()).then(|| plain(reason, TEXT_CHARS_MAX))
+        let of_session = self.text("/additionalEventData/rootAccessReason");
+        let is_given = of_session.is_empty() && WITH_REASON.contains(&self.text("/eventName"));
+        let reason = if is_given { self.text("/requestParameters/reason") } else { of_session };
+        (!reason.is_empty()).then(|| plain(reason, TEXT_CHARS_MAX))
+    }
+
+    /// Whether this only reads, in a session of the console. Credentials that are handed out are more than a look, also where they
+    /// count as a read.
+    fn is_look_in_console(&self) -> bool {
+        self.0.get("readOnly") == Some(&Value::Bool(true))
+            && self.text("/sessionCredentialFromConsole") == "true"
+            && !CREDENTIALS_FROM.contains(&self.text("/eventSource"))
     }
 
     /// The reason as it goes behind what was done.
@@ -163,7 +181,8 @@ impl Facts {
 
     fn actor(&self) -> String {
         if self.text("/eventSource") == "rootward.host" {
-            return OPERATOR.to_owned();
+            let by_code = self.text("/userIdentity/invokedBy") == "rootward setup code";
+            return if by_code { NEWCOMER } else { OPERATOR }.to_owned();
         }
         let texts = ["arn", "invokedBy", "principalId", "accountId", "type"];
         let texts = texts.map(|name| self.text(&format!("/userIdentity/{name}")));
@@ -184,7 +203,11 @@ impl Facts {
 
     fn who(&self) -> String {
         let actor = self.actor();
-        if actor == OPERATOR { format!("The {actor}") } else { actor }
+        match &*actor {
+            OPERATOR => format!("The {actor}"),
+            NEWCOMER => "Somebody with the setup code".to_owned(),
+            _ => actor,
+        }
     }
 
     fn manner(&self) -> &'static str {
@@ -222,13 +245,17 @@ const fn rule_of(name: &'static str, kind: Kind, severity: Severity, done: &'sta
 }
 
 const OPERATOR: &str = "operator at the host";
+const NEWCOMER: &str = "somebody with the setup code";
 
 /// ARNs of users have up to 600 characters.
 const TEXT_CHARS_MAX: usize = 640;
 const NAME_CHARS_MAX: usize = 160;
 
 /// Events of uses of a root user that are given a reason.
-const WITH_REASON: &[&str] = &["RootAccessRequested", "RootSessionStarted", "UnsealRoot"];
+const WITH_REASON: &[&str] = &["RootAccessRequested", "UnsealRoot"];
+
+/// Services that hand credentials out, or what becomes credentials.
+const CREDENTIALS_FROM: &[&str] = &["signin.amazonaws.com", "sts.amazonaws.com"];
 
 /// Names in `requestParameters` that an alert may repeat.
 const OBJECTS: &[(&str, &str)] = &[
@@ -309,10 +336,9 @@ const OF_ANY: &[Rule] = &[
     rule_of("ResyncMFADevice", Kind::MfaChanged, Severity::Info, "brought an MFA device back into step"),
     rule_of("RootAccessApproved", Kind::RootAccessApproved, Severity::Warning, "approved the use of the root user"),
     rule_of("RootAccessRejected", Kind::RootAccessRejected, Severity::Warning, "rejected the use of the root user"),
-    rule_of("RootAccessRequested", Kind::RootAccessRequested, Severity::Critical, "asked for the use of the root user"),
+    rule_of("RootAccessRequested", Kind::RootAccessRequested, Severity::Critical, "asked to be let in"),
     rule_of("RootResealed", Kind::RootSealChanged, Severity::Info, "sealed the root user again"),
     rule_of("RootSessionEnded", Kind::RootSessionEnded, Severity::Warning, "ended a session of the root user"),
-    rule_of("RootSessionStarted", Kind::RootSessionStarted, Severity::Critical, "began a session of the root user"),
     rule_of("SealRoot", Kind::RootSealChanged, Severity::Warning, "sealed the root user"),
     rule_of("UnsealRoot", Kind::RootSealChanged, Severity::Critical, "took the seal off the root user"),
 ];
@@ -342,6 +368,7 @@ mod tests {
         additional: &'a str,
         error: Option<(&'a str, &'a str)>,
         read_only: bool,
+        from_console: bool,
     }
 
     impl Told<'_> {
@@ -359,6 +386,7 @@ mod tests {
                 additional: Some(&additional),
                 failure: self.error.map(|(code, message)| Failure { code: Some(code), message }),
                 read_only: self.read_only,
+                from_console: self.from_console,
                 recipient: ACCOUNT.parse().ok(),
                 ..Record::new(id, Time::from_seconds(1_700_000_000), call, self.identity)
             };
@@ -404,12 +432,14 @@ mod tests {
             additional: "{}",
             error: None,
             read_only: false,
+            from_console: false,
         }
     }
 
     const IAM: &str = "iam.amazonaws.com";
     const SIGN_IN: &str = "signin.amazonaws.com";
     const HOST: &str = "rootward.host";
+    const GIVEN: &str = r#"{"MFAUsed": "Yes", "rootAccessReason": "set up\r\nBcc: x billing"}"#;
     const DENIED: Option<(&str, &str)> = Some(("AccessDenied", "not authorized"));
 
     fn host(name: &str) -> Told<'_> {
@@ -503,25 +533,63 @@ mod tests {
     }
 
     #[test]
-    fn reason_that_a_root_user_was_used_for_is_told() {
-        let request = r#"{"reason": "set up\r\nBcc: x billing", "requestId": "r"}"#;
+    fn sign_in_that_breaks_the_glass_is_told_once_and_why() {
+        let what = format!(
+            "The root user of account {ACCOUNT} signed in with MFA, for this reason: “set upBcc: x billing”."
+        );
+        let login = Told {
+            event_type: EventType::AwsConsoleSignIn,
+            response: r#"{"ConsoleLogin": "Success"}"#,
+            additional: GIVEN,
+            ..told(root(), SIGN_IN, "ConsoleLogin")
+        };
+        check(&login, Kind::RootSignInSucceeded, Severity::Critical, &what);
+        assert_eq!(login.alert().unwrap().reason.as_deref(), Some("set upBcc: x billing"));
+        let started = Told {
+            event_type: EventType::AwsServiceEvent,
+            request: r#"{"reason": "set up"}"#,
+            ..told(root(), "rootward", "RootSessionStarted")
+        };
+        assert_eq!(started.alert(), None);
+        let long = format!(r#"{{"rootAccessReason": "{}"}}"#, "x".repeat(5_000));
+        assert!(Told { additional: &long, ..login }.alert().unwrap().what.chars().count() < 1_000);
+    }
+
+    #[test]
+    fn reason_that_is_given_is_told_and_none_that_only_looks_like_one() {
+        let request = r#"{"reason": "set up", "requestId": "r"}"#;
         let event =
             |name| Told { event_type: EventType::AwsServiceEvent, request, ..told(root(), SIGN_IN, name) };
-        let what = format!(
-            "The root user of account {ACCOUNT} began a session of the root user, for this reason: “set upBcc: x billing”."
-        );
-        check(&event("RootSessionStarted"), Kind::RootSessionStarted, Severity::Critical, &what);
         for name in WITH_REASON {
-            assert_eq!(
-                event(name).alert().unwrap().reason.as_deref(),
-                Some("set upBcc: x billing"),
-                "{name}"
-            );
+            assert_eq!(event(name).alert().unwrap().reason.as_deref(), Some("set up"), "{name}");
         }
         assert_eq!(event("RootSessionEnded").alert().unwrap().reason, None);
-        let long = format!(r#"{{"reason": "{}"}}"#, "x".repeat(5_000));
-        let alert = Told { request: &long, ..event("RootSessionStarted") }.alert().unwrap();
-        assert!(alert.what.chars().count() < 1_000);
+        assert_eq!(Told { request, ..told(root(), IAM, "CreateUser") }.alert().unwrap().reason, None);
+    }
+
+    #[test]
+    fn what_root_only_looks_at_in_the_console_is_not_told_and_everything_else_is() {
+        let call = |name, read_only, error| Told {
+            read_only,
+            error,
+            from_console: true,
+            additional: GIVEN,
+            ..told(root(), IAM, name)
+        };
+        assert_eq!(call("ListUsers", true, None).alert(), None);
+        let because = ", for this reason: “set upBcc: x billing”";
+        let text = |done: &str| format!("The root user of account {ACCOUNT} {done}{because}.");
+        let done = text("called iam:CreateUser");
+        check(&call("CreateUser", false, None), Kind::RootUsed, Severity::Warning, &done);
+        let done = text("called iam:ListUsers and was refused (AccessDenied)");
+        check(&call("ListUsers", true, DENIED), Kind::RootRefused, Severity::Warning, &done);
+        let sts = |name| Told { source: "sts.amazonaws.com", ..call(name, true, None) };
+        assert!(sts("GetSessionToken").alert().is_some());
+        assert!(Told { from_console: false, ..call("ListUsers", true, None) }.alert().is_some());
+        // No text of a caller makes it one.
+        let request = r#"{"readOnly": true, "sessionCredentialFromConsole": "true"}"#;
+        let forged = Told { request, read_only: true, ..told(root(), IAM, "ListUsers") };
+        assert!(forged.alert().is_some());
     }
 
     #[test]
@@ -617,6 +685,17 @@ mod tests {
         }
         let step = told(ann(), SIGN_IN, "PasswordRecoveryRequested").alert().unwrap();
         assert_eq!((step.kind, step.severity), (Kind::RootCredentialsChanged, Severity::Warning));
+    }
+
+    #[test]
+    fn account_opened_with_the_setup_code_was_opened_by_no_operator() {
+        let identity = UserIdentity::Service { name: "rootward setup code" };
+        let alert = Told { identity, ..host("CreateAccount") }.alert().unwrap();
+        assert_eq!(
+            alert.what,
+            format!("Somebody with the setup code opened an account in account {ACCOUNT}.")
+        );
+        assert_eq!(alert.actor, "somebody with the setup code");
     }
 
     #[test]

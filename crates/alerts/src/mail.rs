@@ -31,7 +31,7 @@ impl Mail {
 
     pub(crate) fn send(&self, alert: &Alert) -> Result<(), Failure> {
         let message = self.message(alert)?;
-        self.transport.send(&message).map_err(|error| Failure::new(&error.to_string()))?;
+        self.transport.send(&message).map_err(|error| smtp::failure(&error, "--tls"))?;
         Ok(())
     }
 
@@ -46,20 +46,22 @@ impl Mail {
 
 fn body(alert: &Alert) -> String {
     let account = alert.account.map_or_else(|| "none".to_owned(), |account| account.to_string());
+    let time = alert.time.to_string();
+    // Nobody is asked for a reason everywhere, and most calls are not refused: what there is not is no line.
     let fields = [
-        ("Severity", alert.severity.name()),
-        ("Account", &account),
-        ("Who", &alert.actor),
-        ("Reason", alert.reason.as_deref().unwrap_or("none given")),
-        ("From", &alert.source),
-        ("When", &alert.time.to_string()),
-        ("Event", &alert.event_name),
-        ("Refused", alert.error.as_deref().unwrap_or("no")),
-        ("Kind", alert.kind.name()),
-        ("Event id", &alert.id),
+        ("Severity", Some(alert.severity.name())),
+        ("Account", Some(&*account)),
+        ("Who", Some(&*alert.actor)),
+        ("Reason", alert.reason.as_deref()),
+        ("From", Some(&*alert.source)),
+        ("When", Some(&*time)),
+        ("Event", Some(&*alert.event_name)),
+        ("Refused", alert.error.as_deref()),
+        ("Kind", Some(alert.kind.name())),
+        ("Event id", Some(&*alert.id)),
     ];
-    let fields: String =
-        fields.iter().map(|(name, value)| format!("{:<10}{value}\n", format!("{name}:"))).collect();
+    let shown = fields.iter().filter_map(|(name, value)| Some((name, (*value)?)));
+    let fields: String = shown.map(|(name, value)| format!("{:<10}{value}\n", format!("{name}:"))).collect();
     format!("{}\n\nWhat to do: {}\n\n{fields}", alert.what, alert.advice)
 }
 

@@ -184,6 +184,26 @@ impl MailServer {
             .map_err(|error| never(&error))?;
         self.transport.send(&message).map(drop).map_err(|error| unsent(&error))
     }
+
+    /// Whether it can be reached and lets us in; sends nothing.
+    ///
+    /// # Errors
+    /// [`Unsent`] says why not.
+    pub fn check(&self) -> Result<(), Unsent> {
+        self.transport.test_connection().map(drop).map_err(|error| unsent(&error))
+    }
+}
+
+/// What went wrong with a server, for who can mend it; `option` is the one that says how connections to it are protected.
+pub(crate) fn failure(error: &lettre::transport::smtp::Error, option: &str) -> Failure {
+    let text = error.to_string();
+    if text.contains(NO_STARTTLS) {
+        return Failure::new(&format!(
+            "the mail server has no STARTTLS; `{option} required` is for one with TLS from the first byte, `{option} none` for one on \
+             this machine without any"
+        ));
+    }
+    Failure::new(&text)
 }
 
 fn unsent(error: &lettre::transport::smtp::Error) -> Unsent {
@@ -193,11 +213,14 @@ fn unsent(error: &lettre::transport::smtp::Error) -> Unsent {
         }
         Some(code) if error.is_permanent() => Unsent::Never(code.to_string()),
         Some(code) => Unsent::Later(code.to_string()),
-        None => Unsent::Unreachable(Failure::new(&error.to_string()).to_string()),
+        None => Unsent::Unreachable(failure(error, "--mail-tls").to_string()),
     }
 }
 
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
+
+/// In the words of the library that speaks to it.
+const NO_STARTTLS: &str = "STARTTLS is not supported";
 
 /// What is wrong with us and not with a letter: authentication is missing, too weak, refused or wants encryption (RFC 4954, 6).
 const DOES_NOT_LET_US_IN: [u16; 4] = [530, 534, 535, 538];

@@ -20,9 +20,9 @@ struct Page<'a> {
     email: &'a str,
 }
 
-/// What an account is opened with.
+/// What an account is opened with, as typed.
 #[derive(Deserialize)]
-pub(crate) struct Opening {
+pub(crate) struct Form {
     code: String,
     name: String,
     email: String,
@@ -39,11 +39,11 @@ pub(crate) async fn page(visit: Visit) -> Response {
     visit.with_browser(html(&page))
 }
 
-pub(crate) async fn open(Knocked(visit, form): Knocked<Opening>) -> Response {
+pub(crate) async fn open(Knocked(visit, form): Knocked<Form>) -> Response {
     if !is_first(&visit) {
         return Redirect::to("/console/sign-in").into_response();
     }
-    let Opening { code, name, email, password, again } = form;
+    let Form { code, name, email, password, again } = form;
     let refused = |error: String| {
         let (code, name, email) = (code.as_str(), name.as_str(), email.as_str());
         let page = Page { version: VERSION, mark: visit.mark(), error: Some(error), code, name, email };
@@ -58,8 +58,16 @@ pub(crate) async fn open(Knocked(visit, form): Knocked<Opening>) -> Response {
     }
     let house = crate::House::clone(&visit.house);
     let (opened_name, opened_email) = (name.clone(), email.clone());
-    let opened =
-        tokio::task::spawn_blocking(move || (house.open_account)(&opened_name, &opened_email, &password));
+    let (address, user_agent) = (visit.address(), visit.visitor().user_agent.map(str::to_owned));
+    let opened = tokio::task::spawn_blocking(move || {
+        (house.open_account)(&crate::Opening {
+            name: &opened_name,
+            email: &opened_email,
+            password: &password,
+            address,
+            user_agent: user_agent.as_deref(),
+        })
+    });
     match opened.await {
         Ok(Ok(_)) => {
             let query = serde_urlencoded::to_string([

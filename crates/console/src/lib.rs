@@ -44,6 +44,7 @@ mod trail;
 mod users;
 mod visit;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -61,8 +62,23 @@ use rootward_state::Db;
 use rootward_store::vault::Vault;
 use tower::ServiceExt;
 
-/// Opens the first account, for whoever has the setup code: name, e-mail address, password. The error is for its reader.
-pub type OpenAccount = Box<dyn Fn(&str, &str, &str) -> Result<AccountId, String> + Send + Sync>;
+/// What whoever has the setup code opens the first account with, and where from.
+#[derive(Clone, Copy)]
+pub struct Opening<'a> {
+    /// The account's name.
+    pub name: &'a str,
+    /// The root user's e-mail address.
+    pub email: &'a str,
+    /// The root user's password.
+    pub password: &'a str,
+    /// The browser's address.
+    pub address: IpAddr,
+    /// `User-Agent`, as sent.
+    pub user_agent: Option<&'a str>,
+}
+
+/// Opens the first account. The error is for its reader.
+pub type OpenAccount = Box<dyn Fn(&Opening<'_>) -> Result<AccountId, String> + Send + Sync>;
 
 /// What the console stands on.
 pub struct Setup {

@@ -17,7 +17,7 @@ use rootward_names::{AccountId, Arn, Random, Time};
 use rootward_state::entities::{Named, SessionKind};
 use rootward_state::{Txn, World};
 use rootward_wire::{Error, OperationSchema, Secrets, Structure};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 /// One call as it will be recorded, whatever becomes of it.
 #[derive(Clone, Copy)]
@@ -190,14 +190,16 @@ impl Event<'_> {
         match self.caller {
             Caller::Unknown(account, key) => {
                 let identity = UserIdentity::Unknown { account: Some(account), access_key: Some(key) };
-                self.finish(id, identity, ended, account, shared)
+                self.finish(id, identity, ended, account, shared, None)
             }
             Caller::Known(principal) => {
                 let key = principal.access_key_id();
                 let alias = world.account(principal.account).and_then(|state| state.account().alias.clone());
                 let names = Names::of(principal);
                 let identity = names.identity(principal, Some(&key), alias.as_deref());
-                self.finish(id, identity, ended, principal.account, shared)
+                let additional = root_access_reason(world, principal)
+                    .and_then(|reason| to_raw_value(&serde_json::json!({ "rootAccessReason": reason })).ok());
+                self.finish(id, identity, ended, principal.account, shared, additional.as_deref())
             }
         }
     }
@@ -208,11 +210,11 @@ impl Event<'_> {
             Caller::Known(principal) => {
                 let user_id = principal.user_id();
                 let identity = UserIdentity::Account { principal_id: &user_id, account: principal.account };
-                self.finish(id, identity, ended, account, Some(shared))
+                self.finish(id, identity, ended, account, Some(shared), None)
             }
             Caller::Unknown(of, key) => {
                 let identity = UserIdentity::Unknown { account: Some(of), access_key: Some(key) };
-                self.finish(id, identity, ended, account, Some(shared))
+                self.finish(id, identity, ended, account, Some(shared), None)
             }
         }
     }
@@ -233,6 +235,7 @@ impl Event<'_> {
         ended: &Ended<'_>,
         recipient: AccountId,
         shared_id: Option<EventId>,
+        additional: Option<&RawValue>,
     ) -> Entry {
         let service = self.operation.service;
         let source_ip = self.source_ip.to_string();
@@ -259,6 +262,7 @@ impl Event<'_> {
             resources: &resources,
             recipient: Some(recipient),
             shared_id,
+            additional,
             from_console: self.is_from_console(),
             tls: self.tls.map(|TlsFacts { version, cipher }| TlsDetails {
                 version,
@@ -334,6 +338,15 @@ impl Names {
             },
         }
     }
+}
+
+/// Why a sealed root user was needed, in whose session this is called; on a command line that of the session that let it in.
+fn root_access_reason<'w>(world: &'w World, principal: &Principal) -> Option<&'w str> {
+    let session = principal.sign_in().filter(|_| principal.is_root())?.session;
+    let sessions = world.account(principal.account)?.sessions();
+    let row = sessions.get(&session)?;
+    let parent = row.parent.and_then(|parent| sessions.get(&parent));
+    row.reason.as_deref().or_else(|| parent?.reason.as_deref())
 }
 
 fn session(principal: &Principal) -> Option<Session<'_>> {

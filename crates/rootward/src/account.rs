@@ -94,7 +94,15 @@ pub(crate) fn run(command: Account) -> Outcome {
 fn create(args: Create) -> Outcome {
     let Create { name, email, password_file, admin, data } = args;
     let password = password_file.as_deref().map(text::secret).transpose()?;
-    data.run(Command::CreateAccount { name, email, password, admin })
+    let nobody_can_enter = password.is_none() && admin.is_none();
+    data.run(Command::CreateAccount { name, email, password, admin })?;
+    if nobody_can_enter {
+        text::aside(
+            "rootward: nobody can enter this account yet; `rootward root reset-password` gives its root user a password, and \
+             `--admin USER` would have made an administrator with an access key",
+        );
+    }
+    Ok(Answer::Yes)
 }
 
 fn list(args: &List) -> Outcome {

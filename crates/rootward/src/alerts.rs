@@ -125,8 +125,13 @@ fn add(args: Add) -> Outcome {
             to: args.to,
         },
     };
-    let severity = args.severity.severity();
-    args.data.run(Command::AddAlertTarget { name: args.name, account: args.account, severity, route })
+    let (name, severity) = (args.name.clone(), args.severity.severity());
+    args.data.run(Command::AddAlertTarget { name: args.name, account: args.account, severity, route })?;
+    let name = printable(&name);
+    text::aside(format_args!(
+        "rootward: whether `{name}` takes alerts was not tried; `rootward alerts test {name}` tries it"
+    ));
+    Ok(Answer::Yes)
 }
 
 impl TlsMode {

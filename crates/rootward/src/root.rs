@@ -34,9 +34,9 @@ pub(crate) enum Root {
 
 #[derive(Args)]
 pub(crate) struct OfAccount {
-    /// The account, twelve digits.
+    /// The account, twelve digits; not needed if there is but one.
     #[arg(long, value_name = "ID")]
-    account: AccountId,
+    account: Option<AccountId>,
     #[command(flatten)]
     data: Data,
 }
@@ -128,10 +128,10 @@ pub(crate) fn run(command: Root) -> Outcome {
 }
 
 fn create_access_key(OfAccount { account, data }: &OfAccount) -> Outcome {
-    text::aside(format_args!(
-        "rootward: warning: a root access key can do everything in account {account} and no policy limits it; \
-         delete it as soon as the task is done"
-    ));
+    text::aside(
+        "rootward: warning: a root access key can do everything in its account and no policy limits it; delete it as soon as the \
+         task is done",
+    );
     data.run(Command::CreateRootAccessKey { account: *account })
 }
 

@@ -38,8 +38,19 @@ enum Format {
     Text,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Proof {
+    /// For programs: `whole`, `records` and `fault`.
+    Json,
+    /// For people.
+    Text,
+}
+
 #[derive(Args)]
 pub(crate) struct Verify {
+    /// How to print the outcome.
+    #[arg(long, value_enum, default_value_t = Proof::Text)]
+    format: Proof,
     #[command(flatten)]
     data: Data,
 }
@@ -115,7 +126,23 @@ fn line(record: &Value) -> String {
 
 fn verify(args: &Verify) -> Outcome {
     let report = args.data.ask(Command::VerifyTrail)?;
-    text::line(format_args!("{report:#}"));
+    match args.format {
+        Proof::Json => text::line(format_args!("{report:#}")),
+        Proof::Text => text::line(told(&report)),
+    }
     let whole = report.get("whole").and_then(Value::as_bool) == Some(true);
     Ok(if whole { Answer::Yes } else { Answer::No })
+}
+
+fn told(report: &Value) -> String {
+    let records = number(report, "records");
+    let Some(fault) = report.get("fault").filter(|fault| !fault.is_null()) else {
+        return format!("whole, {records} records");
+    };
+    let cause = fault.get("cause").and_then(Value::as_str).unwrap_or_default();
+    format!(
+        "not whole: record {}: {}; {records} records before it are proven",
+        number(fault, "record"),
+        printable(cause)
+    )
 }

@@ -71,8 +71,8 @@ impl Front {
             vault: Arc::clone(node.vault()),
             url: face.url.clone(),
             setup_code: setup_code.clone(),
-            open_account: Box::new(move |name, email, password| {
-                host.open_first_account(name, email, password).map_err(|error| error.to_string())
+            open_account: Box::new(move |opening| {
+                host.open_first_account(opening).map_err(|error| error.to_string())
             }),
         });
         Self { node, console, sign_in, setup_code }

@@ -112,13 +112,13 @@ pub enum Command {
     },
     /// Make an access key for a root user.
     CreateRootAccessKey {
-        /// Whose root user.
-        account: AccountId,
+        /// Whose root user; of the only account if none.
+        account: Option<AccountId>,
     },
     /// Take a hardware token into an account; `EnableMFADevice` binds it.
     ImportHardwareToken {
-        /// Whose token.
-        account: AccountId,
+        /// Whose token; of the only account if none.
+        account: Option<AccountId>,
         /// What is printed on it.
         serial_number: String,
         /// What its maker has given with it.
@@ -130,8 +130,8 @@ pub enum Command {
     ListAlertTargets,
     /// Set who must agree to a use of a root user, and how long its sessions last.
     PutRootAccessSettings {
-        /// Whose root user.
-        account: AccountId,
+        /// Whose root user; of the only account if none.
+        account: Option<AccountId>,
         /// How many must agree.
         required: u8,
         /// The names of the users who are asked.
@@ -156,13 +156,13 @@ pub enum Command {
     },
     /// Take all MFA devices from a root user.
     ResetRootMfa {
-        /// Whose root user.
-        account: AccountId,
+        /// Whose root user; of the only account if none.
+        account: Option<AccountId>,
     },
     /// Give a root user another password.
     ResetRootPassword {
-        /// Whose root user.
-        account: AccountId,
+        /// Whose root user; of the only account if none.
+        account: Option<AccountId>,
         /// One is made if none is given.
         password: Option<Secret>,
     },
@@ -173,8 +173,8 @@ pub enum Command {
     },
     /// Close the seal on a root user.
     SealRoot {
-        /// Whose root user.
-        account: AccountId,
+        /// Whose root user; of the only account if none.
+        account: Option<AccountId>,
     },
     /// The newest audit records, oldest first; at most ten thousand of them.
     TailTrail {
@@ -192,8 +192,8 @@ pub enum Command {
     TrailLength,
     /// Break the seal on a root user for a while.
     UnsealRoot {
-        /// Whose root user.
-        account: AccountId,
+        /// Whose root user; of the only account if none.
+        account: Option<AccountId>,
         /// Why.
         reason: String,
         /// For how long.
@@ -467,28 +467,30 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
         Command::CreateAccount { name, email, password, admin } => {
             node.create_account(&name, &email, password.as_ref().map(Secret::expose), admin.as_deref())
         }
-        Command::CreateRootAccessKey { account } => node.create_root_access_key(account),
+        Command::CreateRootAccessKey { account } => node.create_root_access_key(node.meant(account)?),
         Command::ListAccounts => node.list_accounts(),
         Command::ListAlertTargets => node.list_alert_targets(),
         Command::RemoveAlertTarget { name } => node.remove_alert_target(&name),
         Command::ImportHardwareToken { account, serial_number, seed } => {
-            node.import_hardware_token(account, &serial_number, seed.expose())
+            node.import_hardware_token(node.meant(account)?, &serial_number, seed.expose())
         }
         Command::PutRootAccessSettings { account, required, users, session_minutes } => {
-            node.put_root_access_settings(account, required, &users, session_minutes)
+            node.put_root_access_settings(node.meant(account)?, required, &users, session_minutes)
         }
         Command::ReopenAccount { account } => node.reopen_account(account),
-        Command::ResetRootMfa { account } => node.reset_root_mfa(account),
+        Command::ResetRootMfa { account } => node.reset_root_mfa(node.meant(account)?),
         Command::ResetRootPassword { account, password } => {
-            node.reset_root_password(account, password.as_ref().map(Secret::expose))
+            node.reset_root_password(node.meant(account)?, password.as_ref().map(Secret::expose))
         }
         Command::RootStatus { account } => node.root_status(account),
-        Command::SealRoot { account } => node.seal_root(account),
+        Command::SealRoot { account } => node.seal_root(node.meant(account)?),
         Command::TailTrail { lines, account } => node.tail_trail(lines.min(TAIL_LINES_MAX), account),
         Command::ReadTrail { after } => node.read_trail(after, READ_RECORDS_MAX),
         Command::TestAlertTarget { name } => node.test_alert_target(&name),
         Command::TrailLength => Ok(node.trail_length()),
-        Command::UnsealRoot { account, reason, minutes } => node.unseal_root(account, &reason, minutes),
+        Command::UnsealRoot { account, reason, minutes } => {
+            node.unseal_root(node.meant(account)?, &reason, minutes)
+        }
         Command::VerifyTrail => node.verify_trail(),
         Command::WhoCan { account, question, after } => node.who_can(account, &question, after.as_ref()),
     }

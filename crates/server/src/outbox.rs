@@ -44,6 +44,8 @@ struct Waiting {
     come: usize,
     /// How many of them are in the hands of the log's writer.
     moved: usize,
+    /// How many of them somebody waits for: they do not wait for others.
+    urgent: usize,
     stopping: bool,
 }
 
@@ -82,7 +84,7 @@ impl Inbox {
         if first.rows.is_empty() {
             return Vec::new();
         }
-        let mut all = self.wait(first, LINGER, |_| true);
+        let mut all = self.wait(first, LINGER, |waiting| waiting.urgent <= waiting.moved);
         std::mem::take(&mut all.rows)
     }
 
@@ -146,8 +148,13 @@ impl Mover {
 
     /// Waits until every record that has committed is in the hands of the log's writer, for at most `time`. Not once it stops.
     pub(crate) fn catch_up(&self, time: Duration) {
-        let waiting = self.inbox.lock();
+        let mut waiting = self.inbox.lock();
         let come = waiting.come;
+        if waiting.moved >= come {
+            return;
+        }
+        waiting.urgent = come;
+        self.inbox.changed.notify_one();
         let is_behind = |waiting: &mut Waiting| !waiting.stopping && waiting.moved < come;
         drop(self.inbox.handed_over.wait_timeout_while(waiting, time, is_behind));
     }

@@ -5,6 +5,8 @@
 //! says never. Nothing of a letter but its id and its subject reaches the log, and everything that becomes of it does: taken,
 //! delivered, put off, given up. The id is in the letter's `Message-ID`, to be found in the mail server's log.
 //!
+//! A server that cannot be used when the node starts is in the log at once, before anybody waits for a letter.
+//!
 //! Letters wait in memory, [`WAITING_MAX`] of them: they hold codes that are good for minutes. A node that stops tries each once more.
 //! One that is killed loses them; its log has said that they were taken, and whoever waits for a code asks for another.
 
@@ -53,6 +55,8 @@ struct Waiting {
     due: Instant,
 }
 
+/// A first look at the server.
+type Look = Box<dyn FnOnce() + std::marker::Send>;
 type Send = Box<dyn Fn(&Letter<'_>) -> Result<(), Unsent> + std::marker::Send>;
 
 impl Postman {
@@ -61,13 +65,22 @@ impl Postman {
     /// # Errors
     /// The machine has no thread for it.
     pub(crate) fn start(server: Arc<MailServer>) -> std::io::Result<Self> {
-        Self::with(Box::new(move |letter| server.send(letter)))
+        let first = Arc::clone(&server);
+        let look = move || {
+            if let Err(error) = first.check() {
+                tracing::warn!(%error, "mail cannot be delivered now; it waits and is tried again");
+            }
+        };
+        Self::with(Box::new(look), Box::new(move |letter| server.send(letter)))
     }
 
-    fn with(send: Send) -> std::io::Result<Self> {
+    fn with(look: Look, send: Send) -> std::io::Result<Self> {
         let bag = Arc::<Bag>::default();
         let round = Round { bag: Arc::clone(&bag), send, failures: 0, closed_until: None };
-        let thread = Builder::new().name("mail".into()).spawn(move || round.run())?;
+        let thread = Builder::new().name("mail".into()).spawn(move || {
+            look();
+            round.run();
+        })?;
         Ok(Self { bag, thread: Mutex::new(Some(thread)) })
     }
 
@@ -250,11 +263,12 @@ mod tests {
     ) -> (Postman, mpsc::Receiver<String>) {
         let (tell, told) = mpsc::channel();
         let tries = Mutex::new(0);
-        let postman = Postman::with(Box::new(move |letter| {
+        let send = move |letter: &Letter<'_>| {
             *tries.lock().unwrap() += 1;
             tell.send(letter.to.to_owned()).unwrap();
             answer(letter.to, *tries.lock().unwrap())
-        }));
+        };
+        let postman = Postman::with(Box::new(|| {}), Box::new(send));
         (postman.unwrap(), told)
     }
 

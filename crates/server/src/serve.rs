@@ -128,7 +128,7 @@ fn limits() -> Limits {
             descriptors.unwrap_or_default()
         );
     } else {
-        tracing::info!("at most {connections_max} connections at once");
+        tracing::debug!("at most {connections_max} connections at once");
     }
     Limits { connections_max, ..limits }
 }
@@ -146,7 +146,9 @@ fn reserve(address: SocketAddr) -> Result<TcpSocket, StartError> {
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> StartError {
-    StartError::System(format!("cannot listen on {address}: {error}"))
+    let taken = error.kind() == std::io::ErrorKind::AddrInUse;
+    let remedy = if taken { "; `--listen ADDRESS:PORT` names another" } else { "" };
+    StartError::System(format!("cannot listen on {address}: {error}{remedy}"))
 }
 
 /// The address of this machine. By name: browsers give passkeys to names only.

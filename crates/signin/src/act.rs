@@ -171,11 +171,12 @@ impl Act<'_> {
         self.note_root_use(step.account);
         let seconds = if sealed { i64::from(minutes) * 60 } else { SESSION_SECONDS };
         let expires = self.now.plus_seconds(seconds);
+        let reason = step.reason.clone().filter(|_| sealed);
+        let next = self.begin(step, SignedIn::Root, expires, Terms { restricted, reason })?;
         if sealed {
             self.announce(step, expires);
         }
-        let reason = step.reason.clone().filter(|_| sealed);
-        self.begin(step, SignedIn::Root, expires, Terms { restricted, reason })
+        Ok(next)
     }
 
     /// Uses the request that others have agreed to up; or says that they have not yet.
@@ -260,11 +261,12 @@ impl Act<'_> {
         }
         let key = AccessKeyId::random(AccessKeyKind::Temporary, step.account, random);
         let mfa = step.factor.as_ref().map(|shown| shown.at);
+        let reason = terms.reason.clone();
         let secret = self.open_session(Beginning { id, holder, key, expires, mfa, terms });
         let shown = step.factor.as_ref().and_then(|shown| self.state.mfa_device(&shown.device));
         let partition = self.state.account().partition;
         let serial = shown.map(|device| device.serial_number(partition, step.account));
-        let login = Login::Succeeded { mfa: serial.as_deref() };
+        let login = Login::Succeeded { mfa: serial.as_deref(), reason: reason.as_deref() };
         self.record(|scene, random| scene.console_login(Whom::Known(step.owner), login, random));
         let browser = self.visitor.browser.clone();
         let browser = match name_of(&self.state, step.owner) {

@@ -42,8 +42,8 @@ pub(crate) struct Scene<'a> {
 /// How a sign-in ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Login<'a> {
-    /// With a session; the serial number of the second factor that was shown.
-    Succeeded { mfa: Option<&'a str> },
+    /// With a session; the serial number of the second factor that was shown, and why a sealed root user is needed.
+    Succeeded { mfa: Option<&'a str>, reason: Option<&'a str> },
     /// Not; whether there was a second factor to show.
     Failed { has_mfa: bool },
 }
@@ -52,14 +52,13 @@ impl Scene<'_> {
     /// `ConsoleLogin`.
     pub(crate) fn console_login(&self, whom: Whom<'_>, login: Login<'_>, random: &mut dyn Random) -> Entry {
         let (result, used, failure) = match login {
-            Login::Succeeded { mfa } => ("Success", mfa.is_some(), None),
+            Login::Succeeded { mfa, .. } => ("Success", mfa.is_some(), None),
             Login::Failed { has_mfa } => ("Failure", has_mfa, Some(failure(whom))),
         };
         let mut additional = self.login(used);
-        if let (Login::Succeeded { mfa: Some(serial) }, Some(additional)) =
-            (login, additional.as_object_mut())
-        {
-            additional.insert("MFAIdentifier".into(), serial.into());
+        if let (Login::Succeeded { mfa, reason }, Some(additional)) = (login, additional.as_object_mut()) {
+            additional.extend(mfa.map(|serial| ("MFAIdentifier".to_owned(), serial.into())));
+            additional.extend(reason.map(|reason| ("rootAccessReason".to_owned(), reason.into())));
         }
         let response = json!({ "ConsoleLogin": result });
         self.sign_in("ConsoleLogin", whom, &response, Some(&additional), failure, random)

@@ -61,6 +61,9 @@ pub struct Setup {
     pub mailer: Option<Arc<dyn Mailer>>,
     /// Where records go.
     pub writer: Arc<Writer>,
+    /// Waits a little until the records of what was committed are on their way to the log, so that they come before those of what is
+    /// done in the session.
+    pub hand_over: Box<dyn Fn() + Send + Sync>,
     /// Time and randomness.
     pub source: Arc<dyn Source>,
     /// How long a root user may sign in without a second factor, in days from the first time on.
@@ -386,7 +389,12 @@ impl SignInService {
                 txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
             }
             match self.setup.db.commit_wait(txn) {
-                Ok(_) => return result,
+                Ok(_) => {
+                    if !entries.is_empty() {
+                        (self.setup.hand_over)();
+                    }
+                    return result;
+                }
                 Err(CommitError::Conflict) => {}
                 Err(error) => {
                     tracing::error!(%error, "the store refused a sign-in");

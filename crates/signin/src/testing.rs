@@ -105,6 +105,7 @@ impl Bench {
             relying_party: Arc::new(relying_party()),
             mailer: Some(Arc::clone(&mails) as Arc<dyn Mailer>),
             writer: Arc::clone(&writer),
+            hand_over: Box::new(|| {}),
             source: Arc::clone(&clock) as Arc<dyn Source>,
             mfa_grace_days: 35,
         });

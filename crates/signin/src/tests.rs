@@ -422,6 +422,8 @@ fn sealed_root_user_says_why_and_is_in_for_its_time_only() {
     let started = bench.records_of("RootSessionStarted").remove(0);
     assert_eq!(started["requestParameters"]["reason"], "close the old account");
     assert_eq!(started["userIdentity"]["type"], "Root");
+    let names = bench.records().into_iter().map(|record| record["eventName"].as_str().unwrap().to_owned());
+    assert_eq!(names.collect::<Vec<_>>(), ["ConsoleLogin", "RootSessionStarted"]);
     assert_eq!(bench.records_of("ConsoleLogin")[0]["userIdentity"]["arn"], "arn:aws:iam::111122223333:root");
     // Worth more than a user's: from another address it is none.
     assert!(bench.service.session(&bench.visitor_from(9), &welcome.cookie).is_none());

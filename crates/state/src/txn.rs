@@ -26,6 +26,8 @@ pub struct Txn {
     world: Arc<World>,
     guards: BTreeMap<RowKey, Revision>,
     writes: BTreeMap<RowKey, Option<Row>>,
+    /// Audit records, in the order in which they were added.
+    records: Vec<(OutboxId, Arc<[u8]>)>,
 }
 
 /// How often a transaction is run again when its commit lost a race. Each lost race means that somebody else's succeeded.
@@ -134,7 +136,7 @@ stored! {
 impl Txn {
     /// Starts on a snapshot.
     pub fn new(world: Arc<World>) -> Self {
-        Self { world, guards: BTreeMap::new(), writes: BTreeMap::new() }
+        Self { world, guards: BTreeMap::new(), writes: BTreeMap::new(), records: Vec::new() }
     }
 
     /// The snapshot, unguarded and without this transaction's writes.
@@ -200,9 +202,9 @@ impl Txn {
         self.writes.insert(key, Some(Row::Owner(account)));
     }
 
-    /// Adds an audit record to the outbox.
+    /// Adds an audit record to the outbox, from where the records of a commit go on in the order in which they were added.
     pub fn put_outbox(&mut self, id: OutboxId, record: &[u8]) {
-        self.writes.insert(RowKey::Outbox(id), Some(Row::Raw(record.into())));
+        self.records.push((id, record.into()));
     }
 
     /// Notes how far the audit log reaches.
@@ -222,11 +224,12 @@ impl Txn {
 
     /// Whether there is anything to commit.
     pub fn is_read_only(&self) -> bool {
-        self.writes.is_empty()
+        self.writes.is_empty() && self.records.is_empty()
     }
 
     /// What the store is asked to do. Writes are in key order, so an account precedes what is in it, and a rename
-    /// may remove the old name before or after it writes the new one; `World` copes with both.
+    /// may remove the old name before or after it writes the new one; `World` copes with both. Behind them are the audit records, whose
+    /// keys would order them by chance.
     pub(crate) fn into_commit(self) -> Commit {
         let guards = self.guards.iter().map(|(key, seen)| Guard { key: key.encode(), seen: *seen }).collect();
         let mut writes: Vec<_> = self
@@ -235,6 +238,10 @@ impl Txn {
             .map(|(key, row)| Write { key: key.encode(), value: row.as_ref().map(Row::encode) })
             .collect();
         writes.sort_by(|a, b| a.key.cmp(&b.key));
+        writes.extend(self.records.into_iter().map(|(id, record)| Write {
+            key: RowKey::Outbox(id).encode(),
+            value: Some(Row::Raw(record).encode()),
+        }));
         Commit { guards, writes }
     }
 }

@@ -130,7 +130,11 @@ impl<'a> Frame<'a> {
     }
 
     fn rest(request: HttpRequest<'a>, route: Option<Route<'a>>) -> Result<Self, Error> {
-        let unknown = || Error { status: 404, ..CommonError::UnknownOperationException.with("") };
+        // DIFFERENCE: AWS gives no message where a path has no operation; here whoever has mistyped an address is told that it is the address.
+        let unknown = || {
+            let message = "No operation has this method and path.";
+            Error { status: 404, ..CommonError::UnknownOperationException.with(message) }
+        };
         let Route { operation, labels } = route.ok_or_else(unknown)?;
         let HttpRequest { query, headers, body, .. } = request;
         let content = Content::Rest(rest::Content { labels, query, headers, body });

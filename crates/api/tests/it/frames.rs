@@ -147,7 +147,12 @@ fn path_that_nobody_knows_is_an_unknown_operation() {
         ("GET", "/nothing"),
     ] {
         let request = HttpRequest { method, ..rest(path, "", "") };
-        assert_eq!(refusal(request), ("UnknownOperationException".into(), 404, String::new()), "{path}");
+        let (code, status, message) = refusal(request);
+        assert_eq!(
+            (&*code, status, &*message),
+            ("UnknownOperationException", 404, "No operation has this method and path."),
+            "{path}"
+        );
         assert_eq!(request.protocol(SERVICES), Protocol::RestJson);
     }
 }

@@ -148,7 +148,7 @@ fn refused_claims_have_the_codes_of_the_protocol() {
 #[test]
 fn path_that_nobody_knows_is_an_unknown_operation() {
     let answered = account(&bench(), "/nothing", "{}");
-    let json = r#"{"message":""}"#;
+    let json = r#"{"message":"No operation has this method and path."}"#;
     assert_eq!(told(&answered), (404, "UnknownOperationException".into(), json.into()));
 }
 

@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 
 use rootward_auth::password::Password;
+use rootward_console::Opening;
 use rootward_names::{AccountId, Partition, Random, Time};
 use rootward_services::accounts::{self, AccountError, OpenAccount};
 use rootward_services::session_end::{End, Why};
@@ -11,7 +12,7 @@ use rootward_state::entities::{Account, AccountStatus};
 use serde_json::{Value, json};
 
 use super::Node;
-use super::host::Changed;
+use super::host::{Changed, Hand};
 use super::root::access_key;
 use crate::operator::OperatorError;
 
@@ -24,12 +25,23 @@ impl Node {
         password: Option<&str>,
         admin: Option<&str>,
     ) -> Result<Value, OperatorError> {
+        self.open_account(Hand::OPERATOR, name, email, password, admin)
+    }
+
+    fn open_account(
+        &self,
+        hand: Hand<'_>,
+        name: &str,
+        email: &str,
+        password: Option<&str>,
+        admin: Option<&str>,
+    ) -> Result<Value, OperatorError> {
         let hash = password
             .map(|text| accounts::root_password(&Password::new(text), name, email, &mut self.draw()))
             .transpose()?;
         let request = OpenAccount { name, email, password: hash, admin, partition: Partition::Aws, id: None };
         let parameters = json!({ "accountName": name, "email": email, "adminUserName": admin });
-        let opened = self.host_write("CreateAccount", &parameters, |txn, now, random| {
+        let opened = self.host_write_by(hand, "CreateAccount", &parameters, |txn, now, random| {
             let opened = accounts::open(txn, &request, now, random, &self.vault)?;
             let admin = opened.admin.as_ref();
             let admin =
@@ -52,17 +64,15 @@ impl Node {
     }
 
     /// Opens the first account, for who has the setup code. Of two at once one finds that it is not the first.
-    pub(crate) fn open_first_account(
-        &self,
-        name: &str,
-        email: &str,
-        password: &str,
-    ) -> Result<AccountId, OperatorError> {
+    pub(crate) fn open_first_account(&self, opening: &Opening<'_>) -> Result<AccountId, OperatorError> {
+        let Opening { name, email, password, address, user_agent } = *opening;
         let _one_at_a_time = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if self.accounts() > 0 {
             return Err(OperatorError::Refused("there is an account already: sign in to it".into()));
         }
-        let opened = self.create_account(name, email, Some(password), None)?;
+        let address = address.to_string();
+        let hand = Hand::setup_code(&address, user_agent);
+        let opened = self.open_account(hand, name, email, Some(password), None)?;
         let id = opened.get("AccountId").and_then(Value::as_str).and_then(|id| id.parse().ok());
         id.ok_or_else(|| OperatorError::Failed("the account was opened and its id is not known".into()))
     }

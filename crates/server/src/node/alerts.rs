@@ -61,7 +61,10 @@ impl Node {
                 return Err(AccountError::NoSuchAccount(id).into());
             }
             if txn.get::<AlertTarget>(RowKey::AlertTarget(key.clone())).is_some() {
-                return Err(refused(&format_args!("there is a target `{}` already", new.name)));
+                return Err(refused(&format_args!(
+                    "there is a target `{0}` already; `rootward alerts remove {0}` makes room for another",
+                    new.name
+                )));
             }
             if txn.world().alert_targets().count() >= TARGETS_MAX {
                 return Err(refused(&format_args!("there are {TARGETS_MAX} targets already")));
@@ -242,7 +245,8 @@ mod tests {
         let nobody = AccountId::from_number(1);
         assert!(refused(add(&node, "a", url, nobody)).contains("000000000001"));
         add(&node, "a", url, Some(AccountId::SANDBOX)).ok().unwrap();
-        assert_eq!(refused(add(&node, "A", url, None)), "there is a target `A` already");
+        let why = refused(add(&node, "A", url, None));
+        assert!(why.starts_with("there is a target `A` already; `rootward alerts remove A`"), "{why}");
         assert_eq!(refused(node.remove_alert_target("b")), "there is no target `b`");
         assert_eq!(refused(node.test_alert_target("b")), "there is no target `b`");
         let records = node.tail_trail(100, None).ok().unwrap().to_string();

@@ -47,7 +47,11 @@ pub(super) fn open_key(location: &Location, random: &mut dyn Random) -> Result<K
 
 /// Refuses a folder that holds no state: who only reads does not begin one.
 pub(crate) fn require_state(location: &Location) -> Result<(), StartError> {
-    if has_state(location)? { Ok(()) } else { Err(folder_error(location, "read", &"it holds no state")) }
+    if has_state(location)? {
+        Ok(())
+    } else {
+        Err(folder_error(location, "read", &"it holds no state; `--data` names another"))
+    }
 }
 
 /// Whether the folder holds a state, be it a damaged one. A log without one proves nothing: only the state knows how far it must reach.

@@ -11,8 +11,28 @@ use crate::operator::OperatorError;
 /// The host commands on record that change nothing.
 const READING: [&str; 6] =
     ["Can", "GetRootProtection", "ListAccounts", "ListAlertTargets", "TestAlertTarget", "WhoCan"];
-/// Where records of host commands say they come from.
-const HOST: &str = "operator socket";
+/// Whose hand is on the host, as records have it.
+#[derive(Clone, Copy)]
+pub(super) struct Hand<'a> {
+    /// `invokedBy` of the identity.
+    pub(super) name: &'static str,
+    /// Where from.
+    pub(super) source_ip: &'a str,
+    pub(super) user_agent: Option<&'a str>,
+}
+
+impl Hand<'static> {
+    /// Who can open the node's files.
+    pub(super) const OPERATOR: Self =
+        Self { name: "rootward host command", source_ip: "operator socket", user_agent: None };
+}
+
+impl<'a> Hand<'a> {
+    /// Who has the setup code, in a browser.
+    pub(super) const fn setup_code(source_ip: &'a str, user_agent: Option<&'a str>) -> Self {
+        Self { name: "rootward setup code", source_ip, user_agent }
+    }
+}
 
 /// What a host command changed.
 pub(super) struct Changed<R> {
@@ -35,8 +55,8 @@ impl Node {
             self.record_refused(name, parameters, error);
             return answer;
         }
-        let entry =
-            self.host_entry(name, parameters, account_of(parameters), Ok(&Value::Null), self.source.now());
+        let (account, now) = (account_of(parameters), self.source.now());
+        let entry = self.host_entry(Hand::OPERATOR, name, parameters, account, Ok(&Value::Null), now);
         if self.writer.try_send(Lane::Plain, entry).is_err() {
             return Err(OperatorError::Failed(
                 "the question cannot be recorded, and so is not answered".into(),
@@ -52,16 +72,27 @@ impl Node {
         parameters: &Value,
         change: impl Fn(&mut Txn, Time, &mut dyn Random) -> Result<Changed<R>, OperatorError>,
     ) -> Result<R, OperatorError> {
+        self.host_write_by(Hand::OPERATOR, name, parameters, change)
+    }
+
+    /// The same by another hand than the operator's.
+    pub(super) fn host_write_by<R>(
+        &self,
+        hand: Hand<'_>,
+        name: &str,
+        parameters: &Value,
+        change: impl Fn(&mut Txn, Time, &mut dyn Random) -> Result<Changed<R>, OperatorError>,
+    ) -> Result<R, OperatorError> {
         for _ in 0..ATTEMPTS_MAX {
             let (mut txn, now) = (self.db.begin(), self.source.now());
             let Changed { account, elements, result } = match change(&mut txn, now, &mut self.draw()) {
                 Ok(done) => done,
                 Err(error) => {
-                    self.record_refused(name, parameters, &error);
+                    self.record_refused_by(hand, name, parameters, &error);
                     return Err(error);
                 }
             };
-            let entry = self.host_entry(name, parameters, account, Ok(&elements), now);
+            let entry = self.host_entry(hand, name, parameters, account, Ok(&elements), now);
             txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
             match self.db.commit_wait(txn) {
                 Ok(_) => return Ok(result),
@@ -73,11 +104,15 @@ impl Node {
     }
 
     pub(super) fn record_refused(&self, name: &str, parameters: &Value, error: &OperatorError) {
+        self.record_refused_by(Hand::OPERATOR, name, parameters, error);
+    }
+
+    fn record_refused_by(&self, hand: Hand<'_>, name: &str, parameters: &Value, error: &OperatorError) {
         let account = account_of(parameters);
         let message = error.to_string();
         let code = if error.is_callers_fault() { "OperatorCommandRefused" } else { "OperatorCommandFailed" };
         let failure = Failure { code: Some(code), message: &message };
-        let entry = self.host_entry(name, parameters, account, Err(failure), self.source.now());
+        let entry = self.host_entry(hand, name, parameters, account, Err(failure), self.source.now());
         if self.writer.try_send(Lane::Plain, entry).is_err() {
             tracing::warn!("a host command that did not succeed could not be recorded");
         }
@@ -85,14 +120,15 @@ impl Node {
 
     fn host_entry(
         &self,
+        hand: Hand<'_>,
         name: &str,
         parameters: &Value,
         account: Option<AccountId>,
         ended: Result<&Value, Failure<'_>>,
         now: Time,
     ) -> Entry {
-        let call =
-            Call { source: "rootward.host", name, region: Partition::Aws.global_region(), source_ip: HOST };
+        let region = Partition::Aws.global_region();
+        let call = Call { source: "rootward.host", name, region, source_ip: hand.source_ip };
         let id = EventId::new(now, &mut self.draw());
         let request = serde_json::value::to_raw_value(parameters).ok();
         let response =
@@ -104,7 +140,8 @@ impl Node {
             event_type: EventType::AwsServiceEvent,
             recipient: account,
             read_only: READING.contains(&name),
-            ..Record::new(id, now, call, UserIdentity::Service { name: "rootward host command" })
+            user_agent: hand.user_agent,
+            ..Record::new(id, now, call, UserIdentity::Service { name: hand.name })
         })
     }
 }

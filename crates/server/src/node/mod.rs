@@ -42,6 +42,8 @@ pub(crate) use trail::verify_folder;
 
 /// How long records on their way may take to reach the log.
 const FLUSH_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a sign-in waits for its records to be on their way, before what is done in its session.
+const HAND_OVER_TIME_MAX: Duration = Duration::from_secs(1);
 /// How many may wait for a password's hash: a second's worth. Who comes later is told to try again.
 const HASHES_WAITING_MAX: usize = 32;
 
@@ -74,7 +76,7 @@ pub(crate) struct Node {
     vault: Arc<Vault>,
     log: Arc<Log>,
     writer: Arc<Writer>,
-    mover: Mover,
+    mover: Arc<Mover>,
     pipeline: Arc<Pipeline>,
     tokens: Arc<Tokens>,
     hasher: Arc<Hasher>,
@@ -85,6 +87,8 @@ pub(crate) struct Node {
     opening: Mutex<()>,
     bell: Arc<Bell>,
     alerts: OnceLock<Alerts>,
+    /// The address that people type; empty for a node that nobody else sees.
+    url: String,
 }
 
 /// What differs between a data folder and a sandbox.
@@ -128,7 +132,7 @@ impl Node {
         });
         let writer = Arc::new(Writer::start(Arc::clone(&log), Limits::default(), on_appended)?);
         let mover = Mover::start(Arc::clone(&db), Arc::clone(&writer), moved, outbox);
-        let mover = mover.map_err(StartError::System)?;
+        let mover = Arc::new(mover.map_err(StartError::System)?);
         let (tokens, hasher) = (Arc::new(Tokens::new(Arc::clone(&vault))), Arc::new(hasher()));
         let guesses = Arc::new(Guesses::default());
         let relying_party = Arc::clone(&face.relying_party);
@@ -171,6 +175,7 @@ impl Node {
             opening: Mutex::default(),
             bell,
             alerts: OnceLock::new(),
+            url: face.url.clone(),
         })
     }
 
@@ -191,6 +196,7 @@ impl Node {
 
     /// Signing in to this node.
     pub(crate) fn sign_in(&self, mfa_grace_days: u32) -> SignInService {
+        let mover = Arc::clone(&self.mover);
         SignInService::new(rootward_signin::Setup {
             db: Arc::clone(&self.db),
             vault: Arc::clone(&self.vault),
@@ -200,6 +206,7 @@ impl Node {
             relying_party: Arc::clone(&self.relying_party),
             mailer: self.postman.clone().map(|postman| postman as Arc<dyn Mailer>),
             writer: Arc::clone(&self.writer),
+            hand_over: Box::new(move || mover.catch_up(HAND_OVER_TIME_MAX)),
             source: Arc::clone(&self.source) as Arc<dyn rootward_pipeline::Source>,
             mfa_grace_days,
         })

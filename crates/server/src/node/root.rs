@@ -12,7 +12,7 @@ use rootward_services::root_report::{Device, DeviceKind, Finding, Key, RootRepor
 use rootward_services::root_user;
 use rootward_services::session_end::{End, Why};
 use rootward_state::AccountState;
-use rootward_state::entities::{RootGuard, Seal};
+use rootward_state::entities::{Account, RootGuard, Seal};
 use serde_json::{Value, json};
 
 use super::Node;
@@ -21,7 +21,37 @@ use crate::operator::OperatorError;
 
 const DAY_SECONDS: i64 = 86_400;
 
+/// Accounts that are named to whoever must choose one.
+const CHOICES_MAX: usize = 20;
+
 impl Node {
+    /// The account that a host command means: the one it names, or the only one there is.
+    pub(crate) fn meant(&self, named: Option<AccountId>) -> Result<AccountId, OperatorError> {
+        let world = self.db.snapshot();
+        let mut accounts = world.accounts().map(|state| &**state.account());
+        match (named, accounts.next(), accounts.next()) {
+            (Some(id), ..) => Ok(id),
+            (None, Some(only), None) => Ok(only.id),
+            (None, None, _) => Err(OperatorError::Refused("there is no account yet".into())),
+            (None, Some(first), Some(second)) => {
+                let shown =
+                    |account: &Account| format!("{} ({}, {})", account.id, account.name, account.email);
+                let mut choices: Vec<_> = [first, second]
+                    .into_iter()
+                    .chain(accounts.by_ref().take(CHOICES_MAX - 2))
+                    .map(shown)
+                    .collect();
+                if accounts.next().is_some() {
+                    choices.push("and others, see `rootward account list`".to_owned());
+                }
+                Err(OperatorError::Refused(format!(
+                    "there are several accounts; say which with --account: {}",
+                    choices.join(", ")
+                )))
+            }
+        }
+    }
+
     /// How well root users are guarded, of one account or of all.
     pub(crate) fn root_status(&self, account: Option<AccountId>) -> Result<Value, OperatorError> {
         let (world, now) = (self.db.snapshot(), self.source.now());
@@ -101,20 +131,29 @@ impl Node {
         let prepared = self.prepare_password(account, password);
         let prepared =
             prepared.inspect_err(|error| self.record_refused("ResetRootPassword", &parameters, error))?;
-        let ended = self.host_write("ResetRootPassword", &parameters, |txn, now, random| {
+        let (ended, email) = self.host_write("ResetRootPassword", &parameters, |txn, now, random| {
             let end = End { why: Why::PasswordChanged, source_ip: None, now };
             let ended = root_user::reset_password(txn, account, &prepared.hash, &end, random)?;
+            let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
             Ok(Changed {
                 account: Some(account),
                 elements: json!({ "sessionsEnded": texts(&ended) }),
-                result: ended,
+                result: (ended, row.email.clone()),
             })
         })?;
         Ok(json!({
             "AccountId": account.to_string(),
+            "Email": email,
+            "SignInUrl": self.root_sign_in(&email),
             "Password": prepared.made.as_ref().map(Password::expose),
             "SessionsEnded": ended.len(),
         }))
+    }
+
+    /// Where a root user signs in; none while no server runs, which alone knows its address.
+    fn root_sign_in(&self, email: &str) -> Option<String> {
+        let query = serde_urlencoded::to_string([("door", "root"), ("email", email)]).ok()?;
+        (!self.url.is_empty()).then(|| format!("{}/console/sign-in?{query}", self.url))
     }
 
     fn prepare_password(
@@ -267,4 +306,44 @@ fn texts(handles: &[Handle]) -> Vec<String> {
 /// An access key as it is shown, this once.
 pub(super) fn access_key(key: &accounts::AccessKeyPair) -> Value {
     json!({ "AccessKeyId": key.id.to_string(), "SecretAccessKey": key.secret.expose() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front::Face;
+
+    #[test]
+    fn account_need_not_be_named_where_there_is_but_one() {
+        let node = Node::sandbox(Some(7), false, &Face::none()).unwrap();
+        assert_eq!(node.meant(None).ok(), Some(AccountId::SANDBOX));
+        let named = AccountId::from_number(1).unwrap();
+        assert_eq!(
+            node.meant(Some(named)).ok(),
+            Some(named),
+            "whether it is there is said by what is done with it"
+        );
+        node.create_account("Second", "second@example.com", None, None).ok().unwrap();
+        let Err(OperatorError::Refused(why)) = node.meant(None) else { panic!("one was chosen") };
+        assert!(
+            why.contains("--account: 123456789012 (") && why.contains("(Second, second@example.com)"),
+            "{why}"
+        );
+        node.close();
+    }
+
+    #[test]
+    fn whoever_gets_a_new_password_is_told_where_to_sign_in() {
+        let face = Face { url: "https://iam.example.com".into(), ..Face::none() };
+        for (face, url) in
+            [(face, Some("https://iam.example.com/console/sign-in?door=root&email=")), (Face::none(), None)]
+        {
+            let node = Node::sandbox(Some(7), true, &face).unwrap();
+            let answer = node.reset_root_password(AccountId::SANDBOX, None).ok().unwrap();
+            let shown = answer["SignInUrl"].as_str();
+            assert_eq!((shown.is_some(), answer["Email"].is_string()), (url.is_some(), true));
+            assert!(shown.unwrap_or_default().starts_with(url.unwrap_or_default()));
+            node.close();
+        }
+    }
 }

@@ -222,6 +222,20 @@ fn outbox_rows_come_back_in_commit_order() {
 }
 
 #[test]
+fn records_of_one_commit_go_on_in_the_order_in_which_they_were_added() {
+    let (_, db) = open();
+    let (send, receive) = std::sync::mpsc::channel();
+    db.follow_outbox(move |row| send.send(row.id[0]).unwrap()).unwrap();
+    let mut txn = db.begin();
+    for number in [9u8, 1, 5] {
+        txn.put_outbox([number; 16], b"record");
+    }
+    db.commit_wait(txn).unwrap();
+    let patience = std::time::Duration::from_secs(20);
+    assert_eq!([(); 3].map(|()| receive.recv_timeout(patience).unwrap()), [9, 1, 5]);
+}
+
+#[test]
 fn row_from_a_newer_version_is_refused_by_name() {
     let (store, _) = open();
     let (send, receive) = std::sync::mpsc::channel();
