@@ -84,9 +84,22 @@ fn approval_counts_as_long_as_its_giver_is_an_approver_with_a_second_factor() {
     guard(&bench, 2, &[ann, bob, cleo]);
     bench.write(|txn| txn.delete_entity::<User>(account(), "ann"));
     assert_eq!(verdict(&bench, &agreed, NOW), Verdict::Pending);
-    // Nor does a rejection by somebody who is none.
-    guard(&bench, 1, &[bob]);
-    assert_eq!(verdict(&bench, &asked(&[(cleo, false), (bob, true)]), NOW), Verdict::Granted);
+}
+
+#[test]
+fn rejected_request_stays_rejected_and_one_that_waits_is_not_granted_by_asking_fewer() {
+    let (bench, [ann, bob, cleo]) = bench();
+    let rejected = asked(&[(ann, true), (cleo, false)]);
+    for (required, approvers) in [(0, &[][..]), (1, &[ann][..]), (1, &[ann, bob][..])] {
+        guard(&bench, required, approvers);
+        assert_eq!(verdict(&bench, &rejected, NOW), Verdict::Rejected, "{required}");
+    }
+    guard(&bench, 0, &[ann]);
+    assert_eq!(verdict(&bench, &asked(&[]), NOW), Verdict::Pending);
+    assert_eq!(verdict(&bench, &asked(&[(bob, true)]), NOW), Verdict::Pending);
+    assert_eq!(verdict(&bench, &asked(&[(ann, true)]), NOW), Verdict::Granted);
+    bench.write(|txn| txn.delete_entity::<User>(account(), "cleo"));
+    assert_eq!(verdict(&bench, &rejected, NOW), Verdict::Rejected);
 }
 
 #[test]
