@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pyotp
 import pytest
@@ -72,7 +72,7 @@ def register_app(page):
     page.open("/console/security/register").press("Set up an app")
     totp, now = pyotp.TOTP(page.text("details code")), time.time()
     page.fill(first=totp.at(now - 60), second=totp.at(now - 30)).press("Register")
-    assert page.notices == ["The second factor is registered. From now on it is asked for when you sign in."]
+    assert page.notices[0] == "The second factor is registered. From now on it is asked for when you sign in."
     return totp
 
 
@@ -293,6 +293,57 @@ def test_user_who_must_choose_a_new_password_can(ready):
         sign_in(page, root["account"], "emil", PASSWORD)
         page.fill(old=PASSWORD, new=NEW_PASSWORD, again=NEW_PASSWORD).press("Change password")
         assert page.path == "/console"
+
+
+@pytest.mark.parametrize("policy", ["power", "read"])
+def test_user_with_few_permissions_registers_a_second_factor_and_removes_it_with_it(ready, policy):
+    server, root = ready
+    http, name = session_of(server, root), f"few-{policy}"
+    form = {"mark": mark(http.get("/console/start").text), "name": name, "password": PASSWORD, "policy": policy, "own": "yes"}
+    assert f"{name} is there." in http.post("/console/start", data=form).text
+    assert "ManageOwnPasswordAndMfa" in http.get(f"/console/users/{name}").text
+    with browser(f"http://localhost:{server.port}") as page:
+        sign_in(page, root["account"], name, PASSWORD)
+        register_app(page)
+        # Another has another name, and nobody's but their own.
+        page.open("/console/security/register")
+        assert page.value("name") == "key" and page.driver.find_element("id", "app-name").get_attribute("value") == f"{name}-2"
+        page.open("/console/security").press("Remove").press("Remove it")
+        assert page.notices[0] == "The second factor is removed."
+        assert page.complaints() == []
+
+
+def test_user_who_may_not_register_a_second_factor_is_told_what_to_ask_for(ready):
+    server, root = ready
+    http = session_of(server, root)
+    form = {"mark": mark(http.get("/console/users").text)}
+    http.post("/console/users", data={**form, "name": "bare"})
+    http.post("/console/users/bare", data={**form, "do": "set-password", "password": PASSWORD})
+    with browser(f"http://localhost:{server.port}") as page:
+        sign_in(page, root["account"], "bare", PASSWORD)
+        page.open("/console/security/register").press("Set up an app")
+        assert "AccessDenied" in page.notices[0] and "Ask an administrator" in page.notices[1]
+        assert http.post("/console/users/bare", data={**form, "do": "let-manage"}).status_code == 303
+        register_app(page)
+
+
+def test_policy_of_the_consoles_name_that_says_something_else_is_not_handed_out(tmp_path):
+    server = start(tmp_path)
+    with browser(f"http://localhost:{server.port}") as page:
+        sign_in_as_root(page, open_account(page, server))
+        register_app(page)
+        account, password = make_user(page, "ann")
+    ann = session_of(server, {"account": account, "ann": password})
+    form = {"mark": mark(ann.get("/console/policies").text)}
+    document = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+    arn = f"arn:aws:iam::{account}:policy/ManageOwnPasswordAndMfa"
+    path = f"/console/policies/{quote(arn, safe='')}"
+    assert ann.post(path, data={**form, "do": "add", "document": document, "default": "yes"}).status_code == 303
+    made = ann.post("/console/start", data={**form, "name": "bob", "password": PASSWORD, "policy": "read", "own": "yes"})
+    assert made.status_code == 409 and "says something else" in made.text
+    # Nothing is left of who was half made.
+    assert ann.get("/console/users/bob").status_code == 404
+    server.stop()
 
 
 def test_policy_is_attached_by_its_name_and_found_by_a_part_of_it(ready):

@@ -3,6 +3,8 @@
 //! A second factor is registered in two pages: the first makes it and shows what to scan or starts the browser's ceremony,
 //! the second proves it. What was made and never proved is bound to nobody, and is deleted when another is begun under its name.
 
+use std::iter;
+
 use askama::Template;
 use axum::response::{Redirect, Response};
 use base64::Engine;
@@ -15,6 +17,7 @@ use serde::Deserialize;
 use crate::confirm::Confirm;
 use crate::layout::{Frame, Part, VERSION, html, html_with, minute, part, status};
 use crate::list::Done;
+use crate::self_service;
 use crate::visit::{Posted, Query, SignedIn};
 
 /// What the record calls the root user where an API wants a user's name.
@@ -235,6 +238,8 @@ struct Register {
     version: &'static str,
     frame: Frame,
     ask: Ask,
+    /// What to ask an administrator for, where no policy lets the user register one.
+    needs: Option<&'static str>,
     /// This page at the address that passkeys belong to, if it is another.
     elsewhere: Option<String>,
 }
@@ -242,7 +247,7 @@ struct Register {
 impl Register {
     fn new(signed_in: &SignedIn, frame: Frame, ask: Ask) -> Self {
         let elsewhere = signed_in.visit.passkeys_elsewhere("/console/security/register");
-        Self { version: VERSION, frame, ask, elsewhere }
+        Self { version: VERSION, frame, ask, needs: None, elsewhere }
     }
 }
 
@@ -261,18 +266,37 @@ fn register_frame(signed_in: &SignedIn) -> Frame {
 }
 
 pub(crate) async fn register(signed_in: SignedIn) -> Response {
-    ask_kind(&signed_in, register_frame(&signed_in))
+    ask_kind(&signed_in, None).await
 }
 
-fn ask_kind(signed_in: &SignedIn, frame: Frame) -> Response {
-    let suggested = match &signed_in.live.acting().identity {
+/// Asks for the kind; anew, if something was refused.
+async fn ask_kind(signed_in: &SignedIn, refused: Option<Error>) -> Response {
+    let frame = register_frame(signed_in);
+    let (frame, needs) = match &refused {
+        Some(error) => {
+            let needs = error.code.starts_with("AccessDenied") && !frame.is_root;
+            (frame.refused(error), needs.then_some(self_service::NAME))
+        }
+        None => (frame, None),
+    };
+    let suggested = suggested(signed_in).await;
+    let page = Register { needs, ..Register::new(signed_in, frame, Ask::Kind { suggested }) };
+    signed_in.answer(html_with(page.frame.status, &page))
+}
+
+/// A name for the next device: the user's, with a number where that is taken.
+async fn suggested(signed_in: &SignedIn) -> String {
+    let first = match &signed_in.live.acting().identity {
         Identity::User(user) => user.name.to_string(),
         Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => {
             "root-account-mfa-device".into()
         }
     };
-    let page = Register::new(signed_in, frame, Ask::Kind { suggested });
-    signed_in.answer(html_with(page.frame.status, &page))
+    let taken = factors(signed_in).await.unwrap_or_default();
+    let is_free =
+        |name: &String| !taken.iter().any(|factor| factor.serial.ends_with(&format!(":mfa/{name}")));
+    let numbered = (2..).map(|number| format!("{first}-{number}"));
+    iter::once(first.clone()).chain(numbered).find(is_free).unwrap_or(first)
 }
 
 /// A second factor to be made.
@@ -285,7 +309,7 @@ pub(crate) struct Begin {
 pub(crate) async fn begin_app(Posted(signed_in, form): Posted<Begin>) -> Response {
     let made = match make_app(&signed_in, form.name).await {
         Ok(made) => made,
-        Err(error) => return ask_kind(&signed_in, register_frame(&signed_in).refused(&error)),
+        Err(error) => return ask_kind(&signed_in, Some(error)).await,
     };
     let seed = made.base32_string_seed.map(|seed| String::from_utf8_lossy(seed.expose()).into_owned());
     let picture = made.qr_code_png.map(|png| BASE64_STANDARD.encode(png.expose()));
@@ -352,7 +376,7 @@ pub(crate) async fn begin_passkey(Posted(signed_in, form): Posted<Begin>) -> Res
             let ask = Ask::Passkey { options: started.options, state: started.state.expose().into() };
             signed_in.answer(html(&Register::new(&signed_in, register_frame(&signed_in), ask)))
         }
-        Err(error) => ask_kind(&signed_in, register_frame(&signed_in).refused(&error)),
+        Err(error) => ask_kind(&signed_in, Some(error)).await,
     }
 }
 
@@ -370,7 +394,7 @@ pub(crate) async fn finish_passkey(Posted(signed_in, form): Posted<Made>) -> Res
     };
     match signed_in.call::<own::FinishPasskeyRegistration>(&input).await {
         Ok(_) => registered(&signed_in),
-        Err(error) => ask_kind(&signed_in, register_frame(&signed_in).refused(&error)),
+        Err(error) => ask_kind(&signed_in, Some(error)).await,
     }
 }
 

@@ -7,6 +7,7 @@ use rootward_wire::{Error, Sensitive};
 use serde::Deserialize;
 
 use crate::layout::{Frame, VERSION, html, html_with, status};
+use crate::self_service;
 use crate::users::sign_in_address;
 use crate::visit::{Posted, SignedIn};
 
@@ -72,6 +73,8 @@ pub(crate) struct New {
     name: String,
     password: String,
     policy: Policy,
+    /// There if the user may manage their own password and second factors.
+    own: Option<String>,
 }
 
 pub(crate) async fn make(Posted(signed_in, form): Posted<New>) -> Response {
@@ -98,8 +101,9 @@ async fn carry_out(signed_in: &SignedIn, form: &New) -> Result<(), Error> {
     signed_in.call::<iam::CreateUser>(&input).await?;
     let equipped = equip(signed_in, form).await;
     if equipped.is_err() {
+        // There may be none of either; the user is not deleted while there is one.
+        drop(self_service::take_back(signed_in, &user_name).await);
         let input = iam::DeleteLoginProfileRequest { user_name: Some(user_name.clone()) };
-        // There may be none; the user is not deleted while there is one.
         drop(signed_in.call::<iam::DeleteLoginProfile>(&input).await);
         let input = iam::DeleteUserRequest { user_name };
         if let Err(error) = signed_in.call::<iam::DeleteUser>(&input).await {
@@ -117,6 +121,9 @@ async fn equip(signed_in: &SignedIn, form: &New) -> Result<(), Error> {
         password_reset_required: Some(false),
     };
     signed_in.call::<iam::CreateLoginProfile>(&input).await?;
+    if form.own.is_some() {
+        self_service::allow(signed_in, &user_name).await?;
+    }
     let (partition, policy) = (signed_in.live.acting().partition, form.policy.name());
     let policy_arn = format!("arn:{partition}:iam::aws:policy/{policy}");
     let input = iam::AttachUserPolicyRequest { user_name, policy_arn };
