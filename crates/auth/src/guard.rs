@@ -114,6 +114,20 @@ pub fn waiting(state: &AccountState, now: Time) -> usize {
     state.root_accesses().iter().filter(|(_, access)| waits(access)).count()
 }
 
+/// How many requests wait for this user to decide: none unless they are an approver.
+pub fn awaited_of(state: &AccountState, user: UniqueId, now: Time) -> usize {
+    let awaits = |access: &RootAccess| {
+        standing(state, access, now).verdict == Verdict::Pending
+            && had_factor(state, user, access.requested)
+            && access.decisions.iter().all(|decision| decision.user != user)
+    };
+    if is_approver(state, user) {
+        state.root_accesses().iter().filter(|(_, access)| awaits(access)).count()
+    } else {
+        0
+    }
+}
+
 /// Whether this user may decide on requests for root access now: a user of the account who is named as an approver and has a
 /// second factor.
 pub fn is_approver(state: &AccountState, user: UniqueId) -> bool {
