@@ -311,6 +311,7 @@ impl Act<'_> {
             cookie: secret.cookie(claims.account, id),
             browser: self.visitor.browser.seal(&self.service.setup.vault, random),
             expires,
+            is_root: false,
         })
     }
 
