@@ -29,6 +29,8 @@ struct Page {
     version: &'static str,
     frame: Frame,
     is_user: bool,
+    /// Whether who acts has credentials of their own: sessions of roles and federated users have those of a while, and no more.
+    has_own: bool,
     factors: Part<Vec<Factor>>,
     keys: Part<Vec<Key>>,
     /// What comes next, in the middle of a set-up.
@@ -69,12 +71,17 @@ fn frame(signed_in: &SignedIn) -> Frame {
 
 /// The page as things stand.
 async fn show(signed_in: &SignedIn, frame: Frame, made: Option<iam::AccessKey>) -> Response {
-    let (factors, keys) = (part(factors(signed_in).await), part(keys(signed_in).await));
     let is_user = matches!(signed_in.live.acting().identity, Identity::User(_));
+    let has_own = is_user || frame.is_root;
+    let (factors, keys) = if has_own {
+        (part(factors(signed_in).await), part(keys(signed_in).await))
+    } else {
+        (Ok(Vec::new()), Ok(Vec::new()))
+    };
     let next = frame.is_root && frame.done.is_some();
     signed_in.answer(html_with(
         frame.status,
-        &Page { version: VERSION, frame, is_user, factors, keys, next, made },
+        &Page { version: VERSION, frame, is_user, has_own, factors, keys, next, made },
     ))
 }
 
@@ -136,10 +143,10 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
             let input = iam::DeleteAccessKeyRequest { user_name: None, access_key_id: id };
             signed_in.call::<iam::DeleteAccessKey>(&input).await.map(|_| "key")
         }
-        Change::RemoveFactor { serial, confirm: None } => match consequence(&signed_in).await {
-            Some(text) => return confirm_removal(&signed_in, serial, text),
-            None => remove(&signed_in, serial).await.map(|()| "factor-removed"),
-        },
+        Change::RemoveFactor { serial, confirm: None } => {
+            let text = consequence(&signed_in).await;
+            return confirm_removal(&signed_in, serial, text);
+        }
         Change::RemoveFactor { serial, .. } => remove(&signed_in, serial).await.map(|()| "factor-removed"),
         Change::StopKey { id } => set_key(&signed_in, id, iam::StatusType::Inactive).await,
         Change::UseKey { id } => set_key(&signed_in, id, iam::StatusType::Active).await,
@@ -155,25 +162,24 @@ async fn set_key(signed_in: &SignedIn, id: String, status: iam::StatusType) -> R
     signed_in.call::<iam::UpdateAccessKey>(&input).await.map(|_| "key")
 }
 
-/// What the removal of one of one's own second factors means, where it means much.
-async fn consequence(signed_in: &SignedIn) -> Option<String> {
+/// What the removal of one of one's own second factors means.
+async fn consequence(signed_in: &SignedIn) -> String {
     let left = factors(signed_in).await.map_or(0, |factors| factors.len().saturating_sub(1));
     match (signed_in.live.acting().is_root(), left) {
-        (true, 0) => Some(
-            "It is the root user's only second factor. Without one, whoever learns its password can do everything in this account. To \
+        (true, 0) => "It is the root user's only second factor. Without one, whoever learns its password can do everything in this account. To \
              exchange it, register the new one first."
-                .into(),
-        ),
-        (true, left) => Some(format!(
+            .into(),
+        (true, left) => format!(
             "The root user keeps {left} other second {}. Remove this one if it is lost, broken or in the wrong hands.",
             if left == 1 { "factor" } else { "factors" }
-        )),
-        (false, 0) => Some(
-            "It is your only second factor. Without one, your password alone is enough to sign in as you, and what policies allow with \
-             one only is refused to you. To exchange it, register the new one first."
-                .into(),
         ),
-        (false, _) => None,
+        (false, 0) => "It is your only second factor. Without one, your password alone is enough to sign in as you, and what policies allow with \
+             one only is refused to you. To exchange it, register the new one first."
+            .into(),
+        (false, left) => format!(
+            "You keep {left} other second {}. Remove this one if it is lost, broken or in the wrong hands.",
+            if left == 1 { "factor" } else { "factors" }
+        ),
     }
 }
 
@@ -216,6 +222,10 @@ pub(crate) struct NewPassword {
 pub(crate) async fn password(Posted(signed_in, form): Posted<NewPassword>) -> Response {
     if form.new != form.again {
         let frame = frame(&signed_in).mistyped("The new password was not typed the same twice.");
+        return show(&signed_in, frame, None).await;
+    }
+    if form.new == form.old {
+        let frame = frame(&signed_in).mistyped("The new password is the present one. Nothing was changed.");
         return show(&signed_in, frame, None).await;
     }
     let (old, new) = (Sensitive::new(form.old), Sensitive::new(form.new));
@@ -266,6 +276,9 @@ fn register_frame(signed_in: &SignedIn) -> Frame {
 }
 
 pub(crate) async fn register(signed_in: SignedIn) -> Response {
+    if matches!(signed_in.live.acting().identity, Identity::FederatedUser(_) | Identity::RoleSession(_)) {
+        return signed_in.answer(Redirect::to("/console/security"));
+    }
     ask_kind(&signed_in, None).await
 }
 
@@ -352,6 +365,7 @@ pub(crate) async fn finish_app(Posted(signed_in, form): Posted<Codes>) -> Respon
         Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => ROOT_NAME.into(),
     };
     let Codes { serial, seed, picture, first, second } = form;
+    let is_same = first.trim() == second.trim();
     let input = iam::EnableMfaDeviceRequest {
         user_name,
         serial_number: serial.clone(),
@@ -362,9 +376,22 @@ pub(crate) async fn finish_app(Posted(signed_in, form): Posted<Codes>) -> Respon
         Ok(_) => registered(&signed_in),
         Err(error) => {
             let frame = register_frame(&signed_in).refused(&error);
+            let refused =
+                (error.code == "InvalidAuthenticationCode").then(|| wrong_codes(is_same).to_owned());
+            let frame = Frame { refused: refused.or(frame.refused), ..frame };
             let ask = Ask::App { serial, seed, picture };
             signed_in.answer(html_with(status(&error), &Register::new(&signed_in, frame, ask)))
         }
+    }
+}
+
+/// What to do about codes that are wrong.
+const fn wrong_codes(is_same: bool) -> &'static str {
+    if is_same {
+        "That is one code twice. Type the one that the app shows now, wait until it shows the next, and type that as the second."
+    } else {
+        "The codes are not those of this device now. Check that the clock of the phone is right, and that these are two codes in a row \
+         of the entry that you have just scanned."
     }
 }
 

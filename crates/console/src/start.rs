@@ -87,6 +87,14 @@ pub(crate) async fn make(Posted(signed_in, form): Posted<New>) -> Response {
         }
         Err(error) => {
             let (frame, name) = (frame.refused(&error), form.name.as_str());
+            // Where the user itself is there already, this is most often the form of before, sent again.
+            let is_there = error.code == "EntityAlreadyExists" && is_user(&signed_in, name).await;
+            let text = is_there.then(|| {
+                format!(
+                    "{name} is there already. Set another password on the user's page, or take another name."
+                )
+            });
+            let frame = Frame { refused: text.or(frame.refused), ..frame };
             let page = Page { version: VERSION, frame, policies, name, made: None, sign_in };
             signed_in.answer(html_with(status(&error), &page))
         }
@@ -111,6 +119,11 @@ async fn carry_out(signed_in: &SignedIn, form: &New) -> Result<(), Error> {
         }
     }
     equipped
+}
+
+async fn is_user(signed_in: &SignedIn, name: &str) -> bool {
+    let input = iam::GetUserRequest { user_name: Some(name.to_owned()) };
+    signed_in.call::<iam::GetUser>(&input).await.is_ok()
 }
 
 async fn equip(signed_in: &SignedIn, form: &New) -> Result<(), Error> {

@@ -325,11 +325,15 @@ pub(crate) async fn change(Path(name): Path<String>, Posted(signed_in, change): 
         }
         Change::LetManage => self_service::allow(&signed_in, &name).await,
         Change::LetChoose => allow_change(&signed_in, &name).await.map(drop),
-        Change::RemoveFactor { serial, confirm: None } if is_last(&signed_in, &name).await => {
-            let text = format!(
-                "It is {name}'s only second factor. Without one, their password alone is enough to sign in as them, and what policies \
-                 allow with one only is refused to them. If they have lost it, make sure that it is them who asks."
-            );
+        Change::RemoveFactor { serial, confirm: None } => {
+            let text = if is_last(&signed_in, &name).await {
+                format!(
+                    "It is {name}'s only second factor. Without one, their password alone is enough to sign in as them, and what \
+                     policies allow with one only is refused to them. If they have lost it, make sure that it is them who asks."
+                )
+            } else {
+                format!("{name} keeps another. Remove this one if it is lost, broken or in the wrong hands.")
+            };
             let confirm = Confirm {
                 title: "Remove the second factor?",
                 text,
