@@ -8,6 +8,7 @@
 
 use rootward_api::iam;
 use rootward_auth::Principal;
+use rootward_state::entities::ManagedPolicy;
 use rootward_wire::{Error, Fault};
 use serde_json::{Value, json};
 
@@ -82,32 +83,29 @@ pub(crate) async fn take_back(signed_in: &SignedIn, user_name: &str) -> Result<(
     signed_in.call::<iam::DetachUserPolicy>(&input).await.map(drop)
 }
 
-/// Makes the policy if it is not there.
+/// Makes the policy if it is not there. Whether it is is not asked by a call, which would be on record as one that failed.
 async fn ensure(signed_in: &SignedIn, policy_arn: &str) -> Result<(), Error> {
-    let document = document(signed_in.live.acting());
+    let acting = signed_in.live.acting();
+    let document = document(acting);
+    let world = signed_in.visit.house.db.snapshot();
+    if world.by_arn::<ManagedPolicy>(acting.partition, policy_arn).is_none() {
+        let input = iam::CreatePolicyRequest {
+            policy_name: NAME.into(),
+            policy_document: document.to_string(),
+            description: Some(DESCRIPTION.into()),
+            path: None,
+            tags: None,
+        };
+        return signed_in.call::<iam::CreatePolicy>(&input).await.map(drop);
+    }
     let input = iam::GetPolicyRequest { policy_arn: policy_arn.to_owned() };
-    let version_id = match signed_in.call::<iam::GetPolicy>(&input).await {
-        Ok(found) => found.policy.and_then(|policy| policy.default_version_id).unwrap_or_default(),
-        Err(error) if error.code == "NoSuchEntity" => {
-            let input = iam::CreatePolicyRequest {
-                policy_name: NAME.into(),
-                policy_document: document.to_string(),
-                description: Some(DESCRIPTION.into()),
-                path: None,
-                tags: None,
-            };
-            return signed_in.call::<iam::CreatePolicy>(&input).await.map(drop);
-        }
-        Err(error) => return Err(error),
-    };
+    let found = signed_in.call::<iam::GetPolicy>(&input).await?.policy;
+    let version_id = found.and_then(|policy| policy.default_version_id).unwrap_or_default();
     let input = iam::GetPolicyVersionRequest { policy_arn: policy_arn.to_owned(), version_id };
     let found = signed_in.call::<iam::GetPolicyVersion>(&input).await?.policy_version;
     let text = found.and_then(|version| version.document).unwrap_or_default();
-    if serde_json::from_str::<Value>(&decoded(&text)).is_ok_and(|found| found == document) {
-        Ok(())
-    } else {
-        Err(changed())
-    }
+    let is_same = serde_json::from_str::<Value>(&decoded(&text)).is_ok_and(|found| found == document);
+    if is_same { Ok(()) } else { Err(changed()) }
 }
 
 fn changed() -> Error {
