@@ -51,6 +51,7 @@ def ready(tmp_path_factory):
 def open_account(page, server, name="Example Corp"):
     page.open("/console")
     page.fill(code=setup_code(server), name=name, email="root@example.com").press("Generate")
+    assert page.driver.find_element("xpath", "//button[.='Copy']").is_displayed()
     password = page.value("password")
     page.press("Open the account")
     return password

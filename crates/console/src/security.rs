@@ -41,6 +41,8 @@ struct Page {
 
 struct Factor {
     serial: String,
+    /// As its owner calls it.
+    name: String,
     kind: &'static str,
     since: String,
 }
@@ -89,14 +91,20 @@ async fn factors(signed_in: &SignedIn) -> Result<Vec<Factor>, Error> {
     let listed = signed_in.call::<iam::ListMfaDevices>(&iam::ListMfaDevicesRequest::default()).await?;
     let factor = |device: iam::MfaDevice| Factor {
         kind: kind(&device.serial_number),
+        name: name(&device.serial_number).to_owned(),
         serial: device.serial_number,
         since: minute(device.enable_date),
     };
     Ok(listed.mfa_devices.into_iter().map(factor).collect())
 }
 
+/// What people call the second factor with this serial number: what is behind the last slash of an ARN.
+pub(crate) fn name(serial: &str) -> &str {
+    serial.rsplit('/').next().unwrap_or(serial)
+}
+
 /// What a serial number is of.
-fn kind(serial: &str) -> &'static str {
+pub(crate) fn kind(serial: &str) -> &'static str {
     match serial.splitn(6, ':').nth(5) {
         Some(resource) if resource.starts_with("u2f/") => "Passkey or security key",
         Some(_) => "Authenticator app",

@@ -11,8 +11,8 @@ use crate::confirm::Confirm;
 use crate::grants::{self, Grants, Inline, Kind};
 use crate::layout::{Frame, Part, VERSION, html_with, minute, part, told};
 use crate::list::{self, Done, Marker, address};
-use crate::self_service;
 use crate::visit::{Posted, Query, SignedIn};
+use crate::{security, self_service};
 
 #[derive(Template)]
 #[template(path = "users.html")]
