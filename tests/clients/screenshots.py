@@ -206,7 +206,7 @@ def shoot_newcomer(camera, page, server):
     shoot("sign-in-root")
     page.open("/console/sign-in?door=root").fill(email=ROOT_EMAIL, password=ROOT_PASSWORD).press("Sign in")
     shoot("sign-in-reason")
-    page.fill(reason="first set-up").press("Break the glass")
+    page.fill(reason="first set-up").press("Sign in as root")
     shoot("home-not-protected")
     page.open("/console/security/register")
     shoot("register")

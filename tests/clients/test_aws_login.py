@@ -162,7 +162,7 @@ def test_sealed_root_user_gets_the_minutes_that_its_reason_gave_it(site, cli):
         page.press("Sign in")
         page.fill(code=site.root_totp.now()).press("Continue")
         assert page.title == "The root user is sealed"
-        page.fill(reason="look at the bill").press("Break the glass")
+        page.fill(reason="look at the bill").press("Sign in as root")
         assert page.title == "Let the command line in?"
         assert "It could do everything in the account." in page.notices
         page.press("Allow")

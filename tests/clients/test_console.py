@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pyotp
 import pytest
@@ -51,6 +51,7 @@ def ready(tmp_path_factory):
 def open_account(page, server, name="Example Corp"):
     page.open("/console")
     page.fill(code=setup_code(server), name=name, email="root@example.com").press("Generate")
+    assert page.driver.find_element("xpath", "//button[.='Copy']").is_displayed()
     password = page.value("password")
     page.press("Open the account")
     return password
@@ -60,7 +61,7 @@ def sign_in_as_root(page, password, code=None, reason="set-up"):
     page.open("/console/sign-in?door=root").fill(email="root@example.com", password=password).press("Sign in")
     if code:
         page.fill(code=code).press("Continue")
-    page.fill(reason=reason).press("Break the glass")
+    page.fill(reason=reason).press("Sign in as root")
 
 
 def sign_in(page, account, name, password):
@@ -72,7 +73,7 @@ def register_app(page):
     page.open("/console/security/register").press("Set up an app")
     totp, now = pyotp.TOTP(page.text("details code")), time.time()
     page.fill(first=totp.at(now - 60), second=totp.at(now - 30)).press("Register")
-    assert page.notices == ["The second factor is registered. From now on it is asked for when you sign in."]
+    assert page.notices[0] == "The second factor is registered. From now on it is asked for when you sign in."
     return totp
 
 
@@ -98,7 +99,7 @@ def test_newcomer_is_led_from_an_empty_server_to_a_protected_root_user(fresh):
         assert page.title == "Sign in" and page.value("email") == "root@example.com"
         page.fill(password=password).press("Sign in")
         assert page.title == "The root user is sealed"
-        page.fill(reason="first set-up").press("Break the glass")
+        page.fill(reason="first set-up").press("Sign in as root")
         assert page.title == "Root is not protected yet"
         page.press("Register a second factor").press("Set up an app")
         totp, now = pyotp.TOTP(page.text("details code")), time.time()
@@ -125,7 +126,7 @@ def test_passkey_is_registered_and_signs_in(fresh):
         page.press("Sign out").open("/console/sign-in?door=root")
         page.fill(email="root@example.com", password=password).press("Sign in")
         page.press("Use a passkey or security key").wait_for("The root user is sealed")
-        page.fill(reason="drill").press("Break the glass")
+        page.fill(reason="drill").press("Sign in as root")
         assert page.title == "Root is protected"
         assert page.complaints() == []
     login = fresh.events("ConsoleLogin")[-1]
@@ -140,6 +141,86 @@ def test_first_account_is_on_record_as_opened_from_a_browser_with_the_setup_code
     [record] = fresh.events("CreateAccount")
     assert (record["sourceIPAddress"], record["userAgent"]) == ("127.0.0.1", "a browser")
     assert record["userIdentity"]["invokedBy"] == "rootward setup code"
+
+
+def test_first_door_is_the_root_users_until_there_are_users(fresh):
+    with browser(f"http://localhost:{fresh.port}") as page:
+        http = client(fresh)
+        first = http.get("/console/first-run").text
+        assert "Store it now" in first
+        password = open_account(page, fresh)
+        again = {"mark": mark(first), "code": "x", "name": "n", "email": "other@example.com", "password": "p", "again": "p"}
+        answer = http.post("/console/first-run", data=again)
+        page.open(answer.headers["location"])
+        assert page.notices == ["An account is open already: nothing was changed. Sign in."]
+        page.open("/console").fill(email="root@example.com", password="wrong").press("Sign in")
+        assert page.notices == ["The e-mail address or password is wrong."]
+        page.fill(password=password).press("Sign in")
+        assert page.value("reason") == "Set up the account"
+        page.press("Sign in as root")
+        steps = [step.text.split("\n")[0] for step in page.driver.find_elements("css selector", "ol.points li")]
+        assert [step[:2] for step in steps] == ["1.", "2.", "3."]
+        make_user(page, "ann")
+        page.press("Sign out").open("/console/sign-in")
+        assert page.value("account") == ""
+        # Another time nothing is suggested.
+        page.open("/console/sign-in?door=root").fill(email="root@example.com", password=password).press("Sign in")
+        assert page.value("reason") == ""
+
+
+def test_session_that_is_over_is_told_at_its_own_door(ready):
+    server, root = ready
+    ann = session_of(server, root)
+    other = client(server)
+    other.cookies.update(dict(ann.cookies))
+    good = mark(ann.get("/console/users").text)
+    ann.post("/console/sign-out", data={"mark": good})
+    # Who has signed out has no session that could be over.
+    assert "done" not in ann.get("/console/users").headers["location"]
+    shown = other.get(other.get("/console/users").headers["location"]).text
+    assert "Your session has ended." in shown and f'value="{root["account"]}"' in shown
+    formed = other.post("/console/users", data={"mark": good, "name": "lost"})
+    assert "Your session has ended, and nothing was saved." in other.get(formed.headers["location"]).text
+    other.cookies["rootward-door"] = "root"
+    assert "door=root" in other.get("/console/users").headers["location"]
+
+
+def test_role_has_no_credentials_of_its_own(ready):
+    server, root = ready
+    http = session_of(server, root)
+    form = {"mark": mark(http.get("/console/roles").text)}
+    trust = {"Effect": "Allow", "Principal": {"AWS": root["account"]}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    assert http.post("/console/roles", data={**form, "name": "reader", "description": "", "trust": document}).status_code == 303
+    wanted = {**form, "account": root["account"], "display": "", "colour": "red"}
+    refused = http.post("/console/switch-role", data={**wanted, "role": "nobody"})
+    assert refused.status_code == 403 and "Either there is no such role, or its trust policy does not let you in" in refused.text
+    assert http.post("/console/switch-role", data={**wanted, "role": "reader"}).status_code == 303
+    shown = http.get("/console/security")
+    assert shown.status_code == 200 and "has no password, no second factors and no access keys of its own" in shown.text
+    assert "ValidationError" not in shown.text and 'action="/console/security/password"' not in shown.text
+    assert http.get("/console/security/register").headers["location"] == "/console/security"
+
+
+def test_user_that_is_made_twice_is_there_already(ready):
+    server, root = ready
+    http = session_of(server, root)
+    form = {"mark": mark(http.get("/console/start").text), "name": "twice", "password": PASSWORD, "policy": "read", "own": "yes"}
+    assert http.post("/console/start", data=form).status_code == 200
+    again = http.post("/console/start", data=form)
+    assert again.status_code == 409 and "twice is there already. Set another password" in again.text
+
+
+def test_wrong_codes_of_an_app_are_told_with_what_to_do(ready):
+    server, root = ready
+    with browser(f"http://localhost:{server.port}") as page:
+        sign_in(page, root["account"], "ann", root["ann"])
+        page.open("/console/security/register").press("Set up an app")
+        totp, now = pyotp.TOTP(page.text("details code")), time.time()
+        page.fill(first=totp.at(now), second=totp.at(now)).press("Register")
+        assert page.notices[0].startswith("That is one code twice.")
+        page.fill(first=totp.at(now - 3_600), second=totp.at(now - 3_570)).press("Register")
+        assert "the clock of the phone" in page.notices[0]
 
 
 def test_wrong_setup_code_opens_nothing(fresh):
@@ -259,6 +340,10 @@ def test_refusals_are_alike_on_every_page(ready):
     limited = client(server)
     form = {"account": root["account"], "name": "limited", "password": PASSWORD, "next": "/console"}
     limited.post("/console/sign-in", data={**form, "mark": mark(limited.get("/console/sign-in").text)})
+    # Home is their own.
+    home = limited.get("/console")
+    assert home.status_code == 200 and "You may not see this." not in home.text and ":user/limited</code>" in home.text
+    assert "You are an approver" not in limited.get("/console/access").text
     for path, action in {
         "users": "iam:ListUsers", "groups": "iam:ListGroups", "roles": "iam:ListRoles", "policies": "iam:ListPolicies",
         "access": "rootward:ListRootAccessRequests", "password-policy": "iam:GetAccountPasswordPolicy",
@@ -301,8 +386,61 @@ def test_user_who_must_choose_a_new_password_can(ready):
     assert "No policy lets emil" not in http.get("/console/users/emil").text
     with browser(f"http://localhost:{server.port}") as page:
         sign_in(page, root["account"], "emil", PASSWORD)
+        page.fill(old=PASSWORD, new=PASSWORD, again=PASSWORD).press("Change password")
+        assert "must not be the present password" in page.notices[0]
         page.fill(old=PASSWORD, new=NEW_PASSWORD, again=NEW_PASSWORD).press("Change password")
         assert page.path == "/console"
+
+
+@pytest.mark.parametrize("policy", ["power", "read"])
+def test_user_with_few_permissions_registers_a_second_factor_and_removes_it_with_it(ready, policy):
+    server, root = ready
+    http, name = session_of(server, root), f"few-{policy}"
+    form = {"mark": mark(http.get("/console/start").text), "name": name, "password": PASSWORD, "policy": policy, "own": "yes"}
+    assert f"{name} is there." in http.post("/console/start", data=form).text
+    assert "ManageOwnPasswordAndMfa" in http.get(f"/console/users/{name}").text
+    with browser(f"http://localhost:{server.port}") as page:
+        sign_in(page, root["account"], name, PASSWORD)
+        register_app(page)
+        # Another has another name, and nobody's but their own.
+        page.open("/console/security/register")
+        assert page.value("name") == "key" and page.driver.find_element("id", "app-name").get_attribute("value") == f"{name}-2"
+        page.open("/console/security").press("Remove").press("Remove it")
+        assert page.notices[0] == "The second factor is removed."
+        assert page.complaints() == []
+
+
+def test_user_who_may_not_register_a_second_factor_is_told_what_to_ask_for(ready):
+    server, root = ready
+    http = session_of(server, root)
+    form = {"mark": mark(http.get("/console/users").text)}
+    http.post("/console/users", data={**form, "name": "bare"})
+    http.post("/console/users/bare", data={**form, "do": "set-password", "password": PASSWORD})
+    with browser(f"http://localhost:{server.port}") as page:
+        sign_in(page, root["account"], "bare", PASSWORD)
+        page.open("/console/security/register").press("Set up an app")
+        assert "AccessDenied" in page.notices[0] and "Ask an administrator" in page.notices[1]
+        assert http.post("/console/users/bare", data={**form, "do": "let-manage"}).status_code == 303
+        register_app(page)
+
+
+def test_policy_of_the_consoles_name_that_says_something_else_is_not_handed_out(tmp_path):
+    server = start(tmp_path)
+    with browser(f"http://localhost:{server.port}") as page:
+        sign_in_as_root(page, open_account(page, server))
+        register_app(page)
+        account, password = make_user(page, "ann")
+    ann = session_of(server, {"account": account, "ann": password})
+    form = {"mark": mark(ann.get("/console/policies").text)}
+    document = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+    arn = f"arn:aws:iam::{account}:policy/ManageOwnPasswordAndMfa"
+    path = f"/console/policies/{quote(arn, safe='')}"
+    assert ann.post(path, data={**form, "do": "add", "document": document, "default": "yes"}).status_code == 303
+    made = ann.post("/console/start", data={**form, "name": "bob", "password": PASSWORD, "policy": "read", "own": "yes"})
+    assert made.status_code == 409 and "says something else" in made.text
+    # Nothing is left of who was half made.
+    assert ann.get("/console/users/bob").status_code == 404
+    server.stop()
 
 
 def test_policy_is_attached_by_its_name_and_found_by_a_part_of_it(ready):
@@ -389,11 +527,14 @@ def test_two_of_three_must_agree_before_the_root_user_is_in(tmp_path):
         root.fill(reason="drill").press("Ask for approval")
         for number, name in enumerate(APPROVERS[:2]):
             assert root.title == "Waiting for approval" and f"{number} of 2" in root.text("[role=status]")
+            assert root.notices[0].startswith("Keep this tab open.")
             user_password, user_totp = users[name]
             sign_in(other, account, name, user_password)
             other.fill(code=user_totp.now()).press("Continue")
+            assert other.notices[0] == "A request to use the root user waits for you. Approve or reject"
+            assert other.text(".menu .badge") == "1 waiting"
             other.press("Root access").press("Approve")
-            assert other.notices == ["You have agreed."]
+            assert other.notices == ["You have agreed."] and "1 waiting" not in other.text(".menu")
             other.press("Sign out")
             # One person counts once, and one is not enough.
             root.press("Look again")

@@ -406,7 +406,7 @@ def test_link_fills_the_form_in_and_does_nothing(account, ann, page):
 
 def test_root_user_is_told_why_it_cannot_switch(server, account, page):
     page.open("/console/sign-in?door=root").fill(email=account.email, password=PASSWORD).press("Sign in")
-    page.fill(reason="test").press("Break the glass")
+    page.fill(reason="test").press("Sign in as root")
     page.open("/console/switch-role")
     assert "root user cannot switch" in page.notices[0]
     assert page.driver.find_elements("name", "role") == []

@@ -67,7 +67,7 @@ def test_address_is_changed_by_the_code_that_was_sent_to_it(tmp_path):
         # A code is good once.
         assert page.complaints() == [] or all("400" in line or "404" in line for line in page.complaints())
         page.press("Sign out").open("/console/sign-in?door=root").fill(email=ROOT, password=password).press("Sign in")
-        assert page.notices == ["Name or password is wrong."]
+        assert page.notices == ["The e-mail address or password is wrong."]
         page.fill(email=NEW, password=password).press("Sign in")
         assert page.title == "The root user is sealed"
         accepted = server.events("AcceptRootEmailUpdate")

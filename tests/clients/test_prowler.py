@@ -122,7 +122,7 @@ def register_second_factors_of_root(account, passkey):
     with browser(f"http://localhost:{account.server.port}") as page:
         page.add_authenticator()
         page.open("/console/sign-in?door=root").fill(email=account.email, password=PASSWORD).press("Sign in")
-        page.fill(reason="set-up").press("Break the glass").open("/console/security/register")
+        page.fill(reason="set-up").press("Sign in as root").open("/console/security/register")
         if passkey:
             page.press("Register a passkey").wait_for("Security credentials")
         else:

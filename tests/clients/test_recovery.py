@@ -58,12 +58,12 @@ def test_forgotten_password_is_replaced_and_the_seal_and_the_second_factor_stay(
             other.press("Sign in")
             assert other.value("email") == ROOT
             other.fill(password=old).press("Sign in")
-            assert other.notices == ["Name or password is wrong."]
+            assert other.notices == ["The e-mail address or password is wrong."]
             other.fill(password=NEW).press("Sign in")
             assert other.title == "Second factor"
             other.fill(code=totp.now()).press("Continue")
             assert other.title == "The root user is sealed"
-            other.fill(reason="forgot it").press("Break the glass")
+            other.fill(reason="forgot it").press("Sign in as root")
             assert other.title == "Root is protected"
             other.driver.get(link)
             assert other.notices == ["This link is no longer good: ask for another."]

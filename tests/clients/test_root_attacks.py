@@ -484,7 +484,7 @@ def test_one_rejection_outweighs_all_who_agreed(house):
     guarded.approve(0, asked)
     guarded.approve(1, asked)
     guarded.reject(2, asked)
-    assert asked.look() == "An approver has rejected the request." and guarded.nobody_is_in()
+    assert asked.look() == "The request was rejected by cleo." and guarded.nobody_is_in()
 
 
 def test_password_that_is_changed_meanwhile_ends_the_waiting(house):

@@ -6,7 +6,9 @@
 //!
 //! Of approvals everything is judged as it stands when the root user is to be used, not as it stood when somebody asked or agreed: an
 //! approval counts only while its giver still exists, is still an approver and still has a second factor; how many are needed is
-//! what the guard says now. One rejection by an approver is enough to refuse.
+//! what the guard says now, but one at least: who has asked others is not let in because nobody would be asked any more, and asks
+//! anew. One rejection is enough to refuse, and for good: only an approver could give it, and nothing that becomes of them or of
+//! the guard afterwards takes it back.
 
 use rootward_names::{Time, UniqueId};
 use rootward_state::AccountState;
@@ -71,18 +73,15 @@ pub enum Verdict {
 /// How `access` stands at this time, in the account as it is.
 pub fn standing(state: &AccountState, access: &RootAccess, now: Time) -> Standing {
     let guard = state.root_guard();
-    let required = usize::from(guard.approvals_required);
-    let decided = access.decisions.iter().filter(|decision| {
-        is_approver(state, decision.user) && had_factor(state, decision.user, access.requested)
-    });
-    let (mut approved, mut rejected) = (Vec::new(), false);
-    for decision in decided {
-        if !decision.approved {
-            rejected = true;
-        } else if !approved.contains(&decision.user) {
+    let required = usize::from(guard.approvals_required).max(1);
+    let mut approved = Vec::new();
+    for decision in access.decisions.iter().filter(|decision| decision.approved) {
+        let counts = is_approver(state, decision.user) && had_factor(state, decision.user, access.requested);
+        if counts && !approved.contains(&decision.user) {
             approved.push(decision.user);
         }
     }
+    let rejected = access.decisions.iter().any(|decision| !decision.approved);
     let verdict = if access.used.is_some() {
         Verdict::Used
     } else if rejected {
@@ -113,6 +112,20 @@ pub fn waiting(state: &AccountState, now: Time) -> usize {
         matches!(standing(state, access, now).verdict, Verdict::Granted | Verdict::Pending)
     };
     state.root_accesses().iter().filter(|(_, access)| waits(access)).count()
+}
+
+/// How many requests wait for this user to decide: none unless they are an approver.
+pub fn awaited_of(state: &AccountState, user: UniqueId, now: Time) -> usize {
+    let awaits = |access: &RootAccess| {
+        standing(state, access, now).verdict == Verdict::Pending
+            && had_factor(state, user, access.requested)
+            && access.decisions.iter().all(|decision| decision.user != user)
+    };
+    if is_approver(state, user) {
+        state.root_accesses().iter().filter(|(_, access)| awaits(access)).count()
+    } else {
+        0
+    }
 }
 
 /// Whether this user may decide on requests for root access now: a user of the account who is named as an approver and has a

@@ -2,7 +2,7 @@
 // one is typed, and what is wrong with a policy while it is written.
 "use strict";
 
-// A button beside each new password that makes a strong one, shows it, and fills the field that repeats it too.
+// A button beside each new password that makes a strong one, shows it, and fills the field that repeats it too; and one that copies it.
 const KINDS = ["ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz", "23456789", "!#$%^&*()_+-="];
 
 function pick(characters) {
@@ -35,19 +35,35 @@ for (const field of document.querySelectorAll("input[data-generate]")) {
     }
     field.focus();
     field.select();
+    copy.hidden = !navigator.clipboard;
+  });
+  const copy = document.createElement("button");
+  copy.type = "button";
+  copy.className = "quiet small";
+  copy.textContent = "Copy";
+  copy.hidden = true;
+  copy.addEventListener("click", async () => {
+    const copied = await navigator.clipboard.writeText(field.value).then(() => true, () => false);
+    copy.textContent = copied ? "Copied" : "Copy it by hand";
   });
   const beside = document.createElement("div");
   beside.className = "beside";
   const focused = document.activeElement === field;
   field.replaceWith(beside);
-  beside.append(field, button);
+  beside.append(field, button, copy);
   if (focused) field.focus();
 }
 
-// Looks again while others decide.
+// Looks again while others decide; once, by the clock or by the button: what is approved lets in one of two.
 const again = document.querySelector("meta[name=rootward-look-again]");
 const waiting = document.querySelector("form[data-look-again]");
-if (again && waiting) setTimeout(() => waiting.submit(), Number(again.content) * 1000);
+if (again && waiting) {
+  const timer = setTimeout(() => waiting.requestSubmit(), Number(again.content) * 1000);
+  waiting.addEventListener("submit", () => {
+    clearTimeout(timer);
+    waiting.querySelector("button").disabled = true;
+  });
+}
 
 // Passkeys: the server's options as the browser wants them, and the browser's answer as a text for the form.
 function bytes(text) {
@@ -80,6 +96,13 @@ function withTexts(credential) {
   });
 }
 
+// In our words: those of browsers are for developers.
+const REFUSALS = {
+  InvalidStateError: "This passkey or security key is registered here already. Take another one.",
+  NotAllowedError: "Nothing has happened: it was cancelled, or took too long. Press the button to try again.",
+  SecurityError: "The browser gives no passkey to this address.",
+};
+
 async function ceremony(form) {
   const kind = form.dataset.passkey;
   const publicKey = withBytes(JSON.parse(form.dataset.options).publicKey);
@@ -97,7 +120,7 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
       await ceremony(form);
     } catch (error) {
       notice.textContent = window.PublicKeyCredential
-        ? `The browser did not finish: ${error.message}`
+        ? REFUSALS[error.name] ?? "The passkey could not be used. Try again, or take another second factor."
         : "This browser gives passkeys only to pages of https or localhost.";
       notice.hidden = false;
     }

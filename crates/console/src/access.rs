@@ -115,12 +115,13 @@ async fn gather(signed_in: &SignedIn, frame: Frame) -> Page {
     Page { version: VERSION, frame, requests, guard, decides, typed, waits: None }
 }
 
-/// Approvers decide, and they are users in a session with a second factor. Who may not see who they are is let to try.
+/// Approvers decide, and they are users in a session with a second factor. Who may not see who they are is let to try, and told
+/// nothing about themselves that is not known.
 fn decides(user: Option<&str>, approvers: Option<&[String]>, mfa: bool) -> Decides {
-    let is_approver = |user| approvers.is_none_or(|names| names.iter().any(|name| name == user));
-    match user {
-        Some(user) if is_approver(user) && mfa => Decides::Yes,
-        Some(user) if is_approver(user) => Decides::WithFactor,
+    let is_approver = user.and_then(|user| Some(approvers?.iter().any(|name| name == user)));
+    match (user, is_approver, mfa) {
+        (Some(_), Some(true) | None, true) => Decides::Yes,
+        (Some(_), Some(true), false) => Decides::WithFactor,
         _ => Decides::No,
     }
 }
@@ -274,6 +275,9 @@ mod tests {
         assert_eq!(of(Some("ann"), false), Decides::WithFactor);
         assert_eq!(of(Some("eve"), true), Decides::No);
         assert_eq!(of(None, true), Decides::No);
+        assert_eq!(of(Some("eve"), false), Decides::No);
         assert_eq!(decides(Some("ann"), None, true), Decides::Yes);
+        assert_eq!(decides(Some("ann"), None, false), Decides::No);
+        assert_eq!(decides(Some("ann"), Some(&[]), false), Decides::No);
     }
 }

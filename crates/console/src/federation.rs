@@ -162,8 +162,7 @@ impl Arrival<'_> {
     }
 
     fn welcome(&self, visit: &Visit, welcome: &Welcome) -> Response {
-        let answer = visit.with_session(Redirect::to(self.destination), Some(&welcome.cookie));
-        visit.with_browser_cookie(answer, &welcome.browser)
+        visit.with_welcome(Redirect::to(self.destination), welcome)
     }
 }
 

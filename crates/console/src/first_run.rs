@@ -41,7 +41,7 @@ pub(crate) async fn page(visit: Visit) -> Response {
 
 pub(crate) async fn open(Knocked(visit, form): Knocked<Form>) -> Response {
     if !is_first(&visit) {
-        return Redirect::to("/console/sign-in").into_response();
+        return Redirect::to("/console/sign-in?done=open").into_response();
     }
     let Form { code, name, email, password, again } = form;
     let refused = |error: String| {

@@ -1,11 +1,12 @@
-//! Home: the state of the root user's protection, each point with its way to green.
+//! Home: what comes next in a new account, and the state of the root user's protection, each point with its way to green. Who may not
+//! see that finds themselves here, and what is theirs.
 
 use askama::Template;
 use axum::response::Response;
 use rootward_api::{iam, rootward as api};
 use rootward_auth::Identity;
 
-use crate::layout::{Frame, Part, VERSION, Words, capital, html, minute, part};
+use crate::layout::{Frame, VERSION, Words, capital, html, minute, told};
 use crate::users::sign_in_address;
 use crate::visit::SignedIn;
 
@@ -14,8 +15,12 @@ use crate::visit::SignedIn;
 struct Page {
     version: &'static str,
     frame: Frame,
-    /// Whether the root user is protected; none if that may not be seen.
-    protected: Part<bool>,
+    /// Whether the root user is protected, if that may be seen.
+    protected: Protected,
+    /// Who acts.
+    arn: String,
+    /// What a root user does first, until it is done.
+    steps: Vec<Step>,
     /// From when on the root user signs in with a second factor or not at all.
     required_from: Option<String>,
     /// When the root user was last used; none if never.
@@ -23,6 +28,31 @@ struct Page {
     /// The address for users to sign in at, once there is one and the root user is still signed in.
     sign_in: Option<String>,
     points: Vec<Point>,
+}
+
+impl Page {
+    fn is_seen(&self) -> bool {
+        matches!(self.protected, Protected::No | Protected::Yes)
+    }
+}
+
+/// Whether the root user is protected.
+enum Protected {
+    No,
+    /// That may not be seen.
+    Unseen,
+    /// That cannot be seen now; why.
+    Unknown(String),
+    Yes,
+}
+
+/// What is to be done first in an account.
+struct Step {
+    done: bool,
+    text: &'static str,
+    why: &'static str,
+    /// A label and an address.
+    action: Option<(&'static str, &'static str)>,
 }
 
 /// One point of the root user's protection.
@@ -38,16 +68,21 @@ struct Point {
 
 pub(crate) async fn page(signed_in: SignedIn) -> Response {
     let frame = Frame::new(&signed_in, "Root protection", "home");
+    let acting = signed_in.live.acting();
+    let arn = acting.arn();
     let found = signed_in.call::<api::GetRootProtection>(&api::GetRootProtectionRequest {}).await;
     let page = match found {
         Ok(found) => {
             let everyday = everyday(&signed_in).await;
-            let mut points = points(&found, frame.is_root, everyday);
+            let steps = if frame.is_root { steps(&found, everyday) } else { Vec::new() };
+            let mut points = points(&found, frame.is_root, !steps.is_empty());
             points.splice(0..0, own_factor(&signed_in));
             let has_done = frame.is_root && found.protected && everyday == Some(true);
             Page {
                 version: VERSION,
-                protected: Ok(found.protected),
+                protected: if found.protected { Protected::Yes } else { Protected::No },
+                arn,
+                steps,
                 required_from: found.mfa_required_from.map(minute),
                 last_used: found.last_used_date.map(minute),
                 sign_in: has_done.then(|| sign_in_address(&signed_in)),
@@ -57,8 +92,14 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
         }
         Err(error) => Page {
             version: VERSION,
-            frame,
-            protected: part(Err(error)),
+            frame: Frame { title: "Home", ..frame },
+            protected: if error.code.starts_with("AccessDenied") {
+                Protected::Unseen
+            } else {
+                Protected::Unknown(told(&error))
+            },
+            arn,
+            steps: Vec::new(),
             required_from: None,
             last_used: None,
             sign_in: None,
@@ -86,9 +127,42 @@ async fn everyday(signed_in: &SignedIn) -> Option<bool> {
     signed_in.call::<iam::ListUsers>(&input).await.ok().map(|listed| !listed.users.is_empty())
 }
 
-/// What is open first, the worst first of all, and what an account begins with before what can wait; then what is in order.
-fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Option<bool>) -> Vec<Point> {
-    let mut open: Vec<_> = found.findings.iter().collect();
+/// What an account begins with, until it has that.
+fn steps(found: &api::GetRootProtectionResponse, everyday: Option<bool>) -> Vec<Step> {
+    let has_factor = found.findings.iter().all(|finding| finding.id != NO_FACTOR);
+    let has_user = everyday != Some(false);
+    if has_factor && has_user {
+        return Vec::new();
+    }
+    vec![
+        Step {
+            done: has_factor,
+            text: "Protect the root user with a second factor",
+            why: "Until then its password alone is enough to do everything in this account.",
+            action: Some(("Register a second factor", "/console/security/register")),
+        },
+        Step {
+            done: has_user,
+            text: "Create a user for everyday work",
+            why: "With the permissions that the work needs; the root user is kept for what nothing else can do.",
+            action: Some(("Create one", "/console/start")),
+        },
+        Step {
+            done: false,
+            text: "Sign out, and sign in as that user",
+            why: "There, register a second factor for it too.",
+            action: None,
+        },
+    ]
+}
+
+/// The finding that the first step mends.
+const NO_FACTOR: &str = "no-mfa";
+
+/// What is open first, the worst first of all; then what is in order. What the steps say is not said again.
+fn points(found: &api::GetRootProtectionResponse, is_root: bool, has_steps: bool) -> Vec<Point> {
+    let mut open: Vec<_> =
+        found.findings.iter().filter(|finding| !has_steps || finding.id != NO_FACTOR).collect();
     open.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let mut points: Vec<_> = open
         .into_iter()
@@ -102,16 +176,6 @@ fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Optio
             action: action(&finding.id).filter(|_| is_root),
         })
         .collect();
-    if everyday == Some(false) {
-        let urgent = points.iter().take_while(|point| point.state == "bad").count();
-        let point = Point {
-            state: "warn",
-            text: "There is no user for everyday work.".into(),
-            remedy: "Create a limited user and keep the root user for what nothing else can do.".into(),
-            action: Some(("Create one", "/console/start")),
-        };
-        points.insert(urgent, point);
-    }
     let is_open = |ids: &[&str]| found.findings.iter().any(|finding| ids.contains(&finding.id.as_str()));
     let mut in_order = |ids: &[&str], text: String| {
         if !is_open(ids) {
@@ -142,10 +206,9 @@ fn points(found: &api::GetRootProtectionResponse, is_root: bool, everyday: Optio
 /// Where the root user mends what was found.
 fn action(finding: &str) -> Option<(&'static str, &'static str)> {
     Some(match finding {
-        "no-mfa" => ("Register a second factor", "/console/security/register"),
+        NO_FACTOR => ("Register a second factor", "/console/security/register"),
         "one-mfa" => ("Register another", "/console/security/register"),
         "root-access-key" => ("Delete it", "/console/security"),
-        "password-used" => ("Change it", "/console/security"),
         "unsealed" => ("Close the seal", "/console/access"),
         "no-approvals" | "too-few-approvers" => ("Name approvers", "/console/access"),
         _ => return None,

@@ -31,6 +31,8 @@ pub(crate) struct Frame {
     pub(crate) is_root: bool,
     /// Whether the session is good for nothing but to register a second factor.
     pub(crate) restricted: bool,
+    /// How many requests for root access wait for who acts to decide.
+    pub(crate) waiting: usize,
     /// When a sealed root user's session ends, to the minute.
     pub(crate) until: Option<String>,
     /// The mark of the page's forms.
@@ -112,6 +114,7 @@ impl Frame {
             role: Badge::of(signed_in),
             is_root: principal.is_root(),
             restricted: row.restricted,
+            waiting: signed_in.visit.house.signin.awaited_of(&signed_in.live),
             until: row.reason.is_some().then(|| minute(row.expires)),
             mark: signed_in.mark(),
             done: None,

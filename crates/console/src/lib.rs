@@ -35,6 +35,7 @@ mod recover;
 mod roles;
 mod root_email;
 mod security;
+mod self_service;
 mod sessions;
 mod sign_in;
 mod simulator;

@@ -3,6 +3,8 @@
 //! A second factor is registered in two pages: the first makes it and shows what to scan or starts the browser's ceremony,
 //! the second proves it. What was made and never proved is bound to nobody, and is deleted when another is begun under its name.
 
+use std::iter;
+
 use askama::Template;
 use axum::response::{Redirect, Response};
 use base64::Engine;
@@ -15,6 +17,7 @@ use serde::Deserialize;
 use crate::confirm::Confirm;
 use crate::layout::{Frame, Part, VERSION, html, html_with, minute, part, status};
 use crate::list::Done;
+use crate::self_service;
 use crate::visit::{Posted, Query, SignedIn};
 
 /// What the record calls the root user where an API wants a user's name.
@@ -26,6 +29,8 @@ struct Page {
     version: &'static str,
     frame: Frame,
     is_user: bool,
+    /// Whether who acts has credentials of their own: sessions of roles and federated users have those of a while, and no more.
+    has_own: bool,
     factors: Part<Vec<Factor>>,
     keys: Part<Vec<Key>>,
     /// What comes next, in the middle of a set-up.
@@ -36,6 +41,8 @@ struct Page {
 
 struct Factor {
     serial: String,
+    /// As its owner calls it.
+    name: String,
     kind: &'static str,
     since: String,
 }
@@ -66,12 +73,17 @@ fn frame(signed_in: &SignedIn) -> Frame {
 
 /// The page as things stand.
 async fn show(signed_in: &SignedIn, frame: Frame, made: Option<iam::AccessKey>) -> Response {
-    let (factors, keys) = (part(factors(signed_in).await), part(keys(signed_in).await));
     let is_user = matches!(signed_in.live.acting().identity, Identity::User(_));
+    let has_own = is_user || frame.is_root;
+    let (factors, keys) = if has_own {
+        (part(factors(signed_in).await), part(keys(signed_in).await))
+    } else {
+        (Ok(Vec::new()), Ok(Vec::new()))
+    };
     let next = frame.is_root && frame.done.is_some();
     signed_in.answer(html_with(
         frame.status,
-        &Page { version: VERSION, frame, is_user, factors, keys, next, made },
+        &Page { version: VERSION, frame, is_user, has_own, factors, keys, next, made },
     ))
 }
 
@@ -79,14 +91,20 @@ async fn factors(signed_in: &SignedIn) -> Result<Vec<Factor>, Error> {
     let listed = signed_in.call::<iam::ListMfaDevices>(&iam::ListMfaDevicesRequest::default()).await?;
     let factor = |device: iam::MfaDevice| Factor {
         kind: kind(&device.serial_number),
+        name: name(&device.serial_number).to_owned(),
         serial: device.serial_number,
         since: minute(device.enable_date),
     };
     Ok(listed.mfa_devices.into_iter().map(factor).collect())
 }
 
+/// What people call the second factor with this serial number: what is behind the last slash of an ARN.
+pub(crate) fn name(serial: &str) -> &str {
+    serial.rsplit('/').next().unwrap_or(serial)
+}
+
 /// What a serial number is of.
-fn kind(serial: &str) -> &'static str {
+pub(crate) fn kind(serial: &str) -> &'static str {
     match serial.splitn(6, ':').nth(5) {
         Some(resource) if resource.starts_with("u2f/") => "Passkey or security key",
         Some(_) => "Authenticator app",
@@ -133,10 +151,10 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
             let input = iam::DeleteAccessKeyRequest { user_name: None, access_key_id: id };
             signed_in.call::<iam::DeleteAccessKey>(&input).await.map(|_| "key")
         }
-        Change::RemoveFactor { serial, confirm: None } => match consequence(&signed_in).await {
-            Some(text) => return confirm_removal(&signed_in, serial, text),
-            None => remove(&signed_in, serial).await.map(|()| "factor-removed"),
-        },
+        Change::RemoveFactor { serial, confirm: None } => {
+            let text = consequence(&signed_in).await;
+            return confirm_removal(&signed_in, serial, text);
+        }
         Change::RemoveFactor { serial, .. } => remove(&signed_in, serial).await.map(|()| "factor-removed"),
         Change::StopKey { id } => set_key(&signed_in, id, iam::StatusType::Inactive).await,
         Change::UseKey { id } => set_key(&signed_in, id, iam::StatusType::Active).await,
@@ -152,25 +170,24 @@ async fn set_key(signed_in: &SignedIn, id: String, status: iam::StatusType) -> R
     signed_in.call::<iam::UpdateAccessKey>(&input).await.map(|_| "key")
 }
 
-/// What the removal of one of one's own second factors means, where it means much.
-async fn consequence(signed_in: &SignedIn) -> Option<String> {
+/// What the removal of one of one's own second factors means.
+async fn consequence(signed_in: &SignedIn) -> String {
     let left = factors(signed_in).await.map_or(0, |factors| factors.len().saturating_sub(1));
     match (signed_in.live.acting().is_root(), left) {
-        (true, 0) => Some(
-            "It is the root user's only second factor. Without one, whoever learns its password can do everything in this account. To \
+        (true, 0) => "It is the root user's only second factor. Without one, whoever learns its password can do everything in this account. To \
              exchange it, register the new one first."
-                .into(),
-        ),
-        (true, left) => Some(format!(
+            .into(),
+        (true, left) => format!(
             "The root user keeps {left} other second {}. Remove this one if it is lost, broken or in the wrong hands.",
             if left == 1 { "factor" } else { "factors" }
-        )),
-        (false, 0) => Some(
-            "It is your only second factor. Without one, your password alone is enough to sign in as you, and what policies allow with \
-             one only is refused to you. To exchange it, register the new one first."
-                .into(),
         ),
-        (false, _) => None,
+        (false, 0) => "It is your only second factor. Without one, your password alone is enough to sign in as you, and what policies allow with \
+             one only is refused to you. To exchange it, register the new one first."
+            .into(),
+        (false, left) => format!(
+            "You keep {left} other second {}. Remove this one if it is lost, broken or in the wrong hands.",
+            if left == 1 { "factor" } else { "factors" }
+        ),
     }
 }
 
@@ -215,6 +232,10 @@ pub(crate) async fn password(Posted(signed_in, form): Posted<NewPassword>) -> Re
         let frame = frame(&signed_in).mistyped("The new password was not typed the same twice.");
         return show(&signed_in, frame, None).await;
     }
+    if form.new == form.old {
+        let frame = frame(&signed_in).mistyped("The new password is the present one. Nothing was changed.");
+        return show(&signed_in, frame, None).await;
+    }
     let (old, new) = (Sensitive::new(form.old), Sensitive::new(form.new));
     let changed = if signed_in.live.acting().is_root() {
         let input = own::ChangeRootPasswordRequest { old_password: old, new_password: new };
@@ -235,6 +256,8 @@ struct Register {
     version: &'static str,
     frame: Frame,
     ask: Ask,
+    /// What to ask an administrator for, where no policy lets the user register one.
+    needs: Option<&'static str>,
     /// This page at the address that passkeys belong to, if it is another.
     elsewhere: Option<String>,
 }
@@ -242,7 +265,7 @@ struct Register {
 impl Register {
     fn new(signed_in: &SignedIn, frame: Frame, ask: Ask) -> Self {
         let elsewhere = signed_in.visit.passkeys_elsewhere("/console/security/register");
-        Self { version: VERSION, frame, ask, elsewhere }
+        Self { version: VERSION, frame, ask, needs: None, elsewhere }
     }
 }
 
@@ -261,18 +284,40 @@ fn register_frame(signed_in: &SignedIn) -> Frame {
 }
 
 pub(crate) async fn register(signed_in: SignedIn) -> Response {
-    ask_kind(&signed_in, register_frame(&signed_in))
+    if matches!(signed_in.live.acting().identity, Identity::FederatedUser(_) | Identity::RoleSession(_)) {
+        return signed_in.answer(Redirect::to("/console/security"));
+    }
+    ask_kind(&signed_in, None).await
 }
 
-fn ask_kind(signed_in: &SignedIn, frame: Frame) -> Response {
-    let suggested = match &signed_in.live.acting().identity {
+/// Asks for the kind; anew, if something was refused.
+async fn ask_kind(signed_in: &SignedIn, refused: Option<Error>) -> Response {
+    let frame = register_frame(signed_in);
+    let (frame, needs) = match &refused {
+        Some(error) => {
+            let needs = error.code.starts_with("AccessDenied") && !frame.is_root;
+            (frame.refused(error), needs.then_some(self_service::NAME))
+        }
+        None => (frame, None),
+    };
+    let suggested = suggested(signed_in).await;
+    let page = Register { needs, ..Register::new(signed_in, frame, Ask::Kind { suggested }) };
+    signed_in.answer(html_with(page.frame.status, &page))
+}
+
+/// A name for the next device: the user's, with a number where that is taken.
+async fn suggested(signed_in: &SignedIn) -> String {
+    let first = match &signed_in.live.acting().identity {
         Identity::User(user) => user.name.to_string(),
         Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => {
             "root-account-mfa-device".into()
         }
     };
-    let page = Register::new(signed_in, frame, Ask::Kind { suggested });
-    signed_in.answer(html_with(page.frame.status, &page))
+    let taken = factors(signed_in).await.unwrap_or_default();
+    let is_free =
+        |name: &String| !taken.iter().any(|factor| factor.serial.ends_with(&format!(":mfa/{name}")));
+    let numbered = (2..).map(|number| format!("{first}-{number}"));
+    iter::once(first.clone()).chain(numbered).find(is_free).unwrap_or(first)
 }
 
 /// A second factor to be made.
@@ -285,7 +330,7 @@ pub(crate) struct Begin {
 pub(crate) async fn begin_app(Posted(signed_in, form): Posted<Begin>) -> Response {
     let made = match make_app(&signed_in, form.name).await {
         Ok(made) => made,
-        Err(error) => return ask_kind(&signed_in, register_frame(&signed_in).refused(&error)),
+        Err(error) => return ask_kind(&signed_in, Some(error)).await,
     };
     let seed = made.base32_string_seed.map(|seed| String::from_utf8_lossy(seed.expose()).into_owned());
     let picture = made.qr_code_png.map(|png| BASE64_STANDARD.encode(png.expose()));
@@ -328,6 +373,7 @@ pub(crate) async fn finish_app(Posted(signed_in, form): Posted<Codes>) -> Respon
         Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => ROOT_NAME.into(),
     };
     let Codes { serial, seed, picture, first, second } = form;
+    let is_same = first.trim() == second.trim();
     let input = iam::EnableMfaDeviceRequest {
         user_name,
         serial_number: serial.clone(),
@@ -338,9 +384,22 @@ pub(crate) async fn finish_app(Posted(signed_in, form): Posted<Codes>) -> Respon
         Ok(_) => registered(&signed_in),
         Err(error) => {
             let frame = register_frame(&signed_in).refused(&error);
+            let refused =
+                (error.code == "InvalidAuthenticationCode").then(|| wrong_codes(is_same).to_owned());
+            let frame = Frame { refused: refused.or(frame.refused), ..frame };
             let ask = Ask::App { serial, seed, picture };
             signed_in.answer(html_with(status(&error), &Register::new(&signed_in, frame, ask)))
         }
+    }
+}
+
+/// What to do about codes that are wrong.
+const fn wrong_codes(is_same: bool) -> &'static str {
+    if is_same {
+        "That is one code twice. Type the one that the app shows now, wait until it shows the next, and type that as the second."
+    } else {
+        "The codes are not those of this device now. Check that the clock of the phone is right, and that these are two codes in a row \
+         of the entry that you have just scanned."
     }
 }
 
@@ -352,7 +411,7 @@ pub(crate) async fn begin_passkey(Posted(signed_in, form): Posted<Begin>) -> Res
             let ask = Ask::Passkey { options: started.options, state: started.state.expose().into() };
             signed_in.answer(html(&Register::new(&signed_in, register_frame(&signed_in), ask)))
         }
-        Err(error) => ask_kind(&signed_in, register_frame(&signed_in).refused(&error)),
+        Err(error) => ask_kind(&signed_in, Some(error)).await,
     }
 }
 
@@ -370,7 +429,7 @@ pub(crate) async fn finish_passkey(Posted(signed_in, form): Posted<Made>) -> Res
     };
     match signed_in.call::<own::FinishPasskeyRegistration>(&input).await {
         Ok(_) => registered(&signed_in),
-        Err(error) => ask_kind(&signed_in, register_frame(&signed_in).refused(&error)),
+        Err(error) => ask_kind(&signed_in, Some(error)).await,
     }
 }
 

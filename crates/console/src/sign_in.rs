@@ -8,6 +8,7 @@ use rootward_auth::Principal;
 use rootward_auth::password::Password;
 use rootward_pipeline::Inside;
 use rootward_signin::{Door, Next, PasskeyOptions, REASON_CHARS_MAX, Refused, Visitor};
+use rootward_state::entities::User;
 use rootward_wire::Sensitive;
 use serde::Deserialize;
 
@@ -17,13 +18,23 @@ use crate::visit::{Knocked, Posted, Query, SignedIn, Visit, local};
 /// How often a page looks again whether others have agreed, in seconds.
 const LOOK_AGAIN_SECONDS: u32 = 5;
 
+/// Why a root user is needed that has never been.
+const FIRST_REASON: &str = "Set up the account";
+
 /// What is asked for now.
 enum Ask<'a> {
     Approval { approved: usize, required: usize, request: String, expires: String },
     Code { codes: bool, options: Option<String> },
     NewPassword { expired: bool },
     Password { root: bool, email: &'a str, account: &'a str, name: &'a str },
-    Reason { approvals: u8, minutes: u8 },
+    Reason { approvals: u8, minutes: u8, reason: String },
+}
+
+impl Ask<'_> {
+    /// Whether only a root user is asked this.
+    fn is_of_root(&self) -> bool {
+        matches!(self, Self::Approval { .. } | Self::Password { root: true, .. } | Self::Reason { .. })
+    }
 }
 
 #[derive(Template)]
@@ -38,6 +49,8 @@ struct Page<'a> {
     error: Option<String>,
     /// What has been done.
     done: Option<&'static str>,
+    /// What is over.
+    over: Option<&'static str>,
     ask: Ask<'a>,
     /// This page at the address that passkeys belong to, if it is another.
     elsewhere: Option<String>,
@@ -55,6 +68,7 @@ impl<'a> Page<'a> {
             step,
             error: None,
             done: None,
+            over: None,
             elsewhere: visit.passkeys_elsewhere("/console/sign-in"),
             ask,
             look_again: LOOK_AGAIN_SECONDS,
@@ -82,20 +96,31 @@ pub(crate) struct Arrival {
 
 /// The page with the two doors.
 pub(crate) async fn page(visit: Visit, Query(arrival): Query<Arrival>) -> Response {
-    if visit.house.db.snapshot().accounts().next().is_none() {
+    let world = visit.house.db.snapshot();
+    if world.accounts().next().is_none() {
         return Redirect::to("/console/first-run").into_response();
     }
-    let root = arrival.door.as_deref() == Some("root");
+    let root = match arrival.door.as_deref() {
+        Some(door) => door == "root",
+        // Who else could it be?
+        None => world.accounts().all(|state| state.all::<User>().is_empty()),
+    };
     let (email, account) = (arrival.email.unwrap_or_default(), arrival.account.unwrap_or_default());
     let name = arrival.name.unwrap_or_default();
     let ask = Ask::Password { root, email: &email, account: &account, name: &name };
     let done = match arrival.done.as_deref() {
+        Some("open") => Some("An account is open already: nothing was changed. Sign in."),
         Some("opened") => Some("The account is open. Sign in as its root user now, to protect it."),
         Some("out") => Some("You are signed out."),
         _ => None,
     };
+    let over = match arrival.done.as_deref() {
+        Some("over") => Some("Your session has ended. Sign in again to go on."),
+        Some("over-form") => Some("Your session has ended, and nothing was saved. Sign in again to go on."),
+        _ => None,
+    };
     let page = Page::new(&visit, local(arrival.next.as_deref()), String::new(), ask);
-    visit.with_browser(html(&Page { done, ..page }))
+    visit.with_browser(html(&Page { done, over, ..page }))
 }
 
 /// Name and password.
@@ -181,9 +206,9 @@ pub(crate) struct Reason {
 
 pub(crate) async fn reason(Knocked(visit, form): Knocked<Reason>) -> Response {
     let Reason { next, step: shown, reason, approvals, minutes } = form;
-    let step = shown.clone();
-    let result = visit.step(move |signin, visitor| signin.reason(visitor, &step, &reason)).await;
-    show(&visit, local(next.as_deref()), result, shown, Ask::Reason { approvals, minutes })
+    let (step, given) = (shown.clone(), reason.clone());
+    let result = visit.step(move |signin, visitor| signin.reason(visitor, &step, &given)).await;
+    show(&visit, local(next.as_deref()), result, shown, Ask::Reason { approvals, minutes, reason })
 }
 
 /// Nothing more than the step.
@@ -197,7 +222,7 @@ pub(crate) async fn wait(Knocked(visit, form): Knocked<Waiting>) -> Response {
     let step = form.step;
     let result = visit.step(move |signin, visitor| signin.look_again(visitor, &step)).await;
     // What is refused here is over: the page begins again.
-    show(&visit, local(form.next.as_deref()), result, String::new(), begin_again())
+    show(&visit, local(form.next.as_deref()), result, String::new(), begin_again(true))
 }
 
 /// The password that must be changed, and the new one.
@@ -225,14 +250,14 @@ pub(crate) async fn new_password(Knocked(visit, form): Knocked<NewPassword>) -> 
     let who = visit.house.signin.who_changes_password(&visit.visitor(), &step);
     let who = match who {
         Ok(who) => who,
-        Err(error) => return show(&visit, next, Err(error), String::new(), begin_again()),
+        Err(error) => return show(&visit, next, Err(error), String::new(), begin_again(false)),
     };
     if let Err(error) = change_password(&visit, &who, &old, &new).await {
         return refused(&visit, error);
     }
     let password = Password::new(new);
     let result = visit.step(move |signin, visitor| signin.changed(visitor, &step, &password)).await;
-    show(&visit, next, result, String::new(), begin_again())
+    show(&visit, next, result, String::new(), begin_again(false))
 }
 
 async fn change_password(visit: &Visit, who: &Principal, old: &str, new: &str) -> Result<(), String> {
@@ -269,23 +294,31 @@ pub(crate) async fn sign_out(Posted(signed_in, leaving): Posted<Leaving>) -> Res
     }
 }
 
-const fn begin_again<'a>() -> Ask<'a> {
-    Ask::Password { root: false, email: "", account: "", name: "" }
+const fn begin_again<'a>(root: bool) -> Ask<'a> {
+    Ask::Password { root, email: "", account: "", name: "" }
 }
 
 /// The page that comes next; what was refused is asked again.
 fn show(visit: &Visit, next: &str, result: Result<Next, Refused>, step: String, asked: Ask<'_>) -> Response {
     let (step, ask) = match result {
         Ok(Next::Welcome(welcome)) => {
-            let answer = visit.with_session(Redirect::to(next), Some(&welcome.cookie));
-            return visit.with_browser_cookie(answer, &welcome.browser);
+            return visit.with_welcome(Redirect::to(next), &welcome);
         }
         Ok(Next::Approval { step, request, approved, required, expires }) => {
             let (request, expires) = (request.to_string(), minute(expires));
             (step, Ask::Approval { approved, required, request, expires })
         }
         Ok(Next::NewPassword { step, expired }) => (step, Ask::NewPassword { expired }),
-        Ok(Next::Reason { step, approvals, minutes }) => (step, Ask::Reason { approvals, minutes }),
+        Ok(Next::Reason { step, first, approvals, minutes }) => {
+            let reason = if first { FIRST_REASON.into() } else { String::new() };
+            (step, Ask::Reason { approvals, minutes, reason })
+        }
+        Ok(Next::Rejected { by }) => {
+            let by = by.as_deref().unwrap_or("an approver who is gone since");
+            let page = Page::new(visit, next, String::new(), begin_again(true));
+            let error = Some(format!("The request was rejected by {by}."));
+            return visit.with_browser(html_with(StatusCode::FORBIDDEN, &Page { error, ..page }));
+        }
         Ok(Next::SecondFactor { step, codes, .. }) => second_factor(visit, step, codes),
         Err(refused) => return show_refused(visit, next, refused, step, asked),
     };
@@ -294,8 +327,8 @@ fn show(visit: &Visit, next: &str, result: Result<Next, Refused>, step: String, 
 
 fn show_refused(visit: &Visit, next: &str, refused: Refused, step: String, asked: Ask<'_>) -> Response {
     let (status, asked) = match refused {
-        Refused::BeginAgain | Refused::Rejected | Refused::RequestExpired => {
-            (StatusCode::FORBIDDEN, begin_again())
+        Refused::BeginAgain | Refused::RequestExpired => {
+            (StatusCode::FORBIDDEN, begin_again(asked.is_of_root()))
         }
         Refused::Busy | Refused::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, asked),
         Refused::Slow { .. } => (StatusCode::TOO_MANY_REQUESTS, asked),
@@ -307,7 +340,13 @@ fn show_refused(visit: &Visit, next: &str, refused: Refused, step: String, asked
         | Refused::Wrong
         | Refused::WrongFactor => (StatusCode::FORBIDDEN, asked),
     };
-    let page = Page { error: Some(sentence(refused)), ..Page::new(visit, next, step, asked) };
+    let error = match (refused, &asked) {
+        (Refused::Wrong, Ask::Password { root: true, .. }) => {
+            "The e-mail address or password is wrong.".into()
+        }
+        _ => sentence(refused),
+    };
+    let page = Page { error: Some(error), ..Page::new(visit, next, step, asked) };
     let mut answer = visit.with_browser(html_with(status, &page));
     if let Refused::Slow { seconds } = refused {
         answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -7,6 +7,7 @@ use rootward_wire::{Error, Sensitive};
 use serde::Deserialize;
 
 use crate::layout::{Frame, VERSION, html, html_with, status};
+use crate::self_service;
 use crate::users::sign_in_address;
 use crate::visit::{Posted, SignedIn};
 
@@ -72,6 +73,8 @@ pub(crate) struct New {
     name: String,
     password: String,
     policy: Policy,
+    /// There if the user may manage their own password and second factors.
+    own: Option<String>,
 }
 
 pub(crate) async fn make(Posted(signed_in, form): Posted<New>) -> Response {
@@ -84,6 +87,14 @@ pub(crate) async fn make(Posted(signed_in, form): Posted<New>) -> Response {
         }
         Err(error) => {
             let (frame, name) = (frame.refused(&error), form.name.as_str());
+            // Where the user itself is there already, this is most often the form of before, sent again.
+            let is_there = error.code == "EntityAlreadyExists" && is_user(&signed_in, name).await;
+            let text = is_there.then(|| {
+                format!(
+                    "{name} is there already. Set another password on the user's page, or take another name."
+                )
+            });
+            let frame = Frame { refused: text.or(frame.refused), ..frame };
             let page = Page { version: VERSION, frame, policies, name, made: None, sign_in };
             signed_in.answer(html_with(status(&error), &page))
         }
@@ -98,8 +109,9 @@ async fn carry_out(signed_in: &SignedIn, form: &New) -> Result<(), Error> {
     signed_in.call::<iam::CreateUser>(&input).await?;
     let equipped = equip(signed_in, form).await;
     if equipped.is_err() {
+        // There may be none of either; the user is not deleted while there is one.
+        drop(self_service::take_back(signed_in, &user_name).await);
         let input = iam::DeleteLoginProfileRequest { user_name: Some(user_name.clone()) };
-        // There may be none; the user is not deleted while there is one.
         drop(signed_in.call::<iam::DeleteLoginProfile>(&input).await);
         let input = iam::DeleteUserRequest { user_name };
         if let Err(error) = signed_in.call::<iam::DeleteUser>(&input).await {
@@ -107,6 +119,11 @@ async fn carry_out(signed_in: &SignedIn, form: &New) -> Result<(), Error> {
         }
     }
     equipped
+}
+
+async fn is_user(signed_in: &SignedIn, name: &str) -> bool {
+    let input = iam::GetUserRequest { user_name: Some(name.to_owned()) };
+    signed_in.call::<iam::GetUser>(&input).await.is_ok()
 }
 
 async fn equip(signed_in: &SignedIn, form: &New) -> Result<(), Error> {
@@ -117,6 +134,9 @@ async fn equip(signed_in: &SignedIn, form: &New) -> Result<(), Error> {
         password_reset_required: Some(false),
     };
     signed_in.call::<iam::CreateLoginProfile>(&input).await?;
+    if form.own.is_some() {
+        self_service::allow(signed_in, &user_name).await?;
+    }
     let (partition, policy) = (signed_in.live.acting().partition, form.policy.name());
     let policy_arn = format!("arn:{partition}:iam::aws:policy/{policy}");
     let input = iam::AttachUserPolicyRequest { user_name, policy_arn };

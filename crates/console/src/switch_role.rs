@@ -233,7 +233,11 @@ async fn carry_out(signed_in: &SignedIn, form: &Wanted) -> Result<Vec<Remembered
         return Err((StatusCode::BAD_REQUEST, "There is no account with this ID or alias.".into()));
     };
     let wanted = Switched { role_arn, session_name: session_name(&live.signed_in) };
-    let refused = |error: &Error| (status(error), told(error));
+    let refused = |error: &Error| {
+        let text = told(error);
+        let why = " Either there is no such role, or its trust policy does not let you in, or no policy of yours allows sts:AssumeRole on it.";
+        (status(error), if error.code.starts_with("AccessDenied") { text + why } else { text })
+    };
     let token = assume(visit, &live.signed_in, &wanted).await.map_err(|error| refused(&error))?;
     let user = live.clone();
     let role = visit.step(move |signin, visitor| signin.switch(visitor, &user, &token, HOME));

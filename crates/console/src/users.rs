@@ -12,6 +12,7 @@ use crate::grants::{self, Grants, Inline, Kind};
 use crate::layout::{Frame, Part, VERSION, html_with, minute, part, told};
 use crate::list::{self, Done, Marker, address};
 use crate::visit::{Posted, Query, SignedIn};
+use crate::{security, self_service};
 
 #[derive(Template)]
 #[template(path = "users.html")]
@@ -104,6 +105,8 @@ struct Set {
     password: String,
     /// So that the user can choose another one: what was done for it, or why it was not.
     allowed: Option<Result<(), String>>,
+    /// So that the user can manage password and second factors: that it was done, or why not.
+    own: Option<Result<(), String>>,
 }
 
 /// What is shown once, and what was done.
@@ -253,8 +256,11 @@ pub(crate) enum Change {
     RemoveFactor { serial: String, confirm: Option<String> },
     /// Lets the user choose a new password.
     LetChoose,
-    /// Sets a password; `reset` is there when it must be changed at the next sign-in.
-    SetPassword { password: String, reset: Option<String> },
+    /// Lets the user manage their own password and second factors.
+    LetManage,
+    /// Sets a password; `reset` is there when it must be changed at the next sign-in, `own` when the user may manage it and their
+    /// second factors.
+    SetPassword { password: String, reset: Option<String>, own: Option<String> },
     /// Takes the password away.
     RemovePassword,
     /// Deletes the user.
@@ -274,9 +280,15 @@ pub(crate) async fn change(Path(name): Path<String>, Posted(signed_in, change): 
                 Err(error) => Err(error),
             }
         }
-        Change::SetPassword { password, reset } => {
+        Change::SetPassword { password, reset, own } => {
             match set_password(&signed_in, &name, &password, reset.is_some()).await {
                 Ok(()) => {
+                    let own = match own {
+                        Some(_) => {
+                            Some(self_service::allow(&signed_in, &name).await.map_err(|error| told(&error)))
+                        }
+                        None => None,
+                    };
                     let allowed = match reset {
                         Some(_) => match allow_change(&signed_in, &name).await {
                             Ok(attached) => attached.then_some(Ok(())),
@@ -284,7 +296,7 @@ pub(crate) async fn change(Path(name): Path<String>, Posted(signed_in, change): 
                         },
                         None => None,
                     };
-                    let news = News { set: Some(Set { password, allowed }), ..News::default() };
+                    let news = News { set: Some(Set { password, allowed, own }), ..News::default() };
                     return show(&signed_in, name, news).await;
                 }
                 Err(error) => Err(error),
@@ -311,12 +323,17 @@ pub(crate) async fn change(Path(name): Path<String>, Posted(signed_in, change): 
             let input = iam::DeleteAccessKeyRequest { user_name: user(), access_key_id: id };
             signed_in.call::<iam::DeleteAccessKey>(&input).await.map(drop)
         }
+        Change::LetManage => self_service::allow(&signed_in, &name).await,
         Change::LetChoose => allow_change(&signed_in, &name).await.map(drop),
-        Change::RemoveFactor { serial, confirm: None } if is_last(&signed_in, &name).await => {
-            let text = format!(
-                "It is {name}'s only second factor. Without one, their password alone is enough to sign in as them, and what policies \
-                 allow with one only is refused to them. If they have lost it, make sure that it is them who asks."
-            );
+        Change::RemoveFactor { serial, confirm: None } => {
+            let text = if is_last(&signed_in, &name).await {
+                format!(
+                    "It is {name}'s only second factor. Without one, their password alone is enough to sign in as them, and what \
+                     policies allow with one only is refused to them. If they have lost it, make sure that it is them who asks."
+                )
+            } else {
+                format!("{name} keeps another. Remove this one if it is lost, broken or in the wrong hands.")
+            };
             let confirm = Confirm {
                 title: "Remove the second factor?",
                 text,

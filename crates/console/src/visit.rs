@@ -11,10 +11,11 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use rootward_auth::Principal;
+use rootward_names::AccountId;
 use rootward_pipeline::{Inside, Origin};
-use rootward_signin::{Browser, Live, Refused, SignInService, Visitor};
+use rootward_signin::{Browser, Live, Refused, SignInService, Visitor, Welcome};
 use rootward_wire::{Error, Operation};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -27,6 +28,8 @@ use crate::switch_role::{self, Remembered};
 const SESSION: &str = "rootward-session";
 const BROWSER: &str = "rootward-browser";
 const ROLES: &str = "rootward-roles";
+/// By which door the browser has come in last, to be shown first when its session is over.
+const DOOR: &str = "rootward-door";
 /// A year; a session's cookie ends with the browser or with its session.
 const BROWSER_SECONDS: u32 = 31_536_000;
 
@@ -42,6 +45,8 @@ pub(crate) struct Visit {
     /// The roles that this browser has switched to, as it says.
     pub(crate) roles: Vec<Remembered>,
     login_to: String,
+    /// Whether the browser has come in as a root user last.
+    was_root: bool,
 }
 
 /// Somebody who is signed in asks for a page.
@@ -68,6 +73,7 @@ impl FromRequestParts<House> for Visit {
             session: cookie(&parts.headers, SESSION).map(str::to_owned),
             roles: Remembered::read(cookie(&parts.headers, ROLES)),
             login_to: format!("{}/console", house.url),
+            was_root: cookie(&parts.headers, DOOR) == Some("root"),
         })
     }
 }
@@ -78,7 +84,8 @@ impl FromRequestParts<House> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, house: &House) -> Result<Self, Response> {
         let visit = Visit::from_request_parts(parts, house).await.map_err(IntoResponse::into_response)?;
         let Some(live) = visit.live() else {
-            return Err(visit.to_sign_in(parts.uri.path_and_query().map_or("/console", |path| path.as_str())));
+            let next = parts.uri.path_and_query().map_or("/console", |path| path.as_str());
+            return Err(visit.to_sign_in(next, parts.method == Method::POST));
         };
         if live.row.restricted && !RESTRICTED.iter().any(|path| parts.uri.path().starts_with(path)) {
             return Err(Redirect::to("/console/security/register").into_response());
@@ -198,6 +205,14 @@ impl Visit {
         self.set_cookie(answer.into_response(), ROLES, &Remembered::write(roles), Some(BROWSER_SECONDS))
     }
 
+    /// An answer that leaves the browser a session that has just begun.
+    pub(crate) fn with_welcome(&self, answer: impl IntoResponse, welcome: &Welcome) -> Response {
+        let answer = self.with_session(answer, Some(&welcome.cookie));
+        let door = if welcome.is_root { "root" } else { "user" };
+        let answer = self.set_cookie(answer, DOOR, door, Some(BROWSER_SECONDS));
+        self.with_browser_cookie(answer, &welcome.browser)
+    }
+
     /// An answer that leaves the browser a session, or takes it away.
     pub(crate) fn with_session(&self, answer: impl IntoResponse, cookie: Option<&str>) -> Response {
         let seconds = if cookie.is_some() { None } else { Some(0) };
@@ -215,8 +230,19 @@ impl Visit {
         answer
     }
 
-    fn to_sign_in(&self, next: &str) -> Response {
-        let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
+    /// To the door, and to the one that a session was of that is over.
+    fn to_sign_in(&self, next: &str, was_form: bool) -> Response {
+        let mut query = vec![("next", next)];
+        if let Some(session) = self.session.as_deref().filter(|session| !session.is_empty()) {
+            query.push(("done", if was_form { "over-form" } else { "over" }));
+            if self.was_root {
+                query.push(("door", "root"));
+            } else {
+                let account = session.split('.').next().filter(|id| id.parse::<AccountId>().is_ok());
+                query.extend([("door", "user"), ("account", account.unwrap_or_default())]);
+            }
+        }
+        let query = serde_urlencoded::to_string(query).unwrap_or_default();
         Redirect::to(&format!("/console/sign-in?{query}")).into_response()
     }
 }

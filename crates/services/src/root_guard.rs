@@ -74,7 +74,7 @@ pub enum GuardError {
     #[error("the user has decided on this request already")]
     SpokenAlready,
     /// More must agree than can.
-    #[error("{required} users cannot agree when {named} are named")]
+    #[error("not enough approvers are named: {required} must agree, of {named}")]
     TooFewApprovers {
         /// How many were to agree.
         required: u8,

@@ -155,7 +155,8 @@ impl RootReport {
         let by_session = signed_in.map(|(_, session)| session.used);
         let by_key = report.keys.iter().filter_map(|key| key.used);
         report.last_used = by_session.chain(by_key).chain(root.password_used).max();
-        report.findings = report.found(alerts);
+        let here = signed_in_now(state, now);
+        report.findings = report.found(alerts, here);
         report.findings.sort_by_key(|finding| finding.severity);
         report
     }
@@ -165,7 +166,8 @@ impl RootReport {
         self.findings.iter().all(|finding| finding.severity > Severity::High)
     }
 
-    fn found(&self, alerts: bool) -> Vec<Finding> {
+    /// `here`: whether the root user is signed in.
+    fn found(&self, alerts: bool, here: bool) -> Vec<Finding> {
         let account = self.account;
         let mut found = Vec::new();
         let mut add = |id, severity, message: String, remedy: String| {
@@ -241,13 +243,17 @@ impl RootReport {
                     .into(),
             );
         }
+        // What is used now is changed afterwards, and a password is not changed for having been tried out when it was set.
         if let (Some(set), Some(used)) = (self.password_set, self.password_used)
-            && set < used
+            && !here
+            && used.seconds() - set.seconds() >= FIRST_USE_SECONDS
         {
             add(
                 "password-used",
                 Severity::Low,
-                format!("the password was used on {used} and has not been changed since"),
+                format!(
+                    "the password was last used on {used} and is the same since: whoever saw or kept it then can use it again"
+                ),
                 format!("change it in the console, or `rootward root reset-password --account {account}`"),
             );
         }
@@ -255,10 +261,19 @@ impl RootReport {
     }
 }
 
+/// A password is used for the first time when it is set, or soon after: uses within a day are one with setting it.
+const FIRST_USE_SECONDS: i64 = 86_400;
+
+/// Whether the root user has a session that is not over.
+fn signed_in_now(state: &AccountState, now: Time) -> bool {
+    let mut sessions = state.sessions().iter();
+    sessions.any(|(_, session)| session.holder == SignedIn::Root && now < session.expires)
+}
+
 #[cfg(test)]
 mod tests {
     use rootward_state::alerts::{self, AlertRoute, AlertTarget, WebhookRoute};
-    use rootward_state::entities::{Account, PasswordHash};
+    use rootward_state::entities::{Account, PasswordHash, SessionKind};
     use rootward_state::{NameKey, RowKey};
 
     use super::*;
@@ -330,7 +345,7 @@ mod tests {
         let mut account = Account::clone(bench.state().account());
         account.root.password = Some(PasswordHash::new("$argon2id$"));
         account.root.password_set = Some(bench.now());
-        account.root.password_used = Some(bench.now().plus_seconds(1));
+        account.root.password_used = Some(bench.now().plus_seconds(86_400));
         bench.write(|txn| txn.put(RowKey::Account(bench.account()), account));
         let all = [
             ("no-mfa", Severity::Critical),
@@ -340,7 +355,26 @@ mod tests {
         assert_eq!(found(&bench), all);
         let report = report(&bench);
         assert!(!report.is_protected());
-        assert_eq!(report.last_used, Some(bench.now().plus_seconds(1)));
+        assert_eq!(report.last_used, Some(bench.now().plus_seconds(86_400)));
+    }
+
+    #[test]
+    fn password_is_not_to_be_changed_for_the_use_it_was_set_for_nor_while_it_is_used() {
+        let bench = Bench::new();
+        seal(&bench);
+        let use_after = |seconds| {
+            let mut account = Account::clone(bench.state().account());
+            account.root.password_set = Some(bench.now());
+            account.root.password_used = Some(bench.now().plus_seconds(seconds));
+            bench.write(|txn| txn.put(RowKey::Account(bench.account()), account));
+        };
+        let is_found = || found(&bench).iter().any(|(id, _)| *id == "password-used");
+        use_after(86_399);
+        assert!(!is_found());
+        use_after(86_400);
+        assert!(is_found());
+        bench.add_session(SignedIn::Root, SessionKind::Console);
+        assert!(!is_found());
     }
 
     #[test]

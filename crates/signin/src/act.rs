@@ -153,7 +153,8 @@ impl Act<'_> {
         let sealed = guard.seal != Seal::Never;
         let (approvals, minutes) = (guard.approvals_required, guard.session_minutes);
         if sealed && step.reason.is_none() {
-            return Ok(Next::Reason { step: self.seal(step), approvals, minutes });
+            let first = self.state.account().root.password_used.is_none();
+            return Ok(Next::Reason { step: self.seal(step), first, approvals, minutes });
         }
         // Who has asked others waits for them, also where nobody would have to be asked any more.
         if (sealed && approvals > 0 || step.request.is_some())
@@ -201,7 +202,11 @@ impl Act<'_> {
                 required: standing.required,
                 expires: access.expires,
             })),
-            Verdict::Rejected => Err(Refused::Rejected),
+            Verdict::Rejected => {
+                let said_no = access.decisions.iter().find(|decision| !decision.approved);
+                let by = said_no.and_then(|decision| self.state.by_id::<User>(decision.user));
+                Ok(Some(Next::Rejected { by: by.map(|user| user.name.to_string()) }))
+            }
             Verdict::Expired => Err(Refused::RequestExpired),
             Verdict::Used => Err(Refused::BeginAgain),
         }
@@ -278,6 +283,7 @@ impl Act<'_> {
             cookie: secret.cookie(step.account, id),
             browser: browser.seal(&self.service.setup.vault, random),
             expires,
+            is_root: step.owner == CredentialOwner::Root,
         }))
     }
 

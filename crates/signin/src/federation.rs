@@ -295,6 +295,7 @@ impl Act<'_> {
             cookie: secret.cookie(claims.account, id),
             browser: self.visitor.browser.seal(&self.service.setup.vault, &mut self.service.draw()),
             expires,
+            is_root: false,
         })
     }
 

@@ -32,10 +32,17 @@ pub enum Next {
     Reason {
         /// For the form that says so.
         step: String,
+        /// It has never signed in before.
+        first: bool,
         /// How many must agree.
         approvals: u8,
         /// How long the session will last.
         minutes: u8,
+    },
+    /// An approver said no.
+    Rejected {
+        /// Their name; none if they are gone.
+        by: Option<String>,
     },
     /// A second factor is to be shown.
     SecondFactor {
@@ -69,6 +76,8 @@ pub struct Welcome {
     pub browser: String,
     /// When the session ends.
     pub expires: Time,
+    /// Whether it is a root user's.
+    pub is_root: bool,
 }
 
 impl std::fmt::Debug for Welcome {
@@ -95,9 +104,6 @@ pub enum Refused {
     /// The reason is missing or too long.
     #[error("say in 1-{REASON_CHARS_MAX} characters why the root user is needed")]
     NoReason,
-    /// An approver said no.
-    #[error("an approver has rejected the request")]
-    Rejected,
     /// Not enough approvers agreed in time.
     #[error("the request was not approved in time: begin again")]
     RequestExpired,

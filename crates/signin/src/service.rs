@@ -309,6 +309,14 @@ impl SignInService {
         session::find(&world, &self.setup.tokens, cookie, visitor, self.setup.source.now())
     }
 
+    /// How many requests for root access wait for who is signed in to decide.
+    pub fn awaited_of(&self, live: &Live) -> usize {
+        let Identity::User(user) = &live.acting().identity else { return 0 };
+        let world = self.setup.db.snapshot();
+        let state = world.account(live.account).filter(|_| live.role.is_none());
+        state.map_or(0, |state| guard::awaited_of(state, user.id, self.setup.source.now()))
+    }
+
     /// Notes that a session is in use; a new cookie when its secret is due to be replaced.
     pub fn touch(&self, live: &Live) -> Option<String> {
         let now = self.setup.source.now();

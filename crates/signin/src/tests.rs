@@ -23,6 +23,7 @@ fn step(next: Result<Next, Refused>) -> String {
         | Next::NewPassword { step, .. }
         | Next::Reason { step, .. }
         | Next::SecondFactor { step, .. } => step,
+        Next::Rejected { by } => panic!("rejected by {by:?}"),
         Next::Welcome(welcome) => panic!("{welcome:?}"),
     }
 }
@@ -499,7 +500,8 @@ fn request_that_is_rejected_or_too_old_opens_nothing() {
     let (bench, step) = waiting();
     ["ann", "bob"].iter().for_each(|name| bench.decide(name, true));
     bench.decide("cleo", false);
-    assert_eq!(look(&bench, &step).unwrap_err(), Refused::Rejected);
+    let Ok(Next::Rejected { by }) = look(&bench, &step) else { panic!("rejected") };
+    assert_eq!(by.as_deref(), Some("cleo"));
 
     let (bench, step) = waiting();
     ["ann", "bob"].iter().for_each(|name| bench.decide(name, true));

@@ -1,7 +1,7 @@
 //! Approvals: whose count, and until when.
 
 use rootward_auth::authn::Authority;
-use rootward_auth::guard::{Verdict, standing};
+use rootward_auth::guard::{Verdict, awaited_of, standing};
 use rootward_names::{Time, UniqueId};
 use rootward_state::RowKey;
 use rootward_state::entities::{
@@ -84,9 +84,38 @@ fn approval_counts_as_long_as_its_giver_is_an_approver_with_a_second_factor() {
     guard(&bench, 2, &[ann, bob, cleo]);
     bench.write(|txn| txn.delete_entity::<User>(account(), "ann"));
     assert_eq!(verdict(&bench, &agreed, NOW), Verdict::Pending);
-    // Nor does a rejection by somebody who is none.
-    guard(&bench, 1, &[bob]);
-    assert_eq!(verdict(&bench, &asked(&[(cleo, false), (bob, true)]), NOW), Verdict::Granted);
+}
+
+#[test]
+fn rejected_request_stays_rejected_and_one_that_waits_is_not_granted_by_asking_fewer() {
+    let (bench, [ann, bob, cleo]) = bench();
+    let rejected = asked(&[(ann, true), (cleo, false)]);
+    for (required, approvers) in [(0, &[][..]), (1, &[ann][..]), (1, &[ann, bob][..])] {
+        guard(&bench, required, approvers);
+        assert_eq!(verdict(&bench, &rejected, NOW), Verdict::Rejected, "{required}");
+    }
+    guard(&bench, 0, &[ann]);
+    assert_eq!(verdict(&bench, &asked(&[]), NOW), Verdict::Pending);
+    assert_eq!(verdict(&bench, &asked(&[(bob, true)]), NOW), Verdict::Pending);
+    assert_eq!(verdict(&bench, &asked(&[(ann, true)]), NOW), Verdict::Granted);
+    bench.write(|txn| txn.delete_entity::<User>(account(), "cleo"));
+    assert_eq!(verdict(&bench, &rejected, NOW), Verdict::Rejected);
+}
+
+#[test]
+fn approver_is_awaited_until_they_have_decided() {
+    let (bench, [ann, bob, _]) = bench();
+    let awaited = |user| awaited_of(bench.world().account(account()).unwrap(), user, NOW);
+    assert_eq!(awaited(ann), 0);
+    let id = "0".repeat(32).parse().unwrap();
+    let put = |access: RootAccess| bench.write(|txn| txn.put(RowKey::RootAccess(account(), id), access));
+    put(asked(&[(ann, true)]));
+    assert_eq!((awaited(ann), awaited(bob)), (0, 1));
+    put(asked(&[(ann, false)]));
+    assert_eq!(awaited(bob), 0);
+    put(asked(&[]));
+    guard(&bench, 2, &[ann]);
+    assert_eq!((awaited(ann), awaited(bob)), (1, 0));
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn create_login_profile(
     }
     let profile = LoginProfile {
         created: ctx.now,
-        password: new_password(ctx, txn, &user, None, text)?,
+        password: new_password(ctx, txn, &user, None, false, text)?,
         set: ctx.now,
         used: None,
         reset_required: input.password_reset_required.unwrap_or_default(),
@@ -116,7 +116,7 @@ fn update_login_profile(
     let old = profile(ctx, txn, &user)?;
     let mut profile = LoginProfile::clone(&old);
     if let Some(text) = &input.password {
-        profile = replaced(ctx, &old, new_password(ctx, txn, &user, Some(&old), text)?);
+        profile = replaced(ctx, &old, new_password(ctx, txn, &user, Some(&old), false, text)?);
         session_end::end(ctx, txn, CredentialOwner::User(user.id), None, Why::PasswordChanged);
     }
     profile.reset_required = input.password_reset_required.unwrap_or(old.reset_required);
@@ -180,7 +180,11 @@ fn change_password(
             Verified::Matches { .. } => Ok(()),
         })
     })??;
-    let password = new_password(ctx, txn, &user, Some(&old), &input.new_password)?;
+    let policy = txn.get::<PasswordPolicy>(RowKey::PasswordPolicy(ctx.account()));
+    let expires = policy.and_then(|policy| policy.expires(old.set));
+    // Else a change that is due would change nothing.
+    let must_differ = old.reset_required || expires.is_some_and(|expires| expires <= ctx.now);
+    let password = new_password(ctx, txn, &user, Some(&old), must_differ, &input.new_password)?;
     let profile = LoginProfile { reset_required: false, ..replaced(ctx, &old, password) };
     txn.put(RowKey::LoginProfile(ctx.account(), user.id), profile);
     // Whoever changes a password because somebody else knows it wants them out.
@@ -203,12 +207,14 @@ fn profile(ctx: &OpContext<'_>, txn: &mut Txn, user: &User) -> Result<Arc<LoginP
     found.ok_or_else(|| failures::no_such_login_profile(&user.name))
 }
 
-/// A new password for a user, hashed, if the account's rule takes it; `old` is what the user has had so far.
+/// A new password for a user, hashed, if the account's rule takes it; `old` is what the user has had so far, and `must_differ` whether
+/// that is not taken again even where the rule lets passwords come back.
 fn new_password(
     ctx: &OpContext<'_>,
     txn: &mut Txn,
     user: &User,
     old: Option<&LoginProfile>,
+    must_differ: bool,
     text: &Sensitive,
 ) -> Result<PasswordHash, Failure> {
     let account = own_account(ctx, txn)?;
@@ -223,6 +229,9 @@ fn new_password(
             return Err(failures::password_unacceptable(&format!(
                 "must not be one of the user's last {count} passwords"
             )));
+        }
+        if must_differ && permit.is_reused(&password, old.map(|old| &old.password), 1) {
+            return Err(failures::password_unacceptable("must not be the present password"));
         }
         permit.hash(&password, random).map_err(|_| Failure::internal("a password could not be hashed"))
     })?
@@ -490,6 +499,26 @@ mod tests {
         assert_eq!(change(&bench, SECOND, FIRST).unwrap_err(), error);
         change(&bench, SECOND, THIRD).unwrap();
         change(&bench, THIRD, FIRST).unwrap();
+    }
+
+    #[test]
+    fn change_that_is_due_takes_another_password_and_one_that_is_not_any() {
+        let bench = Bench::new();
+        bench.add_user("ann");
+        create(&bench, Some("ann"), FIRST).unwrap();
+        update(&bench, "ann", None, Some(true)).unwrap();
+        bench.call_as_user("ann");
+        let refused = change(&bench, FIRST, FIRST).unwrap_err();
+        assert_eq!(
+            (refused.code, refused.message.contains("present password")),
+            ("PasswordPolicyViolation", true)
+        );
+        change(&bench, FIRST, SECOND).unwrap();
+        change(&bench, SECOND, SECOND).unwrap();
+        set_policy(&bench, PasswordPolicy { max_age_days: Some(1), ..PasswordPolicy::default() });
+        bench.pass_seconds(86_400);
+        assert_eq!(change(&bench, SECOND, SECOND).unwrap_err(), refused);
+        change(&bench, SECOND, THIRD).unwrap();
     }
 
     #[test]
