@@ -13,6 +13,7 @@
 //!   to a phone. [`passkey`]: security keys and passkeys.
 //! - [`command_line`]: codes and refresh tokens, by which a command line acts for who is signed in at a browser; [`dpop`]: that
 //!   it holds the key which they were given for.
+//! - [`sources`]: which addresses belong to one another.
 //! - [`gather`] finds the policies that apply to a principal.
 //! - [`authz`] asks the policy engine.
 #![warn(missing_docs)]
@@ -29,6 +30,7 @@ pub mod principal;
 pub mod qr;
 pub mod second_factor;
 pub mod session;
+pub mod sources;
 pub mod totp;
 
 pub use principal::{Credential, FederatedUser, Identity, Principal, RoleSession, SignIn};

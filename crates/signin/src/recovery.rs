@@ -15,7 +15,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use rootward_auth::password::{self, Password, Unacceptable};
+use rootward_auth::password::{self, Asker, Password, Unacceptable, Who};
 use rootward_names::{AccountId, Random, Time};
 use rootward_pipeline::{Mail, NOTICE_SECONDS};
 use rootward_services::root_user;
@@ -172,7 +172,8 @@ impl SignInService {
     ) -> Result<Box<str>, Unrecovered> {
         let (link, account) = self.open_link(link)?;
         password::check_root(password, &account.name, &account.email)?;
-        let permit = self.setup.hasher.permit().map_err(|_| Unrecovered::Busy)?;
+        let asker = Asker { source: visitor.address, who: Who::Account(link.account) };
+        let permit = self.setup.hasher.permit(asker).map_err(|_| Unrecovered::Busy)?;
         let hash = permit.hash(password, &mut self.draw()).map_err(|_| Unrecovered::Unavailable)?;
         drop(permit);
         let recovered = self.act(visitor, link.account, |act| {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use rootward_audit::{Backlogged, Entry, Lane, Writer};
 use rootward_auth::guard;
 use rootward_auth::passkey::{self, RelyingParty};
-use rootward_auth::password::{Hasher, Password, Verified};
+use rootward_auth::password::{Asker, Hasher, Password, Verified, Who};
 use rootward_auth::second_factor::{self, GUESS_SECONDS, Guesses, TooMany};
 use rootward_auth::session::Tokens;
 use rootward_auth::{Credential, Identity, Principal, SignIn};
@@ -34,7 +34,7 @@ use crate::lanes::Lanes;
 use crate::record::{Login, Scene, Whom};
 use crate::session::{self, Live, Secret};
 use crate::step::{Shown, Step};
-use crate::visitor::Knock;
+use crate::visitor::{Knock, name_of};
 use crate::{Browser, Door, Next, PasskeyOptions, Refused, Visitor};
 
 /// A session's secret is replaced after an hour.
@@ -106,7 +106,8 @@ impl SignInService {
         let kept = state.zip(knock.owner).and_then(|(state, owner)| kept(state, owner));
         let (guess, clock) = (visitor.browser.lane(knock.name), self.setup.source.machine_now());
         let guess = self.lanes.enter(visitor.address, knock.name, guess, clock)?;
-        let Ok(permit) = self.setup.hasher.permit() else {
+        let asker = Asker { source: visitor.address, who: Who::Name(knock.name) };
+        let Ok(permit) = self.setup.hasher.permit(asker) else {
             guess.was_none();
             return Err(Refused::Busy);
         };
@@ -235,7 +236,9 @@ impl SignInService {
         let world = self.setup.db.snapshot();
         let state = world.account(step.account).ok_or(Refused::BeginAgain)?;
         let kept = kept(state, step.owner).ok_or(Refused::BeginAgain)?;
-        let permit = self.setup.hasher.permit().map_err(|_| Refused::Busy)?;
+        let name = name_of(state, step.owner).ok_or(Refused::BeginAgain)?;
+        let asker = Asker { source: visitor.address, who: Who::Name(name) };
+        let permit = self.setup.hasher.permit(asker).map_err(|_| Refused::Busy)?;
         let verified = permit.verify(password, Some(&kept.hash));
         drop(permit);
         if verified == Verified::Differs {
