@@ -276,10 +276,14 @@ fn reason_is_kept_of_a_sealed_root_user_alone() {
 #[test]
 fn requests_for_root_access_are_bounded_and_outlive_no_change_of_the_guard() {
     let (bench, waits) = waiting();
-    let first = step(bench.password(&ROOT, ROOT_PASSWORD));
-    let ask = || bench.service.reason(&bench.visitor(), &first, "again");
-    (0..9).for_each(|_| drop(step(ask())));
-    assert_eq!(ask().unwrap_err(), Refused::TooManyRequests);
+    let ask = |source: u8| {
+        let first = step(bench.password(&ROOT, ROOT_PASSWORD));
+        bench.service.reason(&bench.visitor_from(source), &first, "again")
+    };
+    (0..2).for_each(|_| drop(step(ask(7))));
+    assert_eq!(ask(7).unwrap_err(), Refused::TooManyRequests);
+    (0..7).for_each(|source| drop(step(ask(10 + source))));
+    assert_eq!(ask(20).unwrap_err(), Refused::TooManyRequests);
     // Whoever waits does not get in because nobody would be asked any more.
     bench.guard(|guard| guard.seal = Seal::Never);
     assert!(matches!(look(&bench, &waits), Ok(Next::Approval { approved: 0, required: 2, .. })));
@@ -460,6 +464,30 @@ fn waiting() -> (Bench, String) {
     assert!(matches!(next, Ok(Next::Approval { approved: 0, required: 2, .. })));
     let step = self::step(next);
     (bench, step)
+}
+
+#[test]
+fn one_sign_in_is_one_request_that_waits_and_nobody_agrees_to_a_reason_they_have_not_read() {
+    let (bench, _) = waiting();
+    let first = step(bench.password(&ROOT, ROOT_PASSWORD));
+    let ask = |reason: &str| bench.service.reason(&bench.visitor(), &first, reason);
+    let request = |next| match next {
+        Ok(Next::Approval { request, step, .. }) => (request, step),
+        other => panic!("{other:?}"),
+    };
+    let (before, old) = request(ask("close the account"));
+    assert_eq!(request(ask("close the account")).0, before, "asked already");
+    std::thread::scope(|scope| {
+        (0..8).for_each(|n| drop(scope.spawn(move || ask(&format!("other {n}")))));
+    });
+    let (after, new) = request(ask("close the other account"));
+    assert_ne!(before, after);
+    let state = bench.state();
+    let reasons: Vec<_> = state.root_accesses().iter().map(|(_, access)| &*access.reason).collect();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons.contains(&"drill") && reasons.contains(&"close the other account"));
+    assert_eq!(look(&bench, &old).unwrap_err(), Refused::RequestExpired);
+    assert!(matches!(look(&bench, &new), Ok(Next::Approval { approved: 0, .. })));
 }
 
 fn look(bench: &Bench, step: &str) -> Result<Next, Refused> {
