@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 
 use crate::record::{Login, Scene, Whom};
 use crate::session::{self, Secret};
-use crate::step::Step;
+use crate::step::{Shown, Step};
 use crate::visitor::name_of;
 use crate::{Next, Refused, SignInService, Visitor, Welcome};
 
@@ -119,6 +119,12 @@ impl Act<'_> {
             CredentialOwner::Root => self.advance_root(step, factors.is_empty()),
             CredentialOwner::User(id) => self.advance_user(step, id, &kept),
         }
+    }
+
+    /// Goes on with a second factor that was taken.
+    pub(crate) fn show(&mut self, step: &Step, device: &MfaDevice) -> Result<Next, Refused> {
+        let factor = Some(Shown { device: device.id.clone(), at: self.now });
+        self.advance(&Step { factor, challenge: None, ..step.clone() })
     }
 
     fn advance_user(&mut self, step: &Step, id: UniqueId, kept: &Kept) -> Result<Next, Refused> {

@@ -23,9 +23,7 @@ use rootward_auth::{Credential, Identity, Principal, SignIn};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Random, Time};
 use rootward_pipeline::{Mailer, Source};
 use rootward_services::sign_ins::{End, Why, record_end};
-use rootward_state::entities::{
-    AccountStatus, CredentialOwner, MfaDevice, Rotated, SessionKind, SignInSession, User,
-};
+use rootward_state::entities::{AccountStatus, CredentialOwner, Rotated, SessionKind, SignInSession, User};
 use rootward_state::{ATTEMPTS_MAX, AccountState, CommitError, Db, RowKey};
 use rootward_store::vault::Vault;
 
@@ -33,7 +31,7 @@ use crate::act::{Act, USED_SECONDS, due, kept, lacks_factor};
 use crate::lanes::Lanes;
 use crate::record::{Login, Scene, Whom};
 use crate::session::{self, Live, Secret};
-use crate::step::{Shown, Step};
+use crate::step::Step;
 use crate::visitor::{Knock, name_of};
 use crate::{Browser, Door, Next, PasskeyOptions, Refused, Visitor};
 
@@ -166,9 +164,27 @@ impl SignInService {
         let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
         let Step { account, owner, .. } = step;
         let shown = second_factor::Shown { account, owner, device: None, code: &code };
-        self.show(visitor, &step, |act| {
-            second_factor::take(&mut act.txn, &shown, &self.setup.vault, clock).ok()
-        })
+        let mut result = Err(Refused::Unavailable);
+        // Counted by whether it was right, and not by what became of the step.
+        let taken = Cell::new(false);
+        let guess = || {
+            result = self.act(visitor, account, |act| {
+                let device = second_factor::take(&mut act.txn, &shown, &self.setup.vault, clock).ok();
+                taken.set(device.is_some());
+                let Some(device) = device else { return Err(act.wrong_factor(owner)) };
+                act.show(&step, &device)
+            });
+            if taken.get() { Ok(()) } else { Err(second_factor::Refused) }
+        };
+        let name = self.setup.db.snapshot().account(account).and_then(|state| name_of(state, owner));
+        let guessed = match name.and_then(|name| visitor.browser.lane(name)) {
+            Some(_) => self.setup.guesses.guess_in_known_browser(account, owner, clock, guess),
+            None => self.setup.guesses.guess(account, owner, clock, guess),
+        };
+        match guessed {
+            Ok(Ok(()) | Err(second_factor::Refused)) => result,
+            Err(TooMany) => Err(Refused::Slow { seconds: GUESS_SECONDS }),
+        }
     }
 
     /// What the browser must know to ask for any of the user's passkeys. It may be asked anew when a challenge is void: one is
@@ -194,37 +210,18 @@ impl SignInService {
     pub fn passkey(&self, visitor: &Visitor<'_>, step: &str, credential: &str) -> Result<Next, Refused> {
         let step = self.step(visitor, step)?;
         let Step { account, owner, .. } = step;
+        let clock = self.setup.source.machine_now();
         let challenge = step.challenge.as_ref().ok_or(Refused::BeginAgain)?;
         let shown = passkey::Shown { account, owner, challenge, credential };
-        self.show(visitor, &step, |act| {
-            passkey::take(&mut act.txn, &shown, &self.setup.relying_party, act.now).ok()
+        self.act(visitor, account, |act| {
+            match passkey::take(&mut act.txn, &shown, &self.setup.relying_party, act.now) {
+                Ok(device) => act.show(&step, &device),
+                Err(_) => Err(match self.setup.guesses.wrong_passkey(account, owner, clock) {
+                    Ok(()) => act.wrong_factor(owner),
+                    Err(TooMany) => Refused::Slow { seconds: GUESS_SECONDS },
+                }),
+            }
         })
-    }
-
-    /// Goes on with the second factor that is taken, if one is.
-    fn show<'a>(
-        &'a self,
-        visitor: &'a Visitor<'a>,
-        step: &Step,
-        take: impl Fn(&mut Act<'a>) -> Option<Arc<MfaDevice>>,
-    ) -> Result<Next, Refused> {
-        let (clock, mut result) = (self.setup.source.machine_now(), Err(Refused::Unavailable));
-        // Counted by whether it was right, and not by what became of the step.
-        let taken = Cell::new(false);
-        let guess = || {
-            result = self.act(visitor, step.account, |act| {
-                let device = take(act);
-                taken.set(device.is_some());
-                let Some(device) = device else { return Err(act.wrong_factor(step.owner)) };
-                let factor = Some(Shown { device: device.id.clone(), at: act.now });
-                act.advance(&Step { factor, challenge: None, ..step.clone() })
-            });
-            if taken.get() { Ok(()) } else { Err(second_factor::Refused) }
-        };
-        match self.setup.guesses.guess(step.account, step.owner, clock, guess) {
-            Ok(Ok(()) | Err(second_factor::Refused)) => result,
-            Err(TooMany) => Err(Refused::Slow { seconds: GUESS_SECONDS }),
-        }
     }
 
     /// After a password was changed that had to be: the new one.

@@ -239,6 +239,55 @@ fn codes_cannot_be_tried_out_by_who_knows_the_password() {
     assert_eq!(tried.count(), 20);
 }
 
+/// Shows wrong codes, each in a new browser, until that is slowed down.
+fn exhaust_codes(bench: &Bench) {
+    let browser = bench.service.browser(None);
+    let visitor = Visitor { browser: &browser, ..bench.visitor() };
+    let step = step(bench.service.password(&visitor, &ANN, &Password::new(ANN_PASSWORD)));
+    let refused = || bench.service.code(&visitor, &step, "000000").unwrap_err();
+    let wrong = (0..100).find(|_| matches!(refused(), Refused::Slow { .. }));
+    assert_eq!(wrong, Some(20));
+}
+
+#[test]
+fn who_knows_the_password_does_not_keep_the_owner_out_of_browsers_that_were_signed_in_before() {
+    let bench = Bench::new();
+    let seed = bench.add_device("ann", CredentialOwner::User(id_of("ann")));
+    let first = step(bench.password(&ANN, ANN_PASSWORD));
+    let Ok(Next::Welcome(welcome)) = bench.service.code(&bench.visitor(), &first, &bench.code(&seed)) else {
+        panic!("a session")
+    };
+    exhaust_codes(&bench);
+    bench.pass_seconds(30);
+    let known = bench.service.browser(Some(&welcome.browser));
+    let visitor = Visitor { browser: &known, ..bench.visitor() };
+    let step = || step(bench.service.password(&visitor, &ANN, &Password::new(ANN_PASSWORD)));
+    assert!(is_welcome(&bench.service.code(&visitor, &step(), &bench.code(&seed))));
+    // All those browsers have so many wrong codes together.
+    let tried = (0..100).filter(|n| {
+        let again = bench.service.browser(Some(&welcome.browser));
+        let visitor = Visitor { browser: &again, ..bench.visitor_from(*n) };
+        bench.service.code(&visitor, &step(), "000000").unwrap_err() == Refused::WrongFactor
+    });
+    assert_eq!(tried.count(), 20);
+}
+
+#[test]
+fn right_answer_of_a_security_key_is_never_slowed_down_and_wrong_ones_are_recorded_so_often() {
+    let bench = Bench::new();
+    let (ann, mut key) = (CredentialOwner::User(id_of("ann")), SecurityKey::synchronized());
+    bench.add_device("ann", ann);
+    bench.add_security_key("user/ann/key-A", ann, &mut key);
+    exhaust_codes(&bench);
+    let (step, options) = ask(&bench, &step(bench.password(&ANN, ANN_PASSWORD)));
+    let before = bench.records_of("ConsoleLogin").len();
+    let wrong = || bench.service.passkey(&bench.visitor(), &step, "{}").unwrap_err();
+    assert_eq!((0..100).filter(|_| wrong() == Refused::WrongFactor).count(), 20);
+    assert!(matches!(wrong(), Refused::Slow { .. }));
+    assert_eq!(bench.records_of("ConsoleLogin").len() - before, 20);
+    assert!(is_welcome(&bench.service.passkey(&bench.visitor(), &step, &key.get(CONSOLE, &options))));
+}
+
 #[test]
 fn password_is_changed_by_nobody_who_has_not_shown_everything_else_or_need_not_change_it() {
     let bench = Bench::new();
