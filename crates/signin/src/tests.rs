@@ -1,5 +1,7 @@
 //! Signing in, step by step.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use rootward_auth::password::Password;
 use rootward_state::RowKey;
 use rootward_state::entities::{
@@ -99,6 +101,33 @@ fn wrong_guesses_are_slowed_down_before_they_cost_a_hash() {
     assert_eq!(bench.records().len(), records);
     bench.pass_seconds(10);
     assert!(is_welcome(&bench.password(&ANN, ANN_PASSWORD)));
+}
+
+#[test]
+fn who_signs_in_without_end_by_the_right_password_keeps_nobody_else_out() {
+    let bench = Bench::new();
+    bench.guard(|guard| guard.seal = Seal::Never);
+    let (over, busy) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let flood = || {
+        while !over.load(Ordering::Relaxed) {
+            if matches!(bench.password(&ANN, ANN_PASSWORD), Err(Refused::Busy)) {
+                busy.fetch_add(1, Ordering::Relaxed);
+                std::thread::yield_now();
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..16).for_each(|_| drop(scope.spawn(flood)));
+        while busy.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        // From the same address and from another.
+        let tries = [7, 8, 7, 8, 7, 8].map(|source| {
+            bench.service.password(&bench.visitor_from(source), &ROOT, &Password::new(ROOT_PASSWORD))
+        });
+        over.store(true, Ordering::Relaxed);
+        assert!(tries.iter().all(is_welcome), "{tries:?}");
+    });
 }
 
 #[test]

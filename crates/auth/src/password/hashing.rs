@@ -102,7 +102,8 @@ impl Hasher {
     pub fn permit(&self, asker: Asker) -> Result<Permit<'_>, Busy> {
         let mut queue = self.lock();
         let ticket = queue.enter(asker);
-        if queue.waiting.len() > self.waiting_max + self.running_max - queue.running {
+        let free = self.running_max - queue.running;
+        if queue.waiting.len() > self.waiting_max.saturating_add(free) {
             queue.send_last_away();
             self.moved.notify_all();
         }
