@@ -10,8 +10,7 @@
 //! commits loses, and its request, run again, finds the code used. Whatever is wrong is one refusal: no such device,
 //! somebody else's, one that shows no codes, a wrong code or one used before.
 //!
-//! Three codes in a million are right at any time. Whoever has somebody's keys is kept from trying them all by [`Guesses`];
-//! sign-in has a measure of its own.
+//! Three codes in a million are right at any time. Whoever has somebody's keys or password is kept from trying them all by [`Guesses`].
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};

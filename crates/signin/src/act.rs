@@ -240,8 +240,12 @@ impl Act<'_> {
         }
         let id = Handle::random(&mut self.service.draw());
         let expires = self.now.plus_seconds(REQUEST_SECONDS);
-        let parameters =
-            json!({ "requestId": id.to_string(), "reason": reason, "expires": expires.to_string() });
+        let parameters = json!({
+            "requestId": id.to_string(),
+            "replaces": before.map(|before| before.to_string()),
+            "reason": reason,
+            "expires": expires.to_string(),
+        });
         self.record(|scene, random| scene.break_glass("RootAccessRequested", &parameters, random));
         let access = RootAccess {
             purpose: Purpose::SignIn,

@@ -7,7 +7,7 @@ use rootward_state::RowKey;
 use rootward_state::entities::{
     Account, AccountStatus, CredentialOwner, LoginProfile, PasswordPolicy, Seal, User,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::step::STEPS_SECONDS_MAX;
 use crate::testing::{ANN, ANN_PASSWORD, Bench, CONSOLE, ROOT, ROOT_PASSWORD, SecurityKey, account, id_of};
@@ -560,6 +560,10 @@ fn one_sign_in_is_one_request_that_waits_and_nobody_agrees_to_a_reason_they_have
     });
     let (after, new) = request(ask("close the other account"));
     assert_ne!(before, after);
+    let records = bench.records_of("RootAccessRequested");
+    let replaced =
+        |request: &Value| records.iter().any(|record| record["requestParameters"]["replaces"] == *request);
+    assert!(replaced(&json!(before.to_string())) && !replaced(&json!(after.to_string())));
     let state = bench.state();
     let reasons: Vec<_> = state.root_accesses().iter().map(|(_, access)| &*access.reason).collect();
     assert_eq!(reasons.len(), 2, "{reasons:?}");
