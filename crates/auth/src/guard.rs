@@ -10,10 +10,11 @@
 //! anew. One rejection is enough to refuse, and for good: only an approver could give it, and nothing that becomes of them or of
 //! the guard afterwards takes it back.
 
-use rootward_names::{Time, UniqueId};
+use rootward_names::{Handle, Time, UniqueId};
 use rootward_state::AccountState;
 use rootward_state::entities::{CredentialOwner, RootAccess, RootGuard, User};
 
+use crate::sources::{SITE_BITS, network};
 use crate::{Credential, Identity, Principal};
 
 /// The longest reason for a use of the root user, in characters.
@@ -105,13 +106,23 @@ pub fn had_factor(state: &AccountState, user: UniqueId, at: Time) -> bool {
 
 /// Requests of one account that wait at once, at most: whoever can ask must not be able to bury the one that matters.
 pub const REQUESTS_MAX: usize = 10;
+/// How many of them may come from one source (IPv6: from a /48): who is at one place leaves room for those who are not.
+pub const REQUESTS_OF_SOURCE_MAX: usize = 3;
 
-/// How many requests of the account wait to be decided or used.
-pub fn waiting(state: &AccountState, now: Time) -> usize {
-    let waits = |access: &RootAccess| {
-        matches!(standing(state, access, now).verdict, Verdict::Granted | Verdict::Pending)
-    };
-    state.root_accesses().iter().filter(|(_, access)| waits(access)).count()
+/// Whether there is room for a request that comes from `source_ip`, beside those that wait to be decided or used, but for the one
+/// whose place it takes.
+pub fn has_room(state: &AccountState, source_ip: &str, now: Time, instead_of: Option<Handle>) -> bool {
+    let source =
+        |text: &str| text.parse().map(|address| network(address, SITE_BITS)).map_err(|_| text.to_owned());
+    let own = source(source_ip);
+    let (mut all, mut from_there) = (0, 0);
+    for (_, access) in state.root_accesses().iter().filter(|(id, _)| Some(*id) != instead_of.as_ref()) {
+        if matches!(standing(state, access, now).verdict, Verdict::Granted | Verdict::Pending) {
+            all += 1;
+            from_there += usize::from(source(&access.source_ip) == own);
+        }
+    }
+    all < REQUESTS_MAX && from_there < REQUESTS_OF_SOURCE_MAX
 }
 
 /// How many requests wait for this user to decide: none unless they are an approver.

@@ -10,8 +10,7 @@
 //! commits loses, and its request, run again, finds the code used. Whatever is wrong is one refusal: no such device,
 //! somebody else's, one that shows no codes, a wrong code or one used before.
 //!
-//! Three codes in a million are right at any time. Whoever has somebody's keys is kept from trying them all by [`Guesses`];
-//! sign-in has a measure of its own.
+//! Three codes in a million are right at any time. Whoever has somebody's keys or password is kept from trying them all by [`Guesses`].
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +46,16 @@ pub struct Refused;
 /// credentials of the owner keeps them from changing an expired password at the door.
 ///
 /// Ten months of guessing find a right one with even odds then. While there is no room, the owner's own requests with a code
-/// are refused too; nobody can bring that about who has none of the owner's keys.
+/// are refused too; nobody can bring that about who has neither the owner's keys nor the password.
+///
+/// Browsers in which the owner has completed a sign-in before have as much room again, all of them together: whoever knows the password and no
+/// more keeps the owner out of other browsers only. Together, because who signed in as the owner before there was a second factor may have
+/// many of them; such a one halves the ten months. Security keys cannot be guessed: a right answer is never refused, and only
+/// wrong ones are counted, to bound what is recorded of them.
+///
+/// Sources have no room of their own, as they have at the password: each would be more tries at one code in a million by somebody who knows
+/// the password already, and a few thousand addresses would find it within days. Room kept back for new sources, out of the same total, goes to
+/// whoever has most of them.
 ///
 /// Kept in memory, on each node; of many owners the least tried are forgotten first.
 #[derive(Debug)]
@@ -58,6 +66,10 @@ pub struct Guesses(Cache<(AccountId, CredentialOwner, Guessed), Arc<Mutex<i64>>>
 enum Guessed {
     /// A code of a second factor.
     Code,
+    /// The same, in a browser in which the owner has signed in before.
+    CodeInKnownBrowser,
+    /// The answer of a security key.
+    Passkey,
     /// The password, in this session of a sign-in or with other credentials.
     Password(Option<Handle>),
 }
@@ -87,6 +99,33 @@ impl Guesses {
         guess: impl FnOnce() -> Result<R, Refused>,
     ) -> Result<Result<R, Refused>, TooMany> {
         self.count((account, owner, Guessed::Code), now, guess)
+    }
+
+    /// Runs `guess` likewise, which tries a code in a browser in which this owner has completed a sign-in before.
+    ///
+    /// # Errors
+    /// [`TooMany`]; `guess` has not run then.
+    pub fn guess_in_known_browser<R>(
+        &self,
+        account: AccountId,
+        owner: CredentialOwner,
+        now: Time,
+        guess: impl FnOnce() -> Result<R, Refused>,
+    ) -> Result<Result<R, Refused>, TooMany> {
+        self.count((account, owner, Guessed::CodeInKnownBrowser), now, guess)
+    }
+
+    /// Counts a wrong answer of a security key.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub fn wrong_passkey(
+        &self,
+        account: AccountId,
+        owner: CredentialOwner,
+        now: Time,
+    ) -> Result<(), TooMany> {
+        self.count((account, owner, Guessed::Passkey), now, || Err::<(), _>(Refused)).map(drop)
     }
 
     /// Runs `guess`, which tries the password of this owner in a session of a sign-in or with other credentials, likewise.

@@ -4,6 +4,7 @@
 //! programs and scanners open links, too.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::response::Response;
@@ -18,6 +19,9 @@ use crate::visit::{Knocked, Query, Visit};
 
 /// The path of the page that links lead to.
 const PAGE: &str = "/console/recover/password";
+/// How long after the answer was made the address is looked at. The answer has gone out by then, so that what is done for some
+/// addresses and not for others takes no time of it.
+const AFTER_THE_ANSWER: Duration = Duration::from_secs(1);
 
 #[derive(Template)]
 #[template(path = "recover.html")]
@@ -68,7 +72,7 @@ pub(crate) struct Asking {
     email: String,
 }
 
-/// Answers the same and as fast for every address: what there is to do for some is done behind the answer.
+/// Answers the same and as fast for every address: what there is to do for some is done when the answer has gone out.
 pub(crate) async fn ask(Knocked(visit, Asking { email }): Knocked<Asking>) -> Response {
     let signin = &visit.house.signin;
     if !signin.recovers_by_mail() {
@@ -88,7 +92,11 @@ pub(crate) async fn ask(Knocked(visit, Asking { email }): Knocked<Asking>) -> Re
     let minutes = rootward_signin::LINK_SECONDS / 60;
     let answer = show(&visit, StatusCode::OK, Ask::Asked { minutes }, None);
     let page = format!("{}{PAGE}", visit.house.url);
-    tokio::task::spawn_blocking(move || visit.house.signin.send_recovery(&visit.visitor(), &asked, &page));
+    tokio::spawn(async move {
+        tokio::time::sleep(AFTER_THE_ANSWER).await;
+        let send = move || visit.house.signin.send_recovery(&visit.visitor(), &asked, &page);
+        tokio::task::spawn_blocking(send);
+    });
     answer
 }
 

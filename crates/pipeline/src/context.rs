@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rootward_audit::{Page, Query};
 use rootward_auth::passkey::RelyingParty;
-use rootward_auth::password::{Busy, Hasher, Permit};
+use rootward_auth::password::{Asker, Busy, Hasher, Permit, Who};
 use rootward_auth::second_factor::{Guesses, Refused, TooMany};
 use rootward_auth::session::Tokens;
 use rootward_auth::{Identity, Principal};
@@ -138,10 +138,11 @@ impl<'r> OpContext<'r> {
     /// Runs hashes of passwords, when a place is free for them; holds up no other request meanwhile.
     ///
     /// # Errors
-    /// `Throttling` when too many wait already.
+    /// `Throttling` when too many wait, and too many of them from the same source or in the same account.
     pub fn hashing<R>(&self, hash: impl FnOnce(&Permit<'_>, &mut dyn Random) -> R) -> Result<R, Failure> {
         let run = || {
-            let permit = self.hasher.permit().map_err(|Busy| Failure::throttled())?;
+            let asker = Asker { source: self.source_ip, who: Who::Account(self.account()) };
+            let permit = self.hasher.permit(asker).map_err(|Busy| Failure::throttled())?;
             Ok(self.with_random(|random| hash(&permit, random)))
         };
         blocking(run)

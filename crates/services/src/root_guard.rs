@@ -10,8 +10,8 @@
 use std::collections::BTreeSet;
 
 use rootward_auth::guard::{
-    self, REASON_CHARS_MAX, REQUEST_SECONDS, REQUESTS_MAX, Verdict, had_factor, is_approver, is_reason,
-    standing,
+    self, REASON_CHARS_MAX, REQUEST_SECONDS, REQUESTS_MAX, REQUESTS_OF_SOURCE_MAX, Verdict, had_factor,
+    is_approver, is_reason, standing,
 };
 use rootward_names::{AccountId, Handle, Random, Time, UniqueId};
 use rootward_state::entities::{CredentialOwner, Decision, Purpose, RootAccess, RootGuard, Seal, User};
@@ -85,7 +85,9 @@ pub enum GuardError {
     #[error("at most {APPROVERS_MAX} approvers can be named")]
     TooManyApprovers,
     /// Too many requests wait.
-    #[error("{REQUESTS_MAX} requests for root access wait already")]
+    #[error(
+        "too many requests for root access wait already: {REQUESTS_MAX}, or {REQUESTS_OF_SOURCE_MAX} of this source"
+    )]
     TooManyRequests,
 }
 
@@ -321,7 +323,7 @@ pub fn consent(
             Verdict::Expired | Verdict::Granted | Verdict::Pending | Verdict::Rejected | Verdict::Used => {}
         }
     }
-    if guard::waiting(&state, now) >= REQUESTS_MAX {
+    if !guard::has_room(&state, source_ip, now, None) {
         return Err(GuardError::TooManyRequests);
     }
     let (request, expires) = (Handle::random(random), now.plus_seconds(REQUEST_SECONDS));
@@ -443,9 +445,13 @@ mod tests {
     }
 
     fn ask(bench: &Bench, reason: &str, minutes: u8) -> Result<Consent, GuardError> {
+        ask_from(bench, "192.0.2.7", reason, minutes)
+    }
+
+    fn ask_from(bench: &Bench, source: &str, reason: &str, minutes: u8) -> Result<Consent, GuardError> {
         bench.write_with(|txn, now, random, _| {
             let wish = wish_to_unseal(txn, bench.account(), reason, minutes)?;
-            let consent = consent(txn, bench.account(), &wish, "192.0.2.7", now, random)?;
+            let consent = consent(txn, bench.account(), &wish, source, now, random)?;
             if txn.is_read_only() {
                 txn.put(RowKey::RootGuard(bench.account()), bench.state().root_guard().clone());
             }
@@ -534,7 +540,8 @@ mod tests {
         say(&bench, request, ann, true).unwrap();
         assert!(matches!(ask(&bench, "drill", 5), Ok(Consent::Awaited { approved: 1, required: 2, .. })));
         say(&bench, request, bob, true).unwrap();
-        assert!(matches!(ask(&bench, "drill", 60), Ok(Consent::Awaited { approved: 0, .. })));
+        let longer = ask_from(&bench, "192.0.2.8", "drill", 60);
+        assert!(matches!(longer, Ok(Consent::Awaited { approved: 0, .. })));
         assert_eq!(ask(&bench, "drill", 5), Ok(Consent::Given));
         assert_ne!(asked(&bench, "drill", 5), request);
     }
@@ -614,10 +621,16 @@ mod tests {
     #[test]
     fn requests_that_wait_are_bounded() {
         let (bench, _) = guarded(1);
-        (0..REQUESTS_MAX).for_each(|number| {
+        (0..REQUESTS_OF_SOURCE_MAX).for_each(|number| {
             asked(&bench, &format!("drill {number}"), 5);
         });
         assert_eq!(ask(&bench, "one more", 5), Err(GuardError::TooManyRequests));
+        for number in 3..REQUESTS_MAX {
+            ask_from(&bench, &format!("2001:db8:{number}::7"), &format!("drill {number}"), 5).unwrap();
+            let again = ask_from(&bench, &format!("2001:db8:{number}::7"), &format!("drill {number}"), 5);
+            assert!(matches!(again, Ok(Consent::Awaited { is_new: false, .. })));
+        }
+        assert_eq!(ask_from(&bench, "2001:db8::7", "one more", 5), Err(GuardError::TooManyRequests));
         bench.pass_seconds(REQUEST_SECONDS);
         asked(&bench, "one more", 5);
     }

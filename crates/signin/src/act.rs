@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 
 use crate::record::{Login, Scene, Whom};
 use crate::session::{self, Secret};
-use crate::step::Step;
+use crate::step::{Shown, Step};
 use crate::visitor::name_of;
 use crate::{Next, Refused, SignInService, Visitor, Welcome};
 
@@ -25,6 +25,9 @@ use crate::{Next, Refused, SignInService, Visitor, Welcome};
 const SESSION_SECONDS: i64 = 43_200;
 /// A password's last use is kept to five minutes, as AWS does.
 pub(crate) const USED_SECONDS: i64 = 300;
+
+/// The key of the secret that binds requests to the sign-in that makes them.
+const REQUESTS_OF: &str = "root access requests of a sign-in";
 
 /// A password as it is kept.
 pub(crate) struct Kept {
@@ -131,6 +134,12 @@ impl Act<'_> {
         }
     }
 
+    /// Goes on with a second factor that was taken.
+    pub(crate) fn show(&mut self, step: &Step, device: &MfaDevice) -> Result<Next, Refused> {
+        let factor = Some(Shown { device: device.id.clone(), at: self.now });
+        self.advance(&Step { factor, challenge: None, ..step.clone() })
+    }
+
     fn advance_user(&mut self, step: &Step, id: UniqueId, kept: &Kept) -> Result<Next, Refused> {
         if let Some(Due { expired }) = due(&self.state, kept, self.now)? {
             return Ok(Next::NewPassword { step: self.seal(step), expired });
@@ -214,6 +223,9 @@ impl Act<'_> {
 
     /// Takes the reason for which a sealed root user is needed, and asks those who must agree, if anybody must. Of nobody
     /// else a reason is kept.
+    ///
+    /// One sign-in is one request that waits: another reason takes the place of the one before, under another id, so that nobody agrees
+    /// to what they have not read.
     pub(crate) fn ask(&mut self, step: &Step, reason: &str) -> Result<Step, Refused> {
         let guard = self.state.root_guard();
         let is_asked = step.owner == CredentialOwner::Root && guard.seal != Seal::Never;
@@ -224,21 +236,41 @@ impl Act<'_> {
         if guard.approvals_required == 0 {
             return Ok(step);
         }
-        if guard::waiting(&self.state, self.now) >= guard::REQUESTS_MAX {
+        // Written as it is, so that of those who ask at once each sees the requests before it.
+        let key = RowKey::RootGuard(step.account);
+        let guard = self.txn.get::<RootGuard>(key.clone()).ok_or(Refused::BeginAgain)?;
+        self.txn.put::<RootGuard>(key, guard);
+        let secret = self.service.setup.vault.mac(REQUESTS_OF, step.session.to_string().as_bytes());
+        let digest: [u8; 32] = Sha256::digest(secret).into();
+        let before = self.state.root_accesses().iter().find(|(_, access)| {
+            let verdict = guard::standing(&self.state, access, self.now).verdict;
+            bool::from(access.digest.ct_eq(&digest)) && matches!(verdict, Verdict::Granted | Verdict::Pending)
+        });
+        let before = before.map(|(id, access)| (*id, *access.reason == *reason));
+        if let Some((id, true)) = before {
+            return Ok(Step { request: Some((id, secret)), ..step });
+        }
+        let (source_ip, before) = (self.visitor.address.to_string(), before.map(|(id, _)| id));
+        if !guard::has_room(&self.state, &source_ip, self.now, before) {
             return Err(Refused::TooManyRequests);
         }
-        let random = &mut self.service.draw();
-        let (id, mut secret) = (Handle::random(random), [0; 32]);
-        random.fill(&mut secret);
+        if let Some(before) = before {
+            self.txn.delete(RowKey::RootAccess(step.account, before));
+        }
+        let id = Handle::random(&mut self.service.draw());
         let expires = self.now.plus_seconds(REQUEST_SECONDS);
-        let parameters =
-            json!({ "requestId": id.to_string(), "reason": reason, "expires": expires.to_string() });
+        let parameters = json!({
+            "requestId": id.to_string(),
+            "replaces": before.map(|before| before.to_string()),
+            "reason": reason,
+            "expires": expires.to_string(),
+        });
         self.record(|scene, random| scene.break_glass("RootAccessRequested", &parameters, random));
         let access = RootAccess {
             purpose: Purpose::SignIn,
             reason: reason.into(),
-            digest: Sha256::digest(secret).into(),
-            source_ip: self.visitor.address.to_string().into(),
+            digest,
+            source_ip: source_ip.into(),
             requested: self.now,
             expires,
             decisions: Vec::new(),

@@ -7,24 +7,31 @@
 //! |---|---|---|---|
 //! | of a source address (IPv6: of its /64), for browsers the name never signed in with | 20 | one in 10 s | one machine that tries many names |
 //! | of a name, for browsers it never signed in with | 100 | one in 1 s | many machines that try one name |
+//! | of a name and a source (IPv6: of its /48), when the lane above is full | 2 | one in 1,800 s | machines that take all the room of a name |
 //! | of a name, for one browser that it has signed in with | 20 | one in 10 s | a stolen browser |
 //! | of a source address, for mails it asks for | 10 | one in 60 s | one machine that asks for many addresses |
 //! | of an address, for mails that are asked for | 3 | one in 600 s | a mailbox that is filled |
 //!
-//! Nobody is locked out: whoever fills the strangers' lane of a name slows strangers down to a guess a second in all, and
-//! leaves the owner's own browsers alone. A guess that is not let through costs no hash and fills nothing.
+//! Nobody is locked out: whoever fills the strangers' lane of a name slows strangers down to a guess a second in all. It leaves the
+//! owner's own browsers alone, and from a source that has not tried the name lately the owner's next two guesses are let through at
+//! once. Somebody with `n` sources so has 100 + 2`n` wrong guesses at one name, and then 3,600 + 2`n` an hour. What shares the owner's
+//! source shares its two guesses.
 //!
-//! Lanes are in memory, on each node; [`LANES_MAX`] of them, the least used forgotten first. A clock that is set back keeps
-//! nobody out longer than a full lane takes to empty.
+//! A guess that is not let through costs no hash. If it is its name that has no room, its source has used up room all the same, so that
+//! who asks again and again gets less; if it is its source, nothing else is touched, not even to remember the name.
+//!
+//! Lanes are in memory, on each node; [`LANES_MAX`] of each of three kinds, the least used forgotten first. A clock that is set back
+//! keeps nobody out longer than a full lane takes to empty.
 
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
+use rootward_auth::sources::{HOME_BITS, SITE_BITS, network};
 use rootward_names::Time;
 
-/// How many lanes are remembered: some 20 MB.
+/// How many lanes of a kind are remembered: some 20 MB.
 const LANES_MAX: usize = 100_000;
 
 /// Room and pace of a kind of lane.
@@ -36,6 +43,7 @@ struct Pace {
 
 const OF_SOURCE: Pace = Pace { room: 20, seconds_each: 10 };
 const OF_STRANGERS: Pace = Pace { room: 100, seconds_each: 1 };
+const OF_NEWCOMER: Pace = Pace { room: 2, seconds_each: 1_800 };
 const OF_BROWSER: Pace = Pace { room: 20, seconds_each: 10 };
 const OF_MAIL_SOURCE: Pace = Pace { room: 10, seconds_each: 60 };
 const OF_MAILBOX: Pace = Pace { room: 3, seconds_each: 600 };
@@ -46,6 +54,7 @@ enum Of {
     Browser([u8; 32], [u8; 32]),
     Mailbox([u8; 32]),
     MailSource(IpAddr),
+    Newcomer([u8; 32], IpAddr),
     Source(IpAddr),
     Strangers([u8; 32]),
 }
@@ -55,7 +64,11 @@ type Lane = Arc<Mutex<i64>>;
 
 /// All lanes of a node.
 #[derive(Debug)]
-pub(crate) struct Lanes(Cache<Of, Lane>);
+pub(crate) struct Lanes {
+    guesses: Cache<Of, Lane>,
+    newcomers: Cache<Of, Lane>,
+    mails: Cache<Of, Lane>,
+}
 
 /// A guess that was let through. What it took up stays taken unless it turns out right.
 #[derive(Debug)]
@@ -74,7 +87,8 @@ pub(crate) struct Wait {
 
 impl Lanes {
     pub(crate) fn new() -> Self {
-        Self(Cache::new(LANES_MAX))
+        let [guesses, newcomers, mails] = std::array::from_fn(|_| Cache::new(LANES_MAX));
+        Self { guesses, newcomers, mails }
     }
 
     /// Lets a guess through that comes from `source` for `name` (a digest of who signs in), from a browser that has signed
@@ -86,37 +100,42 @@ impl Lanes {
         browser: Option<[u8; 32]>,
         now: Time,
     ) -> Result<Guess, Wait> {
-        let (of_name, name_pace) = match browser {
-            Some(browser) => (Of::Browser(name, browser), OF_BROWSER),
-            None => (Of::Strangers(name), OF_STRANGERS),
-        };
-        let (source, name) = (Some(self.lane(Of::Source(network(source)))), self.lane(of_name));
-        // Behind one address may be many people: a browser that the name is known to waits for none of them.
-        let source = source.filter(|_| browser.is_none());
-        drop(settle(&name, name_pace, now));
-        if let Some(source) = &source {
-            take(source, OF_SOURCE, now)?;
+        if let Some(browser) = browser {
+            // Behind one address may be many people: a browser that the name is known to waits for none of them.
+            let name = lane(&self.guesses, Of::Browser(name, browser));
+            take(&name, OF_BROWSER, now)?;
+            return Ok(Guess { source: None, name, name_pace: OF_BROWSER });
         }
-        let taken = take(&name, name_pace, now);
-        taken.inspect_err(|_| source.iter().for_each(|source| give_back(source, OF_SOURCE)))?;
-        Ok(Guess { source, name, name_pace })
+        let of_source = lane(&self.guesses, Of::Source(network(source, HOME_BITS)));
+        take(&of_source, OF_SOURCE, now)?;
+        let strangers = lane(&self.guesses, Of::Strangers(name));
+        let Err(wait) = take(&strangers, OF_STRANGERS, now) else {
+            return Ok(Guess { source: Some(of_source), name: strangers, name_pace: OF_STRANGERS });
+        };
+        let newcomer = lane(&self.newcomers, Of::Newcomer(name, network(source, SITE_BITS)));
+        take(&newcomer, OF_NEWCOMER, now).map_err(|_| wait)?;
+        Ok(Guess { source: Some(of_source), name: newcomer, name_pace: OF_NEWCOMER })
     }
 
-    /// Lets somebody at `source` ask for a mail to an address (a digest of it): whether one may be sent to it now.
-    pub(crate) fn ask_for_mail(&self, source: IpAddr, address: [u8; 32], now: Time) -> Result<bool, Wait> {
-        take(&self.lane(Of::MailSource(network(source))), OF_MAIL_SOURCE, now)?;
-        Ok(take(&self.lane(Of::Mailbox(address)), OF_MAILBOX, now).is_ok())
+    /// Lets somebody at `source` ask for a mail.
+    pub(crate) fn ask_for_mail(&self, source: IpAddr, now: Time) -> Result<(), Wait> {
+        take(&lane(&self.mails, Of::MailSource(network(source, HOME_BITS))), OF_MAIL_SOURCE, now)
     }
 
-    fn lane(&self, of: Of) -> Lane {
-        let made = self.0.get_or_insert_with(&of, || Ok::<_, std::convert::Infallible>(Lane::default()));
-        let Ok(lane) = made;
-        lane
+    /// Whether a mail that was asked for may be sent to an address (a digest of it).
+    pub(crate) fn may_mail(&self, address: [u8; 32], now: Time) -> bool {
+        take(&lane(&self.mails, Of::Mailbox(address)), OF_MAILBOX, now).is_ok()
     }
 }
 
+fn lane(lanes: &Cache<Of, Lane>, of: Of) -> Lane {
+    let made = lanes.get_or_insert_with(&of, || Ok::<_, std::convert::Infallible>(Lane::default()));
+    let Ok(lane) = made;
+    lane
+}
+
 impl Guess {
-    /// It was right: the name's lane is as if nobody had guessed, the source's as if this one had not.
+    /// It was right: the lane of the name that it took is as if nobody had guessed, the source's as if this one had not.
     pub(crate) fn was_right(self) {
         self.source.iter().for_each(|source| give_back(source, OF_SOURCE));
         *self.name.lock().unwrap_or_else(PoisonError::into_inner) = 0;
@@ -149,14 +168,6 @@ fn settle(lane: &Mutex<i64>, pace: Pace, now: Time) -> MutexGuard<'_, i64> {
 
 fn give_back(lane: &Mutex<i64>, pace: Pace) {
     *lane.lock().unwrap_or_else(PoisonError::into_inner) -= pace.seconds_each * 1_000;
-}
-
-/// A home has a /64 of addresses, and may use each of them once.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        address => address,
-    }
 }
 
 #[cfg(test)]
@@ -193,12 +204,13 @@ mod tests {
     fn many_sources_that_guess_one_name_leave_its_own_browser_alone() {
         let lanes = Lanes::new();
         let all: usize = (0..1_000).map(|n| let_through(&lanes, source(n), ANN, at(0), 1)).sum();
-        assert_eq!(all, 100);
-        assert!(lanes.enter(source(2_000), ANN, None, at(0)).is_err());
-        assert!(lanes.enter(source(2_000), ANN, BROWSER, at(0)).is_ok());
-        assert!(lanes.enter(source(2_000), BOB, None, at(0)).is_ok());
+        assert_eq!(all, 1_000, "each of them is new once");
+        assert_eq!(let_through(&lanes, source(999), ANN, at(0), 9), 1, "and once more");
+        assert!(lanes.enter(source(999), ANN, None, at(0)).is_err());
+        assert!(lanes.enter(source(999), ANN, BROWSER, at(0)).is_ok());
+        assert!(lanes.enter(source(999), BOB, None, at(0)).is_ok());
         // Strangers are slowed down, not locked out.
-        assert_eq!(let_through(&lanes, source(2_001), ANN, at(5), 9), 5);
+        assert_eq!(let_through(&lanes, source(999), ANN, at(5), 9), 5);
     }
 
     #[test]
@@ -214,19 +226,66 @@ mod tests {
     }
 
     #[test]
-    fn guess_that_is_not_let_through_fills_nothing() {
+    fn owner_at_a_new_source_is_let_through_however_fast_others_poll() {
         let lanes = Lanes::new();
-        (0..100).for_each(|n| drop(lanes.enter(source(n), ANN, None, at(0))));
-        for _ in 0..50 {
-            assert!(lanes.enter(source(200), ANN, None, at(0)).is_err());
+        let mut wrong = 0;
+        for second in 0..7_200 {
+            // Twelve sources take whatever there is, at every moment.
+            wrong += (0..12).map(|n| let_through(&lanes, source(n), ANN, at(second), 2)).sum::<usize>();
+            if second % 600 == 300 {
+                lanes.enter(source(1_000), ANN, None, at(second)).unwrap().was_right();
+                assert_eq!(let_through(&lanes, source(2_000 + second as u32), ANN, at(second), 9), 2);
+            }
         }
-        assert_eq!(let_through(&lanes, source(200), BOB, at(0), 30), 20);
+        assert!(wrong <= 100 + 7_200 + 12 * 2 * 3, "{wrong}");
+    }
+
+    #[test]
+    fn many_sources_gain_two_guesses_each_and_two_an_hour() {
+        let lanes = Lanes::new();
+        let hour = |from: i64| -> usize {
+            let guesses = (from..from + 3_600).map(|second| {
+                (0..100).map(|n| let_through(&lanes, source(n), ANN, at(second), 1)).sum::<usize>()
+            });
+            guesses.sum()
+        };
+        assert!((3_700..=100 + 3_600 + 100 * 4).contains(&hour(0)));
+        assert!((3_600..=3_600 + 100 * 2).contains(&hour(3_600)));
+    }
+
+    #[test]
+    fn who_has_many_addresses_of_one_site_is_new_twice() {
+        let lanes = Lanes::new();
+        (0..100).for_each(|n| drop(lanes.enter(source(n), ANN, None, at(0)).unwrap()));
+        let home = |n: u128| IpAddr::V6((((0x2001_0db8_u128 << 32) + n) << 64).into());
+        assert_eq!((0..60_000).map(|n| let_through(&lanes, home(n), ANN, at(0), 1)).sum::<usize>(), 2);
+        assert_eq!(let_through(&lanes, home(1 << 16), ANN, at(0), 1), 1);
+    }
+
+    #[test]
+    fn guess_that_its_name_has_no_room_for_uses_up_room_of_its_source() {
+        let lanes = Lanes::new();
+        (0..100).for_each(|n| drop(lanes.enter(source(n), ANN, None, at(0)).unwrap()));
+        assert_eq!(let_through(&lanes, source(200), ANN, at(0), 15), 2);
+        assert_eq!(let_through(&lanes, source(200), BOB, at(0), 30), 5);
+    }
+
+    #[test]
+    fn guess_that_its_source_has_no_room_for_is_nowhere_remembered() {
+        let lanes = Lanes::new();
+        let random = |n: u32| std::array::from_fn(|i| n.to_be_bytes()[i % 4]);
+        let let_through = (0..10_000).filter(|n| lanes.enter(source(1), random(*n), None, at(0)).is_ok());
+        assert_eq!(let_through.count(), 20);
+        assert_eq!((lanes.guesses.len(), lanes.newcomers.len()), (21, 0));
+        assert_eq!((0..10_000).filter(|_| lanes.ask_for_mail(source(1), at(0)).is_ok()).count(), 10);
+        assert!((0..10_000).all(|n| lanes.may_mail(random(n), at(0))));
+        assert_eq!(lanes.guesses.len(), 21, "mails make the node forget no guesses");
     }
 
     #[test]
     fn addresses_of_one_network_share_a_lane() {
         let lanes = Lanes::new();
-        let in_network = |n: u128| IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + n));
+        let in_network = |n: u128| IpAddr::V6(((0x2001_0db8_u128 << 96) + n).into());
         let all: usize = (0..100).map(|n| let_through(&lanes, in_network(n), ANN, at(0), 1)).sum();
         assert_eq!(all, 20);
         assert_eq!(let_through(&lanes, in_network(1 << 64), ANN, at(0), 1), 1);
@@ -240,6 +299,10 @@ mod tests {
         assert_eq!(let_through(&lanes, source(1), ANN, at(1_000_000), 30), 20);
         assert_eq!(let_through(&lanes, source(1), ANN, at(0), 30), 0);
         assert_eq!(let_through(&lanes, source(1), ANN, at(1), 30), 0);
-        assert_eq!(let_through(&lanes, source(1), ANN, at(201), 30), 20);
+        assert_eq!(let_through(&lanes, source(1), BOB, at(201), 30), 20);
+        // The name's lane is as full as can be, and empties by the new time from now on.
+        assert_eq!(let_through(&lanes, source(2), ANN, at(201), 2), 2);
+        assert!(lanes.enter(source(2), ANN, None, at(201)).is_err());
+        assert_eq!(let_through(&lanes, source(3), ANN, at(302), 30), 20);
     }
 }

@@ -118,8 +118,9 @@ pub enum Refused {
     Suspended,
     /// Too many requests for root access wait.
     #[error(
-        "{} requests for root access wait already: let approvers decide on them first",
-        guard::REQUESTS_MAX
+        "too many requests for root access wait already ({}, or {} of this source): let approvers decide on them first",
+        guard::REQUESTS_MAX,
+        guard::REQUESTS_OF_SOURCE_MAX
     )]
     TooManyRequests,
     /// The sign-in cannot be recorded or written.

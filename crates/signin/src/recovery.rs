@@ -1,7 +1,7 @@
 //! Recovery of a root user's password, by a link that is sent to its e-mail address.
 //!
-//! Who asks is answered the same and as fast whether or not the address is anybody's: what depends on it is done after the answer
-//! ([`SignInService::send_recovery`]). Asking is slowed down by source and by address (`lanes`); past the measure of an address
+//! Who asks is answered the same and as fast whether or not the address is anybody's: nothing looks at it before the answer has gone
+//! out, and what depends on it is done then, elsewhere ([`SignInService::send_recovery`]). Asking is slowed down by source and by address (`lanes`); past the measure of an address
 //! nothing is sent and nobody is told, so that others who ask for it cannot keep its owner from a mail that is there already.
 //!
 //! Nothing is stored. A link carries a sealed text that says which account it is for and when it was made, and that holds only
@@ -13,7 +13,7 @@
 //!
 //! Source: AWS Sign-In User Guide, "I forgot my root user password".
 
-use rootward_auth::password::{self, Password, Unacceptable};
+use rootward_auth::password::{self, Asker, Password, Unacceptable, Who};
 use rootward_auth::sealed::Kind;
 use rootward_names::{AccountId, Random, Time};
 use rootward_pipeline::{Mail, NOTICE_SECONDS};
@@ -34,12 +34,12 @@ pub const LINK_SECONDS: i64 = 1_800;
 const DOMAIN: &str = "root password recovery";
 const LINK: Kind = Kind { context: b"root password recovery 1", bytes_max: 512 };
 
-/// Somebody has asked, and is to be answered now.
+/// Somebody has asked, and is to be answered now: nobody has looked yet at the address.
 #[derive(Debug)]
 #[must_use]
 pub struct Asked {
-    /// Whose address it is, if a mail may be sent to it.
-    account: Option<AccountId>,
+    /// As typed.
+    email: Box<str>,
 }
 
 /// Why there is no new password.
@@ -102,22 +102,24 @@ impl SignInService {
         self.setup.mailer.is_some()
     }
 
-    /// Somebody asks for a link. Takes as long for any address.
+    /// Somebody asks for a link. The same is done for any address.
     ///
     /// # Errors
     /// [`Refused::Slow`]: too many were asked for from this source.
     pub fn ask_recovery(&self, visitor: &Visitor<'_>, email: &str) -> Result<Asked, Refused> {
-        let knock = Knock::at(&self.setup.db.snapshot(), &Door::Root { email });
-        let clock = self.setup.source.machine_now();
-        let may_be_sent = self.lanes.ask_for_mail(visitor.address, knock.name, clock)?;
-        Ok(Asked { account: knock.account.filter(|_| may_be_sent) })
+        self.lanes.ask_for_mail(visitor.address, self.setup.source.machine_now())?;
+        Ok(Asked { email: email.into() })
     }
 
-    /// Sends the link that was asked for, to the `page` where it is used: an address of ours, from no request. For after the answer:
-    /// it takes longer where there is somebody to send it to.
+    /// Sends the link that was asked for, if the address is anybody's and has had few mails lately, to the `page` where it is used: an
+    /// address of ours, from no request. For when the answer has gone out: it takes longer where there is somebody to send it to.
     pub fn send_recovery(&self, visitor: &Visitor<'_>, asked: &Asked, page: &str) {
         let (world, now) = (self.setup.db.snapshot(), self.setup.source.now());
-        let Some(state) = asked.account.and_then(|id| world.account(id)) else { return };
+        let knock = Knock::at(&world, &Door::Root { email: &asked.email });
+        if !self.lanes.may_mail(knock.name, self.setup.source.machine_now()) {
+            return;
+        }
+        let Some(state) = knock.account.and_then(|id| world.account(id)) else { return };
         let (Some(mailer), account) = (&self.setup.mailer, state.account()) else { return };
         let Some(link) = Link::new(account, &self.setup.vault, now) else { return };
         let scene = Scene { visitor, state, now };
@@ -162,7 +164,8 @@ impl SignInService {
     ) -> Result<Box<str>, Unrecovered> {
         let (link, account) = self.open_link(link)?;
         password::check_root(password, &account.name, &account.email)?;
-        let permit = self.setup.hasher.permit().map_err(|_| Unrecovered::Busy)?;
+        let asker = Asker { source: visitor.address, who: Who::Account(link.account) };
+        let permit = self.setup.hasher.permit(asker).map_err(|_| Unrecovered::Busy)?;
         let hash = permit.hash(password, &mut self.draw()).map_err(|_| Unrecovered::Unavailable)?;
         drop(permit);
         let recovered = self.act(visitor, link.account, |act| {
@@ -387,6 +390,17 @@ mod tests {
             bench.pass_seconds(60);
             assert!(bench.service.ask_recovery(&bench.visitor(), email).is_ok());
         }
+    }
+
+    #[test]
+    fn address_is_not_looked_at_before_the_answer() {
+        let bench = Bench::new();
+        let early = bench.service.ask_recovery(&bench.visitor(), "new@example.com").unwrap();
+        // Who only asks takes up nothing of the address, and whose it is counts when the mail is sent.
+        (0..5).for_each(|_| drop(bench.service.ask_recovery(&bench.visitor(), "new@example.com").unwrap()));
+        bench.write(|txn| txn.put_owner(RowKey::Email(NameKey::new("new@example.com")), account()));
+        bench.service.send_recovery(&bench.visitor(), &early, PAGE);
+        assert_eq!(bench.take_mails().len(), 1);
     }
 
     #[test]

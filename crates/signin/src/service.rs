@@ -16,16 +16,14 @@ use std::time::Duration;
 use rootward_audit::{Backlogged, Entry, Lane, Writer};
 use rootward_auth::guard;
 use rootward_auth::passkey::{self, RelyingParty};
-use rootward_auth::password::{Hasher, Password, Verified};
+use rootward_auth::password::{Asker, Hasher, Password, Verified, Who};
 use rootward_auth::second_factor::{self, GUESS_SECONDS, Guesses, TooMany};
 use rootward_auth::session::Tokens;
 use rootward_auth::{Credential, Identity, Principal, SignIn};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Time};
 use rootward_pipeline::{Draw, Mailer, Source};
 use rootward_services::session_end::{End, Why, end_one};
-use rootward_state::entities::{
-    AccountStatus, CredentialOwner, MfaDevice, Rotated, SessionKind, SignInSession, User,
-};
+use rootward_state::entities::{AccountStatus, CredentialOwner, Rotated, SessionKind, SignInSession, User};
 use rootward_state::{ATTEMPTS_MAX, AccountState, CommitError, Db, RowKey};
 use rootward_store::vault::Vault;
 
@@ -33,8 +31,8 @@ use crate::act::{Act, USED_SECONDS, due, kept, lacks_factor};
 use crate::lanes::Lanes;
 use crate::record::{Login, Scene, Whom};
 use crate::session::{self, Live, Secret};
-use crate::step::{Shown, Step};
-use crate::visitor::Knock;
+use crate::step::Step;
+use crate::visitor::{Knock, name_of};
 use crate::{Browser, Door, Next, PasskeyOptions, Refused, Visitor};
 
 /// A session's secret is replaced after an hour.
@@ -109,7 +107,8 @@ impl SignInService {
         let kept = state.zip(knock.owner).and_then(|(state, owner)| kept(state, owner));
         let (guess, clock) = (visitor.browser.lane(knock.name), self.setup.source.machine_now());
         let guess = self.lanes.enter(visitor.address, knock.name, guess, clock)?;
-        let Ok(permit) = self.setup.hasher.permit() else {
+        let asker = Asker { source: visitor.address, who: Who::Name(knock.name) };
+        let Ok(permit) = self.setup.hasher.permit(asker) else {
             guess.was_none();
             return Err(Refused::Busy);
         };
@@ -168,9 +167,27 @@ impl SignInService {
         let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
         let Step { account, owner, .. } = step;
         let shown = second_factor::Shown { account, owner, device: None, code: &code };
-        self.show(visitor, &step, |act| {
-            second_factor::take(&mut act.txn, &shown, &self.setup.vault, clock).ok()
-        })
+        let mut result = Err(Refused::Unavailable);
+        // Counted by whether it was right, and not by what became of the step.
+        let taken = Cell::new(false);
+        let guess = || {
+            result = self.act(visitor, account, |act| {
+                let device = second_factor::take(&mut act.txn, &shown, &self.setup.vault, clock).ok();
+                taken.set(device.is_some());
+                let Some(device) = device else { return Err(act.wrong_factor(owner)) };
+                act.show(&step, &device)
+            });
+            if taken.get() { Ok(()) } else { Err(second_factor::Refused) }
+        };
+        let name = self.setup.db.snapshot().account(account).and_then(|state| name_of(state, owner));
+        let guessed = match name.and_then(|name| visitor.browser.lane(name)) {
+            Some(_) => self.setup.guesses.guess_in_known_browser(account, owner, clock, guess),
+            None => self.setup.guesses.guess(account, owner, clock, guess),
+        };
+        match guessed {
+            Ok(Ok(()) | Err(second_factor::Refused)) => result,
+            Err(TooMany) => Err(Refused::Slow { seconds: GUESS_SECONDS }),
+        }
     }
 
     /// What the browser must know to ask for any of the user's passkeys. It may be asked anew when a challenge is void: one is
@@ -196,37 +213,18 @@ impl SignInService {
     pub fn passkey(&self, visitor: &Visitor<'_>, step: &str, credential: &str) -> Result<Next, Refused> {
         let step = self.step(visitor, step)?;
         let Step { account, owner, .. } = step;
+        let clock = self.setup.source.machine_now();
         let challenge = step.challenge.as_ref().ok_or(Refused::BeginAgain)?;
         let shown = passkey::Shown { account, owner, challenge, credential };
-        self.show(visitor, &step, |act| {
-            passkey::take(&mut act.txn, &shown, &self.setup.relying_party, act.now).ok()
+        self.act(visitor, account, |act| {
+            match passkey::take(&mut act.txn, &shown, &self.setup.relying_party, act.now) {
+                Ok(device) => act.show(&step, &device),
+                Err(_) => Err(match self.setup.guesses.wrong_passkey(account, owner, clock) {
+                    Ok(()) => act.wrong_factor(owner),
+                    Err(TooMany) => Refused::Slow { seconds: GUESS_SECONDS },
+                }),
+            }
         })
-    }
-
-    /// Goes on with the second factor that is taken, if one is.
-    fn show<'a>(
-        &'a self,
-        visitor: &'a Visitor<'a>,
-        step: &Step,
-        take: impl Fn(&mut Act<'a>) -> Option<Arc<MfaDevice>>,
-    ) -> Result<Next, Refused> {
-        let (clock, mut result) = (self.setup.source.machine_now(), Err(Refused::Unavailable));
-        // Counted by whether it was right, and not by what became of the step.
-        let taken = Cell::new(false);
-        let guess = || {
-            result = self.act(visitor, step.account, |act| {
-                let device = take(act);
-                taken.set(device.is_some());
-                let Some(device) = device else { return Err(act.wrong_factor(step.owner)) };
-                let factor = Some(Shown { device: device.id.clone(), at: act.now });
-                act.advance(&Step { factor, challenge: None, ..step.clone() })
-            });
-            if taken.get() { Ok(()) } else { Err(second_factor::Refused) }
-        };
-        match self.setup.guesses.guess(step.account, step.owner, clock, guess) {
-            Ok(Ok(()) | Err(second_factor::Refused)) => result,
-            Err(TooMany) => Err(Refused::Slow { seconds: GUESS_SECONDS }),
-        }
     }
 
     /// After a password was changed that had to be: the new one.
@@ -238,7 +236,9 @@ impl SignInService {
         let world = self.setup.db.snapshot();
         let state = world.account(step.account).ok_or(Refused::BeginAgain)?;
         let kept = kept(state, step.owner).ok_or(Refused::BeginAgain)?;
-        let permit = self.setup.hasher.permit().map_err(|_| Refused::Busy)?;
+        let name = name_of(state, step.owner).ok_or(Refused::BeginAgain)?;
+        let asker = Asker { source: visitor.address, who: Who::Name(name) };
+        let permit = self.setup.hasher.permit(asker).map_err(|_| Refused::Busy)?;
         let verified = permit.verify(password, Some(&kept.hash));
         drop(permit);
         if verified == Verified::Differs {

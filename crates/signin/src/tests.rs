@@ -1,12 +1,14 @@
 //! Signing in, step by step.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use rootward_auth::password::Password;
 use rootward_state::RowKey;
 use rootward_state::entities::{
     Account, AccountStatus, CredentialOwner, LoginProfile, PasswordPolicy, Seal, User,
 };
 use rootward_testkit::SecurityKey;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::step::STEPS_SECONDS_MAX;
 use crate::testing::{ANN, ANN_PASSWORD, Bench, CONSOLE, ROOT, ROOT_PASSWORD, account, id_of};
@@ -101,6 +103,33 @@ fn wrong_guesses_are_slowed_down_before_they_cost_a_hash() {
     assert_eq!(bench.records().len(), records);
     bench.pass_seconds(10);
     assert!(is_welcome(&bench.password(&ANN, ANN_PASSWORD)));
+}
+
+#[test]
+fn who_signs_in_without_end_by_the_right_password_keeps_nobody_else_out() {
+    let bench = Bench::new();
+    bench.guard(|guard| guard.seal = Seal::Never);
+    let (over, busy) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let flood = || {
+        while !over.load(Ordering::Relaxed) {
+            if matches!(bench.password(&ANN, ANN_PASSWORD), Err(Refused::Busy)) {
+                busy.fetch_add(1, Ordering::Relaxed);
+                std::thread::yield_now();
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..16).for_each(|_| drop(scope.spawn(flood)));
+        while busy.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        // From the same address and from another.
+        let tries = [7, 8, 7, 8, 7, 8].map(|source| {
+            bench.service.password(&bench.visitor_from(source), &ROOT, &Password::new(ROOT_PASSWORD))
+        });
+        over.store(true, Ordering::Relaxed);
+        assert!(tries.iter().all(is_welcome), "{tries:?}");
+    });
 }
 
 #[test]
@@ -241,6 +270,55 @@ fn codes_cannot_be_tried_out_by_who_knows_the_password() {
     assert_eq!(tried.count(), 20);
 }
 
+/// Shows wrong codes, each in a new browser, until that is slowed down.
+fn exhaust_codes(bench: &Bench) {
+    let browser = bench.service.browser(None);
+    let visitor = Visitor { browser: &browser, ..bench.visitor() };
+    let step = step(bench.service.password(&visitor, &ANN, &Password::new(ANN_PASSWORD)));
+    let refused = || bench.service.code(&visitor, &step, "000000").unwrap_err();
+    let wrong = (0..100).find(|_| matches!(refused(), Refused::Slow { .. }));
+    assert_eq!(wrong, Some(20));
+}
+
+#[test]
+fn who_knows_the_password_does_not_keep_the_owner_out_of_browsers_that_were_signed_in_before() {
+    let bench = Bench::new();
+    let seed = bench.add_device("ann", CredentialOwner::User(id_of("ann")));
+    let first = step(bench.password(&ANN, ANN_PASSWORD));
+    let Ok(Next::Welcome(welcome)) = bench.service.code(&bench.visitor(), &first, &bench.code(&seed)) else {
+        panic!("a session")
+    };
+    exhaust_codes(&bench);
+    bench.pass_seconds(30);
+    let known = bench.service.browser(Some(&welcome.browser));
+    let visitor = Visitor { browser: &known, ..bench.visitor() };
+    let step = || step(bench.service.password(&visitor, &ANN, &Password::new(ANN_PASSWORD)));
+    assert!(is_welcome(&bench.service.code(&visitor, &step(), &bench.code(&seed))));
+    // All those browsers have so many wrong codes together.
+    let tried = (0..100).filter(|n| {
+        let again = bench.service.browser(Some(&welcome.browser));
+        let visitor = Visitor { browser: &again, ..bench.visitor_from(*n) };
+        bench.service.code(&visitor, &step(), "000000").unwrap_err() == Refused::WrongFactor
+    });
+    assert_eq!(tried.count(), 20);
+}
+
+#[test]
+fn right_answer_of_a_security_key_is_never_slowed_down_and_wrong_ones_are_recorded_so_often() {
+    let bench = Bench::new();
+    let (ann, mut key) = (CredentialOwner::User(id_of("ann")), SecurityKey::synchronized());
+    bench.add_device("ann", ann);
+    bench.add_security_key("user/ann/key-A", ann, &mut key);
+    exhaust_codes(&bench);
+    let (step, options) = ask(&bench, &step(bench.password(&ANN, ANN_PASSWORD)));
+    let before = bench.records_of("ConsoleLogin").len();
+    let wrong = || bench.service.passkey(&bench.visitor(), &step, "{}").unwrap_err();
+    assert_eq!((0..100).filter(|_| wrong() == Refused::WrongFactor).count(), 20);
+    assert!(matches!(wrong(), Refused::Slow { .. }));
+    assert_eq!(bench.records_of("ConsoleLogin").len() - before, 20);
+    assert!(is_welcome(&bench.service.passkey(&bench.visitor(), &step, &key.get(CONSOLE, &options))));
+}
+
 #[test]
 fn password_is_changed_by_nobody_who_has_not_shown_everything_else_or_need_not_change_it() {
     let bench = Bench::new();
@@ -278,10 +356,14 @@ fn reason_is_kept_of_a_sealed_root_user_alone() {
 #[test]
 fn requests_for_root_access_are_bounded_and_outlive_no_change_of_the_guard() {
     let (bench, waits) = waiting();
-    let first = step(bench.password(&ROOT, ROOT_PASSWORD));
-    let ask = || bench.service.reason(&bench.visitor(), &first, "again");
-    (0..9).for_each(|_| drop(step(ask())));
-    assert_eq!(ask().unwrap_err(), Refused::TooManyRequests);
+    let ask = |source: u8| {
+        let first = step(bench.password(&ROOT, ROOT_PASSWORD));
+        bench.service.reason(&bench.visitor_from(source), &first, "again")
+    };
+    (0..2).for_each(|_| drop(step(ask(7))));
+    assert_eq!(ask(7).unwrap_err(), Refused::TooManyRequests);
+    (0..7).for_each(|source| drop(step(ask(10 + source))));
+    assert_eq!(ask(20).unwrap_err(), Refused::TooManyRequests);
     // Whoever waits does not get in because nobody would be asked any more.
     bench.guard(|guard| guard.seal = Seal::Never);
     assert!(matches!(look(&bench, &waits), Ok(Next::Approval { approved: 0, required: 2, .. })));
@@ -464,6 +546,34 @@ fn waiting() -> (Bench, String) {
     assert!(matches!(next, Ok(Next::Approval { approved: 0, required: 2, .. })));
     let step = self::step(next);
     (bench, step)
+}
+
+#[test]
+fn one_sign_in_is_one_request_that_waits_and_nobody_agrees_to_a_reason_they_have_not_read() {
+    let (bench, _) = waiting();
+    let first = step(bench.password(&ROOT, ROOT_PASSWORD));
+    let ask = |reason: &str| bench.service.reason(&bench.visitor(), &first, reason);
+    let request = |next| match next {
+        Ok(Next::Approval { request, step, .. }) => (request, step),
+        other => panic!("{other:?}"),
+    };
+    let (before, old) = request(ask("close the account"));
+    assert_eq!(request(ask("close the account")).0, before, "asked already");
+    std::thread::scope(|scope| {
+        (0..8).for_each(|n| drop(scope.spawn(move || ask(&format!("other {n}")))));
+    });
+    let (after, new) = request(ask("close the other account"));
+    assert_ne!(before, after);
+    let records = bench.records_of("RootAccessRequested");
+    let replaced =
+        |request: &Value| records.iter().any(|record| record["requestParameters"]["replaces"] == *request);
+    assert!(replaced(&json!(before.to_string())) && !replaced(&json!(after.to_string())));
+    let state = bench.state();
+    let reasons: Vec<_> = state.root_accesses().iter().map(|(_, access)| &*access.reason).collect();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons.contains(&"drill") && reasons.contains(&"close the other account"));
+    assert_eq!(look(&bench, &old).unwrap_err(), Refused::RequestExpired);
+    assert!(matches!(look(&bench, &new), Ok(Next::Approval { approved: 0, .. })));
 }
 
 fn look(bench: &Bench, step: &str) -> Result<Next, Refused> {

@@ -2,23 +2,39 @@
 //!
 //! A hash takes 19 MiB of memory, two passes and one lane (OWASP Password Storage Cheat Sheet): some 20 ms. What makes
 //! guessing dear makes sign-in dear too, and anybody may try to sign in. So hashes are made and checked under a
-//! [`Permit`], of which there are few; who finds none waits, and who finds too many waiting is sent away.
+//! [`Permit`], of which there are few; who finds none waits.
+//!
+//! Waiting is fair to sources (IPv6: a /48, which is what one customer may have) and to whom it is for, a name at the door or an
+//! account of an API. Each that waits has a turn, a number that counts on from the turn that was let in last:
+//!
+//! ```text
+//! turn = last turn let in + 1 + how many wait from the same source + how many wait for the same name or account
+//! ```
+//!
+//! The lowest turn is let in next. When too many wait, the highest is sent away, whether it has just come or waits already. So
+//! whoever floods queues behind itself: somebody from elsewhere under another name is next, and somebody who shares the source or
+//! the name, but not both, goes before half of the flood. Nobody waits for ever, because turns go on with each that is let in.
+//!
+//! Limit: whoever has as many sources as may wait, and as many names, all at once, still sends everybody away. Permits are
+//! equal: one that runs several hashes holds its place for all of them.
 //!
 //! Whether a name exists cannot be told from the time it takes: verifying against nobody costs the same. Limit: hashes
 //! kept under older parameters take their own time until their owner signs in and they are made anew.
 
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{Error, PasswordHasher};
 use argon2::{Algorithm, Argon2, Params, PasswordVerifier, Version};
-use rootward_names::Random;
+use rootward_names::{AccountId, Random};
 use rootward_state::entities::PasswordHash;
 
 use super::Password;
+use crate::sources::{SITE_BITS, network};
 
-/// Hands out permits to hash, a few at a time and first come, first served.
+/// Hands out permits to hash, a few at a time and fairly.
 ///
 /// Waiting blocks the thread: call [`Hasher::permit`] where blocking is allowed, which is anywhere but on an
 /// executor's thread (there: inside `spawn_blocking`). A semaphore of the executor's would serve asynchronous callers
@@ -36,11 +52,38 @@ struct Queue {
     running: usize,
     /// The ticket that the next to come takes.
     next: u64,
-    /// The ticket that is let in next. INVARIANT: never above `next`; the difference is how many wait.
+    /// The highest turn that was let in.
     turn: u64,
+    /// Those who wait, as they came.
+    waiting: Vec<Waiting>,
 }
 
-/// So many wait for a permit that one more may not.
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    turn: u64,
+    asker: Asker,
+}
+
+/// Who wants to hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// From where.
+    pub source: IpAddr,
+    /// For whom.
+    pub who: Who,
+}
+
+/// For whom passwords are hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Somebody of this account, who calls an API.
+    Account(AccountId),
+    /// Whoever has the name with this digest at the door.
+    Name([u8; 32]),
+}
+
+/// So many wait for a permit, and so many of them from the same source or for the same name, that one more may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many passwords are being checked at the moment: try again later")]
 pub struct Busy;
@@ -55,27 +98,65 @@ impl Hasher {
     /// Waits for a permit. It is given back when it is dropped: keep it for one request's hashes and no longer.
     ///
     /// # Errors
-    /// [`Busy`], at once, when too many wait already.
-    pub fn permit(&self) -> Result<Permit<'_>, Busy> {
+    /// [`Busy`] when too many wait and it is this one's place that is given up: at once, or when somebody comes who is let in before.
+    pub fn permit(&self, asker: Asker) -> Result<Permit<'_>, Busy> {
         let mut queue = self.lock();
+        let ticket = queue.enter(asker);
         let free = self.running_max - queue.running;
-        if queue.next - queue.turn >= self.waiting_max.saturating_add(free) as u64 {
-            return Err(Busy);
+        if queue.waiting.len() > self.waiting_max.saturating_add(free) {
+            queue.send_last_away();
+            self.moved.notify_all();
         }
-        let ticket = queue.next;
-        queue.next += 1;
-        let held = |queue: &mut Queue| queue.turn != ticket || queue.running == self.running_max;
-        queue = self.moved.wait_while(queue, held).unwrap_or_else(PoisonError::into_inner);
-        queue.turn += 1;
-        queue.running += 1;
+        let waits = |queue: &mut Queue| {
+            let is_first = queue.first().is_some_and(|first| first.ticket == ticket);
+            queue.holds(ticket) && !(is_first && queue.running < self.running_max)
+        };
+        queue = self.moved.wait_while(queue, waits).unwrap_or_else(PoisonError::into_inner);
+        let let_in = queue.let_in(ticket);
         drop(queue);
         // The next in turn may find a free place too.
         self.moved.notify_all();
-        Ok(Permit { hasher: self })
+        let_in.map(|()| Permit { hasher: self })
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn enter(&mut self, Asker { source, who }: Asker) -> u64 {
+        let asker = Asker { source: network(source, SITE_BITS), who };
+        let ahead = |shares: fn(&Asker, &Asker) -> bool| {
+            self.waiting.iter().filter(|waiting| shares(&waiting.asker, &asker)).count() as u64
+        };
+        let turn = self.turn + 1 + ahead(|a, b| a.source == b.source) + ahead(|a, b| a.who == b.who);
+        let ticket = self.next;
+        self.next += 1;
+        self.waiting.push(Waiting { ticket, turn, asker });
+        ticket
+    }
+
+    fn first(&self) -> Option<&Waiting> {
+        self.waiting.iter().min_by_key(|waiting| (waiting.turn, waiting.ticket))
+    }
+
+    fn send_last_away(&mut self) {
+        if let Some(last) = self.waiting.iter().map(|waiting| (waiting.turn, waiting.ticket)).max() {
+            self.waiting.retain(|waiting| waiting.ticket != last.1);
+        }
+    }
+
+    fn holds(&self, ticket: u64) -> bool {
+        self.waiting.iter().any(|waiting| waiting.ticket == ticket)
+    }
+
+    /// Ends the wait of who comes next; whose place is gone was sent away.
+    fn let_in(&mut self, ticket: u64) -> Result<(), Busy> {
+        let place = self.waiting.iter().position(|waiting| waiting.ticket == ticket).ok_or(Busy)?;
+        self.turn = self.turn.max(self.waiting.remove(place).turn);
+        self.running += 1;
+        Ok(())
     }
 }
 
@@ -191,10 +272,14 @@ mod tests {
         Hasher::new(ONE, 0)
     }
 
+    fn asker(source: u8, name: u8) -> Asker {
+        Asker { source: [192, 0, 2, source].into(), who: Who::Name([name; 32]) }
+    }
+
     #[test]
     fn password_that_was_hashed_matches_and_no_other() {
         let (hasher, password) = (hasher(), Password::new("zebra-Violet+40-crumbs"));
-        let permit = hasher.permit().unwrap();
+        let permit = hasher.permit(asker(1, 1)).unwrap();
         let hash = permit.hash(&password, &mut Counter(0)).unwrap();
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert_eq!(permit.verify(&password, Some(&hash)), Verified::Matches { outdated: false });
@@ -211,7 +296,7 @@ mod tests {
             .hash_password_with_salt(b"tram", &[1; 16])
             .unwrap();
         let older = PasswordHash::new(older.to_string());
-        let permit = hasher.permit().unwrap();
+        let permit = hasher.permit(asker(1, 1)).unwrap();
         assert_eq!(permit.verify(&password, Some(&older)), Verified::Matches { outdated: true });
         assert_eq!(permit.verify(&Password::new("tran"), Some(&older)), Verified::Differs);
     }
@@ -219,7 +304,7 @@ mod tests {
     #[test]
     fn nobody_and_a_hash_that_cannot_be_read_match_nothing() {
         let (hasher, password) = (hasher(), Password::new("tram"));
-        let permit = hasher.permit().unwrap();
+        let permit = hasher.permit(asker(1, 1)).unwrap();
         assert_eq!(permit.verify(&password, None), Verified::Differs);
         for broken in ["", "tram", "$argon2id$", "$scrypt$ln=1,r=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAA"] {
             let broken = PasswordHash::new(broken);
@@ -239,7 +324,7 @@ mod tests {
     #[test]
     fn only_the_last_passwords_count_as_reused() {
         let hasher = hasher();
-        let permit = hasher.permit().unwrap();
+        let permit = hasher.permit(asker(1, 1)).unwrap();
         let random = &mut Counter(0);
         let previous = ["third", "second", "first"].map(|text| hash(&Password::new(text), random).unwrap());
         let reused = |text, count| permit.is_reused(&Password::new(text), &previous, count);
@@ -247,48 +332,134 @@ mod tests {
         assert!(!reused("second", 1) && !reused("first", 2) && !reused("fourth", 24) && !reused("third", 0));
     }
 
-    #[test]
-    fn more_than_may_wait_are_sent_away() {
-        let hasher = Hasher::new(ONE, 1);
-        let first = hasher.permit().unwrap();
-        thread::scope(|scope| {
-            let second = scope.spawn(|| hasher.permit().map(drop));
-            while hasher.lock().next == 1 {
-                thread::yield_now();
-            }
-            assert_eq!(hasher.permit().map(drop), Err(Busy));
-            drop(first);
-            assert_eq!(second.join().unwrap(), Ok(()));
+    /// Starts somebody who waits and then says who it was, and returns when they wait.
+    fn wait<'s>(
+        scope: &'s thread::Scope<'s, '_>,
+        hasher: &'s Hasher,
+        asker: Asker,
+        done: &mpsc::Sender<Asker>,
+    ) -> thread::ScopedJoinHandle<'s, Result<(), Busy>> {
+        let (before, done) = (hasher.lock().next, done.clone());
+        let waiting = scope.spawn(move || {
+            let _permit = hasher.permit(asker)?;
+            done.send(asker).unwrap();
+            Ok(())
         });
-        assert!(hasher.permit().is_ok(), "all are given back");
+        while hasher.lock().next == before {
+            thread::yield_now();
+        }
+        waiting
     }
 
     #[test]
-    fn permits_go_to_those_who_wait_in_their_order() {
+    fn more_than_may_wait_are_sent_away() {
+        let hasher = Hasher::new(ONE, 1);
+        let (done, _order) = mpsc::channel();
+        let first = hasher.permit(asker(1, 1)).unwrap();
+        thread::scope(|scope| {
+            let second = wait(scope, &hasher, asker(2, 2), &done);
+            assert_eq!(hasher.permit(asker(3, 3)).map(drop), Err(Busy));
+            drop(first);
+            assert_eq!(second.join().unwrap(), Ok(()));
+        });
+        assert!(hasher.permit(asker(1, 1)).is_ok(), "all are given back");
+    }
+
+    #[test]
+    fn permits_go_to_those_who_have_nothing_in_common_in_their_order() {
         let hasher = Hasher::new(ONE, 8);
-        let first = hasher.permit().unwrap();
+        let first = hasher.permit(asker(9, 9)).unwrap();
         let (done, order) = mpsc::channel();
         thread::scope(|scope| {
-            for n in 0..8 {
-                let (hasher, done) = (&hasher, done.clone());
-                scope.spawn(move || {
-                    let _permit = hasher.permit().unwrap();
-                    done.send(n).unwrap();
-                });
-                while hasher.lock().next < n + 2 {
-                    thread::yield_now();
-                }
-            }
+            (0..8).for_each(|n| drop(wait(scope, &hasher, asker(n, n), &done)));
             drop(first);
         });
-        assert_eq!(order.try_iter().collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), (0..8).map(|n| asker(n, n)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_floods_queues_behind_itself_and_makes_room_for_others() {
+        // From one source under one name, from many sources under one name, and from one source under many names.
+        for flooder in [|_| asker(1, 1), |n| asker(n, 1), |n| asker(1, n)] as [fn(u8) -> Asker; 3] {
+            let hasher = Hasher::new(ONE, 8);
+            let first = hasher.permit(asker(90, 90)).unwrap();
+            let (done, order) = mpsc::channel();
+            let sent_away = thread::scope(|scope| {
+                let flood: Vec<_> = (1..=8).map(|n| wait(scope, &hasher, flooder(n), &done)).collect();
+                assert_eq!(hasher.permit(flooder(9)).map(drop), Err(Busy));
+                let others =
+                    [wait(scope, &hasher, asker(50, 50), &done), wait(scope, &hasher, asker(51, 51), &done)];
+                drop(first);
+                assert!(others.into_iter().all(|other| other.join().unwrap().is_ok()));
+                flood.into_iter().filter_map(|one| one.join().unwrap().err()).count()
+            });
+            assert_eq!(sent_away, 2);
+            let order: Vec<_> = order.try_iter().collect();
+            assert_eq!(order[..3], [flooder(1), asker(50, 50), asker(51, 51)]);
+        }
+    }
+
+    #[test]
+    fn who_shares_a_source_or_a_name_with_a_flood_goes_before_half_of_it() {
+        for sharer in [asker(1, 50), asker(50, 1)] {
+            let hasher = Hasher::new(ONE, 8);
+            let first = hasher.permit(asker(90, 90)).unwrap();
+            let (done, order) = mpsc::channel();
+            thread::scope(|scope| {
+                (0..20).for_each(|_| drop(wait(scope, &hasher, asker(1, 1), &done)));
+                let shares = wait(scope, &hasher, sharer, &done);
+                (0..20).for_each(|_| drop(wait(scope, &hasher, asker(1, 1), &done)));
+                drop(first);
+                assert_eq!(shares.join().unwrap(), Ok(()));
+            });
+            assert_eq!(order.try_iter().position(|asker| asker == sharer), Some(5));
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_however_many_come_after() {
+        let hasher = Hasher::new(ONE, 8);
+        let mut permit = hasher.permit(asker(90, 90)).unwrap();
+        let (done, order) = mpsc::channel();
+        thread::scope(|scope| {
+            (0..4).for_each(|_| drop(wait(scope, &hasher, asker(1, 1), &done)));
+            // One after the other comes from elsewhere, and is there before the last of those leaves.
+            for n in 2..40 {
+                let next = scope.spawn({
+                    let hasher = &hasher;
+                    move || hasher.permit(asker(n, n))
+                });
+                while !hasher.lock().waiting.iter().any(|waiting| waiting.asker == asker(n, n)) {
+                    thread::yield_now();
+                }
+                drop(permit);
+                permit = next.join().unwrap().unwrap();
+            }
+            assert_eq!(order.try_iter().count(), 4);
+            drop(permit);
+        });
+    }
+
+    #[test]
+    fn addresses_of_one_site_are_one_source() {
+        let of = |text: &str| network(text.parse().unwrap(), SITE_BITS);
+        assert_eq!(of("2001:db8:1:2::3"), of("2001:db8:1:ffff::4"));
+        assert_ne!(of("2001:db8:1:2::3"), of("2001:db8:2:2::3"));
+        let (mut queue, who) = (Queue::default(), Who::Name([1; 32]));
+        for (n, text) in ["2001:db8:1:2::3", "2001:db8:1:ffff::4", "2001:db8:2:2::3"].into_iter().enumerate()
+        {
+            queue.enter(Asker { source: text.parse().unwrap(), who: Who::Name([n as u8; 32]) });
+        }
+        assert_eq!(queue.waiting.iter().map(|waiting| waiting.turn).collect::<Vec<_>>(), [1, 2, 1]);
+        queue.enter(Asker { source: "192.0.2.1".parse().unwrap(), who });
+        assert_eq!(queue.waiting[3].turn, 2);
     }
 
     #[test]
     fn no_more_run_at_once_than_may() {
         let hasher = Hasher::new(NonZeroUsize::new(2).unwrap(), 0);
-        let permits = [hasher.permit().unwrap(), hasher.permit().unwrap()];
-        assert_eq!(hasher.permit().map(drop), Err(Busy));
+        let permits = [hasher.permit(asker(1, 1)).unwrap(), hasher.permit(asker(2, 2)).unwrap()];
+        assert_eq!(hasher.permit(asker(3, 3)).map(drop), Err(Busy));
         drop(permits);
         assert_eq!(hasher.lock().running, 0);
     }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! - [`check_root`] and [`check_user`] are the rules, [`PasswordPolicy`](rootward_state::entities::PasswordPolicy) is what an account may set of them.
-//! - [`Hasher`] bounds how many hashes run at once; a [`Permit`] of it hashes and verifies.
+//! - [`Hasher`] bounds how many hashes run at once, and lets in by turns that are fair to sources and names; a [`Permit`] of it hashes and verifies.
 //! - [`generate`] makes a password that meets the rules.
 //!
 //! Left to callers: storing policy, hashes and times, and telling nobody whether it was the name or the password that
@@ -19,7 +19,7 @@ mod strength;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use generated::generate;
-pub use hashing::{Busy, Hasher, Permit, Verified, hash};
+pub use hashing::{Asker, Busy, Hasher, Permit, Verified, Who, hash};
 pub use rules::{LENGTH_MAX, Unacceptable, check_root, check_user};
 
 /// A password in the clear, for as long as it takes to hash it.
