@@ -20,6 +20,7 @@ use rootward_wire::{Error, Operation};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
+use url::Url;
 
 use crate::House;
 use crate::layout::Problem;
@@ -336,6 +337,14 @@ pub(crate) fn is_local(path: &str) -> bool {
         && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && !path.starts_with("/console/sign-")
         && !path.starts_with("/console/federation")
+        && is_resolved(path)
+}
+
+/// Whether browsers go to this path as it is written. One with dot segments, also written as `%2e`, leads to another than it seems to.
+fn is_resolved(path: &str) -> bool {
+    let written = path.split(['?', '#']).next().unwrap_or_default();
+    let resolved = Url::parse("http://localhost").and_then(|base| base.join(path));
+    resolved.is_ok_and(|url| url.path() == written)
 }
 
 #[cfg(test)]
@@ -354,11 +363,20 @@ mod tests {
             "/console/\r\nSet-Cookie: a=b",
             "/console/sign-out",
             "/console/federation?SigninToken=x",
+            "/console/x/../federation?SigninToken=x",
+            "/console/x/%2e%2E/federation?SigninToken=x",
+            "/console/x/.%2e/sign-out",
+            "/console/./sign-out",
+            "/console/%2e/sign-out",
+            "/console/..//evil.example/",
+            "/console/../x",
+            "/console/..",
+            "/console/.",
             "",
         ] {
             assert_eq!(local(Some(next)), "/console", "{next}");
         }
-        for next in ["/console/users/ann", "/console?done=1"] {
+        for next in ["/console/users/ann", "/console/users/a.b/..c", "/console?done=1", "/console/users?x=/../a#/./b"] {
             assert_eq!(local(Some(next)), next);
         }
         assert_eq!(local(None), "/console");
