@@ -376,7 +376,9 @@ mod tests {
         ] {
             assert_eq!(local(Some(next)), "/console", "{next}");
         }
-        for next in ["/console/users/ann", "/console/users/a.b/..c", "/console?done=1", "/console/users?x=/../a#/./b"] {
+        for next in
+            ["/console/users/ann", "/console/users/a.b/..c", "/console?done=1", "/console/users?x=/../a#/./b"]
+        {
             assert_eq!(local(Some(next)), next);
         }
         assert_eq!(local(None), "/console");

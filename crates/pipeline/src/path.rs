@@ -80,6 +80,8 @@ pub struct Setup {
     pub guesses: Arc<Guesses>,
     /// Us, as passkeys know us.
     pub relying_party: Arc<RelyingParty>,
+    /// Where people reach us, as scheme and authority, if that was said.
+    pub url: Option<String>,
     /// Who sends mail, if a mail server is configured.
     pub mailer: Option<Arc<dyn Mailer>>,
     /// The audit log, to look up in.
@@ -300,6 +302,7 @@ impl Pipeline {
             authority: attempt.host.as_deref().unwrap_or_default(),
             path: request.uri().path(),
             secure: attempt.origin.tls.is_some(),
+            url: self.setup.url.as_deref(),
         };
         let knock = Knock {
             world: &world,
