@@ -7,6 +7,9 @@
 //! Of approvals everything is judged as it stands when the root user is to be used, not as it stood when somebody asked or agreed: an
 //! approval counts only while its giver still exists, is still an approver and still has a second factor; how many are needed is
 //! what the guard says now. One rejection by an approver is enough to refuse.
+//!
+//! Whoever could give an approver a password, an access key or a second factor could agree in their place. So while approvals are
+//! needed, only approvers themselves do that ([`may_equip`]); anybody who is allowed to may take it away.
 
 use rootward_names::{Time, UniqueId};
 use rootward_state::AccountState;
@@ -40,6 +43,13 @@ pub fn keeps_out(guard: &RootGuard, principal: &Principal, now: Time) -> bool {
         Identity::RoleSession(_) | Identity::User(_) => false,
     };
     is_roots && guard.is_sealed(now)
+}
+
+/// Whether this principal may give this user something to prove themselves with, or change it: for an approver, while approvals
+/// are needed, only the approver. Not a role that they have assumed, and not the root user, whom they are to watch.
+pub fn may_equip(guard: &RootGuard, principal: &Principal, user: UniqueId) -> bool {
+    let is_watched = guard.approvals_required > 0 && guard.approvers.contains(&user);
+    !is_watched || matches!(&principal.identity, Identity::User(caller) if caller.id == user)
 }
 
 /// How a request for root access stands.
