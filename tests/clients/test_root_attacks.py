@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 from botocore.exceptions import ClientError
@@ -280,12 +281,12 @@ class Guarded:
         named = [part for name in names for part in ("--user", name)]
         host(self.server, "approvers", self.account, "--required", str(number), *named)
 
-    def another_device(self, number):
-        """Another device for an approver, by the administrator, which the host has made possible for a moment."""
+    @contextmanager
+    def unnamed(self):
+        """The host names nobody meanwhile, so that an administrator may give approvers devices and keys."""
         self.require(0, ())
-        device = self.account.device(self.users[number])
+        yield
         self.require(2)
-        return device
 
     def with_factor(self, user, device):
         session = user.sts.get_session_token(**device.shown())["Credentials"]
@@ -345,8 +346,10 @@ def test_one_person_counts_once_whatever_they_sign_with(house, clock):
     guarded = Guarded(house)
     asked = guarded.ask()
     guarded.approve(0, asked)
-    ann, device = guarded.users[0], guarded.another_device(0)
-    second_key = guarded.account.iam.create_access_key(UserName="ann")["AccessKey"]
+    ann = guarded.users[0]
+    with guarded.unnamed():
+        device = guarded.account.device(ann)
+        second_key = guarded.account.iam.create_access_key(UserName="ann")["AccessKey"]
     by_key = Principal(house, Credentials.of(second_key), ann.arn, ann.name)
     clock.set_off(30)
     for other in (guarded.with_factor(by_key, device), guarded.with_factor(ann, guarded.devices[0])):
@@ -404,7 +407,8 @@ def test_second_factor_that_came_after_the_question_agrees_to_nothing(house, clo
     asked = guarded.ask()
     clock.set_off(2)
     guarded.account.iam.deactivate_mfa_device(UserName="ann", SerialNumber=guarded.devices[0].serial)
-    device = guarded.another_device(0)
+    with guarded.unnamed():
+        device = guarded.account.device(guarded.users[0])
     late = guarded.with_factor(guarded.users[0], device)
     for decide in (late.rootward.approve_root_access, late.rootward.reject_root_access):
         with refused("AccessDeniedException", Like("An approver's MFA device must have been registered before .*")):

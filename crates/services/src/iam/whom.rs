@@ -75,7 +75,8 @@ pub(crate) fn whom(ctx: &OpContext<'_>, txn: &mut Txn, name: Option<&str>) -> Re
 /// Lets nobody else give or change what an approver of root access proves themselves with; guarded, so that of this and being
 /// named an approver at once one loses. Every operation that makes a password, an access key or a second factor good for a user asks.
 ///
-/// DIFFERENCE: AWS knows no approvers; there whoever may call these operations may for every user.
+/// DIFFERENCE: AWS has no approvers of root access. There whoever may call `CreateAccessKey`, `EnableMFADevice` and the like may for every
+/// user; here an approver alone may for themselves, while approvals are needed.
 ///
 /// # Errors
 /// `AccessDenied`.
