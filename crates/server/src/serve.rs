@@ -224,6 +224,10 @@ struct Server {
 }
 
 impl Answer for Server {
+    fn is_shared(&self, address: IpAddr) -> bool {
+        self.proxies.is_trusted(address.to_canonical())
+    }
+
     async fn answer(&self, peer: Peer, request: Received) -> Response<Bytes> {
         let began = Instant::now();
         let front = self.front.load_full();

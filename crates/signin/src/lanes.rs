@@ -151,8 +151,8 @@ fn give_back(lane: &Mutex<i64>, pace: Pace) {
     *lane.lock().unwrap_or_else(PoisonError::into_inner) -= pace.seconds_each * 1_000;
 }
 
-/// A home has a /64 of addresses, and may use each of them once.
-fn network(address: IpAddr) -> IpAddr {
+/// The peer that an address belongs to: a home has a /64 of IPv6 addresses, and may use each of them once.
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,

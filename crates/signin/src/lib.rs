@@ -30,6 +30,7 @@ mod visitor;
 
 pub use browser::Browser;
 pub use federation::{NotFederated, Shown};
+pub use lanes::network;
 pub use outcome::{Next, PasskeyOptions, Refused, Welcome};
 pub use recovery::{Asked, LINK_SECONDS, Unrecovered};
 pub use rootward_auth::guard::REASON_CHARS_MAX;
