@@ -39,13 +39,15 @@ struct Input<'a> {
     authority: &'a str,
     path: &'a str,
     secure: bool,
+    /// Where the server says it is, if anywhere.
+    url: Option<&'a str>,
     /// What is done to the proof: a bit is changed.
     flip: (u16, u8),
 }
 
 fuzz_target!(|input: Input<'_>| {
-    let target =
-        Target { method: "POST", authority: input.authority, path: input.path, secure: input.secure };
+    let Input { authority, path, secure, url, .. } = input;
+    let target = Target { method: "POST", authority, path, secure, url };
     let _ = checked(input.text, &target);
 
     let good = json!({ "htm": "POST", "htu": input.address, "iat": NOW.seconds(), "jti": "one" }).to_string();
@@ -80,6 +82,10 @@ fn checked(proof: &str, target: &Target<'_>) -> Result<Proof, InvalidProof> {
         assert!(
             verify(proof, &Target { secure: false, ..*target }, NOW).is_ok(),
             "holds only where it is better protected"
+        );
+        assert!(
+            verify(proof, &Target { url: None, ..*target }, NOW).is_ok(),
+            "holds only where the address is known"
         );
     }
     found

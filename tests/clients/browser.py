@@ -18,13 +18,15 @@ ARGUMENTS = (
 
 
 class Browser:
-    def __init__(self, base, width=1100, height=900, dark=False):
+    def __init__(self, base, width=1100, height=900, dark=False, trusted_key=None):
         chromium, driver = which("chromium"), which("chromedriver")
         if not (chromium and driver):
             pytest.fail("please install what the Debian packages `chromium` and `chromium-driver` hold")
         options = webdriver.ChromeOptions()
         for argument in (*ARGUMENTS, f"--window-size={width},{height}"):
             options.add_argument(argument)
+        if trusted_key:  # SHA-256 of a server's public key, in base64: its certificate is as good as one of a known authority
+            options.add_argument(f"--ignore-certificate-errors-spki-list={trusted_key}")
         options.binary_location = chromium
         self.base = base
         self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))

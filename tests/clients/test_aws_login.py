@@ -305,8 +305,8 @@ class Client:
         r, s = decode_dss_signature(key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
         return f"{signed}.{b64(r.to_bytes(32) + s.to_bytes(32))}"
 
-    def post(self, body, proof=None):
-        headers = {"dpop": proof if proof is not None else self.proof()}
+    def post(self, body, proof=None, **headers):
+        headers = {"dpop": proof if proof is not None else self.proof(), **headers}
         body = {name: value for name, value in body.items() if value is not None}
         return httpx.post(f"{self.site.server.url}/v1/token", json=body, headers=headers, timeout=30)
 
@@ -315,8 +315,9 @@ class Client:
                 "redirectUri": self.redirect, **changes}
         return self.post(body, proof)
 
-    def refresh(self, token, proof=None, **changes):
-        return self.post({"clientId": self.id, "grantType": "refresh_token", "refreshToken": token, **changes}, proof)
+    def refresh(self, token, proof=None, host=None, **changes):
+        named = {"host": host} if host else {}
+        return self.post({"clientId": self.id, "grantType": "refresh_token", "refreshToken": token, **changes}, proof, **named)
 
 
 def identity(site, token):
@@ -379,6 +380,15 @@ def test_stolen_code_is_worth_nothing_without_what_its_client_knows(site):
     assert told(cli.redeem(code, proof=cli.proof(iat=int(time.time()) - 3_600))) == INVALID
     # Nothing of this has used it up.
     assert cli.redeem(code).status_code == 200
+
+
+def test_proof_for_another_server_is_refused_whatever_host_brings_it(site):
+    cli = Client(site)
+    token = cli.redeem(cli.code()).json()["refreshToken"]
+    for host in ("evil.example", "192.0.2.1:4566", "localhost.evil.example"):
+        assert told(cli.refresh(token, cli.proof(htu=f"http://{host}/v1/token"), host=host)) == INVALID
+    for host in (f"localhost:{site.server.port}", "127.0.0.1:8080"):
+        assert cli.refresh(token, cli.proof(htu=f"http://{host}/v1/token"), host=host).status_code == 200
 
 
 def test_refresh_token_is_bound_to_its_key(site):

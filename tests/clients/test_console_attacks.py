@@ -245,7 +245,7 @@ ELSEWHERE = [
     "https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", " /console",
     "/console\r\nlocation: https://evil.example", "/console/../../evil", "/consolex", "/%2f%2fevil.example", "/console\u2028x",
     "http:evil.example", "/console/sign-out", "data:text/html,x", "?//evil.example", "///evil.example", ".evil.example",
-    "@evil.example",
+    "@evil.example", "/console/./sign-out", "/console/x/../federation?SigninToken=x", "/console/x/%2e%2e/federation?SigninToken=x",
 ]
 
 

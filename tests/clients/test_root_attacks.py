@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 from botocore.exceptions import ClientError
@@ -257,6 +258,13 @@ class Guarded:
         named = [part for name in names for part in ("--user", name)]
         host(self.server, "approvers", self.account, "--required", str(number), *named)
 
+    @contextmanager
+    def unnamed(self):
+        """The host names nobody meanwhile, so that an administrator may give approvers devices and keys."""
+        self.require(0, ())
+        yield
+        self.require(2)
+
     def with_factor(self, user, device):
         session = user.sts.get_session_token(**device.shown())["Credentials"]
         self.server.secrets.add(session["SecretAccessKey"])
@@ -315,8 +323,10 @@ def test_one_person_counts_once_whatever_they_sign_with(house, clock):
     guarded = Guarded(house)
     asked = guarded.ask()
     guarded.approve(0, asked)
-    ann, device = guarded.users[0], guarded.account.device(guarded.users[0])
-    second_key = guarded.account.iam.create_access_key(UserName="ann")["AccessKey"]
+    ann = guarded.users[0]
+    with guarded.unnamed():
+        device = guarded.account.device(ann)
+        second_key = guarded.account.iam.create_access_key(UserName="ann")["AccessKey"]
     by_key = Principal(house, Credentials.of(second_key), ann.arn, ann.name)
     clock.set_off(30)
     for other in (guarded.with_factor(by_key, device), guarded.with_factor(ann, guarded.devices[0])):
@@ -369,17 +379,76 @@ def test_approvers_without_a_second_factor_agree_to_nothing(house):
 
 
 def test_second_factor_that_came_after_the_question_agrees_to_nothing(house, clock):
-    """An administrator who gives devices to approvers and keeps them is not let in by them."""
+    """Also where the host has let an administrator give an approver another device meanwhile."""
     guarded = Guarded(house)
     asked = guarded.ask()
     clock.set_off(2)
     guarded.account.iam.deactivate_mfa_device(UserName="ann", SerialNumber=guarded.devices[0].serial)
-    device = guarded.account.device(guarded.users[0])
+    with guarded.unnamed():
+        device = guarded.account.device(guarded.users[0])
     late = guarded.with_factor(guarded.users[0], device)
     for decide in (late.rootward.approve_root_access, late.rootward.reject_root_access):
         with refused("AccessDeniedException", Like("An approver's MFA device must have been registered before .*")):
             decide(RequestId=asked.id)
     assert asked.look() == "0 of 2"
+
+
+def test_administrator_of_iam_does_not_become_an_approver(house):
+    """With `iam:*` alone: not by a device, a key or a password of its own making, whoever had what before, nor by a name."""
+    guarded = Guarded(house)
+    dan = guarded.account.user(allow(["iam:*", "sts:*"]), name="dan")
+    free = Device(dan.iam.create_virtual_mfa_device(VirtualMFADeviceName="eves")["VirtualMFADevice"])
+    first, second = free.first_codes()
+    codes = {"AuthenticationCode1": first, "AuthenticationCode2": second}
+    ann = guarded.users[0].name
+    dan.iam.update_access_key(UserName=ann, AccessKeyId=guarded.users[0].credentials.key, Status="Inactive")
+    refusals = [
+        lambda: dan.iam.create_access_key(UserName=ann),
+        lambda: dan.iam.update_access_key(UserName=ann, AccessKeyId=guarded.users[0].credentials.key, Status="Active"),
+        lambda: dan.iam.create_login_profile(UserName=ann, Password=NEW_PASSWORD),
+        lambda: dan.iam.resync_mfa_device(UserName=ann, SerialNumber=guarded.devices[0].serial, **codes),
+        lambda: dan.iam.enable_mfa_device(UserName=ann, SerialNumber=free.serial, **codes),
+        lambda: guarded.account.iam.create_access_key(UserName=ann),
+    ]
+    told = Like(f"The user {ann} is an approver of root access: .*")
+    for refusal in refusals:
+        with refused("AccessDenied", told):
+            refusal()
+    with refused("AccessDeniedException", told):
+        dan.rootward.start_passkey_registration(UserName=ann, DeviceName="eves")
+    dan.iam.deactivate_mfa_device(UserName=ann, SerialNumber=guarded.devices[0].serial)
+    with refused("AccessDenied", told):
+        dan.iam.enable_mfa_device(UserName=ann, SerialNumber=free.serial, **codes)
+    # Another user of the approver's name is another user.
+    dan.iam.update_user(UserName=ann, NewUserName="ann-before")
+    dan.iam.update_user(UserName="dan", NewUserName=ann)
+    dan.iam.enable_mfa_device(UserName=ann, SerialNumber=free.serial, **codes)
+    told = Like("The user ann-before is an approver of root access: .*")
+    with refused("AccessDenied", told):
+        dan.iam.create_access_key(UserName="ann-before")
+    guarded.account.iam.put_user_policy(
+        UserName=ann, PolicyName="decide", PolicyDocument=policy(allow(["rootward:*", "sts:*"])))
+    asked = guarded.ask()
+    eve = guarded.with_factor(dan, free)
+    with refused("AccessDeniedException"):
+        eve.rootward.approve_root_access(RequestId=asked.id)
+    guarded.approve(1, asked)
+    guarded.approve(2, asked)
+    assert asked.look() == "in"
+
+
+def test_approver_replaces_what_it_proves_itself_with(house):
+    guarded = Guarded(house)
+    bob, session = guarded.users[1], guarded.approvers[1]
+    guarded.account.iam.put_user_policy(UserName="bob", PolicyName="own", PolicyDocument=policy(allow("iam:*")))
+    key = session.iam.create_access_key()["AccessKey"]["AccessKeyId"]
+    session.iam.delete_access_key(AccessKeyId=key)
+    session.iam.create_login_profile(UserName="bob", Password=PASSWORD)
+    another = Device(session.iam.create_virtual_mfa_device(VirtualMFADeviceName=fresh("another"))["VirtualMFADevice"])
+    first, second = another.first_codes()
+    session.iam.enable_mfa_device(
+        UserName="bob", SerialNumber=another.serial, AuthenticationCode1=first, AuthenticationCode2=second)
+    assert len(bob.iam.list_mfa_devices(UserName="bob")["MFADevices"]) == 2
 
 
 def test_other_people_agree_to_nothing(house):

@@ -1,5 +1,7 @@
 """TLS, HTTP/2, and what a node takes from a client that is slow, large or broken."""
 
+import base64
+import hashlib
 import json
 import shutil
 import signal
@@ -19,9 +21,13 @@ import httpx
 import pytest
 import trustme
 from botocore.exceptions import SSLError
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, SettingsFrame
 
-from rootward_testkit import BINARY, FORM, TIMEOUT, Like, Server, allow, deny, get, refused
+import console_client as console
+from browser import browser
+from rootward_testkit import BINARY, FORM, TIMEOUT, Like, Server, allow, deny, fresh, get, refused
 
 WHO_AM_I = "Action=GetCallerIdentity&Version=2011-06-15"
 
@@ -45,6 +51,13 @@ class Certificates:
     @property
     def arguments(self):
         return "--tls-cert", str(self.certificate), "--tls-key", str(self.key)
+
+    @property
+    def public_key(self):
+        """SHA-256 of the public key, as Chromium is told to trust it."""
+        key = x509.load_pem_x509_certificate(self.certificate.read_bytes()).public_key()
+        encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(hashlib.sha256(encoded).digest()).decode()
 
     def trust(self):
         return ssl.create_default_context(cafile=self.trusted)
@@ -242,6 +255,52 @@ def test_http_2_signature_covers_the_authority(server, account):
     with httpx.Client(http2=True, verify=server.certificates.trust(), timeout=TIMEOUT) as client:
         told = client.post(server.url + "/", headers=headers, content=body)
     assert (told.http_version, told.status_code) == ("HTTP/2", 403) and "SignatureDoesNotMatch" in told.text
+
+
+def test_trail_holds_the_host_that_an_http_2_client_names(server, account):
+    headers, body = signed(server, account.credentials)
+    host = headers.pop("Host")
+    with httpx.Client(http2=True, verify=server.certificates.trust(), timeout=TIMEOUT) as client:
+        told = client.post(server.url + "/", headers=headers, content=body)
+    assert (told.http_version, told.status_code) == ("HTTP/2", 200)
+    [record] = server.records(of=told.headers["x-amzn-requestid"])
+    assert record["tlsDetails"]["clientProvidedHostHeader"] == host
+
+
+# The console
+
+
+def knock(server, account, name, **headers):
+    """A form of the console over HTTP/2, from a page of this origin."""
+    base, trust = f"https://localhost:{server.port}", server.certificates.trust()
+    with httpx.Client(http2=True, verify=trust, timeout=TIMEOUT, base_url=base, headers={"user-agent": "test", **headers}) as http:
+        return console.knock(http, account, name)
+
+
+def test_form_of_the_console_is_taken_over_http_2_from_its_own_page_only(server, account):
+    name = fresh("person")
+    console.person(account, name)
+    told = knock(server, account, name, origin=f"https://localhost:{server.port}")
+    assert told.http_version == "HTTP/2" and console.is_in(told), told.text
+    for foreign in ("https://evil.example", f"https://localhost:{server.port + 1}", "null"):
+        told = knock(server, account, name, origin=foreign)
+        assert told.http_version == "HTTP/2" and told.status_code == 403 and not console.is_in(told)
+
+
+def test_people_sign_in_over_tls_with_a_passkey(server, account):
+    name = fresh("person")
+    console.person(account, name, allow("*"))
+    base = f"https://localhost:{server.port}"
+    with browser(base, trusted_key=server.certificates.public_key) as page:
+        page.add_authenticator()
+        page.open("/console/sign-in").fill(account=account.account, name=name, password=console.PASSWORD).press("Sign in")
+        protocol = "return performance.getEntriesByType('navigation')[0].nextHopProtocol"
+        assert page.driver.execute_script(protocol) == "h2"
+        page.open("/console/security/register").press("Register a passkey").wait_for("Security credentials")
+        page.press("Sign out").open("/console/sign-in")
+        page.fill(account=account.account, name=name, password=console.PASSWORD).press("Sign in")
+        page.press("Use a passkey or security key").wait_until(lambda: page.path == "/console")
+        assert page.complaints() == []
 
 
 def test_client_chooses_the_protocol(server):

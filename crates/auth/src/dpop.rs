@@ -21,7 +21,7 @@ use rootward_names::Time;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use url::Url;
+use url::{Host, Url};
 
 /// Longer proofs are not looked at.
 pub const PROOF_BYTES_MAX: usize = 4_096;
@@ -44,6 +44,8 @@ pub struct Target<'a> {
     pub path: &'a str,
     /// Whether TLS protects it here. Where it does not, a proxy may have ended it.
     pub secure: bool,
+    /// Where the server says it is, as scheme and authority; none if it has not been told.
+    pub url: Option<&'a str>,
 }
 
 /// A proof that holds.
@@ -156,6 +158,10 @@ impl Jwk<'_> {
 impl Target<'_> {
     /// Whether the address in a proof is this request's. The host is the one that the client has named: it is part of what other
     /// requests sign, so proxies leave it as it is.
+    ///
+    /// A client that was led to another server has made its proof for that one, which can pass it on here under any host it likes. So
+    /// a server that knows its address takes proofs for that one, and for this machine, which is nobody else's address. One that does
+    /// not know it may be reached by any name, and takes the client's word.
     fn is(&self, address: &str) -> bool {
         let Ok(address) = Url::parse(address) else { return false };
         let Ok(ours) = Url::parse(&format!("{}://{}/", address.scheme(), self.authority)) else {
@@ -165,7 +171,20 @@ impl Target<'_> {
         let is_bare =
             address.query().is_none() && address.fragment().is_none() && address.username().is_empty();
         let place = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
-        is_scheme && is_bare && place(&address) == place(&ours) && address.path() == self.path
+        let is_known = self.url.is_none_or(|url| {
+            Url::parse(url).is_ok_and(|url| place(&url) == place(&address)) || is_this_machine(&address)
+        });
+        is_scheme && is_bare && is_known && place(&address) == place(&ours) && address.path() == self.path
+    }
+}
+
+/// Whether an address is one at which everybody has themselves (RFC 6761, section 6.3).
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -202,7 +221,7 @@ mod tests {
 
     const NOW: Time = Time::from_seconds(1_700_000_000);
     const TARGET: Target<'_> =
-        Target { method: "POST", authority: "127.0.0.1:4566", path: "/v1/token", secure: false };
+        Target { method: "POST", authority: "127.0.0.1:4566", path: "/v1/token", secure: false, url: None };
 
     fn key(seed: u8) -> SigningKey {
         SigningKey::from_slice(&[seed; 32]).unwrap()
@@ -287,6 +306,37 @@ mod tests {
         }
         let secure = Target { secure: true, ..TARGET };
         assert_eq!(verify(&signed(&key(7), &header(), &claims()), &secure, NOW), Err(InvalidProof));
+    }
+
+    #[test]
+    fn server_that_knows_its_address_takes_no_proof_for_another() {
+        let is_taken = |url: Option<&'static str>, authority: &str, htu: &str| {
+            let proof = signed(&key(7), &header(), &with(claims(), "htu", json!(htu)));
+            verify(&proof, &Target { authority, url, ..TARGET }, NOW).is_ok()
+        };
+        let ours = Some("https://iam.example.com");
+        for (authority, htu) in [
+            ("iam.example.com", "https://iam.example.com/v1/token"),
+            ("iam.example.com:443", "https://IAM.example.com:443/v1/token"),
+            ("localhost:4566", "http://localhost:4566/v1/token"),
+            ("iam.localhost:4566", "http://iam.localhost:4566/v1/token"),
+            ("127.0.0.1:8080", "http://127.0.0.1:8080/v1/token"),
+            ("[::1]:4566", "http://[::1]:4566/v1/token"),
+        ] {
+            assert!(is_taken(ours, authority, htu), "{htu}");
+            assert!(!is_taken(ours, "other.example", htu), "{htu}");
+        }
+        for (authority, htu) in [
+            ("evil.example", "http://evil.example/v1/token"),
+            ("iam.example.com:8443", "https://iam.example.com:8443/v1/token"),
+            ("iam.example.com", "http://iam.example.com/v1/token"),
+            ("iam.example.com.evil.example", "https://iam.example.com.evil.example/v1/token"),
+            ("localhost.evil.example", "http://localhost.evil.example/v1/token"),
+            ("192.0.2.1:4566", "http://192.0.2.1:4566/v1/token"),
+        ] {
+            assert!(!is_taken(ours, authority, htu), "{htu}");
+            assert!(is_taken(None, authority, htu), "{htu}");
+        }
     }
 
     #[test]

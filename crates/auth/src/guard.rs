@@ -9,6 +9,9 @@
 //! what the guard says now, but one at least: who has asked others is not let in because nobody would be asked any more, and asks
 //! anew. One rejection is enough to refuse, and for good: only an approver could give it, and nothing that becomes of them or of
 //! the guard afterwards takes it back.
+//!
+//! Whoever could give an approver a password, an access key or a second factor could agree in their place. So while approvals are
+//! needed, only approvers themselves do that ([`may_equip`]); anybody who is allowed to may take it away.
 
 use rootward_names::{Handle, Time, UniqueId};
 use rootward_state::AccountState;
@@ -43,6 +46,13 @@ pub fn keeps_out(guard: &RootGuard, principal: &Principal, now: Time) -> bool {
         Identity::RoleSession(_) | Identity::User(_) => false,
     };
     is_roots && guard.is_sealed(now)
+}
+
+/// Whether this principal may give this user something to prove themselves with, or change it: for an approver, while approvals
+/// are needed, only the approver. Not a role that they have assumed, and not the root user, whom they are to watch.
+pub fn may_equip(guard: &RootGuard, principal: &Principal, user: UniqueId) -> bool {
+    let is_watched = guard.approvals_required > 0 && guard.approvers.contains(&user);
+    !is_watched || matches!(&principal.identity, Identity::User(caller) if caller.id == user)
 }
 
 /// How a request for root access stands.

@@ -3,6 +3,7 @@
 //! A form is taken when it carries the mark of the page that showed it: of the session, or before there is one, of the browser.
 //! Cookies are `SameSite=Strict`, and what browsers say about where a form comes from must not contradict.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -14,12 +15,13 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use rootward_auth::Principal;
 use rootward_names::AccountId;
-use rootward_pipeline::{Inside, Origin};
+use rootward_pipeline::{Inside, Origin, host};
 use rootward_signin::{Browser, Live, Refused, SignInService, Visitor, Welcome};
 use rootward_wire::{Error, Operation};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
+use url::Url;
 
 use crate::House;
 use crate::layout::Problem;
@@ -68,7 +70,7 @@ impl FromRequestParts<House> for Visit {
             house: House::clone(house),
             origin,
             user_agent: text(header::USER_AGENT).map(str::to_owned),
-            host: text(header::HOST).map(str::to_owned),
+            host: host(&parts.uri, &parts.headers).map(Cow::into_owned),
             browser: house.signin.browser(cookie(&parts.headers, BROWSER)),
             session: cookie(&parts.headers, SESSION).map(str::to_owned),
             roles: Remembered::read(cookie(&parts.headers, ROLES)),
@@ -329,7 +331,7 @@ async fn form<T: DeserializeOwned>(
     house: &House,
     mark: &str,
 ) -> Result<T, Response> {
-    if !is_same_site(&parts.headers) {
+    if !is_same_site(host(&parts.uri, &parts.headers).as_deref(), &parts.headers) {
         return Err(Problem::foreign_form().into_response());
     }
     let body = Bytes::from_request(request, house).await.map_err(IntoResponse::into_response)?;
@@ -346,13 +348,11 @@ async fn form<T: DeserializeOwned>(
 }
 
 /// Whether the browser does not say that a form comes from elsewhere.
-fn is_same_site(headers: &HeaderMap) -> bool {
+fn is_same_site(host: Option<&str>, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let site = text("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
-    let host = text("host").unwrap_or_default();
-    let origin =
-        text("origin").is_none_or(|origin| origin.split_once("://").is_some_and(|(_, from)| from == host));
-    site && origin
+    let is_ours = |origin: &str| origin.split_once("://").is_some_and(|(_, from)| Some(from) == host);
+    site && text("origin").is_none_or(is_ours)
 }
 
 /// Whether a page elsewhere has led here, as far as the browser says: cookies of ours do not come along then.
@@ -377,6 +377,14 @@ pub(crate) fn is_local(path: &str) -> bool {
         && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && !path.starts_with("/console/sign-")
         && !path.starts_with("/console/federation")
+        && is_resolved(path)
+}
+
+/// Whether browsers go to this path as it is written. One with dot segments, also written as `%2e`, leads to another than it seems to.
+fn is_resolved(path: &str) -> bool {
+    let written = path.split(['?', '#']).next().unwrap_or_default();
+    let resolved = Url::parse("http://localhost").and_then(|base| base.join(path));
+    resolved.is_ok_and(|url| url.path() == written)
 }
 
 #[cfg(test)]
@@ -395,11 +403,22 @@ mod tests {
             "/console/\r\nSet-Cookie: a=b",
             "/console/sign-out",
             "/console/federation?SigninToken=x",
+            "/console/x/../federation?SigninToken=x",
+            "/console/x/%2e%2E/federation?SigninToken=x",
+            "/console/x/.%2e/sign-out",
+            "/console/./sign-out",
+            "/console/%2e/sign-out",
+            "/console/..//evil.example/",
+            "/console/../x",
+            "/console/..",
+            "/console/.",
             "",
         ] {
             assert_eq!(local(Some(next)), "/console", "{next}");
         }
-        for next in ["/console/users/ann", "/console?done=1"] {
+        for next in
+            ["/console/users/ann", "/console/users/a.b/..c", "/console?done=1", "/console/users?x=/../a#/./b"]
+        {
             assert_eq!(local(Some(next)), next);
         }
         assert_eq!(local(None), "/console");
@@ -409,11 +428,10 @@ mod tests {
     fn forms_of_other_pages_are_known_by_what_browsers_say() {
         let is = |pairs: &[(&'static str, &'static str)]| {
             let pairs = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-            is_same_site(&pairs.collect())
+            is_same_site(Some("localhost:4566"), &pairs.collect())
         };
-        let host = ("host", "localhost:4566");
-        assert!(is(&[host]) && is(&[host, ("origin", "http://localhost:4566")]));
-        assert!(is(&[host, ("sec-fetch-site", "same-origin")]));
+        assert!(is(&[]) && is(&[("origin", "http://localhost:4566")]));
+        assert!(is(&[("sec-fetch-site", "same-origin")]));
         for foreign in [
             ("origin", "http://localhost:4567"),
             ("origin", "http://evil.example"),
@@ -421,8 +439,10 @@ mod tests {
             ("sec-fetch-site", "same-site"),
             ("sec-fetch-site", "cross-site"),
         ] {
-            assert!(!is(&[host, foreign]), "{foreign:?}");
+            assert!(!is(&[foreign]), "{foreign:?}");
         }
+        let nowhere = [(header::ORIGIN, "http://".parse().unwrap())].into_iter().collect();
+        assert!(!is_same_site(None, &nowhere));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERER, USER_AGENT};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, REFERER, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode};
 use rootward_auth::Principal;
 use rootward_auth::authn::{Authenticated, Authenticator, Now, Unauthenticated};
@@ -32,6 +32,7 @@ use crate::context::OpContext;
 use crate::declaration::{Effect, Scope};
 use crate::failure::Failure;
 use crate::handler::{Call, Handler, Output};
+use crate::host;
 use crate::mail::{Mail, Mailer};
 use crate::records::Records;
 use crate::source::{Draw, Source};
@@ -62,6 +63,8 @@ pub struct Setup {
     pub guesses: Arc<Guesses>,
     /// Us, as passkeys know us.
     pub relying_party: Arc<RelyingParty>,
+    /// Where people reach us, as scheme and authority, if that was said.
+    pub url: Option<String>,
     /// Who sends mail, if a mail server is configured.
     pub mailer: Option<Arc<dyn Mailer>>,
     /// The audit log, to look up in.
@@ -114,7 +117,7 @@ pub struct Inside<'a> {
     pub region: &'a str,
     /// Where the browser is.
     pub origin: Origin,
-    /// `Host`, as the browser sent it.
+    /// The host that the browser asks, see [`host`](crate::host()).
     pub host: Option<&'a str>,
     /// `User-Agent`, as the browser sent it.
     pub user_agent: Option<&'a str>,
@@ -235,7 +238,7 @@ impl Pipeline {
             origin,
             id,
             now: self.setup.source.now(),
-            host: lossy(headers, &HOST),
+            host: host::host(request.uri(), headers),
             referer: lossy(headers, &REFERER),
             user_agent: lossy(headers, &USER_AGENT),
             protocol: frame.protocol,
@@ -279,9 +282,10 @@ impl Pipeline {
         let world = self.setup.db.snapshot();
         let target = dpop::Target {
             method: request.method().as_str(),
-            authority: authority(request).unwrap_or_default(),
+            authority: attempt.host.as_deref().unwrap_or_default(),
             path: request.uri().path(),
             secure: attempt.origin.tls.is_some(),
+            url: self.setup.url.as_deref(),
         };
         let knock = Knock {
             world: &world,
@@ -687,12 +691,6 @@ fn lossy<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> 
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// The host that a request is for, as its client names it.
-fn authority(request: &Request<Bytes>) -> Option<&str> {
-    let named = request.uri().authority().map(http::uri::Authority::as_str);
-    named.or_else(|| text(request.headers(), &HOST))
 }
 
 /// What of a request is signed besides its body.

@@ -17,6 +17,8 @@ const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 pub(crate) struct Face {
     /// The address that people type, without a slash at its end.
     pub(crate) url: String,
+    /// The same, if the operator has said it: others may be good too where nobody has.
+    pub(crate) given_url: Option<String>,
     /// How long root users may sign in without a second factor, in days.
     pub(crate) mfa_grace_days: u32,
     /// Us, as passkeys know us.
@@ -26,8 +28,14 @@ pub(crate) struct Face {
 }
 
 impl Face {
-    /// That of a node at this address.
-    pub(crate) fn at(url: String, mfa_grace_days: u32, mail_server: Option<MailServer>) -> Self {
+    /// That of a node at this address, or at its own if none was given.
+    pub(crate) fn at(
+        given_url: Option<String>,
+        own_url: String,
+        mfa_grace_days: u32,
+        mail_server: Option<MailServer>,
+    ) -> Self {
+        let url = given_url.clone().unwrap_or(own_url);
         let relying_party = RelyingParty::at(&url, "Rootward").unwrap_or_else(|_| {
             tracing::warn!(
                 "no passkeys at {url}: browsers have them for `https` or localhost, and for names only"
@@ -35,13 +43,14 @@ impl Face {
             RelyingParty::none()
         });
         let (relying_party, mail_server) = (Arc::new(relying_party), mail_server.map(Arc::new));
-        Self { url, mfa_grace_days, relying_party, mail_server }
+        Self { url, given_url, mfa_grace_days, relying_party, mail_server }
     }
 
     /// That of a node which is opened for a host command, and which nobody else sees.
     pub(crate) fn none() -> Self {
         Self {
             url: String::new(),
+            given_url: None,
             mfa_grace_days: 0,
             relying_party: Arc::new(RelyingParty::none()),
             mail_server: None,

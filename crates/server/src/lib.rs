@@ -10,6 +10,7 @@ mod metrics;
 mod node;
 pub mod operator;
 mod outbox;
+mod places;
 mod postman;
 mod proxies;
 pub mod questions;

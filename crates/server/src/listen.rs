@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,11 +15,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use rootward_auth::sources::{HOME_BITS, network};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 
+use crate::places::{Place, Places};
 use crate::tls::Tls;
 
 /// What one node takes from the network. Every number is a ceiling, none a target.
@@ -43,7 +45,7 @@ pub struct Limits {
     pub write_time_max: Duration,
     /// A TLS handshake must be complete after this long.
     pub handshake_time_max: Duration,
-    /// Most connections at once; further ones wait in the kernel's queue.
+    /// Most connections at once; beyond it idle ones give way, and further ones wait in the kernel's queue. See [`Places`].
     pub connections_max: usize,
     /// How long open requests may take to finish once the node is told to stop.
     pub drain_time_max: Duration,
@@ -94,6 +96,9 @@ pub(crate) struct Peer {
 
 /// Answers requests.
 pub(crate) trait Answer: Send + Sync + 'static {
+    /// Whether the connections from this address are many peers': a proxy's.
+    fn is_shared(&self, address: IpAddr) -> bool;
+
     /// Answers one request; never fails.
     fn answer(&self, peer: Peer, request: Received) -> impl Future<Output = Response<Bytes>> + Send;
 }
@@ -107,15 +112,15 @@ pub(crate) async fn run<A: Answer>(
     stop: impl Future<Output = ()>,
 ) {
     let limits = Arc::new(limits);
-    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let places = Places::new(limits.connections_max);
     let room = Arc::new(Semaphore::new(limits.bodies_bytes_max));
     let graceful = GracefulShutdown::new();
     let builder = Arc::new(builder(&limits));
-    let mut warned: Option<Instant> = None;
+    let (mut warned, mut told): (Option<Instant>, Option<Instant>) = (None, None);
     tokio::pin!(stop);
     loop {
         let slot = tokio::select! {
-            slot = Arc::clone(&slots).acquire_owned() => slot,
+            slot = places.free() => slot,
             () = &mut stop => break,
         };
         let accepted = tokio::select! {
@@ -134,6 +139,14 @@ pub(crate) async fn run<A: Answer>(
                 continue;
             }
         };
+        let peer = (!answer.is_shared(address.ip())).then(|| network(address.ip(), HOME_BITS));
+        let Some(place) = slot.and_then(|slot| places.take(slot, peer)) else {
+            if told.is_none_or(|at| at.elapsed() >= WARNING_PAUSE) {
+                tracing::warn!(%address, "this peer has its share of the connections, further ones are closed");
+                told = Some(Instant::now());
+            }
+            continue;
+        };
         let connection = Connection {
             tls: tls.clone(),
             limits: Arc::clone(&limits),
@@ -141,10 +154,13 @@ pub(crate) async fn run<A: Answer>(
             builder: Arc::clone(&builder),
             answer: Arc::clone(&answer),
             watcher: graceful.watcher(),
+            place: Arc::clone(&place),
         };
         tokio::spawn(async move {
-            connection.serve(stream, address).await;
-            drop(slot);
+            tokio::select! {
+                () = connection.serve(stream, address) => {}
+                () = place.must_go() => tracing::debug!(%address, "gives way to another connection"),
+            }
         });
     }
     drop(listener);
@@ -196,6 +212,7 @@ struct Connection<A> {
     builder: Arc<auto::Builder<TokioExecutor>>,
     answer: Arc<A>,
     watcher: hyper_util::server::graceful::Watcher,
+    place: Arc<Place>,
 }
 
 impl<A: Answer> Connection<A> {
@@ -222,7 +239,7 @@ impl<A: Answer> Connection<A> {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { limits, room, builder, answer, watcher, .. } = self;
+        let Self { limits, room, builder, answer, watcher, place, .. } = self;
         let (spoken, opening) = (Arc::new(AtomicBool::new(false)), limits.header_time_max);
         let asked = Arc::clone(&spoken);
         // hyper's own limits begin with the first bytes of a request; a peer that sends none would keep its place for ever,
@@ -232,8 +249,10 @@ impl<A: Answer> Connection<A> {
         stream.set_write_timeout(Some(limits.write_time_max));
         let service = service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
+            let under_way = Arc::clone(&place).begin();
             let (limits, room, answer) = (Arc::clone(&limits), Arc::clone(&room), Arc::clone(&answer));
             async move {
+                let _under_way = under_way;
                 if is_head_too_large(request.uri(), request.headers(), &limits) {
                     return Ok(head_too_large().map(Full::new));
                 }
@@ -375,6 +394,10 @@ mod tests {
     struct Echo;
 
     impl Answer for Echo {
+        fn is_shared(&self, _: IpAddr) -> bool {
+            false
+        }
+
         async fn answer(&self, _: Peer, request: Received) -> Response<Bytes> {
             let text = request
                 .body()
@@ -440,6 +463,34 @@ mod tests {
         assert_eq!(refused.err(), Some(BodyError::Crowded));
         drop(held);
         assert!(take_room(&room, size, Instant::now() + limits.body_time_max).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_a_peers_share_are_closed_and_others_are_served() {
+        let address = listening(Limits { connections_max: 64, ..Limits::default() }).await;
+        let mut idle = Vec::new();
+        for _ in 0..16 {
+            idle.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut closed = TcpStream::connect(address).await.unwrap();
+        assert_eq!(closed.read(&mut [0; 1]).await.unwrap_or_default(), 0);
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let mut other = socket.connect(address).await.unwrap();
+        other.write_all(b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        assert_eq!(answer(other).await, "0");
+        drop(idle);
+    }
+
+    #[tokio::test]
+    async fn idle_connections_give_way_when_all_places_are_taken() {
+        let address = listening(Limits { connections_max: 4, ..Limits::default() }).await;
+        let mut idle = Vec::new();
+        for _ in 0..8 {
+            idle.push(TcpStream::connect(address).await.unwrap());
+        }
+        assert_eq!(answer(sent(address, 3, 3).await).await, "3");
+        assert_eq!(idle[0].read(&mut [0; 1]).await.unwrap_or_default(), 0);
     }
 
     #[tokio::test]

@@ -97,7 +97,8 @@ impl Proxies {
         From { address, https }
     }
 
-    fn is_trusted(&self, address: IpAddr) -> bool {
+    /// Whether this is one of them.
+    pub(crate) fn is_trusted(&self, address: IpAddr) -> bool {
         self.0.iter().any(|TrustedProxy(net)| net.contains(&address))
     }
 }

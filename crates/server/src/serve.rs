@@ -82,8 +82,8 @@ async fn run(options: Options) -> Result<(), StartError> {
     // A hangup that nobody listens for would end the process, with or without TLS.
     tokio::spawn(reload_on_hangup(signals(SignalKind::hangup())?, tls.clone()));
     let limits = limits();
-    let url = options.url.unwrap_or_else(|| own_url(&socket, tls.is_some()));
-    let face = Face::at(url, options.mfa_grace_days, options.mail_server);
+    let own_url = own_url(&socket, tls.is_some());
+    let face = Face::at(options.url, own_url, options.mfa_grace_days, options.mail_server);
     let node = Arc::new(start(&options.state, &face)?);
     let listener = socket.listen(BACKLOG).map_err(|error| cannot_listen(options.listen, &error))?;
     if let State::Durable(location) = &options.state {
@@ -226,6 +226,10 @@ struct Server {
 }
 
 impl Answer for Server {
+    fn is_shared(&self, address: IpAddr) -> bool {
+        self.proxies.is_trusted(address.to_canonical())
+    }
+
     async fn answer(&self, peer: Peer, request: Received) -> Response<Bytes> {
         let began = Instant::now();
         let front = self.front.load_full();

@@ -152,6 +152,7 @@ impl Bench {
             guesses: Arc::default(),
             hasher: Arc::new(Hasher::new(NonZeroUsize::MIN, 8)),
             relying_party: Arc::new(RelyingParty::none()),
+            url: None,
             mailer: Some(Arc::clone(&posted) as Arc<dyn Mailer>),
             records: Arc::new(Recorded(Arc::clone(&log))),
             mfa_grace_days: 35,

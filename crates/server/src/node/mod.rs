@@ -152,6 +152,7 @@ impl Node {
             hasher: Arc::clone(&hasher),
             guesses: Arc::clone(&guesses),
             relying_party: Arc::clone(&relying_party),
+            url: face.given_url.clone(),
             mailer: postman.clone().map(|postman| postman as Arc<dyn Mailer>),
             mfa_grace_days: face.mfa_grace_days,
             records: Arc::new(LookUps::new(Arc::clone(&log))),

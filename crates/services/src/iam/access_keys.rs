@@ -19,7 +19,7 @@ use rootward_store::vault::Vault;
 use rootward_wire::{Empty, Sensitive};
 
 use super::page::Ask;
-use super::whom::{Whom, whom};
+use super::whom::{Whom, check_equipping, whom};
 use super::{failures, quotas, targets};
 use crate::root_guard;
 
@@ -33,12 +33,12 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
 
 const QUOTA: &str = "AccessKeysPerUser";
 
-/// Lets no key of a sealed root user come into use.
-fn check_seal(ctx: &OpContext<'_>, txn: &mut Txn, whom: &Whom) -> Result<(), Failure> {
+/// Lets no key of a sealed root user come into use, and none of an approver by others.
+fn check_guard(ctx: &OpContext<'_>, txn: &mut Txn, whom: &Whom) -> Result<(), Failure> {
     match whom {
         Whom::Root(_) => root_guard::must_be_open(txn, ctx.account(), ctx.now)
             .map_err(|_| failures::root_is_sealed(ctx.account())),
-        Whom::User(_) => Ok(()),
+        Whom::User(user) => check_equipping(ctx, txn, user),
     }
 }
 
@@ -103,7 +103,7 @@ fn create_access_key(
     input: &api::CreateAccessKeyRequest,
 ) -> Result<api::CreateAccessKeyResponse, Failure> {
     let whom = whom(ctx, txn, input.user_name.as_deref())?;
-    check_seal(ctx, txn, &whom)?;
+    check_guard(ctx, txn, &whom)?;
     let mut keys = whom.access_keys().to_vec();
     if keys.len() >= quotas::ACCESS_KEYS_PER_USER {
         return Err(failures::quota_exceeded(QUOTA, quotas::ACCESS_KEYS_PER_USER));
@@ -187,7 +187,7 @@ fn update_access_key(
     let whom = whom(ctx, txn, input.user_name.as_deref())?;
     let key = key_of(&whom, txn, &input.access_key_id)?;
     if active {
-        check_seal(ctx, txn, &whom)?;
+        check_guard(ctx, txn, &whom)?;
     }
     txn.put(RowKey::AccessKey(key.id), AccessKey { active, ..AccessKey::clone(&key) });
     Ok(Empty)

@@ -63,6 +63,14 @@ pub(crate) fn root_is_sealed(account: AccountId) -> Failure {
     ))
 }
 
+pub(crate) fn is_approver(account: AccountId, name: &str) -> Failure {
+    Failure::access_denied(format!(
+        "The user {name} is an approver of root access: nobody else gives them a password, an access key or an MFA device, or \
+         changes one. To do so, name other approvers first: as the root user with rootward:PutRootAccessSettings, or on the host \
+         with `rootward root approvers --account {account}`."
+    ))
+}
+
 // What does not exist.
 
 pub(crate) fn no_such_user(name: &str) -> Failure {

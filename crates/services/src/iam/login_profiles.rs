@@ -21,7 +21,7 @@ use rootward_state::entities::{CredentialOwner, LoginProfile, PasswordHash, Pass
 use rootward_state::{RowKey, Txn};
 use rootward_wire::{Empty, Sensitive};
 
-use super::whom::{Whom, own_account, user, whom};
+use super::whom::{Whom, check_equipping, own_account, user, whom};
 use super::{failures, targets};
 use crate::session_end::{self, Why};
 
@@ -54,6 +54,7 @@ fn create_login_profile(
     input: &api::CreateLoginProfileRequest,
 ) -> Result<api::CreateLoginProfileResponse, Failure> {
     let user = user_or_caller(ctx, txn, input.user_name.as_deref())?;
+    check_equipping(ctx, txn, &user)?;
     let text = input.password.as_ref().ok_or_else(failures::password_needed)?;
     let key = RowKey::LoginProfile(ctx.account(), user.id);
     if txn.get::<LoginProfile>(key.clone()).is_some() {
@@ -113,6 +114,7 @@ fn update_login_profile(
     input: &api::UpdateLoginProfileRequest,
 ) -> Result<Empty, Failure> {
     let user = user(ctx, txn, &input.user_name)?;
+    check_equipping(ctx, txn, &user)?;
     let old = profile(ctx, txn, &user)?;
     let mut profile = LoginProfile::clone(&old);
     if let Some(text) = &input.password {

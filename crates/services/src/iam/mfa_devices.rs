@@ -229,6 +229,7 @@ fn enable_mfa_device(
     input: &api::EnableMfaDeviceRequest,
 ) -> Result<Empty, Failure> {
     let whom = owner(ctx, txn, Some(&input.user_name))?;
+    whom.check_equipping(ctx, txn)?;
     let device = device(ctx, txn, &input.serial_number)?;
     if device.bound.is_some() {
         return Err(failures::mfa_device_in_use());
@@ -264,6 +265,7 @@ fn resync_mfa_device(
     input: &api::ResyncMfaDeviceRequest,
 ) -> Result<Empty, Failure> {
     let whom = owner(ctx, txn, Some(&input.user_name))?;
+    whom.check_equipping(ctx, txn)?;
     let device = device_of(ctx, txn, &whom, &input.serial_number)?;
     let codes = [input.authentication_code1.expose(), input.authentication_code2.expose()];
     let device = synchronized(ctx, &device, codes)?;

@@ -61,6 +61,7 @@ fn start_passkey_registration(
             return Err(failures::user_name_needed());
         }
     };
+    whom.check_equipping(ctx, txn)?;
     let state = ctx.view(txn)?;
     check_quota(&state, whom.owner())?;
     let by = ctx.principal.access_key_id();
@@ -97,6 +98,7 @@ fn finish_passkey_registration(
             user_by_id(ctx, txn, user)?
         }
     };
+    whom.check_equipping(ctx, txn)?;
     // The owner's row is guarded and rewritten, so that none is added in between.
     check_quota(&state, whom.owner())?;
     let passkey = registration.finish(ctx.relying_party, &state, &input.credential);
@@ -176,6 +178,7 @@ const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 #[cfg(test)]
 mod tests {
+    use rootward_state::entities::RootGuard;
     use rootward_testkit::SecurityKey;
 
     use super::*;
@@ -246,6 +249,19 @@ mod tests {
         let started = api::StartPasskeyRegistrationResponse { options: careless, ..started };
         let refused = finish(&bench, &answer(started, &mut SecurityKey::touched())).unwrap_err();
         assert!(refused.code == "ValidationException" && refused.message.contains("PIN"), "{refused}");
+    }
+
+    #[test]
+    fn nobody_else_registers_a_key_for_an_approver() {
+        let bench = Bench::new();
+        let ann = bench.add_user("ann");
+        let early = answer(start(&bench, Some("ann")).unwrap(), &mut SecurityKey::synchronized());
+        let guard = RootGuard { approvals_required: 1, approvers: vec![ann], ..RootGuard::new() };
+        bench.write(|txn| txn.put(RowKey::RootGuard(bench.account()), guard));
+        assert_eq!(code(start(&bench, Some("ann"))), "AccessDenied");
+        assert_eq!(code(finish(&bench, &early)), "AccessDenied");
+        bench.call_as_user("ann");
+        assert!(register(&bench, None).is_ok());
     }
 
     #[test]
