@@ -187,7 +187,7 @@ def test_console_opens_no_further_account(house, remains):
     http = client(house)
     form = {"code": "x", "name": "n", "email": "second@example.com", "password": PASSWORD, "again": PASSWORD}
     answer = http.post("/console/first-run", data={**form, "mark": mark(http.get("/console/sign-in").text)})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in?done=open")
     assert "second@example.com" not in house.host("account", "list")
 
 
