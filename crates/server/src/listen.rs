@@ -45,7 +45,7 @@ pub struct Limits {
     pub write_time_max: Duration,
     /// A TLS handshake must be complete after this long.
     pub handshake_time_max: Duration,
-    /// Most connections at once; beyond it idle ones give way, and further ones wait in the kernel's queue. See [`Places`].
+    /// Most connections at once; beyond it idle ones give way, and further ones wait in the kernel's queue. See `Places`.
     pub connections_max: usize,
     /// How long open requests may take to finish once the node is told to stop.
     pub drain_time_max: Duration,
