@@ -4,10 +4,11 @@
 //! else out. Proxies that are trusted have no share of their own, because everybody comes through them. When the last place is taken,
 //! the connection that has been idle longest is closed, so that who comes next finds one; with a request under way none is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -22,31 +23,37 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Places {
     free: Arc<Semaphore>,
     of_peer_max: usize,
+    began: Instant,
     held: Mutex<Held>,
 }
 
 #[derive(Default)]
 struct Held {
     of_peer: HashMap<IpAddr, usize>,
-    /// The connections that have nothing under way, longest idle first.
-    idle: BTreeMap<u64, Arc<Notify>>,
-    turns: u64,
+    /// All connections, by number.
+    connections: HashMap<u64, Arc<Usage>>,
+    next: u64,
 }
 
 /// The place of one connection.
 pub(crate) struct Place {
     places: Arc<Places>,
+    number: u64,
     peer: Option<IpAddr>,
-    gives_way: Arc<Notify>,
-    usage: Mutex<Usage>,
+    usage: Arc<Usage>,
     _slot: OwnedSemaphorePermit,
 }
 
+/// What a connection does. Every request says so, and takes no lock that others take: who gives way is looked for when that is needed.
 struct Usage {
-    under_way: usize,
-    /// Among the idle ones.
-    turn: u64,
+    /// Requests.
+    under_way: AtomicUsize,
+    /// In nanoseconds since there are places; [`TOLD`] once it is to give way.
+    idle_since: AtomicU64,
+    gives_way: Notify,
 }
+
+const TOLD: u64 = u64::MAX;
 
 /// A request under way.
 pub(crate) struct UnderWay(Arc<Place>);
@@ -54,7 +61,8 @@ pub(crate) struct UnderWay(Arc<Place>);
 impl Places {
     pub(crate) fn new(count: usize) -> Arc<Self> {
         let of_peer_max = (count / SHARE).max(SHARE_MIN);
-        Arc::new(Self { free: Arc::new(Semaphore::new(count)), of_peer_max, held: Mutex::default() })
+        let (free, began) = (Arc::new(Semaphore::new(count)), Instant::now());
+        Arc::new(Self { free, of_peer_max, began, held: Mutex::default() })
     }
 
     /// Waits for a free place; while there is none, idle connections give way.
@@ -63,9 +71,7 @@ impl Places {
             return Some(slot);
         }
         loop {
-            if let Some((_, longest)) = self.held().idle.pop_first() {
-                longest.notify_one();
-            }
+            self.held().one_gives_way();
             if let Ok(slot) = tokio::time::timeout(PAUSE, Arc::clone(&self.free).acquire_owned()).await {
                 return slot.ok();
             }
@@ -78,20 +84,25 @@ impl Places {
         slot: OwnedSemaphorePermit,
         peer: Option<IpAddr>,
     ) -> Option<Arc<Place>> {
-        let gives_way = Arc::new(Notify::new());
-        let turn = {
-            let mut held = self.held();
-            if let Some(peer) = peer {
-                let count = held.of_peer.entry(peer).or_default();
-                if *count >= self.of_peer_max {
-                    return None;
-                }
-                *count += 1;
+        let idle_since = AtomicU64::new(self.clock());
+        let usage = Arc::new(Usage { under_way: AtomicUsize::new(0), idle_since, gives_way: Notify::new() });
+        let mut held = self.held();
+        if let Some(peer) = peer {
+            let count = held.of_peer.entry(peer).or_default();
+            if *count >= self.of_peer_max {
+                return None;
             }
-            held.rest(&gives_way)
-        };
-        let usage = Mutex::new(Usage { under_way: 0, turn });
-        Some(Arc::new(Place { places: Arc::clone(self), peer, gives_way, usage, _slot: slot }))
+            *count += 1;
+        }
+        held.next += 1;
+        let number = held.next;
+        held.connections.insert(number, Arc::clone(&usage));
+        drop(held);
+        Some(Arc::new(Place { places: Arc::clone(self), number, peer, usage, _slot: slot }))
+    }
+
+    fn clock(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).map_or(TOLD - 1, |nanos| nanos.min(TOLD - 1))
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -100,57 +111,49 @@ impl Places {
 }
 
 impl Held {
-    /// The last of the idle ones; its turn.
-    fn rest(&mut self, connection: &Arc<Notify>) -> u64 {
-        self.turns += 1;
-        self.idle.insert(self.turns, Arc::clone(connection));
-        self.turns
+    /// Tells the connection that has been idle longest, of those that were not told.
+    fn one_gives_way(&self) {
+        let idle = self.connections.iter().filter(|(_, usage)| usage.under_way.load(Ordering::Acquire) == 0);
+        let since = idle.map(|(number, usage)| (usage.idle_since.load(Ordering::Acquire), number, usage));
+        if let Some((_, _, longest)) =
+            since.filter(|(since, ..)| *since != TOLD).min_by_key(|(since, number, _)| (*since, **number))
+        {
+            longest.idle_since.store(TOLD, Ordering::Release);
+            longest.gives_way.notify_one();
+        }
     }
 }
 
 impl Place {
     /// A request begins.
     pub(crate) fn begin(self: Arc<Self>) -> UnderWay {
-        let mut usage = self.usage();
-        usage.under_way += 1;
-        if usage.under_way == 1 {
-            self.places.held().idle.remove(&usage.turn);
-        }
-        drop(usage);
+        self.usage.under_way.fetch_add(1, Ordering::AcqRel);
         UnderWay(self)
     }
 
     /// Resolves when the connection must give way; one on which a request has begun since does not.
     pub(crate) async fn must_go(&self) {
         loop {
-            self.gives_way.notified().await;
-            if self.usage().under_way == 0 {
+            self.usage.gives_way.notified().await;
+            if self.usage.under_way.load(Ordering::Acquire) == 0 {
                 return;
             }
         }
-    }
-
-    fn usage(&self) -> MutexGuard<'_, Usage> {
-        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let Self(place) = self;
-        let mut usage = place.usage();
-        usage.under_way -= 1;
-        if usage.under_way == 0 {
-            usage.turn = place.places.held().rest(&place.gives_way);
-        }
+        place.usage.idle_since.store(place.places.clock(), Ordering::Release);
+        place.usage.under_way.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let turn = self.usage().turn;
         let mut held = self.places.held();
-        held.idle.remove(&turn);
+        held.connections.remove(&self.number);
         if let Some(peer) = self.peer
             && let Some(count) = held.of_peer.get_mut(&peer)
         {
@@ -187,7 +190,7 @@ mod tests {
         held.remove(0);
         assert!(take(&places, ANN).await.is_some());
         drop(held);
-        assert!(places.held().of_peer.is_empty() && places.held().idle.is_empty());
+        assert!(places.held().of_peer.is_empty() && places.held().connections.is_empty());
         assert_eq!(places.free.available_permits(), 100);
     }
 
@@ -212,11 +215,12 @@ mod tests {
     async fn request_that_begins_when_its_connection_is_to_go_is_finished() {
         let places = Places::new(1);
         let only = take(&places, ANN).await.unwrap();
-        only.gives_way.notify_one();
+        places.held().one_gives_way();
         let under_way = Arc::clone(&only).begin();
         let went = tokio::time::timeout(Duration::from_millis(50), only.must_go()).await;
         assert!(went.is_err());
         drop(under_way);
-        assert_eq!(places.held().idle.len(), 1);
+        // Idle again, it may be told again.
+        assert_ne!(only.usage.idle_since.load(Ordering::Acquire), TOLD);
     }
 }
