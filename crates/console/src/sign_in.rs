@@ -135,22 +135,18 @@ pub(crate) struct Credentials {
 
 pub(crate) async fn password(Knocked(visit, form): Knocked<Credentials>) -> Response {
     let password = Password::new(form.password);
-    let (email, account) = (form.email.clone(), form.account.clone().unwrap_or_default());
-    let name = form.name.clone().unwrap_or_default();
-    let asked = Ask::Password {
-        root: form.email.is_some(),
-        email: form.email.as_deref().unwrap_or_default(),
-        account: form.account.as_deref().unwrap_or_default(),
-        name: form.name.as_deref().unwrap_or_default(),
+    let (account, name) =
+        (form.account.as_deref().unwrap_or_default(), form.name.as_deref().unwrap_or_default());
+    let door = match &form.email {
+        Some(email) => Door::Root { email },
+        None => Door::User { account, name },
     };
-    let result = visit.step(move |signin, visitor| {
-        let door = match &email {
-            Some(email) => Door::Root { email },
-            None => Door::User { account: &account, name: &name },
-        };
-        signin.password(visitor, &door, &password)
-    });
-    let result = result.await;
+    let email = form.email.as_deref().unwrap_or_default();
+    let asked = Ask::Password { root: form.email.is_some(), email, account, name };
+    let result = match visit.house.signin.knock(&visit.visitor(), &door) {
+        Ok(attempt) => visit.step(move |signin, visitor| signin.password(visitor, attempt, &password)).await,
+        Err(refused) => Err(refused),
+    };
     show(&visit, local(form.next.as_deref()), result, String::new(), asked)
 }
 

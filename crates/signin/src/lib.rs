@@ -33,7 +33,7 @@ pub use federation::{NotFederated, Shown};
 pub use outcome::{Next, PasskeyOptions, Refused, Welcome};
 pub use recovery::{Asked, LINK_SECONDS, Unrecovered};
 pub use rootward_auth::guard::REASON_CHARS_MAX;
-pub use service::{Setup, SignInService};
+pub use service::{Attempt, Setup, SignInService};
 pub use session::Live;
 pub use switch::Switched;
 pub use visitor::{Door, Visitor};

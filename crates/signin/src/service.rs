@@ -28,7 +28,7 @@ use rootward_state::{ATTEMPTS_MAX, AccountState, CommitError, Db, RowKey};
 use rootward_store::vault::Vault;
 
 use crate::act::{Act, USED_SECONDS, due, kept, lacks_factor};
-use crate::lanes::Lanes;
+use crate::lanes::{Guess, Lanes};
 use crate::record::{Login, Scene, Whom};
 use crate::session::{self, Live, Secret};
 use crate::step::Step;
@@ -74,6 +74,13 @@ pub struct SignInService {
     pub(crate) lanes: Lanes,
 }
 
+/// A try at a password that was let through.
+#[must_use]
+pub struct Attempt {
+    knock: Knock,
+    guess: Guess,
+}
+
 impl SignInService {
     /// Signing in, made of these parts.
     pub fn new(setup: Setup) -> Self {
@@ -91,22 +98,32 @@ impl SignInService {
         browser.seal(&self.setup.vault, &mut self.draw())
     }
 
-    /// First step: name and password.
+    /// Lets somebody try a password at a door, if that is not too often. Looks at nothing but memory: whoever is refused has cost no
+    /// thread that may block.
+    ///
+    /// # Errors
+    /// [`Refused::Slow`].
+    pub fn knock(&self, visitor: &Visitor<'_>, door: &Door<'_>) -> Result<Attempt, Refused> {
+        let knock = Knock::at(&self.setup.db.snapshot(), door);
+        let (guess, clock) = (visitor.browser.lane(knock.name), self.setup.source.machine_now());
+        let guess = self.lanes.enter(visitor.address, knock.name, guess, clock)?;
+        Ok(Attempt { knock, guess })
+    }
+
+    /// First step: the password of whose name was given at the door.
     ///
     /// # Errors
     /// [`Refused`].
     pub fn password(
         &self,
         visitor: &Visitor<'_>,
-        door: &Door<'_>,
+        attempt: Attempt,
         password: &Password,
     ) -> Result<Next, Refused> {
+        let Attempt { knock, guess } = attempt;
         let world = self.setup.db.snapshot();
-        let knock = Knock::at(&world, door);
         let state = knock.account.and_then(|id| world.account(id));
         let kept = state.zip(knock.owner).and_then(|(state, owner)| kept(state, owner));
-        let (guess, clock) = (visitor.browser.lane(knock.name), self.setup.source.machine_now());
-        let guess = self.lanes.enter(visitor.address, knock.name, guess, clock)?;
         let asker = Asker { source: visitor.address, who: Who::Name(knock.name) };
         let Ok(permit) = self.setup.hasher.permit(asker) else {
             guess.was_none();

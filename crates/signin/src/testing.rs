@@ -182,7 +182,16 @@ impl Bench {
     }
 
     pub(crate) fn password(&self, door: &Door<'_>, password: &str) -> Result<Next, Refused> {
-        self.service.password(&self.visitor(), door, &Password::new(password))
+        self.password_from(&self.visitor(), door, password)
+    }
+
+    pub(crate) fn password_from(
+        &self,
+        visitor: &Visitor<'_>,
+        door: &Door<'_>,
+        password: &str,
+    ) -> Result<Next, Refused> {
+        self.service.password(visitor, self.service.knock(visitor, door)?, &Password::new(password))
     }
 
     /// The session's cookie of somebody who needs nothing but a password.

@@ -124,9 +124,8 @@ fn who_signs_in_without_end_by_the_right_password_keeps_nobody_else_out() {
             std::thread::yield_now();
         }
         // From the same address and from another.
-        let tries = [7, 8, 7, 8, 7, 8].map(|source| {
-            bench.service.password(&bench.visitor_from(source), &ROOT, &Password::new(ROOT_PASSWORD))
-        });
+        let tries = [7, 8, 7, 8, 7, 8]
+            .map(|source| bench.password_from(&bench.visitor_from(source), &ROOT, ROOT_PASSWORD));
         over.store(true, Ordering::Relaxed);
         assert!(tries.iter().all(is_welcome), "{tries:?}");
     });
@@ -263,7 +262,7 @@ fn codes_cannot_be_tried_out_by_who_knows_the_password() {
     let tried = (0..100).filter(|n| {
         let browser = bench.service.browser(None);
         let visitor = Visitor { browser: &browser, ..bench.visitor_from(*n) };
-        let step = step(bench.service.password(&visitor, &ANN, &Password::new(ANN_PASSWORD)));
+        let step = step(bench.password_from(&visitor, &ANN, ANN_PASSWORD));
         let code = format!("{n:06}");
         bench.service.code(&visitor, &step, &code).unwrap_err() == Refused::WrongFactor
     });
@@ -274,7 +273,7 @@ fn codes_cannot_be_tried_out_by_who_knows_the_password() {
 fn exhaust_codes(bench: &Bench) {
     let browser = bench.service.browser(None);
     let visitor = Visitor { browser: &browser, ..bench.visitor() };
-    let step = step(bench.service.password(&visitor, &ANN, &Password::new(ANN_PASSWORD)));
+    let step = step(bench.password_from(&visitor, &ANN, ANN_PASSWORD));
     let refused = || bench.service.code(&visitor, &step, "000000").unwrap_err();
     let wrong = (0..100).find(|_| matches!(refused(), Refused::Slow { .. }));
     assert_eq!(wrong, Some(20));
@@ -292,7 +291,7 @@ fn who_knows_the_password_does_not_keep_the_owner_out_of_browsers_that_were_sign
     bench.pass_seconds(30);
     let known = bench.service.browser(Some(&welcome.browser));
     let visitor = Visitor { browser: &known, ..bench.visitor() };
-    let step = || step(bench.service.password(&visitor, &ANN, &Password::new(ANN_PASSWORD)));
+    let step = || step(bench.password_from(&visitor, &ANN, ANN_PASSWORD));
     assert!(is_welcome(&bench.service.code(&visitor, &step(), &bench.code(&seed))));
     // All those browsers have so many wrong codes together.
     let tried = (0..100).filter(|n| {
