@@ -310,7 +310,7 @@ def attempts(bench: Bench) -> list[Row]:
         measured(first, besieging=True)
         bench.ended(bench.attempts(server, request, ATTEMPTS, 5))
         # The machine is not equally fast all the time: each round is held against the one before it.
-        for _ in range(21):
+        for _ in range(11):
             measured(peace, besieging=False)
             measured(besieged, besieging=True)
         attempts = bench.attempts(server, request, ATTEMPTS, 3)
