@@ -287,17 +287,7 @@ async fn assume(visit: &Visit, who: &Principal, wanted: &Switched) -> Result<Str
     let input = sts::AssumeRoleRequest {
         role_arn: wanted.role_arn.clone(),
         role_session_name: wanted.session_name.clone(),
-        policy_arns: None,
-        policy: None,
-        duration_seconds: None,
-        tags: None,
-        transitive_tag_keys: None,
-        external_id: None,
-        serial_number: None,
-        token_code: None,
-        source_identity: None,
-        provided_contexts: None,
-        minimum_session_token_size: None,
+        ..Default::default()
     };
     let output = visit.call_as::<sts::AssumeRole>(who, &input).await?;
     let credentials =

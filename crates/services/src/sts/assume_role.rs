@@ -232,17 +232,7 @@ mod tests {
         api::AssumeRoleRequest {
             role_arn: format!("arn:aws:iam::{}:role/target", bench.account()),
             role_session_name: "s1".into(),
-            policy_arns: None,
-            policy: None,
-            duration_seconds: None,
-            tags: None,
-            transitive_tag_keys: None,
-            external_id: None,
-            serial_number: None,
-            token_code: None,
-            source_identity: None,
-            provided_contexts: None,
-            minimum_session_token_size: None,
+            ..Default::default()
         }
     }
 
