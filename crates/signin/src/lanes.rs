@@ -6,15 +6,15 @@
 //! | lane | room | empties | keeps off |
 //! |---|---|---|---|
 //! | of a source address (IPv6: of its /64), for browsers the name never signed in with | 20 | one in 10 s | one machine that tries many names |
-//! | of a name, for browsers it never signed in with | 100 | one in 1 s | many machines that try one name |
+//! | of a name, for browsers it never signed in with | 20 | one in 2 s | many machines that try one name |
 //! | of a name and a source (IPv6: of its /48), when the lane above is full | 2 | one in 1,800 s | machines that take all the room of a name |
 //! | of a name, for one browser that it has signed in with | 20 | one in 10 s | a stolen browser |
 //! | of a source address, for mails it asks for | 10 | one in 60 s | one machine that asks for many addresses |
 //! | of an address, for mails that are asked for | 3 | one in 600 s | a mailbox that is filled |
 //!
-//! Nobody is locked out: whoever fills the strangers' lane of a name slows strangers down to a guess a second in all. It leaves the
+//! Nobody is locked out: whoever fills the strangers' lane of a name slows strangers down to a guess in two seconds, all together. It leaves the
 //! owner's own browsers alone, and from a source that has not tried the name lately the owner's next two guesses are let through at
-//! once. Somebody with `n` sources so has 100 + 2`n` wrong guesses at one name, and then 3,600 + 2`n` an hour. What shares the owner's
+//! once. Somebody with `n` sources so has 20 + 2`n` wrong guesses at one name, and then 1,800 + 2`n` an hour. What shares the owner's
 //! source shares its two guesses.
 //!
 //! A guess that is not let through costs no hash. If it is its name that has no room, its source has used up room all the same, so that
@@ -42,7 +42,7 @@ struct Pace {
 }
 
 const OF_SOURCE: Pace = Pace { room: 20, seconds_each: 10 };
-const OF_STRANGERS: Pace = Pace { room: 100, seconds_each: 1 };
+const OF_STRANGERS: Pace = Pace { room: 20, seconds_each: 2 };
 const OF_NEWCOMER: Pace = Pace { room: 2, seconds_each: 1_800 };
 const OF_BROWSER: Pace = Pace { room: 20, seconds_each: 10 };
 const OF_MAIL_SOURCE: Pace = Pace { room: 10, seconds_each: 60 };
@@ -210,7 +210,7 @@ mod tests {
         assert!(lanes.enter(source(999), ANN, BROWSER, at(0)).is_ok());
         assert!(lanes.enter(source(999), BOB, None, at(0)).is_ok());
         // Strangers are slowed down, not locked out.
-        assert_eq!(let_through(&lanes, source(999), ANN, at(5), 9), 5);
+        assert_eq!(let_through(&lanes, source(999), ANN, at(10), 9), 5);
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
                 assert_eq!(let_through(&lanes, source(2_000 + second as u32), ANN, at(second), 9), 2);
             }
         }
-        assert!(wrong <= 100 + 7_200 + 12 * 2 * 3, "{wrong}");
+        assert!(wrong <= 20 + 3_600 + 12 * 2 * 3, "{wrong}");
     }
 
     #[test]
@@ -249,14 +249,14 @@ mod tests {
             });
             guesses.sum()
         };
-        assert!((3_700..=100 + 3_600 + 100 * 4).contains(&hour(0)));
-        assert!((3_600..=3_600 + 100 * 2).contains(&hour(3_600)));
+        assert!((1_820..=20 + 1_800 + 100 * 4).contains(&hour(0)));
+        assert!((1_800..=1_800 + 100 * 2).contains(&hour(3_600)));
     }
 
     #[test]
     fn who_has_many_addresses_of_one_site_is_new_twice() {
         let lanes = Lanes::new();
-        (0..100).for_each(|n| drop(lanes.enter(source(n), ANN, None, at(0)).unwrap()));
+        (0..20).for_each(|n| drop(lanes.enter(source(n), ANN, None, at(0)).unwrap()));
         let home = |n: u128| IpAddr::V6((((0x2001_0db8_u128 << 32) + n) << 64).into());
         assert_eq!((0..60_000).map(|n| let_through(&lanes, home(n), ANN, at(0), 1)).sum::<usize>(), 2);
         assert_eq!(let_through(&lanes, home(1 << 16), ANN, at(0), 1), 1);
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn guess_that_its_name_has_no_room_for_uses_up_room_of_its_source() {
         let lanes = Lanes::new();
-        (0..100).for_each(|n| drop(lanes.enter(source(n), ANN, None, at(0)).unwrap()));
+        (0..20).for_each(|n| drop(lanes.enter(source(n), ANN, None, at(0)).unwrap()));
         assert_eq!(let_through(&lanes, source(200), ANN, at(0), 15), 2);
         assert_eq!(let_through(&lanes, source(200), BOB, at(0), 30), 5);
     }
