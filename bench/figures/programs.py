@@ -281,17 +281,39 @@ class Bench:
 
     def attempts(self, server: Server, request: bytes, per_second: int, seconds: float) -> subprocess.Popen:
         """Begins to send this request at a steady rate, from 64 addresses; `ended` has the report."""
-        recorded = self.folder / "attempt.http"
-        recorded.write_bytes(request)
-        command = [str(self.bench / "load"), "--to", f"127.0.0.1:{server.port}", "--request", str(recorded), "--spread"]
+        recorded = str(self._recorded(request))
+        command = [str(self.bench / "load"), "--to", f"127.0.0.1:{server.port}", "--request", recorded, "--spread"]
         command += ["--per-second", str(per_second), "--seconds", str(seconds), "--connections", "64", "--expect", "403,429,503"]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def answer(self, server: Server, request: bytes) -> bytes:
+        """Sends these bytes once and returns the whole answer to a guess that is wrong."""
+        command = [str(self.bench / "load"), "--to", f"127.0.0.1:{server.port}", "--request", str(self._recorded(request))]
+        done = subprocess.run([*command, "--show", "--expect", "403"], capture_output=True)
+        if done.returncode:
+            raise Missing(f"a wrong guess was answered by {done.stdout.decode().strip() or done.stderr.decode().strip()}")
+        return done.stdout
 
     def ended(self, attempts: subprocess.Popen) -> dict:
         out, err = attempts.communicate()
         if attempts.returncode:
             raise Missing(f"the attempts failed: {err.decode().strip()}")
         return json.loads(out)
+
+    def load_beside(
+        self, server: Server, request: bytes, to: Server, per_second: int, call: str, *options: str
+    ) -> tuple[dict, dict]:
+        """`load`, while the same thread sends this request `to` a server from 64 addresses: the reports of the calls and of the requests."""
+        beside = ["--beside", str(self._recorded(request)), "--beside-per-second", str(per_second)]
+        beside += ["--beside-to", f"127.0.0.1:{to.port}"]
+        counted = ["--process", str(server.process.pid), *options]
+        calls, requests = self._load(server, call, {}, beside + counted).splitlines()
+        return json.loads(calls), json.loads(requests)
+
+    def _recorded(self, request: bytes) -> Path:
+        recorded = self.folder / "attempt.http"
+        recorded.write_bytes(request)
+        return recorded
 
     def hash_cost(self) -> float:
         """Milliseconds of one password hash alone, median."""

@@ -1,7 +1,8 @@
 //! The load: signs calls ahead of time, sends them over kept-open connections, and prints what came back as one JSON line.
-//! Instead of calls it sends a recorded request, again and again: a form of the console, for example.
+//! Instead of calls it sends a recorded request, again and again: a form of the console, for example. Or it sends one beside the calls,
+//! at a rate of its own, from 64 other addresses.
 //!
-//! One thread, so that on a small machine the server has the rest. A run ends when its time is up or its numbers are used
+//! One thread, for what is sent beside the calls too, so that on a small machine the server has the rest. A run ends when its time is up or its numbers are used
 //! up. An answer with a status that was not expected is an error; errors end the run with exit code 1 and the first
 //! of them on standard error. Only loopback addresses are taken: this is no tool to turn on others.
 
@@ -20,7 +21,7 @@ use rootward_bench::client::Connection;
 use rootward_bench::plan::{Call, Plan};
 use rootward_bench::sign::{AccessKey, Signer};
 use rootward_bench::tally::{Tally, processor_time};
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 /// Send signed calls to a server on this machine and count the answers.
 #[derive(Parser)]
@@ -63,6 +64,15 @@ struct Arguments {
     /// Connect from an address of its own (127.1.0.1, 127.1.0.2, …) with every connection, as if from many machines.
     #[arg(long)]
     spread: bool,
+    /// The bytes of a request to send beside the calls, from 64 addresses; its answers may be refusals (403, 429, 503) too and are
+    /// counted apart.
+    #[arg(long, value_name = "FILE", requires = "beside_per_second", conflicts_with_all = ["request", "spread"])]
+    beside: Option<PathBuf>,
+    #[arg(long, value_name = "RATE", requires = "beside")]
+    beside_per_second: Option<f64>,
+    /// Where to send it, if not to the server of the calls; loopback only.
+    #[arg(long, value_name = "ADDRESS", requires = "beside")]
+    beside_to: Option<SocketAddr>,
     /// The statuses that answers may have.
     #[arg(long, default_value = "200", value_delimiter = ',')]
     expect: Vec<u16>,
@@ -85,8 +95,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    if !arguments.to.ip().is_loopback() {
-        return Err(format!("{} is not on this machine", arguments.to).into());
+    for server in [Some(arguments.to), arguments.beside_to].into_iter().flatten() {
+        if !server.ip().is_loopback() {
+            return Err(format!("{server} is not on this machine").into());
+        }
     }
     let plan = plan(arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -154,24 +166,17 @@ struct Run {
 }
 
 async fn measure(arguments: &Arguments, plan: Plan) -> Result<ExitCode, Failure> {
-    let count_from = Instant::now() + Duration::try_from_secs_f64(arguments.warm_up)?;
-    let run = Rc::new(Run {
-        plan,
-        turn: Cell::new(0),
-        expect: arguments.expect.clone(),
-        begin: tokio::time::Instant::now(),
-        every: arguments.per_second.map(|rate| Duration::try_from_secs_f64(1.0 / rate)).transpose()?,
-        count_from,
-        until: count_from + Duration::try_from_secs_f64(arguments.seconds)?,
-        began: Cell::new(None),
-        process: arguments.process,
-        tally: RefCell::default(),
-    });
+    let beside = match (&arguments.beside, arguments.beside_per_second) {
+        (Some(file), Some(rate)) => {
+            Some(Run::new(arguments, Plan::recorded(std::fs::read(file)?), &ANSWERS, Some(rate))?)
+        }
+        _ => None,
+    };
+    let run = Run::new(arguments, plan, &arguments.expect, arguments.per_second)?;
     let count = u16::try_from(arguments.connections.max(1))?;
-    let connections: Vec<_> = (0..count)
-        .map(|number| Connection::new(arguments.to, arguments.spread.then(|| source(number))))
-        .map(|connection| tokio::task::spawn_local(Rc::clone(&run).drive(connection)))
-        .collect();
+    let mut connections = run.connect(arguments.to, count, arguments.spread);
+    let to = arguments.beside_to.unwrap_or(arguments.to);
+    connections.extend(beside.iter().flat_map(|beside| beside.connect(to, BESIDE, true)));
     let last = tokio::time::Instant::from_std(run.until + GRACE);
     for connection in connections {
         match tokio::time::timeout_at(last, connection).await {
@@ -179,10 +184,43 @@ async fn measure(arguments: &Arguments, plan: Plan) -> Result<ExitCode, Failure>
             Err(_) => run.tally.borrow_mut().error(|| "no answer long after the time was up".to_owned()),
         }
     }
-    run.print()
+    let mut fine = run.print()?;
+    if let Some(beside) = beside {
+        fine &= beside.print()?;
+    }
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Run {
+    fn new(
+        arguments: &Arguments,
+        plan: Plan,
+        expect: &[u16],
+        rate: Option<f64>,
+    ) -> Result<Rc<Self>, Failure> {
+        let count_from = Instant::now() + Duration::try_from_secs_f64(arguments.warm_up)?;
+        Ok(Rc::new(Self {
+            plan,
+            turn: Cell::new(0),
+            expect: expect.to_vec(),
+            begin: tokio::time::Instant::now(),
+            every: rate.map(|rate| Duration::try_from_secs_f64(1.0 / rate)).transpose()?,
+            count_from,
+            until: count_from + Duration::try_from_secs_f64(arguments.seconds)?,
+            began: Cell::new(None),
+            process: arguments.process,
+            tally: RefCell::default(),
+        }))
+    }
+
+    /// Opens connections, each from an address of its own if they are spread, and sends over them.
+    fn connect(self: &Rc<Self>, to: SocketAddr, count: u16, spread: bool) -> Vec<JoinHandle<()>> {
+        (0..count)
+            .map(|number| Connection::new(to, spread.then(|| source(number))))
+            .map(|connection| tokio::task::spawn_local(Rc::clone(self).drive(connection)))
+            .collect()
+    }
+
     async fn drive(self: Rc<Self>, mut connection: Connection) {
         while Instant::now() < self.until {
             let turn = self.turn.replace(self.turn.get() + 1);
@@ -220,7 +258,8 @@ impl Run {
         true
     }
 
-    fn print(&self) -> Result<ExitCode, Failure> {
+    /// Prints the report; false if there were errors.
+    fn print(&self) -> Result<bool, Failure> {
         let mut tally = self.tally.borrow_mut();
         let (began, cpu_before) = self.began.get().unwrap_or((self.count_from, None));
         let cpu = self
@@ -232,9 +271,9 @@ impl Run {
         println!("{}", serde_json::to_string(&report)?);
         if let Some(error) = tally.first_error() {
             eprintln!("load: {} errors, the first: {error}", report.errors);
-            return Ok(ExitCode::FAILURE);
+            return Ok(false);
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(true)
     }
 }
 
@@ -249,6 +288,11 @@ fn range(text: &str) -> Result<Range<u64>, String> {
     let number = |text: &str| text.parse::<u64>().map_err(|error| format!("`{text}`: {error}"));
     Ok(number(start)?..number(end)?)
 }
+
+/// How many connections send what is sent beside the calls.
+const BESIDE: u16 = 64;
+/// What a guess at a password may be answered with.
+const ANSWERS: [u16; 4] = [200, 403, 429, 503];
 
 /// How long after its end a run waits for the answers it is owed.
 const GRACE: Duration = Duration::from_secs(30);
