@@ -12,7 +12,7 @@ use rootward_auth::password::{Asker, Hasher, Password, Who};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let count: usize = std::env::args().nth(1).map_or(Ok(51), |text| text.parse())?;
-    let hasher = Hasher::new(NonZeroUsize::MIN, 0);
+    let hasher = Hasher::new(NonZeroUsize::MIN, 0)?;
     let password = Password::new("quiet-Otter+27-lanterns");
     let asker = Asker { source: Ipv4Addr::LOCALHOST.into(), who: Who::Name([0; 32]) };
     let mut waits = Vec::new();

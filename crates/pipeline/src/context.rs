@@ -139,7 +139,7 @@ impl<'r> OpContext<'r> {
     ///
     /// # Errors
     /// `Throttling` when too many wait, and too many of them from the same source or in the same account.
-    pub fn hashing<R>(&self, hash: impl FnOnce(&Permit<'_>, &mut dyn Random) -> R) -> Result<R, Failure> {
+    pub fn hashing<R>(&self, hash: impl FnOnce(&Permit, &mut dyn Random) -> R) -> Result<R, Failure> {
         let run = || {
             let asker = Asker { source: self.source_ip, who: Who::Account(self.account()) };
             let permit = self.hasher.permit(asker).map_err(|Busy| Failure::throttled())?;

@@ -58,7 +58,7 @@ pub struct Setup {
     /// Who seals secrets.
     pub vault: Arc<Vault>,
     /// Who hashes passwords, a few at a time.
-    pub hasher: Arc<Hasher>,
+    pub hasher: Hasher,
     /// Who counts wrong codes of second factors; signing in counts with it.
     pub guesses: Arc<Guesses>,
     /// Us, as passkeys know us.

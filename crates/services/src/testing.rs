@@ -93,7 +93,7 @@ impl Bench {
         let caller = RefCell::new(principal(account, Identity::Root));
         let tokens = Tokens::new(Arc::clone(&vault));
         let (now, random) = (Cell::new(now), RefCell::new(random));
-        let (hasher, guesses) = (Hasher::new(NonZeroUsize::MIN, 0), Guesses::default());
+        let (hasher, guesses) = (Hasher::new(NonZeroUsize::MIN, 0).unwrap(), Guesses::default());
         let relying_party = RelyingParty::at(CONSOLE, "Rootward").unwrap();
         let (has_mailer, mails) = (Cell::new(true), RefCell::default());
         let recorded = Recorded(Log::in_memory(rootward_audit::Seal::new(|_| [0; 32])).unwrap());

@@ -16,7 +16,7 @@ use std::time::Duration;
 use rootward_audit::{Backlogged, Entry, Lane, Writer};
 use rootward_auth::guard;
 use rootward_auth::passkey::{self, RelyingParty};
-use rootward_auth::password::{Asker, Hasher, Password, Verified, Who};
+use rootward_auth::password::{Asker, Busy, Hasher, Password, Place, Verified, Who};
 use rootward_auth::second_factor::{self, GUESS_SECONDS, Guesses, TooMany};
 use rootward_auth::session::Tokens;
 use rootward_auth::{Credential, Identity, Principal, SignIn};
@@ -50,7 +50,7 @@ pub struct Setup {
     /// Who opens session tokens.
     pub tokens: Arc<Tokens>,
     /// Who hashes passwords, a few at a time.
-    pub hasher: Arc<Hasher>,
+    pub hasher: Hasher,
     /// Who counts wrong codes of second factors, those of APIs too.
     pub guesses: Arc<Guesses>,
     /// Us, as passkeys know us.
@@ -79,6 +79,7 @@ pub struct SignInService {
 pub struct Attempt {
     knock: Knock,
     guess: Guess,
+    place: Place,
 }
 
 impl SignInService {
@@ -98,16 +99,23 @@ impl SignInService {
         browser.seal(&self.setup.vault, &mut self.draw())
     }
 
-    /// Lets somebody try a password at a door, if that is not too often. Looks at nothing but memory: whoever is refused has cost no
-    /// thread that may block.
+    /// Lets somebody try a password at a door, if that is not too often and not too many do. Looks at nothing but memory: whoever is
+    /// refused has cost no thread that may block.
     ///
     /// # Errors
-    /// [`Refused::Slow`].
+    /// [`Refused::Slow`], [`Refused::Busy`].
     pub fn knock(&self, visitor: &Visitor<'_>, door: &Door<'_>) -> Result<Attempt, Refused> {
         let knock = Knock::at(&self.setup.db.snapshot(), door);
         let (guess, clock) = (visitor.browser.lane(knock.name), self.setup.source.machine_now());
         let guess = self.lanes.enter(visitor.address, knock.name, guess, clock)?;
-        Ok(Attempt { knock, guess })
+        let asker = Asker { source: visitor.address, who: Who::Name(knock.name) };
+        match self.setup.hasher.enter(asker) {
+            Ok(place) => Ok(Attempt { knock, guess, place }),
+            Err(Busy) => {
+                guess.was_none();
+                Err(Refused::Busy)
+            }
+        }
     }
 
     /// First step: the password of whose name was given at the door.
@@ -120,12 +128,11 @@ impl SignInService {
         attempt: Attempt,
         password: &Password,
     ) -> Result<Next, Refused> {
-        let Attempt { knock, guess } = attempt;
+        let Attempt { knock, guess, place } = attempt;
         let world = self.setup.db.snapshot();
         let state = knock.account.and_then(|id| world.account(id));
         let kept = state.zip(knock.owner).and_then(|(state, owner)| kept(state, owner));
-        let asker = Asker { source: visitor.address, who: Who::Name(knock.name) };
-        let Ok(permit) = self.setup.hasher.permit(asker) else {
+        let Ok(permit) = place.wait() else {
             guess.was_none();
             return Err(Refused::Busy);
         };

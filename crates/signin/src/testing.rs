@@ -101,7 +101,7 @@ impl Bench {
             vault: Arc::clone(&vault),
             tokens: Arc::new(Tokens::new(Arc::clone(&vault))),
             guesses: Arc::default(),
-            hasher: Arc::new(Hasher::new(NonZeroUsize::MIN, 8)),
+            hasher: Hasher::new(NonZeroUsize::MIN, 8).unwrap(),
             relying_party: Arc::new(relying_party()),
             mailer: Some(Arc::clone(&mails) as Arc<dyn Mailer>),
             writer: Arc::clone(&writer),

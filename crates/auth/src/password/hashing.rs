@@ -15,6 +15,10 @@
 //! whoever floods queues behind itself: somebody from elsewhere under another name is next, and somebody who shares the source or
 //! the name, but not both, goes before half of the flood. Nobody waits for ever, because turns go on with each that is let in.
 //!
+//! Hashes are made by threads of low priority, as many as there are permits: while the machine has nothing better to do, hashing costs what
+//! it costs, and while signed requests want the processors it gets little more than they leave. The threads live as long as the hasher: a
+//! new one would begin without what the one before it owes the others.
+//!
 //! Limit: whoever has as many sources as may wait, and as many names, all at once, still sends everybody away. Permits are
 //! equal: one that runs several hashes holds its place for all of them.
 //!
@@ -23,28 +27,29 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{Error, PasswordHasher};
 use argon2::{Algorithm, Argon2, Params, PasswordVerifier, Version};
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use rootward_names::{AccountId, Random};
 use rootward_state::entities::PasswordHash;
 
 use super::Password;
 use crate::sources::{SITE_BITS, network};
 
-/// Hands out permits to hash, a few at a time and fairly.
+/// Hands out permits to hash, a few at a time and fairly. Clones hand out the same.
 ///
-/// Waiting blocks the thread: call [`Hasher::permit`] where blocking is allowed, which is anywhere but on an
-/// executor's thread (there: inside `spawn_blocking`). A semaphore of the executor's would serve asynchronous callers
-/// alone.
-#[derive(Debug)]
+/// [`Hasher::enter`] never waits. Waiting for the permit blocks the thread: call [`Place::wait`] and [`Hasher::permit`] where blocking
+/// is allowed, which is anywhere but on an executor's thread (there: inside `spawn_blocking`).
+#[derive(Debug, Clone)]
 pub struct Hasher {
     running_max: usize,
     waiting_max: usize,
-    queue: Mutex<Queue>,
-    moved: Condvar,
+    queue: Arc<Mutex<Queue>>,
+    threads: Arc<ThreadPool>,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +68,8 @@ struct Waiting {
     ticket: u64,
     turn: u64,
     asker: Asker,
+    /// Told when let in; gone without a word when sent away.
+    tell: SyncSender<()>,
 }
 
 /// Who wants to hash.
@@ -90,33 +97,38 @@ pub struct Busy;
 
 impl Hasher {
     /// At most `running_max` hashes run at once, 19 MiB each, and at most `waiting_max` callers wait.
-    pub fn new(running_max: NonZeroUsize, waiting_max: usize) -> Self {
-        let queue = Mutex::default();
-        Self { running_max: running_max.get(), waiting_max, queue, moved: Condvar::new() }
-    }
-
-    /// Waits for a permit. It is given back when it is dropped: keep it for one request's hashes and no longer.
     ///
     /// # Errors
-    /// [`Busy`] when too many wait and it is this one's place that is given up: at once, or when somebody comes who is let in before.
-    pub fn permit(&self, asker: Asker) -> Result<Permit<'_>, Busy> {
+    /// When the threads cannot be started.
+    pub fn new(running_max: NonZeroUsize, waiting_max: usize) -> Result<Self, ThreadPoolBuildError> {
+        let threads = Arc::new(unhurried_threads(running_max)?);
+        Ok(Self { running_max: running_max.get(), waiting_max, queue: Arc::default(), threads })
+    }
+
+    /// Takes a place among those who wait for a permit.
+    ///
+    /// # Errors
+    /// [`Busy`] when too many wait and it is this one's place that is given up.
+    pub fn enter(&self, asker: Asker) -> Result<Place, Busy> {
         let mut queue = self.lock();
-        let ticket = queue.enter(asker);
-        let free = self.running_max - queue.running;
-        if queue.waiting.len() > self.waiting_max.saturating_add(free) {
+        let (ticket, told) = queue.enter(asker);
+        queue.let_in(self.running_max);
+        if queue.waiting.len() > self.waiting_max {
             queue.send_last_away();
-            self.moved.notify_all();
         }
-        let waits = |queue: &mut Queue| {
-            let is_first = queue.first().is_some_and(|first| first.ticket == ticket);
-            queue.holds(ticket) && !(is_first && queue.running < self.running_max)
-        };
-        queue = self.moved.wait_while(queue, waits).unwrap_or_else(PoisonError::into_inner);
-        let let_in = queue.let_in(ticket);
         drop(queue);
-        // The next in turn may find a free place too.
-        self.moved.notify_all();
-        let_in.map(|()| Permit { hasher: self })
+        match told.try_recv() {
+            Err(TryRecvError::Disconnected) => Err(Busy),
+            word => Ok(Place { hasher: self.clone(), ticket, told, let_in: word.is_ok() }),
+        }
+    }
+
+    /// Takes a place and waits for its permit.
+    ///
+    /// # Errors
+    /// [`Busy`]: at once, or when somebody comes who is let in before.
+    pub fn permit(&self, asker: Asker) -> Result<Permit, Busy> {
+        self.enter(asker)?.wait()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -125,7 +137,7 @@ impl Hasher {
 }
 
 impl Queue {
-    fn enter(&mut self, Asker { source, who }: Asker) -> u64 {
+    fn enter(&mut self, Asker { source, who }: Asker) -> (u64, Receiver<()>) {
         let asker = Asker { source: network(source, SITE_BITS), who };
         let ahead = |shares: fn(&Asker, &Asker) -> bool| {
             self.waiting.iter().filter(|waiting| shares(&waiting.asker, &asker)).count() as u64
@@ -133,12 +145,23 @@ impl Queue {
         let turn = self.turn + 1 + ahead(|a, b| a.source == b.source) + ahead(|a, b| a.who == b.who);
         let ticket = self.next;
         self.next += 1;
-        self.waiting.push(Waiting { ticket, turn, asker });
-        ticket
+        let (tell, told) = sync_channel(1);
+        self.waiting.push(Waiting { ticket, turn, asker, tell });
+        (ticket, told)
     }
 
-    fn first(&self) -> Option<&Waiting> {
-        self.waiting.iter().min_by_key(|waiting| (waiting.turn, waiting.ticket))
+    /// Lets in whose turn it is, as many as may run.
+    fn let_in(&mut self, running_max: usize) {
+        while self.running < running_max
+            && let Some((first, _)) =
+                self.waiting.iter().enumerate().min_by_key(|(_, waiting)| (waiting.turn, waiting.ticket))
+        {
+            let first = self.waiting.remove(first);
+            self.turn = self.turn.max(first.turn);
+            self.running += 1;
+            // There is room for one word, and who waits listens: places are left under the lock alone.
+            let _heard = first.tell.try_send(());
+        }
     }
 
     fn send_last_away(&mut self) {
@@ -146,31 +169,47 @@ impl Queue {
             self.waiting.retain(|waiting| waiting.ticket != last.1);
         }
     }
+}
 
-    fn holds(&self, ticket: u64) -> bool {
-        self.waiting.iter().any(|waiting| waiting.ticket == ticket)
+/// A place among those who wait for a permit. It is left when it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Place {
+    hasher: Hasher,
+    ticket: u64,
+    told: Receiver<()>,
+    let_in: bool,
+}
+
+impl Place {
+    /// Waits for the permit. It is given back when it is dropped: keep it for one request's hashes and no longer.
+    ///
+    /// # Errors
+    /// [`Busy`] when somebody comes who is let in before and too many wait.
+    pub fn wait(mut self) -> Result<Permit, Busy> {
+        if !self.let_in {
+            self.told.recv().map_err(|_| Busy)?;
+            self.let_in = true;
+        }
+        Ok(Permit { place: self })
     }
+}
 
-    /// Ends the wait of who comes next; whose place is gone was sent away.
-    fn let_in(&mut self, ticket: u64) -> Result<(), Busy> {
-        let place = self.waiting.iter().position(|waiting| waiting.ticket == ticket).ok_or(Busy)?;
-        self.turn = self.turn.max(self.waiting.remove(place).turn);
-        self.running += 1;
-        Ok(())
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut queue = self.hasher.lock();
+        queue.waiting.retain(|waiting| waiting.ticket != self.ticket);
+        if self.let_in || self.told.try_recv().is_ok() {
+            queue.running -= 1;
+            queue.let_in(self.hasher.running_max);
+        }
     }
 }
 
 /// The right to run hashes, one after the other, until it is dropped.
 #[derive(Debug)]
-pub struct Permit<'a> {
-    hasher: &'a Hasher,
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        self.hasher.lock().running -= 1;
-        self.hasher.moved.notify_all();
-    }
+pub struct Permit {
+    place: Place,
 }
 
 /// What a password is to a hash.
@@ -186,13 +225,18 @@ pub enum Verified {
     },
 }
 
-impl Permit<'_> {
+impl Permit {
+    fn threads(&self) -> &ThreadPool {
+        &self.place.hasher.threads
+    }
+
     /// Hashes a password with a fresh salt, as [`hash`] does.
     ///
     /// # Errors
     /// When the hash cannot be computed, which no password within the rule's length causes.
     pub fn hash(&self, password: &Password, random: &mut dyn Random) -> Result<PasswordHash, Error> {
-        hash(password, random)
+        let salt = salt(random);
+        self.threads().install(|| hash_with(password, &salt))
     }
 
     /// Compares a password with what is kept, in constant time. `None` is a user who does not exist or has no
@@ -200,8 +244,10 @@ impl Permit<'_> {
     pub fn verify(&self, password: &Password, hash: Option<&PasswordHash>) -> Verified {
         let decoy = decoy();
         let compared = hash.unwrap_or(&decoy).expose();
-        let matches = Phc::new(compared)
-            .is_ok_and(|phc| Argon2::default().verify_password(password.expose().as_bytes(), &phc).is_ok());
+        let matches = self.threads().install(|| {
+            let password = password.expose().as_bytes();
+            Phc::new(compared).is_ok_and(|phc| Argon2::default().verify_password(password, &phc).is_ok())
+        });
         if hash.is_some() && matches {
             Verified::Matches { outdated: !compared.starts_with(&prefix()) }
         } else {
@@ -228,13 +274,36 @@ impl Permit<'_> {
 /// # Errors
 /// When the hash cannot be computed, which no password within the rule's length causes.
 pub fn hash(password: &Password, random: &mut dyn Random) -> Result<PasswordHash, Error> {
+    hash_with(password, &salt(random))
+}
+
+fn salt(random: &mut dyn Random) -> [u8; 16] {
     let mut salt = [0; 16];
     random.fill(&mut salt);
+    salt
+}
+
+fn hash_with(password: &Password, salt: &[u8; 16]) -> Result<PasswordHash, Error> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| Error::ParamsInvalid)?;
     let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let hash: Phc = hasher.hash_password_with_salt(password.expose().as_bytes(), &salt)?;
+    let hash: Phc = hasher.hash_password_with_salt(password.expose().as_bytes(), salt)?;
     Ok(PasswordHash::new(hash.to_string()))
 }
+
+/// Threads of low priority. Where threads have no priority of their own (elsewhere than on Linux) they have that of all.
+fn unhurried_threads(count: NonZeroUsize) -> Result<ThreadPool, ThreadPoolBuildError> {
+    let step_back = |_| {
+        #[cfg(target_os = "linux")]
+        let _may_be_refused = rustix::process::setpriority_process(None, NICENESS);
+    };
+    let threads = ThreadPoolBuilder::new().num_threads(count.get()).start_handler(step_back);
+    threads.thread_name(|_| "hash".to_owned()).build()
+}
+
+/// By how much a hash steps back: a thirtieth of the weight of a thread at 0. At 19, the most, sign-in would stand still while the machine is
+/// busy.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 15;
 
 /// The hash of the user who does not exist: of zeros, which no password is known to give.
 fn decoy() -> PasswordHash {
@@ -269,7 +338,7 @@ mod tests {
     const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
     fn hasher() -> Hasher {
-        Hasher::new(ONE, 0)
+        Hasher::new(ONE, 0).unwrap()
     }
 
     fn asker(source: u8, name: u8) -> Asker {
@@ -322,6 +391,15 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn hashes_step_back_and_their_callers_do_not() {
+        let priority = || rustix::process::getpriority_process(None).unwrap();
+        let before = priority();
+        assert_eq!(hasher().threads.install(priority), NICENESS.max(before));
+        assert_eq!(priority(), before);
+    }
+
+    #[test]
     fn only_the_last_passwords_count_as_reused() {
         let hasher = hasher();
         let permit = hasher.permit(asker(1, 1)).unwrap();
@@ -353,7 +431,7 @@ mod tests {
 
     #[test]
     fn more_than_may_wait_are_sent_away() {
-        let hasher = Hasher::new(ONE, 1);
+        let hasher = Hasher::new(ONE, 1).unwrap();
         let (done, _order) = mpsc::channel();
         let first = hasher.permit(asker(1, 1)).unwrap();
         thread::scope(|scope| {
@@ -367,7 +445,7 @@ mod tests {
 
     #[test]
     fn permits_go_to_those_who_have_nothing_in_common_in_their_order() {
-        let hasher = Hasher::new(ONE, 8);
+        let hasher = Hasher::new(ONE, 8).unwrap();
         let first = hasher.permit(asker(9, 9)).unwrap();
         let (done, order) = mpsc::channel();
         thread::scope(|scope| {
@@ -381,7 +459,7 @@ mod tests {
     fn who_floods_queues_behind_itself_and_makes_room_for_others() {
         // From one source under one name, from many sources under one name, and from one source under many names.
         for flooder in [|_| asker(1, 1), |n| asker(n, 1), |n| asker(1, n)] as [fn(u8) -> Asker; 3] {
-            let hasher = Hasher::new(ONE, 8);
+            let hasher = Hasher::new(ONE, 8).unwrap();
             let first = hasher.permit(asker(90, 90)).unwrap();
             let (done, order) = mpsc::channel();
             let sent_away = thread::scope(|scope| {
@@ -402,7 +480,7 @@ mod tests {
     #[test]
     fn who_shares_a_source_or_a_name_with_a_flood_goes_before_half_of_it() {
         for sharer in [asker(1, 50), asker(50, 1)] {
-            let hasher = Hasher::new(ONE, 8);
+            let hasher = Hasher::new(ONE, 8).unwrap();
             let first = hasher.permit(asker(90, 90)).unwrap();
             let (done, order) = mpsc::channel();
             thread::scope(|scope| {
@@ -418,7 +496,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_ever_however_many_come_after() {
-        let hasher = Hasher::new(ONE, 8);
+        let hasher = Hasher::new(ONE, 8).unwrap();
         let mut permit = hasher.permit(asker(90, 90)).unwrap();
         let (done, order) = mpsc::channel();
         thread::scope(|scope| {
@@ -456,8 +534,27 @@ mod tests {
     }
 
     #[test]
+    fn place_that_nobody_waits_for_any_more_is_left() {
+        let hasher = Hasher::new(ONE, 2).unwrap();
+        let counts = || {
+            let queue = hasher.lock();
+            (queue.running, queue.waiting.len())
+        };
+        let [first, second, third] = [1, 2, 3].map(|n| hasher.enter(asker(n, n)).unwrap());
+        assert_eq!(hasher.enter(asker(4, 4)).map(drop), Err(Busy));
+        drop(second);
+        assert_eq!(counts(), (1, 1));
+        drop(first);
+        assert_eq!(counts(), (1, 0), "let in before it waits");
+        let fourth = hasher.enter(asker(4, 4)).unwrap();
+        drop(third);
+        drop(fourth.wait().unwrap());
+        assert_eq!(counts(), (0, 0));
+    }
+
+    #[test]
     fn no_more_run_at_once_than_may() {
-        let hasher = Hasher::new(NonZeroUsize::new(2).unwrap(), 0);
+        let hasher = Hasher::new(NonZeroUsize::new(2).unwrap(), 0).unwrap();
         let permits = [hasher.permit(asker(1, 1)).unwrap(), hasher.permit(asker(2, 2)).unwrap()];
         assert_eq!(hasher.permit(asker(3, 3)).map(drop), Err(Busy));
         drop(permits);

@@ -19,7 +19,7 @@ mod strength;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use generated::generate;
-pub use hashing::{Asker, Busy, Hasher, Permit, Verified, Who, hash};
+pub use hashing::{Asker, Busy, Hasher, Permit, Place, Verified, Who, hash};
 pub use rules::{LENGTH_MAX, Unacceptable, check_root, check_user};
 
 /// A password in the clear, for as long as it takes to hash it.

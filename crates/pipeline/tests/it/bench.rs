@@ -150,7 +150,7 @@ impl Bench {
             tokens,
             vault,
             guesses: Arc::default(),
-            hasher: Arc::new(Hasher::new(NonZeroUsize::MIN, 8)),
+            hasher: Hasher::new(NonZeroUsize::MIN, 8).unwrap(),
             relying_party: Arc::new(RelyingParty::none()),
             url: None,
             mailer: Some(Arc::clone(&posted) as Arc<dyn Mailer>),

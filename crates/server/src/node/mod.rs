@@ -79,7 +79,7 @@ pub(crate) struct Node {
     mover: Arc<Mover>,
     pipeline: Arc<Pipeline>,
     tokens: Arc<Tokens>,
-    hasher: Arc<Hasher>,
+    hasher: Hasher,
     guesses: Arc<Guesses>,
     relying_party: Arc<RelyingParty>,
     postman: Option<Arc<Postman>>,
@@ -133,7 +133,7 @@ impl Node {
         let writer = Arc::new(Writer::start(Arc::clone(&log), Limits::default(), on_appended)?);
         let mover = Mover::start(Arc::clone(&db), Arc::clone(&writer), moved, outbox);
         let mover = Arc::new(mover.map_err(StartError::System)?);
-        let (tokens, hasher) = (Arc::new(Tokens::new(Arc::clone(&vault))), Arc::new(hasher()));
+        let (tokens, hasher) = (Arc::new(Tokens::new(Arc::clone(&vault))), hasher()?);
         let guesses = Arc::new(Guesses::default());
         let relying_party = Arc::clone(&face.relying_party);
         let postman = face.mail_server.clone().map(Postman::start).transpose();
@@ -149,7 +149,7 @@ impl Node {
             authenticator: Authenticator::new(Arc::clone(&vault), Arc::clone(&tokens), authority),
             tokens: Arc::clone(&tokens),
             vault: Arc::clone(&vault),
-            hasher: Arc::clone(&hasher),
+            hasher: hasher.clone(),
             guesses: Arc::clone(&guesses),
             relying_party: Arc::clone(&relying_party),
             url: face.given_url.clone(),
@@ -202,7 +202,7 @@ impl Node {
             db: Arc::clone(&self.db),
             vault: Arc::clone(&self.vault),
             tokens: Arc::clone(&self.tokens),
-            hasher: Arc::clone(&self.hasher),
+            hasher: self.hasher.clone(),
             guesses: Arc::clone(&self.guesses),
             relying_party: Arc::clone(&self.relying_party),
             mailer: self.postman.clone().map(|postman| postman as Arc<dyn Mailer>),
@@ -264,9 +264,11 @@ impl Node {
 
 /// Passwords are hashed by half of the processors at most: signing in, however often it is tried, leaves the other half to
 /// signed requests.
-fn hasher() -> Hasher {
+fn hasher() -> Result<Hasher, StartError> {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    Hasher::new(NonZeroUsize::new(processors / 2).unwrap_or(NonZeroUsize::MIN), HASHES_WAITING_MAX)
+    let half = NonZeroUsize::new(processors / 2).unwrap_or(NonZeroUsize::MIN);
+    let hasher = Hasher::new(half, HASHES_WAITING_MAX);
+    hasher.map_err(|error| StartError::System(format!("cannot start the threads that hash: {error}")))
 }
 
 fn seal(vault: &Vault) -> Seal {
