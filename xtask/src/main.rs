@@ -60,6 +60,13 @@ const SERVICES: &[Service] = &[
         is_ours: false,
     },
     Service {
+        name: "organizations",
+        version: "2016-11-28",
+        event_source: "organizations.amazonaws.com",
+        is_global: true,
+        is_ours: false,
+    },
+    Service {
         name: "rootward",
         version: "2026-12-01",
         event_source: "rootward",

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod cloudtrail;
 pub mod iam;
+pub mod organizations;
 pub mod rootward;
 pub mod signin;
 pub mod sts;
@@ -18,6 +19,7 @@ pub static SERVICES: &[&ServiceSchema] = &[
     &account::SERVICE,
     &cloudtrail::SERVICE,
     &iam::SERVICE,
+    &organizations::SERVICE,
     &rootward::SERVICE,
     &signin::SERVICE,
     &sts::SERVICE,

@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 pub struct AccountId(u64);
 
 impl AccountId {
+    /// The first there can be.
+    pub const MIN: Self = Self(0);
+
     const COUNT: u64 = 1_000_000_000_000;
 
     /// The account that a sandbox begins with: the one of AWS's own examples.

@@ -6,6 +6,7 @@ mod arn;
 mod fold;
 mod handle;
 mod id;
+mod organization;
 mod partition;
 mod random;
 mod time;
@@ -15,6 +16,9 @@ pub use arn::{Arn, InvalidArn};
 pub use fold::{TagKey, folded, same_folded};
 pub use handle::Handle;
 pub use id::{AccessKeyId, AccessKeyKind, EntityKind, InvalidId, UniqueId};
+pub use organization::{
+    AccountRequestId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId, ResourcePolicyId,
+};
 pub use partition::Partition;
 pub use random::Random;
 pub use time::{InvalidTime, Time};

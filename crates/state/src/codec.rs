@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 use crate::RowKey;
 use crate::alerts::{AlertCursor, AlertTarget};
 use crate::entities::{
-    AccessKey, Account, AccountSettings, CredentialReport, Group, InstanceProfile, LoginProfile,
-    ManagedPolicy, MfaDevice, Named, PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
+    AccessKey, Account, AccountRequest, AccountSettings, CredentialReport, Group, Handshake, InstanceProfile,
+    LoginProfile, ManagedPolicy, Membership, MfaDevice, Named, Organization, OrganizationNode,
+    OrganizationPolicy, PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
 };
 
 const FORMAT: u8 = 1;
@@ -33,14 +34,20 @@ pub struct CorruptRow {
 pub(crate) enum Row {
     AccessKey(Arc<AccessKey>),
     Account(Arc<Account>),
+    AccountRequest(Arc<AccountRequest>),
     AlertCursor(Arc<AlertCursor>),
     AlertTarget(Arc<AlertTarget>),
     CredentialReport(Arc<CredentialReport>),
     AccountSettings(Arc<AccountSettings>),
     Group(Arc<Group>),
+    Handshake(Arc<Handshake>),
     InstanceProfile(Arc<InstanceProfile>),
     LoginProfile(Arc<LoginProfile>),
+    Membership(Arc<Membership>),
     MfaDevice(Arc<MfaDevice>),
+    Organization(Arc<Organization>),
+    OrganizationNode(Arc<OrganizationNode>),
+    OrganizationPolicy(Arc<OrganizationPolicy>),
     /// Which account has taken an e-mail address or alias.
     Owner(AccountId),
     PasswordPolicy(Arc<PasswordPolicy>),
@@ -61,14 +68,20 @@ impl Row {
         match self {
             Self::AccessKey(row) => encode(&**row),
             Self::Account(row) => encode(&**row),
+            Self::AccountRequest(row) => encode(&**row),
             Self::AlertCursor(row) => encode(&**row),
             Self::AlertTarget(row) => encode(&**row),
             Self::CredentialReport(row) => encode(&**row),
             Self::AccountSettings(row) => encode(&**row),
             Self::Group(row) => encode(&**row),
+            Self::Handshake(row) => encode(&**row),
             Self::InstanceProfile(row) => encode(&**row),
             Self::LoginProfile(row) => encode(&**row),
+            Self::Membership(row) => encode(&**row),
             Self::MfaDevice(row) => encode(&**row),
+            Self::Organization(row) => encode(&**row),
+            Self::OrganizationNode(row) => encode(&**row),
+            Self::OrganizationPolicy(row) => encode(&**row),
             Self::PasswordPolicy(row) => encode(&**row),
             Self::Raw(bytes) => Arc::clone(bytes),
             Self::Owner(account) => encode(account),
@@ -88,6 +101,7 @@ impl Row {
         let row = match key {
             RowKey::AccessKey(_) => decode(bytes).map(Self::AccessKey),
             RowKey::Account(_) => decode(bytes).map(Self::Account),
+            RowKey::AccountRequest(..) => decode(bytes).map(Self::AccountRequest),
             RowKey::AccountSettings(_) => decode(bytes).map(Self::AccountSettings),
             RowKey::AlertCursor(_) => decode(bytes).map(Self::AlertCursor),
             RowKey::AlertTarget(_) => decode(bytes).map(Self::AlertTarget),
@@ -102,9 +116,14 @@ impl Row {
             RowKey::Entity(_, EntityKind::Policy, _) => decode_entity(bytes).map(Self::Policy),
             RowKey::Entity(_, EntityKind::Role, _) => decode_entity(bytes).map(Self::Role),
             RowKey::Entity(_, EntityKind::User, _) => decode_entity(bytes).map(Self::User),
+            RowKey::Handshake(..) => decode(bytes).map(Self::Handshake),
             RowKey::KeyUsage(_) | RowKey::RoleUsage(..) => decode(bytes).map(Self::Usage),
             RowKey::LoginProfile(..) => decode(bytes).map(Self::LoginProfile),
+            RowKey::Membership(_) => decode(bytes).map(Self::Membership),
             RowKey::MfaDevice(_, id) => decode_device(id, bytes).map(Self::MfaDevice),
+            RowKey::Organization(_) => decode(bytes).map(Self::Organization),
+            RowKey::OrganizationNode(..) => decode(bytes).map(Self::OrganizationNode),
+            RowKey::OrganizationPolicy(..) => decode(bytes).map(Self::OrganizationPolicy),
             RowKey::PasswordPolicy(_) => decode(bytes).map(Self::PasswordPolicy),
             RowKey::RootAccess(..) => decode(bytes).map(Self::RootAccess),
             RowKey::RootGuard(_) => decode(bytes).map(Self::RootGuard),

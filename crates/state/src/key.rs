@@ -1,12 +1,17 @@
 //! Row keys: what a row is called in the World and in the store.
 //!
 //! Shape in the store: `a/ACCOUNT` and `a/ACCOUNT/KIND/NAME` for an account and what belongs to it (kinds of one letter are
-//! entities, words are what they and the account sign in with), `g/…` for what is one over all accounts, `k/KEY` for access keys, `l/…` for last uses, `o/…` for the audit outbox. Key order is name order, so
+//! entities, words are what they and the account sign in with), `g/…` for what is one over all accounts, `k/KEY` for access keys, `l/…` for last uses, `n/ORGANIZATION/…` for
+//! organizations, `o/…` for the audit outbox, `p/ACCOUNT` for an account's place in an organization (behind the organization, which a World
+//! has to know before). Key order is name order, so
 //! listings page in the order people expect.
 
 use std::fmt;
 
-use rootward_names::{AccessKeyId, AccountId, EntityKind, Handle, UniqueId};
+use rootward_names::{
+    AccessKeyId, AccountId, AccountRequestId, EntityKind, Handle, HandshakeId, NodeId, OrganizationId,
+    OrganizationPolicyId, UniqueId,
+};
 
 /// A name as it is compared: entity names are unique ignoring case but kept as written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +39,8 @@ pub enum RowKey {
     AccessKey(AccessKeyId),
     /// The account itself with its root user.
     Account(AccountId),
+    /// A request to open an account in an organization.
+    AccountRequest(OrganizationId, AccountRequestId),
     /// What is settled for an account as a whole.
     AccountSettings(AccountId),
     /// How far a target of alerts has been told.
@@ -48,12 +55,22 @@ pub enum RowKey {
     Email(NameKey),
     /// A user, group, role, policy or instance profile.
     Entity(AccountId, EntityKind, NameKey),
+    /// An agreement between accounts.
+    Handshake(OrganizationId, HandshakeId),
     /// When and where an access key was last used.
     KeyUsage(AccessKeyId),
     /// A user's password.
     LoginProfile(AccountId, UniqueId),
+    /// In which organization an account is, and where.
+    Membership(AccountId),
     /// A second factor, by its id in the account.
     MfaDevice(AccountId, Box<str>),
+    /// An organization.
+    Organization(OrganizationId),
+    /// The root or a unit of an organization.
+    OrganizationNode(OrganizationId, NodeId),
+    /// A policy of an organization.
+    OrganizationPolicy(OrganizationId, OrganizationPolicyId),
     /// An audit record that has committed with its write and not yet reached the log.
     Outbox(OutboxId),
     /// An account's rule for passwords.
@@ -100,6 +117,7 @@ impl fmt::Display for RowKey {
         match self {
             Self::AccessKey(id) => write!(f, "k/{id}"),
             Self::Account(id) => write!(f, "a/{id}"),
+            Self::AccountRequest(organization, id) => write!(f, "n/{organization}/request/{id}"),
             Self::AccountSettings(account) => write!(f, "a/{account}/own/settings"),
             Self::AlertCursor(target) => write!(f, "g/alert/cursor/{}", target.as_str()),
             Self::AlertTarget(name) => write!(f, "g/alert/target/{}", name.as_str()),
@@ -109,9 +127,14 @@ impl fmt::Display for RowKey {
             Self::Entity(account, kind, name) => {
                 write!(f, "a/{account}/{}/{}", kind_letter(*kind), name.as_str())
             }
+            Self::Handshake(organization, id) => write!(f, "n/{organization}/handshake/{id}"),
             Self::KeyUsage(id) => write!(f, "l/k/{id}"),
             Self::LoginProfile(account, user) => write!(f, "a/{account}/login/{user}"),
+            Self::Membership(account) => write!(f, "p/{account}"),
             Self::MfaDevice(account, id) => write!(f, "a/{account}/mfa/{id}"),
+            Self::Organization(id) => write!(f, "n/{id}"),
+            Self::OrganizationNode(organization, id) => write!(f, "n/{organization}/node/{id}"),
+            Self::OrganizationPolicy(organization, id) => write!(f, "n/{organization}/policy/{id}"),
             Self::Outbox(id) => {
                 f.write_str("o/")?;
                 id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -167,7 +190,23 @@ impl RowKey {
                 }
                 _ => return None,
             },
+            "n" => match rest.split_once('/') {
+                None => Self::Organization(rest.parse().ok()?),
+                Some((organization, part)) => Self::read_organization(organization.parse().ok()?, part)?,
+            },
             "o" => Self::Outbox(read_hex(rest)?),
+            "p" => Self::Membership(rest.parse().ok()?),
+            _ => return None,
+        })
+    }
+
+    /// What belongs to an organization.
+    fn read_organization(organization: OrganizationId, text: &str) -> Option<Self> {
+        Some(match text.split_once('/')? {
+            ("handshake", id) => Self::Handshake(organization, id.parse().ok()?),
+            ("node", id) => Self::OrganizationNode(organization, id.parse().ok()?),
+            ("policy", id) => Self::OrganizationPolicy(organization, id.parse().ok()?),
+            ("request", id) => Self::AccountRequest(organization, id.parse().ok()?),
             _ => return None,
         })
     }
@@ -217,6 +256,16 @@ mod tests {
             (account.clone(), "[\\w&&[:ascii:]+=,.@/-]{9,256}")
                 .prop_map(|(a, id)| RowKey::MfaDevice(a, id.into())),
             account.clone().prop_map(RowKey::CredentialReport),
+            account.clone().prop_map(RowKey::Membership),
+            "o-[a-z0-9]{10}".prop_map(|o| RowKey::Organization(o.parse().unwrap())),
+            ("o-[a-z0-9]{10,32}", "(r|ou-[a-z0-9]{4})-[a-z0-9]{8}")
+                .prop_map(|(o, n)| RowKey::OrganizationNode(o.parse().unwrap(), n.parse().unwrap())),
+            ("o-[a-z0-9]{10}", "p-[a-zA-Z0-9_]{8,20}")
+                .prop_map(|(o, p)| RowKey::OrganizationPolicy(o.parse().unwrap(), p.parse().unwrap())),
+            ("o-[a-z0-9]{10}", "h-[a-z0-9]{8,32}")
+                .prop_map(|(o, h)| RowKey::Handshake(o.parse().unwrap(), h.parse().unwrap())),
+            ("o-[a-z0-9]{10}", "car-[a-z0-9]{8,32}")
+                .prop_map(|(o, r)| RowKey::AccountRequest(o.parse().unwrap(), r.parse().unwrap())),
             account.clone().prop_map(RowKey::PasswordPolicy),
             account.clone().prop_map(RowKey::RootGuard),
             account.clone().prop_map(RowKey::AccountSettings),

@@ -9,8 +9,9 @@ use rootward_store::{Commit, Guard, Revision, Write};
 use crate::alerts::{AlertCursor, AlertTarget};
 use crate::codec::Row;
 use crate::entities::{
-    AccessKey, Account, AccountSettings, CredentialReport, Group, InstanceProfile, LoginProfile,
-    ManagedPolicy, MfaDevice, PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
+    AccessKey, Account, AccountRequest, AccountSettings, CredentialReport, Group, Handshake, InstanceProfile,
+    LoginProfile, ManagedPolicy, Membership, MfaDevice, Organization, OrganizationNode, OrganizationPolicy,
+    PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
 };
 use crate::world::Tabled;
 use crate::{AccountState, Entry, NameKey, OutboxId, RowKey, World};
@@ -81,6 +82,10 @@ stored! {
         RowKey::Account(id) => state(world, Some(*id)).map(|state| &state.account),
         _ => None,
     };
+    AccountRequest as AccountRequest: |world, key| match key {
+        RowKey::AccountRequest(organization, id) => world.organization(organization)?.requests.entry(id),
+        _ => None,
+    };
     AlertCursor as AlertCursor: |world, key| match key {
         RowKey::AlertCursor(target) => world.alerts.cursors.entry(target),
         _ => None,
@@ -98,14 +103,34 @@ stored! {
         _ => None,
     };
     Group as Group: |world, key| find_entity(world, key);
+    Handshake as Handshake: |world, key| match key {
+        RowKey::Handshake(organization, id) => world.organization(organization)?.handshakes.entry(id),
+        _ => None,
+    };
     InstanceProfile as InstanceProfile: |world, key| find_entity(world, key);
     LoginProfile as LoginProfile: |world, key| match key {
         RowKey::LoginProfile(account, user) => state(world, Some(*account))?.login_profiles.entry(user),
         _ => None,
     };
     ManagedPolicy as Policy: |world, key| find_entity(world, key);
+    Membership as Membership: |world, key| match key {
+        RowKey::Membership(account) => world.organization_of(*account)?.members.entry(account),
+        _ => None,
+    };
     MfaDevice as MfaDevice: |world, key| match key {
         RowKey::MfaDevice(account, id) => state(world, Some(*account))?.mfa_devices.entry(id),
+        _ => None,
+    };
+    Organization as Organization: |world, key| match key {
+        RowKey::Organization(id) => world.organization(id).map(|state| &state.organization),
+        _ => None,
+    };
+    OrganizationNode as OrganizationNode: |world, key| match key {
+        RowKey::OrganizationNode(organization, id) => world.organization(organization)?.nodes.entry(id),
+        _ => None,
+    };
+    OrganizationPolicy as OrganizationPolicy: |world, key| match key {
+        RowKey::OrganizationPolicy(organization, id) => world.organization(organization)?.policies.entry(id),
         _ => None,
     };
     PasswordPolicy as PasswordPolicy: |world, key| match key {

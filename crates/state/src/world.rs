@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use rootward_names::{AccessKeyId, AccountId, Arn, EntityKind, Handle, Partition, Time, UniqueId};
+use rootward_names::{
+    AccessKeyId, AccountId, Arn, EntityKind, Handle, OrganizationId, Partition, Time, UniqueId,
+};
 use rootward_store::{Change, Revision};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
@@ -15,6 +17,7 @@ use crate::entities::{
     LoginProfile, ManagedPolicy, MfaDevice, Named, PasswordPolicy, PolicyRef, Role, RootAccess, RootGuard,
     SignInSession, Usage, User,
 };
+use crate::organizations::{Open, OrganizationState, Organizations};
 use crate::{Entry, NameKey, RowKey, Table};
 
 /// Everything, at one revision.
@@ -23,6 +26,7 @@ pub struct World {
     pub(crate) revision: Revision,
     accounts: RedBlackTreeMapSync<AccountId, Arc<AccountState>>,
     pub(crate) alerts: AlertTables,
+    organizations: Organizations,
     pub(crate) owners: Table<RowKey, AccountId>,
     trail_head: Option<Arc<[u8]>>,
 }
@@ -412,10 +416,16 @@ impl AccountState {
             (RowKey::Session(_, id), _) => self.sessions.remove(&id),
             (
                 RowKey::Account(_)
+                | RowKey::AccountRequest(..)
                 | RowKey::AlertCursor(_)
                 | RowKey::AlertTarget(_)
                 | RowKey::Alias(_)
                 | RowKey::Email(_)
+                | RowKey::Handshake(..)
+                | RowKey::Membership(_)
+                | RowKey::Organization(_)
+                | RowKey::OrganizationNode(..)
+                | RowKey::OrganizationPolicy(..)
                 | RowKey::Outbox(_)
                 | RowKey::TrailHead,
                 _,
@@ -476,10 +486,16 @@ fn account_of(key: &RowKey) -> Option<AccountId> {
         | RowKey::RootAccess(id, _)
         | RowKey::RootGuard(id)
         | RowKey::Session(id, _) => Some(*id),
-        RowKey::AlertCursor(_)
+        RowKey::AccountRequest(..)
+        | RowKey::AlertCursor(_)
         | RowKey::AlertTarget(_)
         | RowKey::Alias(_)
         | RowKey::Email(_)
+        | RowKey::Handshake(..)
+        | RowKey::Membership(_)
+        | RowKey::Organization(_)
+        | RowKey::OrganizationNode(..)
+        | RowKey::OrganizationPolicy(..)
         | RowKey::Outbox(_)
         | RowKey::TrailHead => None,
     }
@@ -491,6 +507,7 @@ impl Default for World {
             revision: 0,
             accounts: RedBlackTreeMapSync::new_sync(),
             alerts: AlertTables::default(),
+            organizations: Organizations::default(),
             owners: Table::default(),
             trail_head: None,
         }
@@ -518,6 +535,21 @@ impl World {
     /// All accounts, by id.
     pub fn accounts(&self) -> impl Iterator<Item = &Arc<AccountState>> {
         self.accounts.values()
+    }
+
+    /// One organization.
+    pub fn organization(&self, id: &OrganizationId) -> Option<&Arc<OrganizationState>> {
+        self.organizations.get(id)
+    }
+
+    /// The organization that an account is in.
+    pub fn organization_of(&self, account: AccountId) -> Option<&Arc<OrganizationState>> {
+        self.organizations.of(account)
+    }
+
+    /// All organizations, by id.
+    pub fn organizations(&self) -> impl Iterator<Item = &Arc<OrganizationState>> {
+        self.organizations.iter()
     }
 
     /// Who is told what happened, by name.
@@ -570,11 +602,12 @@ impl World {
 pub(crate) struct Builder {
     world: World,
     open: HashMap<AccountId, AccountState>,
+    open_organizations: Open,
 }
 
 impl Builder {
     pub(crate) fn new(world: World) -> Self {
-        Self { world, open: HashMap::new() }
+        Self { world, open: HashMap::new(), open_organizations: Open::new() }
     }
 
     /// Puts (or with `None` removes) one row.
@@ -588,8 +621,7 @@ impl Builder {
         let key = RowKey::decode(key).map_err(|_| corrupt("its key is of no known form"))?;
         let row = value.map(|bytes| Row::decode(&key, bytes)).transpose()?;
         let Some(id) = account_of(&key) else {
-            self.write_global(key, row, revision);
-            return Ok(());
+            return self.write_global(key, row, revision).map_err(corrupt);
         };
         if let std::collections::hash_map::Entry::Vacant(slot) = self.open.entry(id) {
             let state = match (self.world.accounts.get(&id), &row) {
@@ -607,8 +639,13 @@ impl Builder {
         Ok(())
     }
 
-    fn write_global(&mut self, key: RowKey, row: Option<Row>, revision: Revision) {
-        let World { alerts, owners, trail_head, .. } = &mut self.world;
+    fn write_global(
+        &mut self,
+        key: RowKey,
+        row: Option<Row>,
+        revision: Revision,
+    ) -> Result<(), &'static str> {
+        let World { alerts, organizations, owners, trail_head, .. } = &mut self.world;
         match (key, row) {
             (RowKey::AlertCursor(target), Some(Row::AlertCursor(row))) => {
                 alerts.cursors.insert(target, Entry { revision, row });
@@ -618,18 +655,29 @@ impl Builder {
                 alerts.targets.insert(name, Entry { revision, row });
             }
             (RowKey::AlertTarget(name), _) => alerts.targets.remove(&name),
+            (
+                key @ (RowKey::AccountRequest(..)
+                | RowKey::Handshake(..)
+                | RowKey::Membership(_)
+                | RowKey::Organization(_)
+                | RowKey::OrganizationNode(..)
+                | RowKey::OrganizationPolicy(..)),
+                row,
+            ) => return organizations.apply(&mut self.open_organizations, key, row, revision),
             (RowKey::TrailHead, Some(Row::Raw(head))) => *trail_head = Some(head),
             (key, Some(Row::Owner(owner))) => owners.insert(key, Entry { revision, row: Arc::new(owner) }),
             // The outbox is not part of the World; see `Db::open` and the audit writer.
             (_, Some(_)) => {}
             (key, None) => owners.remove(&key),
         }
+        Ok(())
     }
 
     pub(crate) fn finish(mut self) -> World {
         for (id, state) in self.open {
             self.world.accounts.insert_mut(id, Arc::new(state));
         }
+        self.world.organizations.close(self.open_organizations);
         self.world
     }
 

@@ -6,6 +6,7 @@
 //!
 //! INVARIANT: nothing here holds a readable secret. Passwords are hashes; secret access keys and seeds are sealed.
 
+mod organization;
 mod settings;
 mod sign_in;
 
@@ -15,6 +16,11 @@ use rootward_names::{AccessKeyId, AccountId, EntityKind, Partition, Time, Unique
 use rootward_policy::Program;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use organization::{
+    AccountRequest, AccountRequestOutcome, CentralRootAccess, Handshake, HandshakeAction, HandshakeParty,
+    HandshakeState, Membership, Organization, OrganizationNode, OrganizationPolicy, OrganizationPolicyType,
+    OrganizationResourcePolicy, TrustedService,
+};
 pub use settings::{
     AccountSettings, AlternateContact, BillingPreferences, Contact, ContactKind, EmailUpdate, Support,
     SupportPlan,

@@ -1,6 +1,8 @@
 //! Transactions over the memory store: what commits, what loses its race, and what the World derives.
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod organizations;
+
 use std::sync::Arc;
 
 use rootward_names::{AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId};

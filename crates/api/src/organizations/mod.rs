@@ -1,0 +1,5 @@
+//! Organizations.
+
+mod generated;
+
+pub use generated::*;

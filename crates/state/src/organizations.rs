@@ -1,0 +1,349 @@
+//! Organizations in memory: their rows, and who is where.
+
+use std::collections::HashMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use rootward_names::{
+    AccountId, AccountRequestId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId,
+};
+use rootward_store::Revision;
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
+
+use crate::codec::Row;
+use crate::entities::{
+    AccountRequest, Handshake, Membership, Organization, OrganizationNode, OrganizationPolicy,
+    OrganizationPolicyType,
+};
+use crate::{Entry, RowKey, Table};
+
+/// One organization.
+#[derive(Debug, Clone)]
+pub struct OrganizationState {
+    pub(crate) organization: Entry<Organization>,
+    pub(crate) handshakes: Table<HandshakeId, Handshake>,
+    pub(crate) members: Table<AccountId, Membership>,
+    pub(crate) nodes: Table<NodeId, OrganizationNode>,
+    pub(crate) policies: Table<OrganizationPolicyId, OrganizationPolicy>,
+    pub(crate) requests: Table<AccountRequestId, AccountRequest>,
+    children: RedBlackTreeSetSync<(NodeId, Target)>,
+    targets: RedBlackTreeSetSync<(OrganizationPolicyId, Target)>,
+}
+
+/// What policies are attached to, and what is in a node.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// An account.
+    Account(AccountId),
+    /// A root or unit.
+    Node(NodeId),
+}
+
+/// Organizations that change, taken out once, however many of their rows do.
+pub(crate) type Open = HashMap<OrganizationId, OrganizationState>;
+
+/// All organizations, and which account is in which.
+#[derive(Debug, Clone)]
+pub(crate) struct Organizations {
+    all: RedBlackTreeMapSync<OrganizationId, Arc<OrganizationState>>,
+    member_of: RedBlackTreeMapSync<AccountId, OrganizationId>,
+}
+
+impl OrganizationState {
+    fn new(organization: Entry<Organization>) -> Self {
+        Self {
+            organization,
+            handshakes: Table::default(),
+            members: Table::default(),
+            nodes: Table::default(),
+            policies: Table::default(),
+            requests: Table::default(),
+            children: RedBlackTreeSetSync::new_sync(),
+            targets: RedBlackTreeSetSync::new_sync(),
+        }
+    }
+
+    /// The organization's own row.
+    pub fn organization(&self) -> &Arc<Organization> {
+        &self.organization.row
+    }
+
+    /// The accounts in it, the management account among them, by id.
+    pub fn members(&self) -> &Table<AccountId, Membership> {
+        &self.members
+    }
+
+    /// One account's place.
+    pub fn member(&self, account: AccountId) -> Option<&Arc<Membership>> {
+        self.members.get(&account)
+    }
+
+    /// Its root and units, by id.
+    pub fn nodes(&self) -> &Table<NodeId, OrganizationNode> {
+        &self.nodes
+    }
+
+    /// One of them.
+    pub fn node(&self, id: &NodeId) -> Option<&Arc<OrganizationNode>> {
+        self.nodes.get(id)
+    }
+
+    /// Its own policies, by id.
+    pub fn policies(&self) -> &Table<OrganizationPolicyId, OrganizationPolicy> {
+        &self.policies
+    }
+
+    /// A policy, its own or one that AWS attaches.
+    pub fn policy(&self, id: &OrganizationPolicyId) -> Option<&OrganizationPolicy> {
+        let of_aws = || OrganizationPolicy::of_aws().iter().find(|policy| policy.id == *id);
+        self.policies.get(id).map(|policy| &**policy).or_else(of_aws)
+    }
+
+    /// What was asked to be opened in it, by id.
+    pub fn account_requests(&self) -> &Table<AccountRequestId, AccountRequest> {
+        &self.requests
+    }
+
+    /// Its handshakes, by id.
+    pub fn handshakes(&self) -> &Table<HandshakeId, Handshake> {
+        &self.handshakes
+    }
+
+    /// What is directly in a node after `after`: accounts by id, then units by id.
+    pub fn children_after<'a>(
+        &'a self,
+        node: &NodeId,
+        after: Option<&Target>,
+    ) -> impl Iterator<Item = &'a Target> + use<'a> {
+        let first = Target::Account(AccountId::MIN);
+        let (node, from) = (node.clone(), (node.clone(), after.cloned().unwrap_or(first)));
+        let from = if after.is_some() { Bound::Excluded(from) } else { Bound::Included(from) };
+        let children = self.children.range((from, Bound::Unbounded));
+        children.take_while(move |(of, _)| *of == node).map(|(_, child)| child)
+    }
+
+    /// What a policy is attached to after `after`: accounts by id, then nodes by id.
+    pub fn targets_after<'a>(
+        &'a self,
+        policy: &OrganizationPolicyId,
+        after: Option<&Target>,
+    ) -> impl Iterator<Item = &'a Target> + use<'a> {
+        let first = Target::Account(AccountId::MIN);
+        let (policy, from) = (policy.clone(), (policy.clone(), after.cloned().unwrap_or(first)));
+        let from = if after.is_some() { Bound::Excluded(from) } else { Bound::Included(from) };
+        let targets = self.targets.range((from, Bound::Unbounded));
+        targets.take_while(move |(of, _)| *of == policy).map(|(_, target)| target)
+    }
+
+    /// The nodes above an account, from the one that it is in up to the root.
+    pub fn above(&self, account: AccountId) -> impl Iterator<Item = &Arc<OrganizationNode>> {
+        let first = self.member(account).and_then(|member| self.node(&member.parent));
+        self.up_from(first)
+    }
+
+    /// A node and those above it, up to the root.
+    pub fn up<'a>(&'a self, node: &NodeId) -> impl Iterator<Item = &'a Arc<OrganizationNode>> + use<'a> {
+        self.up_from(self.node(node))
+    }
+
+    fn up_from<'a>(
+        &'a self,
+        first: Option<&'a Arc<OrganizationNode>>,
+    ) -> impl Iterator<Item = &'a Arc<OrganizationNode>> + use<'a> {
+        // Nodes are moved nowhere, so a chain has no circle; a damaged one must not hang the server.
+        std::iter::successors(first, |node| self.node(node.parent.as_ref()?)).take(NODES_MAX)
+    }
+
+    /// The path of an account as condition keys have it: `o-…/r-…/ou-…/`.
+    pub fn path(&self, account: AccountId) -> Option<String> {
+        self.member(account)?;
+        let mut nodes: Vec<&str> = self.above(account).map(|node| node.id.as_str()).collect();
+        nodes.push(self.organization.row.id.as_str());
+        nodes.reverse();
+        Some(nodes.join("/") + "/")
+    }
+
+    /// The policies of one type that bind an account, level by level from the root down to the account itself; none where none do: the
+    /// type is not in force, the account is not in the organization, or it is the management account.
+    pub fn levels(
+        &self,
+        account: AccountId,
+        kind: &OrganizationPolicyType,
+    ) -> Option<Vec<Vec<&OrganizationPolicy>>> {
+        let organization = &self.organization.row;
+        if account == organization.management || !organization.policy_types.contains(kind) {
+            return None;
+        }
+        let member = self.member(account)?;
+        let of_kind = |ids: &[OrganizationPolicyId]| {
+            let policies = ids.iter().filter_map(|id| self.policy(id));
+            policies.filter(|policy| policy.kind == *kind).collect::<Vec<_>>()
+        };
+        let mut levels = vec![of_kind(&member.policies)];
+        levels.extend(self.above(account).map(|node| of_kind(&node.policies)));
+        levels.reverse();
+        Some(levels)
+    }
+
+    fn apply(&mut self, key: RowKey, row: Option<Row>, revision: Revision) {
+        match (key, row) {
+            (RowKey::Organization(_), Some(Row::Organization(row))) => {
+                self.organization = Entry { revision, row };
+            }
+            (RowKey::OrganizationNode(_, id), row) => {
+                let row = match row {
+                    Some(Row::OrganizationNode(row)) => Some(row),
+                    _ => None,
+                };
+                let place = |row: &OrganizationNode| (row.parent.clone(), row.policies.clone());
+                let (old, new) = (self.nodes.get(&id).map(|row| place(row)), row.as_deref().map(place));
+                self.moved(&Target::Node(id.clone()), old, new);
+                match row {
+                    Some(row) => self.nodes.insert(id, Entry { revision, row }),
+                    None => self.nodes.remove(&id),
+                }
+            }
+            (RowKey::Membership(id), row) => {
+                let row = match row {
+                    Some(Row::Membership(row)) => Some(row),
+                    _ => None,
+                };
+                let place = |row: &Membership| (Some(row.parent.clone()), row.policies.clone());
+                let (old, new) = (self.members.get(&id).map(|row| place(row)), row.as_deref().map(place));
+                self.moved(&Target::Account(id), old, new);
+                match row {
+                    Some(row) => self.members.insert(id, Entry { revision, row }),
+                    None => self.members.remove(&id),
+                }
+            }
+            (RowKey::OrganizationPolicy(_, id), Some(Row::OrganizationPolicy(row))) => {
+                self.policies.insert(id, Entry { revision, row });
+            }
+            (RowKey::OrganizationPolicy(_, id), _) => self.policies.remove(&id),
+            (RowKey::AccountRequest(_, id), Some(Row::AccountRequest(row))) => {
+                self.requests.insert(id, Entry { revision, row });
+            }
+            (RowKey::AccountRequest(_, id), _) => self.requests.remove(&id),
+            (RowKey::Handshake(_, id), Some(Row::Handshake(row))) => {
+                self.handshakes.insert(id, Entry { revision, row });
+            }
+            (RowKey::Handshake(_, id), _) => self.handshakes.remove(&id),
+            _ => {}
+        }
+    }
+
+    /// Notes where `target` is now, and what is attached to it.
+    fn moved(&mut self, target: &Target, old: Option<Attachments>, new: Option<Attachments>) {
+        if let Some((parent, policies)) = old {
+            if let Some(parent) = parent {
+                self.children.remove_mut(&(parent, target.clone()));
+            }
+            for policy in policies {
+                self.targets.remove_mut(&(policy, target.clone()));
+            }
+        }
+        if let Some((parent, policies)) = new {
+            if let Some(parent) = parent {
+                self.children.insert_mut((parent, target.clone()));
+            }
+            for policy in policies {
+                self.targets.insert_mut((policy, target.clone()));
+            }
+        }
+    }
+}
+
+/// Where something is, and what is attached to it.
+type Attachments = (Option<NodeId>, Vec<OrganizationPolicyId>);
+
+/// More levels than an organization can have.
+const NODES_MAX: usize = 16;
+
+impl Default for Organizations {
+    fn default() -> Self {
+        Self { all: RedBlackTreeMapSync::new_sync(), member_of: RedBlackTreeMapSync::new_sync() }
+    }
+}
+
+impl Organizations {
+    pub(crate) fn get(&self, id: &OrganizationId) -> Option<&Arc<OrganizationState>> {
+        self.all.get(id)
+    }
+
+    pub(crate) fn of(&self, account: AccountId) -> Option<&Arc<OrganizationState>> {
+        self.get(self.member_of.get(&account)?)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<OrganizationState>> {
+        self.all.values()
+    }
+
+    /// Puts or removes a row.
+    pub(crate) fn apply(
+        &mut self,
+        open: &mut Open,
+        key: RowKey,
+        row: Option<Row>,
+        revision: Revision,
+    ) -> Result<(), &'static str> {
+        let Some(id) = self.organization_of(&key, row.as_ref()) else { return Ok(()) };
+        if matches!((&key, &row), (RowKey::Organization(_), None)) {
+            open.remove(&id);
+            self.all.remove_mut(&id);
+            return Ok(());
+        }
+        if let RowKey::Membership(account) = key {
+            let left = self.member_of.get(&account).filter(|old| row.is_none() || **old != id).cloned();
+            if let Some(left) = left {
+                self.member_of.remove_mut(&account);
+                if let Some(state) = self.opened(open, &left) {
+                    state.apply(key.clone(), None, revision);
+                }
+            }
+            if row.is_none() {
+                return Ok(());
+            }
+            self.member_of.insert_mut(account, id.clone());
+        }
+        if let (RowKey::Organization(_), Some(Row::Organization(organization))) = (&key, &row)
+            && self.opened(open, &id).is_none()
+        {
+            let entry = Entry { revision, row: Arc::clone(organization) };
+            open.insert(id.clone(), OrganizationState::new(entry));
+        }
+        match (self.opened(open, &id), &row) {
+            (Some(state), _) => state.apply(key, row, revision),
+            // The organization went in the same commit.
+            (None, None) => {}
+            (None, Some(_)) => return Err("its organization does not exist"),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn close(&mut self, open: Open) {
+        open.into_iter().for_each(|(id, state)| self.all.insert_mut(id, Arc::new(state)));
+    }
+
+    fn opened<'o>(&self, open: &'o mut Open, id: &OrganizationId) -> Option<&'o mut OrganizationState> {
+        if !open.contains_key(id) {
+            open.insert(id.clone(), OrganizationState::clone(self.all.get(id)?));
+        }
+        open.get_mut(id)
+    }
+
+    fn organization_of(&self, key: &RowKey, row: Option<&Row>) -> Option<OrganizationId> {
+        match (key, row) {
+            (
+                RowKey::AccountRequest(id, _)
+                | RowKey::Handshake(id, _)
+                | RowKey::Organization(id)
+                | RowKey::OrganizationNode(id, _)
+                | RowKey::OrganizationPolicy(id, _),
+                _,
+            ) => Some(id.clone()),
+            (RowKey::Membership(_), Some(Row::Membership(row))) => Some(row.organization.clone()),
+            (RowKey::Membership(account), _) => self.member_of.get(account).cloned(),
+            _ => None,
+        }
+    }
+}

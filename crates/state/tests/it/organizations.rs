@@ -1,0 +1,197 @@
+//! Organizations: who is where, what binds whom, and what is left when they go.
+
+use std::sync::Arc;
+
+use rootward_names::{AccountId, NodeId, OrganizationId, OrganizationPolicyId, Partition, Time};
+use rootward_state::entities::{
+    CentralRootAccess, Document, Membership, Organization, OrganizationNode, OrganizationPolicy,
+    OrganizationPolicyType,
+};
+use rootward_state::{Db, OrganizationState, RowKey, Target, Txn};
+use rootward_store::Store;
+
+use crate::open;
+
+const ORGANIZATION: &str = "o-exampleorg";
+const ROOT: &str = "r-exam";
+const UNIT: &str = "ou-exam-workload";
+const FULL: &str = "p-FullAWSAccess";
+
+fn account(number: u64) -> AccountId {
+    AccountId::from_number(number).unwrap()
+}
+
+fn organization() -> OrganizationId {
+    ORGANIZATION.parse().unwrap()
+}
+
+fn node(id: &str) -> NodeId {
+    id.parse().unwrap()
+}
+
+fn policies(ids: &[&str]) -> Vec<OrganizationPolicyId> {
+    ids.iter().map(|id| id.parse().unwrap()).collect()
+}
+
+fn put_node(txn: &mut Txn, id: &str, parent: Option<&str>, attached: &[&str]) {
+    let row = OrganizationNode {
+        id: node(id),
+        parent: parent.map(node),
+        name: id.into(),
+        policies: policies(attached),
+        tags: vec![],
+    };
+    txn.put(RowKey::OrganizationNode(organization(), row.id.clone()), row);
+}
+
+fn put_member(txn: &mut Txn, number: u64, parent: &str, attached: &[&str]) {
+    let row = Membership {
+        account: account(number),
+        organization: organization(),
+        parent: node(parent),
+        joined: Time::from_seconds(1),
+        invited: false,
+        policies: policies(attached),
+        tags: vec![],
+        delegated: vec![],
+    };
+    txn.put(RowKey::Membership(row.account), row);
+}
+
+/// An organization of account 1, with account 2 in its only unit, and a policy that is attached to that unit.
+fn organized_on() -> (Arc<dyn Store>, Arc<Db>) {
+    let (store, db) = open();
+    let mut txn = db.begin();
+    txn.put(
+        RowKey::Organization(organization()),
+        Organization {
+            id: organization(),
+            management: account(1),
+            partition: Partition::Aws,
+            created: Time::from_seconds(1),
+            all_features: true,
+            root: node(ROOT),
+            policy_types: vec![OrganizationPolicyType::ServiceControl],
+            trusted: vec![],
+            resource_policy: None,
+            root_access: CentralRootAccess::default(),
+        },
+    );
+    let policy = OrganizationPolicy {
+        id: "p-examplepol".parse().unwrap(),
+        kind: OrganizationPolicyType::ServiceControl,
+        name: "NoS3".into(),
+        description: "".into(),
+        document: Document::new(
+            r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"s3:*","Resource":"*"}}"#,
+        ),
+        updated: Time::from_seconds(1),
+        tags: vec![],
+    };
+    txn.put(RowKey::OrganizationPolicy(organization(), policy.id.clone()), policy);
+    put_node(&mut txn, ROOT, None, &[FULL]);
+    put_node(&mut txn, UNIT, Some(ROOT), &[FULL, "p-examplepol"]);
+    put_member(&mut txn, 1, ROOT, &[FULL]);
+    put_member(&mut txn, 2, UNIT, &[FULL]);
+    db.commit_wait(txn).unwrap();
+    (store, db)
+}
+
+fn organized() -> Arc<Db> {
+    organized_on().1
+}
+
+fn state(db: &Db) -> Arc<OrganizationState> {
+    Arc::clone(db.snapshot().organization(&organization()).unwrap())
+}
+
+fn names(state: &OrganizationState, number: u64) -> Option<Vec<Vec<String>>> {
+    let levels = state.levels(account(number), &OrganizationPolicyType::ServiceControl)?;
+    let level =
+        |level: &Vec<&OrganizationPolicy>| level.iter().map(|policy| policy.name.to_string()).collect();
+    Some(levels.iter().map(level).collect())
+}
+
+fn children(state: &OrganizationState, of: &str) -> Vec<Target> {
+    state.children_after(&node(of), None).cloned().collect()
+}
+
+#[test]
+fn policies_bind_members_level_by_level_and_never_the_management_account() {
+    let db = organized();
+    let state = state(&db);
+    let full = || vec!["FullAWSAccess".to_owned()];
+    let unit = vec!["FullAWSAccess".to_owned(), "NoS3".to_owned()];
+    assert_eq!(names(&state, 2), Some(vec![full(), unit, full()]));
+    assert_eq!((names(&state, 1), names(&state, 3)), (None, None));
+    assert!(state.levels(account(2), &OrganizationPolicyType::ResourceControl).is_none(), "not in force");
+    assert_eq!(state.path(account(2)).unwrap(), format!("{ORGANIZATION}/{ROOT}/{UNIT}/"));
+    assert_eq!(state.path(account(3)), None);
+}
+
+#[test]
+fn children_and_targets_come_in_order_and_in_pages() {
+    let db = organized();
+    let state = state(&db);
+    assert_eq!(children(&state, ROOT), [Target::Account(account(1)), Target::Node(node(UNIT))]);
+    let after = Target::Account(account(1));
+    assert_eq!(state.children_after(&node(ROOT), Some(&after)).count(), 1);
+    assert_eq!(children(&state, UNIT), [Target::Account(account(2))]);
+    let full = &policies(&[FULL])[0];
+    let targets: Vec<_> = state.targets_after(full, None).cloned().collect();
+    let [root, unit] = [ROOT, UNIT].map(|id| Target::Node(node(id)));
+    assert_eq!(targets, [Target::Account(account(1)), Target::Account(account(2)), unit, root.clone()]);
+    assert_eq!(state.targets_after(full, Some(&targets[2])).collect::<Vec<_>>(), [&root]);
+}
+
+#[test]
+fn account_that_moves_or_loses_a_policy_leaves_nothing_behind() {
+    let db = organized();
+    let mut txn = db.begin();
+    put_member(&mut txn, 2, ROOT, &["p-examplepol"]);
+    db.commit_wait(txn).unwrap();
+    let state = state(&db);
+    assert!(children(&state, UNIT).is_empty());
+    assert_eq!(state.path(account(2)).unwrap(), format!("{ORGANIZATION}/{ROOT}/"));
+    let own = &policies(&["p-examplepol"])[0];
+    let targets: Vec<_> = state.targets_after(own, None).cloned().collect();
+    assert_eq!(targets, [Target::Account(account(2)), Target::Node(node(UNIT))]);
+}
+
+#[test]
+fn account_is_in_one_organization_at_most() {
+    let db = organized();
+    let (mut first, mut second) = (db.begin(), db.begin());
+    for txn in [&mut first, &mut second] {
+        assert!(txn.get::<Membership>(RowKey::Membership(account(7))).is_none());
+        put_member(txn, 7, ROOT, &[]);
+    }
+    db.commit_wait(first).unwrap();
+    assert!(db.commit_wait(second).is_err());
+}
+
+#[test]
+fn organization_that_is_deleted_is_gone_with_all_that_was_in_it() {
+    let db = organized();
+    let mut txn = db.begin();
+    txn.delete(RowKey::Organization(organization()));
+    txn.delete(RowKey::OrganizationNode(organization(), node(ROOT)));
+    txn.delete(RowKey::OrganizationNode(organization(), node(UNIT)));
+    txn.delete(RowKey::OrganizationPolicy(organization(), "p-examplepol".parse().unwrap()));
+    [1, 2].into_iter().for_each(|number| txn.delete(RowKey::Membership(account(number))));
+    db.commit_wait(txn).unwrap();
+    let world = db.snapshot();
+    assert!(world.organization(&organization()).is_none());
+    assert!(world.organization_of(account(1)).is_none() && world.organization_of(account(2)).is_none());
+    assert_eq!(world.organizations().count(), 0);
+}
+
+#[test]
+fn organization_is_the_same_after_reopening() {
+    let (store, db) = organized_on();
+    let reopened = Db::open(store).unwrap().db;
+    let [before, after] = [&db, &reopened].map(|db| state(db));
+    assert_eq!(names(&after, 2), names(&before, 2));
+    assert_eq!(children(&after, ROOT), children(&before, ROOT));
+    assert_eq!(after.organization().management, account(1));
+}
