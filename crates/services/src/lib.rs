@@ -6,6 +6,7 @@ pub mod accounts;
 mod cloudtrail;
 pub mod hardware_tokens;
 mod iam;
+mod organizations;
 mod own;
 pub mod root_guard;
 pub mod root_only;
@@ -27,6 +28,7 @@ pub fn operations() -> impl Iterator<Item = &'static dyn Handler> {
     account::operations()
         .chain(cloudtrail::OPERATIONS.iter().copied())
         .chain(iam::operations())
+        .chain(organizations::operations())
         .chain(rootward::operations())
         .chain(signin::OPERATIONS.iter().copied())
         .chain(sts::OPERATIONS.iter().copied())

@@ -1,0 +1,20 @@
+//! Organizations: accounts under one roof, in units, bound by policies.
+//!
+//! One file a noun. Who calls and what of theirs it may be is [`standing`]'s to say; how rows are shown is [`shown`]'s; texts of refusals
+//! are in [`failures`], numbers in [`quotas`]. Pages are cut by [`page`].
+//!
+//! Source: Organizations API Reference and User Guide; Service Authorization Reference, "AWS Organizations".
+
+mod failures;
+mod organization;
+mod page;
+mod quotas;
+mod shown;
+mod standing;
+
+use rootward_pipeline::Handler;
+
+/// Every operation that is implemented.
+pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
+    [organization::OPERATIONS].into_iter().flatten().copied()
+}

@@ -1,0 +1,69 @@
+//! Where the caller stands: in which organization, and as whom.
+//!
+//! - Whoever is in no organization is told so by everything but what makes or joins one.
+//! - What changes the organization is the management account's. Delegated administrators look at everything, and change what the resource
+//!   policy hands to them.
+
+use std::sync::Arc;
+
+use rootward_names::{AccountId, OrganizationId};
+use rootward_pipeline::{Failure, OpContext, Scope};
+use rootward_state::entities::Organization;
+use rootward_state::{OrganizationState, RowKey, Txn, World};
+
+use super::failures;
+
+/// The organization that the caller's account is in, unguarded.
+///
+/// # Errors
+/// `AWSOrganizationsNotInUseException`.
+pub(super) fn own(ctx: &OpContext<'_>, txn: &Txn) -> Result<Arc<OrganizationState>, Failure> {
+    of(txn.world(), ctx.account())
+}
+
+/// The same, for whoever may look at it: the management account, and members that administer a service for it.
+///
+/// # Errors
+/// `AWSOrganizationsNotInUseException`, `AccessDeniedException`.
+pub(super) fn looked_at(ctx: &OpContext<'_>, txn: &Txn) -> Result<Arc<OrganizationState>, Failure> {
+    let state = own(ctx, txn)?;
+    let member = state.member(ctx.account());
+    let may =
+        is_management(&state, ctx.account()) || member.is_some_and(|member| !member.delegated.is_empty());
+    if may { Ok(state) } else { Err(failures::not_management()) }
+}
+
+/// The same, for whoever may change it: the management account. Its row is guarded, so that the organization is there when the change is.
+///
+/// # Errors
+/// `AWSOrganizationsNotInUseException`, `AccessDeniedException`.
+pub(super) fn managed(ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Arc<OrganizationState>, Failure> {
+    let state = own(ctx, txn)?;
+    if !is_management(&state, ctx.account()) {
+        return Err(failures::not_management());
+    }
+    row(txn, &state.organization().id)?;
+    Ok(state)
+}
+
+/// The organization's own row, guarded.
+///
+/// # Errors
+/// `AWSOrganizationsNotInUseException` when it was deleted meanwhile.
+pub(super) fn row(txn: &mut Txn, id: &OrganizationId) -> Result<Arc<Organization>, Failure> {
+    txn.get(RowKey::Organization(id.clone())).ok_or_else(failures::not_in_use)
+}
+
+/// Whether an account manages the organization.
+pub(super) fn is_management(state: &OrganizationState, account: AccountId) -> bool {
+    state.organization().management == account
+}
+
+/// The organization of the caller as rules see it, if there is one.
+pub(super) fn in_scope<'s>(scope: &Scope<'s>) -> Option<&'s Arc<OrganizationState>> {
+    scope.world.organization_of(scope.ctx.account())
+}
+
+fn of(world: &World, account: AccountId) -> Result<Arc<OrganizationState>, Failure> {
+    world.organization_of(account).cloned().ok_or_else(failures::not_in_use)
+}
