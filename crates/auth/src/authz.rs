@@ -10,7 +10,7 @@ use rootward_policy::{
 use rootward_state::entities::{Document, Named};
 use rootward_state::{AccountState, World};
 
-use crate::gather::Gathered;
+use crate::gather::{Bounds, Gathered};
 use crate::principal::root_arn;
 use crate::{Identity, Principal};
 
@@ -194,7 +194,7 @@ pub fn authorize(
     // The account was there when the caller was authenticated, on an earlier snapshot.
     let state = world.account(principal.account).ok_or_else(invalid_token)?;
     billing_switch(state, principal, check.action)?;
-    let denial = decided(state, principal, facts, check, context, |decision| {
+    let denial = decided(world, state, principal, facts, check, context, |decision| {
         let shown = check.shown.unwrap_or(check.resource);
         if decision.is_allowed() {
             None
@@ -209,7 +209,7 @@ pub fn authorize(
 /// began before some time.
 pub fn is_denied(world: &World, principal: &Principal, facts: &RequestFacts<'_>, check: &Check<'_>) -> bool {
     world.account(principal.account).is_none_or(|state| {
-        decided(state, principal, facts, check, Context::new(), |decision| {
+        decided(world, state, principal, facts, check, Context::new(), |decision| {
             decision.outcome == Outcome::ExplicitDeny
         })
     })
@@ -217,6 +217,7 @@ pub fn is_denied(world: &World, principal: &Principal, facts: &RequestFacts<'_>,
 
 /// What is decided of one authorization, for `run` to make something of.
 fn decided<R>(
+    world: &World,
     state: &AccountState,
     principal: &Principal,
     facts: &RequestFacts<'_>,
@@ -225,14 +226,16 @@ fn decided<R>(
     run: impl FnOnce(&Decision<'_>) -> R,
 ) -> R {
     let names = Names::of(principal);
-    let caller = names.caller(principal);
+    let caller = names.caller(world, principal);
     context.principal(&caller);
     request_keys(&mut context, facts, check.resource_account);
+    organization_keys(&mut context, world, principal.account, check.resource_account);
     caller_keys(&mut context, principal);
     session_keys(&mut context, principal, check.second_factor, facts.now);
     let gathered = Gathered::of(state, principal);
     let resource = check.trust.map(trust_policy);
-    gathered.with_policies(resource, |policies| {
+    let bounds = Bounds::of(world, principal.account, check.resource_account);
+    gathered.with_policies(&bounds, resource, |policies| {
         let request = Request {
             principal: &caller,
             action: check.action,
@@ -274,7 +277,7 @@ pub fn explain<R>(
 ) -> Option<R> {
     let state = world.account(principal.account)?;
     let names = Names::of(principal);
-    let caller = names.caller(principal);
+    let caller = names.caller(world, principal);
     let mut context = Context::new();
     context
         .principal(&Names::without_session(caller))
@@ -283,6 +286,7 @@ pub fn explain<R>(
         .bool("aws:ViaAWSService", false)
         .show("aws:ResourceAccount", question.resource_account);
     caller_keys(&mut context, principal);
+    organization_keys(&mut context, world, principal.account, question.resource_account);
     context.extend(given);
     let request = Request {
         principal: &caller,
@@ -292,7 +296,8 @@ pub fn explain<R>(
         context: &context,
     };
     let gathered = Gathered::of(state, principal);
-    let explained = gathered.with_policies(question.trust.map(trust_policy), |policies| {
+    let bounds = Bounds::of(world, principal.account, question.resource_account);
+    let explained = gathered.with_policies(&bounds, question.trust.map(trust_policy), |policies| {
         let mut explanation = rootward_policy::explain(&request, policies);
         if principal.is_role_session() {
             explanation.principal.clone_from(&names.behind);
@@ -335,7 +340,7 @@ impl Names {
         Self { arn: principal.arn(), id, behind }
     }
 
-    fn caller(&self, principal: &Principal) -> Caller<'_> {
+    fn caller(&self, world: &World, principal: &Principal) -> Caller<'_> {
         let kind = match &principal.identity {
             Identity::FederatedUser(_) => {
                 PrincipalKind::FederatedUser { arn: &self.arn, user_arn: &self.behind, user_id: &self.id }
@@ -348,7 +353,10 @@ impl Names {
             },
             Identity::User(_) => PrincipalKind::User { arn: &self.arn, id: &self.id },
         };
-        Caller { kind, account: Some(principal.account), management_account: false }
+        let organization = world.organization_of(principal.account);
+        let management_account =
+            organization.is_some_and(|state| state.organization().management == principal.account);
+        Caller { kind, account: Some(principal.account), management_account }
     }
 
     /// The caller as far as it is known before there is a session: `aws:userid` of a role's depends on its name.
@@ -378,6 +386,18 @@ fn request_keys(context: &mut Context, facts: &RequestFacts<'_>, resource_accoun
     }
     if let Some(referer) = facts.referer {
         context.text("aws:referer", cut(referer));
+    }
+}
+
+/// Keys of the organizations of the caller's and the resource's account. Source: IAM User Guide, "AWS global condition context keys".
+fn organization_keys(context: &mut Context, world: &World, caller: AccountId, resource: AccountId) {
+    if let Some(state) = world.organization_of(caller) {
+        context.text("aws:PrincipalOrgID", state.organization().id.as_str());
+        context.list("aws:PrincipalOrgPaths", state.path(caller));
+    }
+    if let Some(state) = world.organization_of(resource) {
+        context.text("aws:ResourceOrgID", state.organization().id.as_str());
+        context.list("aws:ResourceOrgPaths", state.path(resource));
     }
 }
 

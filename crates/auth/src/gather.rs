@@ -12,10 +12,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rootward_names::Partition;
+use rootward_names::{AccountId, Partition};
 use rootward_policy::{Attached, Owner, Policies, Program, ResourcePolicy, Source};
-use rootward_state::entities::{Grants, Group, ManagedPolicy, PolicyRef, Role, User};
-use rootward_state::{AccountState, AnyPolicy};
+use rootward_state::entities::{Grants, Group, ManagedPolicy, OrganizationPolicyType, PolicyRef, Role, User};
+use rootward_state::{AccountState, AnyPolicy, BindingPolicy, Level, World};
 
 use crate::session::SessionPolicies;
 use crate::{Identity, Principal};
@@ -123,22 +123,60 @@ impl<'a> Gathered<'a> {
         Self { identity, boundary: boundary(state, partition, role.boundary.as_ref()), session: None }
     }
 
-    /// As the engine takes them, with the policy of the resource.
+    /// As the engine takes them, with the policy of the resource and those of organizations.
     pub(crate) fn with_policies<R>(
         &self,
+        bounds: &Bounds<'_>,
         resource: Option<ResourcePolicy<'_>>,
         run: impl FnOnce(&Policies<'_>) -> R,
     ) -> R {
         let identity = attached(&self.identity);
         let session = self.session.as_deref().map(attached);
+        let [scps, rcps] = [&bounds.scps, &bounds.rcps]
+            .map(|levels| levels.as_ref().map(|levels| levels.iter().map(Vec::as_slice).collect::<Vec<_>>()));
         run(&Policies {
             identity: &identity,
             boundary: self.boundary.as_ref().map(Found::attached),
             session: session.as_deref(),
             resource,
-            ..Policies::default()
+            scps: scps.as_deref(),
+            rcps: rcps.as_deref(),
+            endpoint: None,
         })
     }
+}
+
+/// What organizations say: of the caller's account to the caller, and of the resource's account about the resource.
+#[derive(Debug, Default)]
+pub struct Bounds<'a> {
+    /// Service control policies of the caller's account, level by level from the root of its organization.
+    pub scps: Option<Vec<Vec<Attached<'a>>>>,
+    /// Resource control policies of the resource's account, in the same way.
+    pub rcps: Option<Vec<Vec<Attached<'a>>>>,
+}
+
+impl<'a> Bounds<'a> {
+    /// Of a caller's account and a resource's account.
+    pub fn of(world: &'a World, caller: AccountId, resource: AccountId) -> Self {
+        Self {
+            scps: levels(world, caller, &OrganizationPolicyType::ServiceControl, |level| &level.scps),
+            rcps: levels(world, resource, &OrganizationPolicyType::ResourceControl, |level| &level.rcps),
+        }
+    }
+}
+
+fn levels<'a>(
+    world: &'a World,
+    account: AccountId,
+    kind: &OrganizationPolicyType,
+    of: impl Fn(&Level) -> &[BindingPolicy],
+) -> Option<Vec<Vec<Attached<'a>>>> {
+    let state = world.organization_of(account).filter(|state| state.is_in_force(kind))?;
+    let attached = |policy: &'a BindingPolicy| Attached {
+        program: policy.document.program(),
+        source: Source::Managed { arn: &policy.arn },
+    };
+    Some(state.levels(account)?.map(|level| of(level).iter().map(attached).collect()).collect())
 }
 
 impl Found<'_> {

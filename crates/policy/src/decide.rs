@@ -95,6 +95,8 @@ pub fn decide<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Decision<'a
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) same_account: bool,
+    /// Whether both accounts are in one organization, as the keys of the request say.
+    same_organization: bool,
     /// What kind of resource it is: a role and a key must let the account in before identity policies count.
     pub(crate) resource_kind: ResourceKind,
     /// What a grant that the resource's own policy lacks is called.
@@ -158,6 +160,7 @@ fn facts(request: &Request<'_>, query: &Query<'_>, policies: &Policies<'_>) -> F
     let kind = resource_kind(query, policies);
     Facts {
         same_account,
+        same_organization: same_organization(request.context),
         resource_kind: kind,
         resource_layer: if kind == ResourceKind::Trust { Layer::Trust } else { Layer::Resource },
         scps_bind: bound && principal.has_account_side() && !principal.management_account,
@@ -166,6 +169,11 @@ fn facts(request: &Request<'_>, query: &Query<'_>, policies: &Policies<'_>) -> F
         free: principal.kind != PrincipalKind::Anonymous
             && matches!(query.action, "sts:getcalleridentity" | "sts:getsessiontoken"),
     }
+}
+
+fn same_organization(context: &Context) -> bool {
+    let [ours, theirs] = ["aws:principalorgid", "aws:resourceorgid"].map(|key| context.get(key));
+    ours.is_some() && ours == theirs
 }
 
 /// Roles and keys say themselves who may use them; that they have no policy at all says nobody.
@@ -203,8 +211,12 @@ pub(crate) struct Grants<'a> {
 }
 
 fn decide_query<'a>(query: &Query<'_>, facts: &Facts, policies: &Policies<'a>) -> Decision<'a> {
-    let decided =
-        |outcome, layer, cause| Decision { outcome, layer, cause, same_account: facts.same_account };
+    let decided = |outcome, layer, cause| Decision {
+        outcome,
+        layer,
+        cause,
+        tells_why: facts.same_account || facts.same_organization,
+    };
     if facts.free {
         return decided(Outcome::Allowed, Layer::Free, None);
     }

@@ -195,8 +195,9 @@ pub struct Decision<'a> {
     pub layer: Layer,
     /// The statement that decided; none when something is missing, or no policy was needed.
     pub cause: Option<Cause<'a>>,
-    /// Whether caller and resource belong to one account: others are not told why they are denied.
-    pub same_account: bool,
+    /// Whether caller and resource belong to one account, or as their keys say, to one organization: others are not told why they are
+    /// denied.
+    pub tells_why: bool,
 }
 
 impl Decision<'_> {
@@ -208,7 +209,7 @@ impl Decision<'_> {
     /// What AWS tells the caller of a denied request.
     ///
     /// `principal` is the ARN of the user, session or root; `resource` is how the service names the resource, or none
-    /// where it leaves it out. Callers from other accounts, and callers whom a role's trust policy does not name, get
+    /// where it leaves it out. Callers from other organizations, and callers whom a role's trust policy does not name, get
     /// the sentence without its reason.
     pub fn denial_message(&self, principal: &str, action: &str, resource: Option<&str>) -> String {
         let mut text = format!("User: {principal} is not authorized to perform: {action}");
@@ -216,7 +217,7 @@ impl Decision<'_> {
             text.push_str(" on resource: ");
             text.push_str(resource);
         }
-        if self.same_account {
+        if self.tells_why {
             text.push_str(&self.reason(action));
         }
         text

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rootward_names::{
     AccountId, AccountRequestId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId,
@@ -12,7 +12,7 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use crate::codec::Row;
 use crate::entities::{
-    AccountRequest, Handshake, Membership, Organization, OrganizationNode, OrganizationPolicy,
+    AccountRequest, Document, Handshake, Membership, Organization, OrganizationNode, OrganizationPolicy,
     OrganizationPolicyType,
 };
 use crate::{Entry, RowKey, Table};
@@ -28,6 +28,44 @@ pub struct OrganizationState {
     pub(crate) requests: Table<AccountRequestId, AccountRequest>,
     children: RedBlackTreeSetSync<(NodeId, Target)>,
     targets: RedBlackTreeSetSync<(OrganizationPolicyId, Target)>,
+    /// What binds in each node, from the root down to it.
+    chains: Arc<HashMap<NodeId, Chain>>,
+    /// What is attached to accounts that have other policies than every account has at first.
+    own_levels: RedBlackTreeMapSync<AccountId, Arc<Level>>,
+    first_level: Arc<Level>,
+    /// Whether `chains` are to be noted anew when the commit is through.
+    is_stale: bool,
+}
+
+/// Where a node is.
+#[derive(Debug)]
+struct Chain {
+    /// `o-…/r-…/ou-…/`
+    path: Box<str>,
+    /// From the root down to the node.
+    levels: Vec<Arc<Level>>,
+}
+
+/// Of a node that does not exist: no policy allows anything there.
+static NOWHERE: LazyLock<[Arc<Level>; 1]> =
+    LazyLock::new(|| [Arc::new(Level { scps: Vec::new(), rcps: Vec::new() })]);
+
+/// The policies that are attached to one node or account, and bind whoever is in it.
+#[derive(Debug)]
+pub struct Level {
+    /// Service control policies.
+    pub scps: Vec<BindingPolicy>,
+    /// Resource control policies.
+    pub rcps: Vec<BindingPolicy>,
+}
+
+/// A policy that binds.
+#[derive(Debug)]
+pub struct BindingPolicy {
+    /// Its ARN.
+    pub arn: Arc<str>,
+    /// What it says.
+    pub document: Document,
 }
 
 /// What policies are attached to, and what is in a node.
@@ -51,6 +89,12 @@ pub(crate) struct Organizations {
 
 impl OrganizationState {
     fn new(organization: Entry<Organization>) -> Self {
+        let mut state = Self::empty(organization);
+        state.first_level = state.level(&first());
+        state
+    }
+
+    fn empty(organization: Entry<Organization>) -> Self {
         Self {
             organization,
             handshakes: Table::default(),
@@ -60,6 +104,10 @@ impl OrganizationState {
             requests: Table::default(),
             children: RedBlackTreeSetSync::new_sync(),
             targets: RedBlackTreeSetSync::new_sync(),
+            chains: Arc::default(),
+            own_levels: RedBlackTreeMapSync::new_sync(),
+            first_level: Arc::new(Level { scps: Vec::new(), rcps: Vec::new() }),
+            is_stale: true,
         }
     }
 
@@ -155,37 +203,75 @@ impl OrganizationState {
     }
 
     /// The path of an account as condition keys have it: `o-…/r-…/ou-…/`.
-    pub fn path(&self, account: AccountId) -> Option<String> {
-        self.member(account)?;
-        let mut nodes: Vec<&str> = self.above(account).map(|node| node.id.as_str()).collect();
-        nodes.push(self.organization.row.id.as_str());
-        nodes.reverse();
-        Some(nodes.join("/") + "/")
+    pub fn path(&self, account: AccountId) -> Option<&str> {
+        self.chains.get(&self.member(account)?.parent).map(|chain| &*chain.path)
     }
 
-    /// The policies of one type that bind an account, level by level from the root down to the account itself; none where none do: the
-    /// type is not in force, the account is not in the organization, or it is the management account.
-    pub fn levels(
-        &self,
-        account: AccountId,
-        kind: &OrganizationPolicyType,
-    ) -> Option<Vec<Vec<&OrganizationPolicy>>> {
-        let organization = &self.organization.row;
-        if account == organization.management || !organization.policy_types.contains(kind) {
+    /// What binds an account of the organization, level by level from the root down to the account itself; none where nothing does: it is
+    /// not in the organization, or it is the management account.
+    pub fn levels(&self, account: AccountId) -> Option<impl Iterator<Item = &Arc<Level>>> {
+        if account == self.organization.row.management {
             return None;
         }
         let member = self.member(account)?;
-        let of_kind = |ids: &[OrganizationPolicyId]| {
-            let policies = ids.iter().filter_map(|id| self.policy(id));
-            policies.filter(|policy| policy.kind == *kind).collect::<Vec<_>>()
+        let above = self.chains.get(&member.parent).map_or(&NOWHERE[..], |chain| &chain.levels);
+        Some(above.iter().chain([self.own_level(account)]))
+    }
+
+    /// Whether policies of this type are in force.
+    pub fn is_in_force(&self, kind: &OrganizationPolicyType) -> bool {
+        self.organization.row.policy_types.contains(kind)
+    }
+
+    fn own_level(&self, account: AccountId) -> &Arc<Level> {
+        self.own_levels.get(&account).unwrap_or(&self.first_level)
+    }
+
+    fn level(&self, attached: &[OrganizationPolicyId]) -> Arc<Level> {
+        let (mut scps, mut rcps) = (Vec::new(), Vec::new());
+        for policy in attached.iter().filter_map(|id| self.policy(id)) {
+            let organization = &self.organization.row;
+            let arn = policy.arn(organization.partition, &organization.id, organization.management).into();
+            let binding = BindingPolicy { arn, document: policy.document.clone() };
+            match policy.kind {
+                OrganizationPolicyType::ServiceControl => scps.push(binding),
+                OrganizationPolicyType::ResourceControl => rcps.push(binding),
+                OrganizationPolicyType::Management(_) => {}
+            }
+        }
+        Arc::new(Level { scps, rcps })
+    }
+
+    /// Notes anew what binds in each node. A thousand nodes take less than a millisecond.
+    fn chain(&mut self) {
+        let own: HashMap<&NodeId, Arc<Level>> =
+            self.nodes.iter().map(|(id, node)| (id, self.level(&node.policies))).collect();
+        let chain = |id: &NodeId| {
+            let mut nodes: Vec<_> = self.up(id).collect();
+            nodes.reverse();
+            let mut path = format!("{}/", self.organization.row.id);
+            nodes.iter().for_each(|node| path.extend([node.id.as_str(), "/"]));
+            let levels = nodes.iter().filter_map(|node| own.get(&node.id)).map(Arc::clone).collect();
+            Chain { path: path.into(), levels }
         };
-        let mut levels = vec![of_kind(&member.policies)];
-        levels.extend(self.above(account).map(|node| of_kind(&node.policies)));
-        levels.reverse();
-        Some(levels)
+        self.chains = Arc::new(self.nodes.iter().map(|(id, _)| (id.clone(), chain(id))).collect());
+    }
+
+    fn note_own_level(&mut self, account: AccountId) {
+        let Some(member) = self.members.get(&account) else {
+            self.own_levels.remove_mut(&account);
+            return;
+        };
+        if is_first(&member.policies) {
+            self.own_levels.remove_mut(&account);
+        } else {
+            let level = self.level(&member.policies);
+            self.own_levels.insert_mut(account, level);
+        }
     }
 
     fn apply(&mut self, key: RowKey, row: Option<Row>, revision: Revision) {
+        self.is_stale |= matches!(key, RowKey::OrganizationNode(..) | RowKey::OrganizationPolicy(..));
         match (key, row) {
             (RowKey::Organization(_), Some(Row::Organization(row))) => {
                 self.organization = Entry { revision, row };
@@ -215,11 +301,22 @@ impl OrganizationState {
                     Some(row) => self.members.insert(id, Entry { revision, row }),
                     None => self.members.remove(&id),
                 }
+                self.note_own_level(id);
             }
-            (RowKey::OrganizationPolicy(_, id), Some(Row::OrganizationPolicy(row))) => {
-                self.policies.insert(id, Entry { revision, row });
+            (RowKey::OrganizationPolicy(_, id), row) => {
+                match row {
+                    Some(Row::OrganizationPolicy(row)) => {
+                        self.policies.insert(id.clone(), Entry { revision, row });
+                    }
+                    _ => self.policies.remove(&id),
+                }
+                let accounts = self.targets_after(&id, None).map_while(|target| match target {
+                    Target::Account(account) => Some(*account),
+                    Target::Node(_) => None,
+                });
+                let accounts: Vec<_> = accounts.collect();
+                accounts.into_iter().for_each(|account| self.note_own_level(account));
             }
-            (RowKey::OrganizationPolicy(_, id), _) => self.policies.remove(&id),
             (RowKey::AccountRequest(_, id), Some(Row::AccountRequest(row))) => {
                 self.requests.insert(id, Entry { revision, row });
             }
@@ -251,6 +348,15 @@ impl OrganizationState {
             }
         }
     }
+}
+
+/// What is attached to every node and account at first.
+fn first() -> Vec<OrganizationPolicyId> {
+    OrganizationPolicy::of_aws().iter().map(|policy| policy.id.clone()).collect()
+}
+
+fn is_first(attached: &[OrganizationPolicyId]) -> bool {
+    attached.iter().eq(OrganizationPolicy::of_aws().iter().map(|policy| &policy.id))
 }
 
 /// Where something is, and what is attached to it.
@@ -321,7 +427,12 @@ impl Organizations {
     }
 
     pub(crate) fn close(&mut self, open: Open) {
-        open.into_iter().for_each(|(id, state)| self.all.insert_mut(id, Arc::new(state)));
+        for (id, mut state) in open {
+            if std::mem::take(&mut state.is_stale) {
+                state.chain();
+            }
+            self.all.insert_mut(id, Arc::new(state));
+        }
     }
 
     fn opened<'o>(&self, open: &'o mut Open, id: &OrganizationId) -> Option<&'o mut OrganizationState> {

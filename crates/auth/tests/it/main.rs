@@ -5,5 +5,6 @@ mod authn;
 mod authz;
 mod bench;
 mod guard;
+mod organizations;
 mod passkey;
 mod second_factor;

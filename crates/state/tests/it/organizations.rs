@@ -7,7 +7,7 @@ use rootward_state::entities::{
     CentralRootAccess, Document, Membership, Organization, OrganizationNode, OrganizationPolicy,
     OrganizationPolicyType,
 };
-use rootward_state::{Db, OrganizationState, RowKey, Target, Txn};
+use rootward_state::{BindingPolicy, Db, OrganizationState, RowKey, Target, Txn};
 use rootward_store::Store;
 
 use crate::open;
@@ -105,11 +105,11 @@ fn state(db: &Db) -> Arc<OrganizationState> {
     Arc::clone(db.snapshot().organization(&organization()).unwrap())
 }
 
+/// The last part of the ARN of each SCP, level by level.
 fn names(state: &OrganizationState, number: u64) -> Option<Vec<Vec<String>>> {
-    let levels = state.levels(account(number), &OrganizationPolicyType::ServiceControl)?;
-    let level =
-        |level: &Vec<&OrganizationPolicy>| level.iter().map(|policy| policy.name.to_string()).collect();
-    Some(levels.iter().map(level).collect())
+    let name = |policy: &BindingPolicy| policy.arn.rsplit('/').next().unwrap().to_owned();
+    let levels = state.levels(account(number))?;
+    Some(levels.map(|level| level.scps.iter().map(name).collect()).collect())
 }
 
 fn children(state: &OrganizationState, of: &str) -> Vec<Target> {
@@ -120,12 +120,13 @@ fn children(state: &OrganizationState, of: &str) -> Vec<Target> {
 fn policies_bind_members_level_by_level_and_never_the_management_account() {
     let db = organized();
     let state = state(&db);
-    let full = || vec!["FullAWSAccess".to_owned()];
-    let unit = vec!["FullAWSAccess".to_owned(), "NoS3".to_owned()];
+    let full = || vec![FULL.to_owned()];
+    let unit = vec![FULL.to_owned(), "p-examplepol".to_owned()];
     assert_eq!(names(&state, 2), Some(vec![full(), unit, full()]));
     assert_eq!((names(&state, 1), names(&state, 3)), (None, None));
-    assert!(state.levels(account(2), &OrganizationPolicyType::ResourceControl).is_none(), "not in force");
-    assert_eq!(state.path(account(2)).unwrap(), format!("{ORGANIZATION}/{ROOT}/{UNIT}/"));
+    assert!(state.is_in_force(&OrganizationPolicyType::ServiceControl));
+    assert!(!state.is_in_force(&OrganizationPolicyType::ResourceControl));
+    assert_eq!(state.path(account(2)).unwrap(), *format!("{ORGANIZATION}/{ROOT}/{UNIT}/"));
     assert_eq!(state.path(account(3)), None);
 }
 
@@ -152,10 +153,29 @@ fn account_that_moves_or_loses_a_policy_leaves_nothing_behind() {
     db.commit_wait(txn).unwrap();
     let state = state(&db);
     assert!(children(&state, UNIT).is_empty());
-    assert_eq!(state.path(account(2)).unwrap(), format!("{ORGANIZATION}/{ROOT}/"));
+    assert_eq!(state.path(account(2)).unwrap(), *format!("{ORGANIZATION}/{ROOT}/"));
     let own = &policies(&["p-examplepol"])[0];
     let targets: Vec<_> = state.targets_after(own, None).cloned().collect();
     assert_eq!(targets, [Target::Account(account(2)), Target::Node(node(UNIT))]);
+    let [full, own] = [vec![FULL.to_owned()], vec!["p-examplepol".to_owned()]];
+    assert_eq!(names(&state, 2), Some(vec![full, own]));
+}
+
+#[test]
+fn policy_that_changes_binds_as_it_is_now_wherever_it_is_attached() {
+    let db = organized();
+    let mut txn = db.begin();
+    put_member(&mut txn, 2, UNIT, &["p-examplepol"]);
+    db.commit_wait(txn).unwrap();
+    let mut txn = db.begin();
+    let key = RowKey::OrganizationPolicy(organization(), "p-examplepol".parse().unwrap());
+    let row = OrganizationPolicy::clone(&txn.get::<OrganizationPolicy>(key.clone()).unwrap());
+    txn.put(key, OrganizationPolicy { document: Document::new("{}"), ..row });
+    db.commit_wait(txn).unwrap();
+    let state = state(&db);
+    let levels: Vec<_> = state.levels(account(2)).unwrap().collect();
+    let texts = levels.iter().flat_map(|level| &level.scps).map(|policy| policy.document.text());
+    assert_eq!(texts.filter(|text| *text == "{}").count(), 2, "at the unit and at the account");
 }
 
 #[test]

@@ -1,0 +1,242 @@
+//! What policies of organizations bind: members, their root users too, and never the management account.
+
+use rootward_auth::authn::Authority;
+use rootward_auth::authz::{Check, Question, RequestFacts, authorize, explain};
+use rootward_auth::{Identity, Principal};
+use rootward_names::Partition;
+use rootward_names::{AccountId, OrganizationPolicyId};
+use rootward_policy::{Context, Outcome};
+use rootward_state::RowKey;
+use rootward_state::entities::{
+    CentralRootAccess, Document, Membership, Organization, OrganizationNode, OrganizationPolicy,
+    OrganizationPolicyType,
+};
+
+use crate::bench::{ACCOUNT, Bench, ELSEWHERE, NOW, account, inline, principal};
+
+const ORGANIZATION: &str = "o-exampleorg";
+const ROOT: &str = "r-exam";
+const UNIT: &str = "ou-exam-workload";
+const OWN: &str = "p-examplepol";
+const ALLOW: &str = r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#;
+const NOT_LIST: &str = r#"{"Effect": "Deny", "Action": "iam:ListUsers", "Resource": "*"}"#;
+const ARN: &str =
+    "arn:aws:organizations::444455556666:policy/o-exampleorg/service_control_policy/p-examplepol";
+
+fn ids(texts: &[&str]) -> Vec<OrganizationPolicyId> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn at_first() -> Vec<OrganizationPolicyId> {
+    OrganizationPolicy::of_aws().iter().map(|policy| policy.id.clone()).collect()
+}
+
+/// An organization that [`ELSEWHERE`] manages, with [`ACCOUNT`] in a unit; `attached` hangs at the unit, and at the root for everybody to
+/// see that it binds no one there.
+struct Organized {
+    bench: Bench,
+    management: AccountId,
+}
+
+impl Organized {
+    fn new(kind: OrganizationPolicyType, statement: &str, attached: Vec<OrganizationPolicyId>) -> Self {
+        let bench = Bench::new(Authority::Issued);
+        bench.open_account(ELSEWHERE, rootward_state::entities::AccountStatus::Active);
+        let management: AccountId = ELSEWHERE.parse().unwrap();
+        let id: rootward_names::OrganizationId = ORGANIZATION.parse().unwrap();
+        let node = |node: &str, parent: Option<&str>, policies| OrganizationNode {
+            id: node.parse().unwrap(),
+            parent: parent.map(|parent| parent.parse().unwrap()),
+            name: node.into(),
+            policies,
+            tags: vec![],
+        };
+        let member = |account, parent: &str| Membership {
+            account,
+            organization: id.clone(),
+            parent: parent.parse().unwrap(),
+            joined: NOW,
+            invited: true,
+            policies: at_first(),
+            tags: vec![],
+            delegated: vec![],
+        };
+        bench.write(|txn| {
+            let organization = Organization {
+                id: id.clone(),
+                management,
+                partition: Partition::Aws,
+                created: NOW,
+                all_features: true,
+                root: ROOT.parse().unwrap(),
+                policy_types: vec![kind.clone()],
+                trusted: vec![],
+                resource_policy: None,
+                root_access: CentralRootAccess::default(),
+            };
+            txn.put(RowKey::Organization(id.clone()), organization);
+            let policy = OrganizationPolicy {
+                id: OWN.parse().unwrap(),
+                kind,
+                name: "own".into(),
+                description: "".into(),
+                document: Document::new(format!(r#"{{"Version": "2012-10-17", "Statement": {statement}}}"#)),
+                updated: NOW,
+                tags: vec![],
+            };
+            txn.put(RowKey::OrganizationPolicy(id.clone(), policy.id.clone()), policy);
+            for row in [node(ROOT, None, at_first()), node(UNIT, Some(ROOT), attached)] {
+                txn.put(RowKey::OrganizationNode(id.clone(), row.id.clone()), row);
+            }
+            for row in [member(management, UNIT), member(account(), UNIT)] {
+                txn.put(RowKey::Membership(row.account), row);
+            }
+        });
+        Self { bench, management }
+    }
+
+    fn with_scp(statement: &str) -> Self {
+        let attached = [at_first(), ids(&[OWN])].concat();
+        Self::new(OrganizationPolicyType::ServiceControl, statement, attached)
+    }
+
+    fn denial(&self, principal: &Principal) -> Option<String> {
+        let check = Check {
+            action: "iam:ListUsers",
+            resource: "arn:aws:iam::111122223333:user/",
+            shown: None,
+            resource_account: principal.account,
+            trust: None,
+            second_factor: None,
+        };
+        authorize(&self.bench.world(), principal, &facts(), &check, Context::new())
+            .err()
+            .map(|denied| denied.message)
+    }
+
+    /// Somebody of the member who may everything, as far as the account itself is concerned.
+    fn ann(&mut self) -> Principal {
+        principal(Identity::User(self.bench.user("ann", |user| user.grants = inline(ALLOW))))
+    }
+
+    fn management_root(&self) -> Principal {
+        Principal { account: self.management, ..principal(Identity::Root) }
+    }
+}
+
+fn facts() -> RequestFacts<'static> {
+    RequestFacts {
+        now: NOW,
+        region: "eu-west-1",
+        source_ip: [192, 0, 2, 7].into(),
+        user_agent: None,
+        referer: None,
+        secure_transport: true,
+    }
+}
+
+#[test]
+fn scp_binds_users_and_root_users_of_members_and_not_the_management_account() {
+    let mut organized = Organized::with_scp(NOT_LIST);
+    let ann = organized.ann();
+    let reason = format!("with an explicit deny in a service control policy: {ARN}");
+    for bound in [&ann, &principal(Identity::Root)] {
+        let denial = organized.denial(bound).unwrap();
+        assert!(denial.ends_with(&reason), "{denial}");
+    }
+    assert_eq!(organized.denial(&organized.management_root()), None);
+}
+
+#[test]
+fn level_that_allows_nothing_denies_and_says_so() {
+    let mut organized = Organized::new(OrganizationPolicyType::ServiceControl, NOT_LIST, vec![]);
+    let ann = organized.ann();
+    for bound in [&ann, &principal(Identity::Root)] {
+        let denial = organized.denial(bound).unwrap();
+        assert!(
+            denial.ends_with("because no service control policy allows the iam:ListUsers action"),
+            "{denial}"
+        );
+    }
+}
+
+#[test]
+fn policies_of_a_type_that_is_not_in_force_bind_nobody() {
+    // An SCP, where resource control policies alone are in force.
+    let mut organized = Organized::with_scp(NOT_LIST);
+    organized.bench.write(|txn| {
+        let key = RowKey::Organization(ORGANIZATION.parse().unwrap());
+        let row = Organization::clone(&txn.get::<Organization>(key.clone()).unwrap());
+        txn.put(key, Organization { policy_types: vec![OrganizationPolicyType::ResourceControl], ..row });
+    });
+    let ann = organized.ann();
+    assert_eq!(organized.denial(&ann), None);
+}
+
+#[test]
+fn policy_of_a_member_sees_where_its_account_is() {
+    for (key, value, is_allowed) in [
+        ("aws:PrincipalOrgID", ORGANIZATION, true),
+        ("aws:ResourceOrgID", ORGANIZATION, true),
+        ("aws:PrincipalOrgID", "o-anotherorg1", false),
+        ("aws:ResourceOrgPaths", "o-exampleorg/r-exam/*", true),
+        ("aws:PrincipalOrgPaths", "o-exampleorg/r-exam/ou-exam-workload/", true),
+        ("aws:PrincipalOrgPaths", "o-exampleorg/r-exam/ou-exam-elsewhere/", false),
+    ] {
+        let mut organized = Organized::with_scp(r#"{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}"#);
+        let operator = if key.ends_with("Paths") { "ForAnyValue:StringLike" } else { "StringEquals" };
+        let grants = inline(&format!(
+            r#"{{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {{"{operator}": {{"{key}": "{value}"}}}}}}"#
+        ));
+        let ann = principal(Identity::User(organized.bench.user("ann", |user| user.grants = grants)));
+        assert_eq!(organized.denial(&ann).is_none(), is_allowed, "{key} {value}");
+    }
+}
+
+#[test]
+fn rcp_binds_roles_of_members_whoever_asks() {
+    let statement = r#"{"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole", "Resource": "*"}"#;
+    let attached = [at_first(), ids(&[OWN])].concat();
+    let mut organized = Organized::new(OrganizationPolicyType::ResourceControl, statement, attached);
+    let trust = Document::new(
+        r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}}"#,
+    );
+    let ann = organized.ann();
+    let denial = |owner: &str| {
+        let arn = format!("arn:aws:iam::{owner}:role/app");
+        let check = Check {
+            action: "sts:AssumeRole",
+            resource: &arn,
+            shown: None,
+            resource_account: owner.parse().unwrap(),
+            trust: Some(&trust),
+            second_factor: None,
+        };
+        authorize(&organized.bench.world(), &ann, &facts(), &check, Context::new())
+            .err()
+            .map(|denied| denied.message)
+    };
+    let denied = denial(ACCOUNT).unwrap();
+    assert!(
+        denied.contains("with an explicit deny in a resource control policy: arn:aws:organizations::"),
+        "{denied}"
+    );
+    assert_eq!(denial(ELSEWHERE), None, "of the management account's roles");
+}
+
+#[test]
+fn question_of_the_operator_is_answered_with_what_organizations_say() {
+    let mut organized = Organized::with_scp(NOT_LIST);
+    let ann = organized.ann();
+    let question = Question {
+        action: "iam:ListUsers",
+        resource: "*",
+        resource_account: account(),
+        trust: None,
+        now: NOW,
+    };
+    let explained = explain(&organized.bench.world(), &ann, &question, &Context::new(), |explanation| {
+        explanation.decision.outcome
+    });
+    assert_eq!(explained, Some(Outcome::ExplicitDeny));
+}
