@@ -13,14 +13,16 @@ use rootward_auth::session::{Claims, SessionPolicies, Tokens};
 use rootward_auth::totp::Seed;
 use rootward_auth::{Credential, Identity, Principal, RoleSession, SignIn};
 use rootward_names::{
-    AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId,
+    AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, NodeId, OrganizationId, Partition, Random,
+    Time, UniqueId,
 };
 use rootward_pipeline::{
     Declaration, Effect, Failure, Knock, Mail, Mailer, OpContext, Records, Scope, Target, Tools, Unread,
     Unsigned,
 };
 use rootward_state::entities::{
-    AccessKey, Bound, CredentialOwner, Document, Factor, Grants, MfaDevice, Position, Role, Rotated,
+    AccessKey, Bound, CentralRootAccess, CredentialOwner, Document, Factor, Grants, Membership, MfaDevice,
+    Organization, OrganizationNode, OrganizationPolicy, OrganizationPolicyType, Position, Role, Rotated,
     SessionKind, SignInSession, SignedIn, Totp, User,
 };
 use rootward_state::{AccountState, CommitError, Db, RowKey, Tabled, Txn};
@@ -155,6 +157,57 @@ impl Bench {
     pub(crate) fn record(&self, entries: impl IntoIterator<Item = Entry>) {
         let entries: Vec<_> = entries.into_iter().map(|entry| (Lane::Plain, entry)).collect();
         self.recorded.0.append(&entries).unwrap();
+    }
+
+    /// Puts the account into an organization that another one manages, with this policy as one more SCP of its root.
+    pub(crate) fn bind(&self, scp: &str) {
+        let organization: OrganizationId = "o-exampleorg".parse().unwrap();
+        let root: NodeId = "r-exam".parse().unwrap();
+        let first: Vec<_> = OrganizationPolicy::of_aws().iter().map(|policy| policy.id.clone()).collect();
+        let policy = OrganizationPolicy {
+            id: "p-examplepol".parse().unwrap(),
+            kind: OrganizationPolicyType::ServiceControl,
+            name: "bound".into(),
+            description: "".into(),
+            document: Document::new(scp),
+            updated: self.now(),
+            tags: Vec::new(),
+        };
+        let node = OrganizationNode {
+            id: root.clone(),
+            parent: None,
+            name: "Root".into(),
+            policies: [first.clone(), vec![policy.id.clone()]].concat(),
+            tags: Vec::new(),
+        };
+        let membership = Membership {
+            account: self.account,
+            organization: organization.clone(),
+            parent: root.clone(),
+            joined: self.now(),
+            invited: false,
+            policies: first,
+            tags: Vec::new(),
+            delegated: Vec::new(),
+        };
+        let row = Organization {
+            id: organization.clone(),
+            management: "999988887777".parse().unwrap(),
+            partition: Partition::Aws,
+            created: self.now(),
+            all_features: true,
+            root: root.clone(),
+            policy_types: vec![OrganizationPolicyType::ServiceControl],
+            trusted: Vec::new(),
+            resource_policy: None,
+            root_access: CentralRootAccess::default(),
+        };
+        self.write(|txn| {
+            txn.put(RowKey::Organization(organization.clone()), row);
+            txn.put(RowKey::OrganizationPolicy(organization.clone(), policy.id.clone()), policy);
+            txn.put(RowKey::OrganizationNode(organization, root), node);
+            txn.put(RowKey::Membership(self.account), membership);
+        });
     }
 
     /// The account as it stands.

@@ -293,7 +293,7 @@ impl<'a> Exclusions<'a> {
         list.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Takes the policies out. What matches none is ignored, and so are organization policies, of which there are none.
+    /// Takes the policies out. What matches none is ignored.
     pub(super) fn apply(&self, gathered: &mut Gathered<'_>) {
         use api::PolicyIdentifierPolicyType::PermissionBoundary;
         gathered.identity.retain(|found| !self.0.iter().any(|exclusion| exclusion.takes(&found.source())));
@@ -302,6 +302,14 @@ impl<'a> Exclusions<'a> {
         if self.0.iter().any(is_boundary) {
             gathered.boundary = None;
         }
+    }
+}
+
+impl Exclusions<'_> {
+    /// Whether the service control policies of the account's organization are left out. Resource control policies never take part.
+    pub(super) fn take_scps(&self) -> bool {
+        use api::PolicyIdentifierPolicyType::Scp;
+        self.0.iter().any(|exclusion| matches!(exclusion, Exclusion::Kind(Scp)))
     }
 }
 

@@ -24,7 +24,7 @@ mod input;
 use std::collections::BTreeSet;
 
 use rootward_api::iam as api;
-use rootward_auth::gather::{Gathered, attached};
+use rootward_auth::gather::{Bounds, Gathered, attached};
 use rootward_auth::principal::session_arn;
 use rootward_names::{AccountId, folded};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
@@ -153,7 +153,9 @@ fn simulate_custom_policy(
     };
     let caller = asked.caller.map(EntityArn::parse).transpose()?;
     let caller = caller.map_or_else(|| Caller::nobody(ctx), |arn| Caller::named(&arn));
-    asked.simulate(&Gathered::default(), scps.transpose()?.as_deref(), &caller)
+    let scps = scps.transpose()?;
+    let levels = scps.as_ref().map(|levels| levels.iter().map(|level| level.attached().collect()).collect());
+    asked.simulate(&Gathered::default(), levels, &caller)
 }
 
 fn scp_level((at, level): (usize, &api::OrderedOrganizationPolicyType)) -> Result<Documents, Failure> {
@@ -200,7 +202,8 @@ fn simulate_principal_policy(
     exclusions.apply(&mut gathered);
     // Whoever calls instead of the entity is a name, no more: what is known of them is not for the caller to see.
     let caller = caller.map_or_else(|| entity.caller(ctx, &arn), |arn| Caller::named(&arn));
-    asked.simulate(&gathered, None, &caller)
+    let bounds = Bounds::of(txn.world(), ctx.account(), ctx.account());
+    asked.simulate(&gathered, bounds.scps.filter(|_| !exclusions.take_scps()), &caller)
 }
 
 /// What both kinds of simulations are asked.
@@ -225,7 +228,7 @@ impl Asked<'_> {
     fn simulate(
         self,
         gathered: &Gathered<'_>,
-        scps: Option<&[Documents]>,
+        scps: Option<Vec<Vec<Attached<'_>>>>,
         caller: &Caller,
     ) -> Result<api::SimulatePolicyResponse, Failure> {
         let given = Documents::read("policyInputList", self.policies, PolicyKind::Session)?;
@@ -257,7 +260,6 @@ impl Asked<'_> {
         }
         let mut identity = attached(&gathered.identity);
         identity.extend(given.attached());
-        let scp_levels = scps.map(|levels| levels.iter().map(|level| level.attached().collect()).collect());
         let own_side = own_side(caller.account);
         let simulation = Simulation {
             attached: gathered.identity.len(),
@@ -267,7 +269,7 @@ impl Asked<'_> {
                 .attached()
                 .next()
                 .or_else(|| gathered.boundary.as_ref().map(|found| found.attached())),
-            scps: scp_levels,
+            scps,
             resource_policy: resource_policy.as_ref().map(ResourcePolicy::attached),
             resource_owner: owner,
             own_side: &own_side,

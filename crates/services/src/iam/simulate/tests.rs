@@ -1,5 +1,7 @@
 use rootward_state::RowKey;
-use rootward_state::entities::{Document, Grants, InlinePolicy, ManagedPolicy, PasswordPolicy, PolicyRef};
+use rootward_state::entities::{
+    Document, Grants, InlinePolicy, ManagedPolicy, PasswordPolicy, PolicyRef, User,
+};
 
 use super::*;
 use crate::iam::policies::tests::{ADMINISTRATOR, arn, create};
@@ -493,6 +495,36 @@ fn excluded_policies_are_left_out() {
     for malformed in malformed {
         assert_eq!(decided(vec![malformed]).unwrap_err().code, "InvalidInput");
     }
+}
+
+#[test]
+fn organization_of_the_account_takes_part_unless_it_is_left_out() {
+    use api::PolicyIdentifierPolicyType::{Inline, Scp};
+    let bench = Bench::new();
+    bench.add_user("bob");
+    bench.write(|txn| {
+        let bob = txn.named::<User>(bench.account(), "bob").unwrap();
+        let inline = InlinePolicy { name: "all".into(), document: Document::new(allow("*")) };
+        let grants = Grants { inline: vec![inline], ..Grants::default() };
+        txn.put_entity(bench.account(), User { grants, ..User::clone(&bob) });
+    });
+    bench.bind(&deny("s3:*"));
+    let decided = |excluded: &[api::PolicyIdentifierPolicyType]| {
+        let identifier = |kind: &api::PolicyIdentifierPolicyType| api::PolicyIdentifier {
+            policy_type: Some(*kind),
+            ..Default::default()
+        };
+        let asked = api::SimulatePrincipalPolicyRequest {
+            policy_exclusion_list: Some(excluded.iter().map(identifier).collect()),
+            ..principal(BOB, &["s3:GetObject"])
+        };
+        let result = only(bench.run(&SIMULATE_PRINCIPAL_POLICY, asked).unwrap().evaluation_results.unwrap());
+        let told = result.organizations_decision_detail.and_then(|detail| detail.allowed_by_organizations);
+        (result.eval_decision, told)
+    };
+    assert_eq!(decided(&[]), (ExplicitDeny, Some(false)));
+    assert_eq!(decided(&[Inline]), (ExplicitDeny, Some(false)));
+    assert_eq!(decided(&[Scp]), (Allowed, None));
 }
 
 #[test]
