@@ -10,7 +10,7 @@ use rootward_policy::{
 use rootward_state::entities::{Document, Named};
 use rootward_state::{AccountState, World};
 
-use crate::gather::{Bounds, Gathered};
+use crate::gather::{Bounds, Gathered, Member};
 use crate::principal::root_arn;
 use crate::{Identity, Principal};
 
@@ -226,15 +226,16 @@ fn decided<R>(
     run: impl FnOnce(&Decision<'_>) -> R,
 ) -> R {
     let names = Names::of(principal);
-    let caller = names.caller(world, principal);
+    let (ours, theirs) = members(world, principal.account, check.resource_account);
+    let caller = names.caller(&ours, principal);
     context.principal(&caller);
     request_keys(&mut context, facts, check.resource_account);
-    organization_keys(&mut context, world, principal.account, check.resource_account);
+    organization_keys(&mut context, &ours, &theirs);
     caller_keys(&mut context, principal);
     session_keys(&mut context, principal, check.second_factor, facts.now);
     let gathered = Gathered::of(state, principal);
     let resource = check.trust.map(trust_policy);
-    let bounds = Bounds::of(world, principal.account, check.resource_account);
+    let bounds = Bounds::of(&ours, &theirs);
     gathered.with_policies(&bounds, resource, |policies| {
         let request = Request {
             principal: &caller,
@@ -277,7 +278,8 @@ pub fn explain<R>(
 ) -> Option<R> {
     let state = world.account(principal.account)?;
     let names = Names::of(principal);
-    let caller = names.caller(world, principal);
+    let (ours, theirs) = members(world, principal.account, question.resource_account);
+    let caller = names.caller(&ours, principal);
     let mut context = Context::new();
     context
         .principal(&Names::without_session(caller))
@@ -286,7 +288,7 @@ pub fn explain<R>(
         .bool("aws:ViaAWSService", false)
         .show("aws:ResourceAccount", question.resource_account);
     caller_keys(&mut context, principal);
-    organization_keys(&mut context, world, principal.account, question.resource_account);
+    organization_keys(&mut context, &ours, &theirs);
     context.extend(given);
     let request = Request {
         principal: &caller,
@@ -296,7 +298,7 @@ pub fn explain<R>(
         context: &context,
     };
     let gathered = Gathered::of(state, principal);
-    let bounds = Bounds::of(world, principal.account, question.resource_account);
+    let bounds = Bounds::of(&ours, &theirs);
     let explained = gathered.with_policies(&bounds, question.trust.map(trust_policy), |policies| {
         let mut explanation = rootward_policy::explain(&request, policies);
         if principal.is_role_session() {
@@ -340,7 +342,7 @@ impl Names {
         Self { arn: principal.arn(), id, behind }
     }
 
-    fn caller(&self, world: &World, principal: &Principal) -> Caller<'_> {
+    fn caller(&self, member: &Member<'_>, principal: &Principal) -> Caller<'_> {
         let kind = match &principal.identity {
             Identity::FederatedUser(_) => {
                 PrincipalKind::FederatedUser { arn: &self.arn, user_arn: &self.behind, user_id: &self.id }
@@ -353,10 +355,7 @@ impl Names {
             },
             Identity::User(_) => PrincipalKind::User { arn: &self.arn, id: &self.id },
         };
-        let organization = world.organization_of(principal.account);
-        let management_account =
-            organization.is_some_and(|state| state.organization().management == principal.account);
-        Caller { kind, account: Some(principal.account), management_account }
+        Caller { kind, account: Some(principal.account), management_account: member.is_management() }
     }
 
     /// The caller as far as it is known before there is a session: `aws:userid` of a role's depends on its name.
@@ -389,15 +388,21 @@ fn request_keys(context: &mut Context, facts: &RequestFacts<'_>, resource_accoun
     }
 }
 
+/// The accounts of the caller and of the resource in their organizations; most often they are one.
+fn members(world: &World, caller: AccountId, resource: AccountId) -> (Member<'_>, Member<'_>) {
+    let ours = Member::of(world, caller);
+    (ours, if resource == caller { ours } else { Member::of(world, resource) })
+}
+
 /// Keys of the organizations of the caller's and the resource's account. Source: IAM User Guide, "AWS global condition context keys".
-fn organization_keys(context: &mut Context, world: &World, caller: AccountId, resource: AccountId) {
-    if let Some(state) = world.organization_of(caller) {
+fn organization_keys(context: &mut Context, ours: &Member<'_>, theirs: &Member<'_>) {
+    if let Some(state) = ours.organization {
         context.text("aws:PrincipalOrgID", state.organization().id.as_str());
-        context.list("aws:PrincipalOrgPaths", state.path(caller));
+        context.list("aws:PrincipalOrgPaths", state.path(ours.account));
     }
-    if let Some(state) = world.organization_of(resource) {
+    if let Some(state) = theirs.organization {
         context.text("aws:ResourceOrgID", state.organization().id.as_str());
-        context.list("aws:ResourceOrgPaths", state.path(resource));
+        context.list("aws:ResourceOrgPaths", state.path(theirs.account));
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, LazyLock};
 use rootward_names::{AccountId, Partition};
 use rootward_policy::{Attached, Owner, Policies, Program, ResourcePolicy, Source};
 use rootward_state::entities::{Grants, Group, ManagedPolicy, OrganizationPolicyType, PolicyRef, Role, User};
-use rootward_state::{AccountState, AnyPolicy, BindingPolicy, Level, World};
+use rootward_state::{AccountState, AnyPolicy, BindingPolicy, Level, OrganizationState, World};
 
 use crate::session::SessionPolicies;
 use crate::{Identity, Principal};
@@ -133,7 +133,7 @@ impl<'a> Gathered<'a> {
         let identity = attached(&self.identity);
         let session = self.session.as_deref().map(attached);
         let [scps, rcps] = [&bounds.scps, &bounds.rcps]
-            .map(|levels| levels.as_ref().map(|levels| levels.iter().map(Vec::as_slice).collect::<Vec<_>>()));
+            .map(|levels| levels.as_ref().map(|levels| levels.iter().collect::<Vec<_>>()));
         run(&Policies {
             identity: &identity,
             boundary: self.boundary.as_ref().map(Found::attached),
@@ -146,38 +146,84 @@ impl<'a> Gathered<'a> {
     }
 }
 
-/// What organizations say: of the caller's account to the caller, and of the resource's account about the resource.
+/// What organizations say: that of the caller's account to the caller, and that of the resource's account about the resource.
 #[derive(Debug, Default)]
 pub struct Bounds<'a> {
-    /// Service control policies of the caller's account, level by level from the root of its organization.
-    pub scps: Option<Vec<Vec<Attached<'a>>>>,
-    /// Resource control policies of the resource's account, in the same way.
-    pub rcps: Option<Vec<Vec<Attached<'a>>>>,
+    /// Service control policies of the caller's account.
+    pub scps: Option<Levels<'a>>,
+    /// Resource control policies of the resource's account.
+    pub rcps: Option<Levels<'a>>,
+}
+
+/// Policies of an organization that bind an account, level by level from the root down to the account.
+#[derive(Debug, Default)]
+pub struct Levels<'a> {
+    attached: Vec<Attached<'a>>,
+    /// Where each level ends.
+    ends: Vec<usize>,
 }
 
 impl<'a> Bounds<'a> {
-    /// Of a caller's account and a resource's account.
-    pub fn of(world: &'a World, caller: AccountId, resource: AccountId) -> Self {
+    /// Of a caller and of whose the resource is.
+    pub fn of(caller: &Member<'a>, resource: &Member<'a>) -> Self {
         Self {
-            scps: levels(world, caller, &OrganizationPolicyType::ServiceControl, |level| &level.scps),
-            rcps: levels(world, resource, &OrganizationPolicyType::ResourceControl, |level| &level.rcps),
+            scps: caller.levels(&OrganizationPolicyType::ServiceControl, |level| &level.scps),
+            rcps: resource.levels(&OrganizationPolicyType::ResourceControl, |level| &level.rcps),
         }
     }
 }
 
-fn levels<'a>(
-    world: &'a World,
-    account: AccountId,
-    kind: &OrganizationPolicyType,
-    of: impl Fn(&Level) -> &[BindingPolicy],
-) -> Option<Vec<Vec<Attached<'a>>>> {
-    let state = world.organization_of(account).filter(|state| state.is_in_force(kind))?;
-    let attached = |policy: &'a BindingPolicy| Attached {
-        program: policy.document.program(),
-        source: Source::Managed { arn: &policy.arn },
-    };
-    Some(state.levels(account)?.map(|level| of(level).iter().map(attached).collect()).collect())
+impl<'a> Levels<'a> {
+    /// From the root down.
+    pub fn iter(&self) -> impl Iterator<Item = &[Attached<'a>]> {
+        let starts = [0].into_iter().chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| self.attached.get(start..*end).unwrap_or_default())
+    }
 }
+
+/// An account and the organization that it is in.
+#[derive(Debug, Clone, Copy)]
+pub struct Member<'a> {
+    /// Which account.
+    pub account: AccountId,
+    /// None outside of organizations.
+    pub organization: Option<&'a OrganizationState>,
+}
+
+impl<'a> Member<'a> {
+    /// The account as the World has it.
+    pub fn of(world: &'a World, account: AccountId) -> Self {
+        Self { account, organization: world.organization_of(account).map(|state| &**state) }
+    }
+
+    /// Whether it manages its organization.
+    pub fn is_management(&self) -> bool {
+        self.organization.is_some_and(|state| state.organization().management == self.account)
+    }
+
+    fn levels(
+        &self,
+        kind: &OrganizationPolicyType,
+        of: impl Fn(&'a Level) -> &'a [BindingPolicy],
+    ) -> Option<Levels<'a>> {
+        let state = self.organization.filter(|state| state.is_in_force(kind))?;
+        // More than any organization has, so that nothing is copied while it is put together.
+        let mut levels = Levels { attached: Vec::with_capacity(BINDING), ends: Vec::with_capacity(LEVELS) };
+        for level in state.levels(self.account)? {
+            levels.attached.extend(of(level).iter().map(|policy| Attached {
+                program: policy.document.program(),
+                source: Source::Managed { arn: &policy.arn },
+            }));
+            levels.ends.push(levels.attached.len());
+        }
+        Some(levels)
+    }
+}
+
+/// Root, five units and the account.
+const LEVELS: usize = 7;
+/// Few accounts have more policies above them.
+const BINDING: usize = 40;
 
 impl Found<'_> {
     /// Where it comes from.

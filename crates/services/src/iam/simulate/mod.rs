@@ -22,9 +22,10 @@ mod evaluate;
 mod input;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rootward_api::iam as api;
-use rootward_auth::gather::{Bounds, Gathered, attached};
+use rootward_auth::gather::{Bounds, Gathered, Member, attached};
 use rootward_auth::principal::session_arn;
 use rootward_names::{AccountId, folded};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
@@ -202,8 +203,11 @@ fn simulate_principal_policy(
     exclusions.apply(&mut gathered);
     // Whoever calls instead of the entity is a name, no more: what is known of them is not for the caller to see.
     let caller = caller.map_or_else(|| entity.caller(ctx, &arn), |arn| Caller::named(&arn));
-    let bounds = Bounds::of(txn.world(), ctx.account(), ctx.account());
-    asked.simulate(&gathered, bounds.scps.filter(|_| !exclusions.take_scps()), &caller)
+    let world = Arc::clone(txn.world());
+    let member = Member::of(&world, ctx.account());
+    let scps = Bounds::of(&member, &member).scps.filter(|_| !exclusions.take_scps());
+    let levels = scps.as_ref().map(|levels| levels.iter().map(<[_]>::to_vec).collect());
+    asked.simulate(&gathered, levels, &caller)
 }
 
 /// What both kinds of simulations are asked.
