@@ -168,6 +168,29 @@ ACCOUNT = {
 }
 ROOT_USER, REQUEST = "{arn}root", {"RequestId": "0" * 32}
 CLOUDTRAIL = {"LookupEvents": ({}, r"\*", None)}
+NODE, UNIT, CHILD = {"ParentId": "r-abcd"}, {"OrganizationalUnitId": "ou-abcd-12345678"}, {"ChildId": "444455556666"}
+# The account is in no organization: test_organizations_units.py has what is not there in one.
+ORGANIZATIONS = {
+    "CreateOrganization": ({}, r"\*", None),
+    "DeleteOrganization": ({}, r"\*", None),
+    "DescribeOrganization": ({}, r"\*", None),
+    # Units, accounts, tags.
+    "CreateOrganizationalUnit": ({**NODE, "Name": "new"}, r"\*", None),
+    "DeleteOrganizationalUnit": (UNIT, r"\*", None),
+    "DescribeAccount": (MEMBER, r"\*", None),
+    "DescribeOrganizationalUnit": (UNIT, r"\*", None),
+    "ListAccounts": ({}, r"\*", None),
+    "ListAccountsForParent": (NODE, r"\*", None),
+    "ListChildren": ({**NODE, "ChildType": "ACCOUNT"}, r"\*", None),
+    "ListOrganizationalUnitsForParent": (NODE, r"\*", None),
+    "ListParents": (CHILD, r"\*", None),
+    "ListRoots": ({}, r"\*", None),
+    "ListTagsForResource": ({"ResourceId": "r-abcd"}, r"\*", None),
+    "MoveAccount": ({**MEMBER, "SourceParentId": "r-abcd", "DestinationParentId": "ou-abcd-12345678"}, r"\*", None),
+    "TagResource": ({"ResourceId": "r-abcd", "Tags": TAGS}, r"\*", None),
+    "UntagResource": ({"ResourceId": "r-abcd", "TagKeys": ["k"]}, r"\*", None),
+    "UpdateOrganizationalUnit": ({**UNIT, "Name": "new"}, r"\*", None),
+}
 ROOTWARD = {
     "ApproveRootAccess": (REQUEST, ROOT_USER, None),
     "GetRootProtection": ({}, ROOT_USER, None),
@@ -196,7 +219,8 @@ ROOTWARD = {
 ALL = {
     name: (service, *row)
     for service, table in (
-        ("account", ACCOUNT), ("cloudtrail", CLOUDTRAIL), ("iam", IAM), ("rootward", ROOTWARD), ("sts", STS))
+        ("account", ACCOUNT), ("cloudtrail", CLOUDTRAIL), ("iam", IAM), ("organizations", ORGANIZATIONS), ("rootward", ROOTWARD),
+        ("sts", STS))
     for name, row in table.items()
 }
 # Actions that are not called like their operations.
@@ -209,6 +233,8 @@ ACTIONS = {
     "PutSupportPlan": "supportplans:StartSupportPlanUpdate",
     "StartPasskeyRegistration": "iam:EnableMFADevice",
 }
+# A pattern that nothing breaks.
+ANYTHING = r"[\s\S]*"
 # Constraints of the model that are refused with errors of the operation's own.
 OWN_ERRORS = {("LookupEvents", "EventCategory"), ("LookupEvents", "MaxResults")}
 IMPLEMENTED = json.loads(
@@ -221,7 +247,7 @@ def code(operation, name):
         "AccessDenied": "AccessDeniedException", "NoSuchEntity": "ResourceNotFoundException",
         "ValidationError": "ValidationException",
     }
-    return in_json[name] if ALL[operation][0] in ("account", "cloudtrail", "rootward") else name
+    return in_json[name] if ALL[operation][0] in ("account", "cloudtrail", "organizations", "rootward") else name
 
 
 def action_of(operation):
@@ -301,7 +327,7 @@ def violations():
                     yield operation, name, "a" * (limits["min"] - 1), f"have length greater than or equal to {limits['min']}"
                 if limits.get("max", 1 << 20) <= 4096:
                     yield operation, name, "a" * (limits["max"] + 1), f"have length less than or equal to {limits['max']}"
-                if "pattern" in limits:
+                if limits.get("pattern", ANYTHING) != ANYTHING:
                     yield operation, name, "aaaaaaaaaaaaaaaaaaaa\x07aaa", "satisfy regular expression pattern: "
             elif shape.type_name == "integer" and "min" in limits:
                 yield operation, name, limits["min"] - 1, f"have value greater than or equal to {limits['min']}"

@@ -5,16 +5,23 @@
 //!
 //! Source: Organizations API Reference and User Guide; Service Authorization Reference, "AWS Organizations".
 
+mod accounts;
 mod failures;
 mod organization;
 mod page;
 mod quotas;
 mod shown;
 mod standing;
+mod tags;
+mod tree;
+mod units;
 
 use rootward_pipeline::Handler;
 
 /// Every operation that is implemented.
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
-    [organization::OPERATIONS].into_iter().flatten().copied()
+    [accounts::OPERATIONS, organization::OPERATIONS, tags::OPERATIONS, tree::OPERATIONS, units::OPERATIONS]
+        .into_iter()
+        .flatten()
+        .copied()
 }
