@@ -235,7 +235,7 @@ fn decided<R>(
     session_keys(&mut context, principal, check.second_factor, facts.now);
     let gathered = Gathered::of(state, principal);
     let resource = check.trust.map(trust_policy);
-    let bounds = Bounds::of(&ours, &theirs);
+    let bounds = Bounds::bearing_on(check.action, &ours, &theirs);
     gathered.with_policies(&bounds, resource, |policies| {
         let request = Request {
             principal: &caller,

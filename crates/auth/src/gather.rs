@@ -13,9 +13,9 @@
 use std::sync::{Arc, LazyLock};
 
 use rootward_names::{AccountId, Partition};
-use rootward_policy::{Attached, Owner, Policies, Program, ResourcePolicy, Source};
+use rootward_policy::{Attached, Owner, Policies, Program, ResourcePolicy, ServiceOf, Source};
 use rootward_state::entities::{Grants, Group, ManagedPolicy, OrganizationPolicyType, PolicyRef, Role, User};
-use rootward_state::{AccountState, AnyPolicy, BindingPolicy, Level, OrganizationState, World};
+use rootward_state::{AccountState, AnyPolicy, Binding, BindingPolicy, Level, OrganizationState, World};
 
 use crate::session::SessionPolicies;
 use crate::{Identity, Principal};
@@ -164,6 +164,15 @@ pub struct Levels<'a> {
 }
 
 impl<'a> Bounds<'a> {
+    /// What of them bears on an action: the same decision, and the same denial, by fewer policies.
+    pub fn bearing_on(action: &str, caller: &Member<'a>, resource: &Member<'a>) -> Self {
+        let service = ServiceOf::action(action);
+        Self {
+            scps: caller.bearing(service, &OrganizationPolicyType::ServiceControl, |level| &level.scps),
+            rcps: resource.bearing(service, &OrganizationPolicyType::ResourceControl, |level| &level.rcps),
+        }
+    }
+
     /// Of a caller and of whose the resource is.
     pub fn of(caller: &Member<'a>, resource: &Member<'a>) -> Self {
         Self {
@@ -174,6 +183,12 @@ impl<'a> Bounds<'a> {
 }
 
 impl<'a> Levels<'a> {
+    /// Adds a level.
+    fn push(&mut self, policies: impl Iterator<Item = &'a BindingPolicy>) {
+        self.attached.extend(policies.map(attached_policy));
+        self.ends.push(self.attached.len());
+    }
+
     /// From the root down.
     pub fn iter(&self) -> impl Iterator<Item = &[Attached<'a>]> {
         let starts = [0].into_iter().chain(self.ends.iter().copied());
@@ -204,26 +219,51 @@ impl<'a> Member<'a> {
     fn levels(
         &self,
         kind: &OrganizationPolicyType,
-        of: impl Fn(&'a Level) -> &'a [BindingPolicy],
+        of: impl Fn(&'a Level) -> &'a Binding,
     ) -> Option<Levels<'a>> {
         let state = self.organization.filter(|state| state.is_in_force(kind))?;
-        // More than any organization has, so that nothing is copied while it is put together.
-        let mut levels = Levels { attached: Vec::with_capacity(BINDING), ends: Vec::with_capacity(LEVELS) };
+        let mut levels = Levels::default();
         for level in state.levels(self.account)? {
-            levels.attached.extend(of(level).iter().map(|policy| Attached {
-                program: policy.document.program(),
-                source: Source::Managed { arn: &policy.arn },
-            }));
-            levels.ends.push(levels.attached.len());
+            levels.push(of(level).policies.iter());
+        }
+        Some(levels)
+    }
+
+    /// Levels that allow everything only deny, so they are one; of a level that does not, no policy may be left out that could allow.
+    fn bearing(
+        &self,
+        service: ServiceOf,
+        kind: &OrganizationPolicyType,
+        of: impl Fn(&'a Level) -> &'a Binding,
+    ) -> Option<Levels<'a>> {
+        let state = self.organization.filter(|state| state.is_in_force(kind))?;
+        let (mut levels, mut allows) = (Levels::default(), None);
+        for binding in state.levels(self.account)?.map(|level| of(level)) {
+            if binding.allows_everything {
+                allows = allows.or_else(|| binding.policies.iter().find(|policy| allows_everything(policy)));
+                let denies = |policy: &&BindingPolicy| policy.can_deny && policy.scope.may_have(service);
+                levels.attached.extend(binding.policies.iter().filter(denies).map(attached_policy));
+            }
+        }
+        if let Some(allows) = allows {
+            levels.push([allows].into_iter());
+        }
+        for binding in state.levels(self.account)?.map(|level| of(level)) {
+            if !binding.allows_everything {
+                levels.push(binding.policies.iter().filter(|policy| policy.scope.may_have(service)));
+            }
         }
         Some(levels)
     }
 }
 
-/// Root, five units and the account.
-const LEVELS: usize = 7;
-/// Few accounts have more policies above them.
-const BINDING: usize = 40;
+fn allows_everything(policy: &BindingPolicy) -> bool {
+    policy.document.program().allows_everything()
+}
+
+fn attached_policy(policy: &BindingPolicy) -> Attached<'_> {
+    Attached { program: policy.document.program(), source: Source::Managed { arn: &policy.arn } }
+}
 
 impl Found<'_> {
     /// Where it comes from.

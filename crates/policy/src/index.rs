@@ -45,7 +45,38 @@ impl Sought {
     }
 }
 
+/// The services that a program names, as far as can be said without looking at its statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    services: Filter,
+    /// Something in it is about services that it does not name.
+    is_about_any: bool,
+}
+
+/// The service of an action, to be looked for in scopes.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceOf(Filter);
+
+impl ServiceOf {
+    /// Of `service:Action`.
+    pub fn action(action: &str) -> Self {
+        let service = action.split_once(':').map_or(action, |(service, _)| service);
+        Self(Filter::of(Hash::of(&service.to_ascii_lowercase())))
+    }
+}
+
+impl Scope {
+    /// Whether the program may be about the service. Where this says no, it says nothing about any of the service's actions.
+    pub const fn may_have(self, service: ServiceOf) -> bool {
+        self.is_about_any || self.services.has(service.0)
+    }
+}
+
 impl Index {
+    pub(crate) const fn scope(&self) -> Scope {
+        Scope { services: self.services, is_about_any: !self.others.is_empty() }
+    }
+
     /// Of the actions of each statement; none for a statement that is about all but these.
     pub(crate) fn of<'a>(statements: impl ExactSizeIterator<Item = Option<&'a [Pattern]>>) -> Self {
         let (mut named, mut others) = (Vec::with_capacity(statements.len()), Vec::new());
@@ -188,6 +219,26 @@ mod tests {
             statements.iter().map(|actions| actions.map(|a| a.iter().map(pattern).collect())).collect();
         let index = Index::of(patterns.iter().map(Option::as_deref));
         index.candidates(&Sought::new(action, service)).into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn scope_has_every_service_that_a_program_may_be_about() {
+        use crate::Program;
+        let scope = |statement: &str| {
+            Program::of_stored(&format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#)).scope()
+        };
+        let of_two = scope(r#"{"Effect":"Deny","Action":["S3:Get*","iam:PassRole"],"Resource":"*"}"#);
+        for (action, is_in) in [("s3:GetObject", true), ("IAM:GetUser", true), ("ec2:RunInstances", false)] {
+            assert_eq!(of_two.may_have(ServiceOf::action(action)), is_in, "{action}");
+        }
+        for statement in [
+            r#"{"Effect":"Deny","Action":"*","Resource":"*"}"#,
+            r#"{"Effect":"Deny","NotAction":"iam:*","Resource":"*"}"#,
+            r#"{"Effect":"Deny","Action":"*:Get*","Resource":"*"}"#,
+            "unreadable",
+        ] {
+            assert!(scope(statement).may_have(ServiceOf::action("ec2:RunInstances")), "{statement}");
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub use decide::{Attached, Policies, Request, ResourceKind, ResourcePolicy, deci
 pub use decision::{Cause, Decision, Layer, Outcome, Owner, Source};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use explain::{ConditionTrace, Explanation, LayerTrace, StatementTrace, Verdict, explain};
+pub use index::{Scope, ServiceOf};
 pub use json::{DEPTH_MAX, DOCUMENT_BYTES_MAX};
 pub use outlook::Outlook;
 pub use policy::{

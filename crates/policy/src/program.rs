@@ -8,7 +8,7 @@ use std::fmt;
 use crate::condition::{Condition, Truth};
 use crate::context::Context;
 use crate::explain::alternatives;
-use crate::index::{Index, Sought};
+use crate::index::{Index, Scope, Sought};
 use crate::pattern::{ArnPattern, ArnText, Key, Pattern, Piece, Special};
 use crate::policy::{Effect, Policy, Statement as Parsed, Version};
 use crate::principal::{Entry, Named, Principal};
@@ -103,6 +103,21 @@ impl Program {
         self.readable
     }
 
+    /// The services that it is about.
+    pub fn scope(&self) -> Scope {
+        self.index.scope()
+    }
+
+    /// Whether it allows everything to whoever it applies to, under no condition. That it does may not be seen.
+    pub fn allows_everything(&self) -> bool {
+        self.statements.iter().any(Statement::allows_everything)
+    }
+
+    /// Whether it can deny anything.
+    pub fn can_deny(&self) -> bool {
+        self.statements.iter().any(|statement| statement.effect == Effect::Deny)
+    }
+
     /// Every condition key and policy variable it looks at, as written, in order, with repetitions.
     pub fn context_keys(&self) -> impl Iterator<Item = &str> {
         self.statements.iter().flat_map(Statement::keys).map(Key::name)
@@ -161,6 +176,17 @@ impl Statement {
             resources: None,
             conditions: Box::new([]),
         }
+    }
+
+    fn allows_everything(&self) -> bool {
+        let everyone = |entries: &[Entry]| !self.not_principal && entries.contains(&Entry::Everyone);
+        let everything = |listed: &[Resource]| !self.not_resource && listed.contains(&Resource::Everything);
+        self.effect == Effect::Allow
+            && !self.not_action
+            && self.actions.contains(&Pattern::Anything)
+            && self.principals.as_deref().is_none_or(everyone)
+            && self.resources.as_deref().is_none_or(everything)
+            && self.conditions.is_empty()
     }
 
     /// The actions it is about; none if about all but these.
@@ -343,6 +369,28 @@ mod tests {
 
     fn program(statement: &str) -> Program {
         Program::of_stored(&format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#))
+    }
+
+    #[test]
+    fn what_allows_everything_has_no_condition_and_leaves_nothing_out() {
+        let allows = |statement: &str| {
+            let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+            Program::of_stored(&text).allows_everything()
+        };
+        assert!(allows(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#));
+        assert!(allows(r#"{"Effect":"Allow","Principal":"*","Action":["s3:*","*"],"Resource":["*"]}"#));
+        for statement in [
+            r#"{"Effect":"Deny","Action":"*","Resource":"*"}"#,
+            r#"{"Effect":"Allow","NotAction":"*","Resource":"*"}"#,
+            r#"{"Effect":"Allow","Action":"*","NotResource":"*"}"#,
+            r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#,
+            r#"{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::*"}"#,
+            r#"{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"*","Resource":"*"}"#,
+            r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}"#,
+            "unreadable",
+        ] {
+            assert!(!allows(statement), "{statement}");
+        }
     }
 
     #[test]

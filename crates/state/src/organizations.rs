@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use rootward_names::{
     AccountId, AccountRequestId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId,
 };
+use rootward_policy::Scope;
 use rootward_store::Revision;
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
@@ -48,15 +49,31 @@ struct Chain {
 
 /// Of a node that does not exist: no policy allows anything there.
 static NOWHERE: LazyLock<[Arc<Level>; 1]> =
-    LazyLock::new(|| [Arc::new(Level { scps: Vec::new(), rcps: Vec::new() })]);
+    LazyLock::new(|| [Arc::new(Level { scps: Binding::default(), rcps: Binding::default() })]);
 
 /// The policies that are attached to one node or account, and bind whoever is in it.
 #[derive(Debug)]
 pub struct Level {
     /// Service control policies.
-    pub scps: Vec<BindingPolicy>,
+    pub scps: Binding,
     /// Resource control policies.
-    pub rcps: Vec<BindingPolicy>,
+    pub rcps: Binding,
+}
+
+/// The policies of one type on one level.
+#[derive(Debug, Default)]
+pub struct Binding {
+    /// In the order in which they were attached.
+    pub policies: Vec<BindingPolicy>,
+    /// Whether one of them allows everything: then the level only denies.
+    pub allows_everything: bool,
+}
+
+impl Binding {
+    fn add(&mut self, policy: BindingPolicy) {
+        self.allows_everything |= policy.document.program().allows_everything();
+        self.policies.push(policy);
+    }
 }
 
 /// A policy that binds.
@@ -66,6 +83,10 @@ pub struct BindingPolicy {
     pub arn: Arc<str>,
     /// What it says.
     pub document: Document,
+    /// The services that it is about.
+    pub scope: Scope,
+    /// Whether it can deny anything.
+    pub can_deny: bool,
 }
 
 /// What policies are attached to, and what is in a node.
@@ -106,7 +127,7 @@ impl OrganizationState {
             targets: RedBlackTreeSetSync::new_sync(),
             chains: Arc::default(),
             own_levels: RedBlackTreeMapSync::new_sync(),
-            first_level: Arc::new(Level { scps: Vec::new(), rcps: Vec::new() }),
+            first_level: Arc::new(Level { scps: Binding::default(), rcps: Binding::default() }),
             is_stale: true,
         }
     }
@@ -228,14 +249,16 @@ impl OrganizationState {
     }
 
     fn level(&self, attached: &[OrganizationPolicyId]) -> Arc<Level> {
-        let (mut scps, mut rcps) = (Vec::new(), Vec::new());
+        let (mut scps, mut rcps) = (Binding::default(), Binding::default());
         for policy in attached.iter().filter_map(|id| self.policy(id)) {
             let organization = &self.organization.row;
             let arn = policy.arn(organization.partition, &organization.id, organization.management).into();
-            let binding = BindingPolicy { arn, document: policy.document.clone() };
+            let (document, program) = (policy.document.clone(), policy.document.program());
+            let (scope, can_deny) = (program.scope(), program.can_deny());
+            let binding = BindingPolicy { arn, document, scope, can_deny };
             match policy.kind {
-                OrganizationPolicyType::ServiceControl => scps.push(binding),
-                OrganizationPolicyType::ResourceControl => rcps.push(binding),
+                OrganizationPolicyType::ServiceControl => scps.add(binding),
+                OrganizationPolicyType::ResourceControl => rcps.add(binding),
                 OrganizationPolicyType::Management(_) => {}
             }
         }

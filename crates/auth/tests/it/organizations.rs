@@ -1,11 +1,16 @@
 //! What policies of organizations bind: members, their root users too, and never the management account.
 
+use proptest::prelude::*;
 use rootward_auth::authn::Authority;
 use rootward_auth::authz::{Check, Question, RequestFacts, authorize, explain};
+use rootward_auth::gather::{Bounds, Member};
 use rootward_auth::{Identity, Principal};
 use rootward_names::Partition;
 use rootward_names::{AccountId, OrganizationPolicyId};
-use rootward_policy::{Context, Outcome};
+use rootward_policy::{
+    Attached, Context, Outcome, Policies, Principal as Caller, PrincipalKind, Program, Request, Source,
+    decide,
+};
 use rootward_state::RowKey;
 use rootward_state::entities::{
     CentralRootAccess, Document, Membership, Organization, OrganizationNode, OrganizationPolicy,
@@ -95,6 +100,46 @@ impl Organized {
         Self { bench, management }
     }
 
+    /// SCPs with these statements at the root, the unit and the account, instead of AWS's where they are any.
+    fn with_levels(levels: [&[&str]; 3]) -> Self {
+        let organized = Self::with_scp(NOT_LIST);
+        organized.bench.write(|txn| {
+            let organization: rootward_names::OrganizationId = ORGANIZATION.parse().unwrap();
+            let attached = levels.map(|statements| {
+                let made = statements.iter().map(|statement| {
+                    let id: OrganizationPolicyId =
+                        format!("p-of{:08}", STATEMENTS.iter().position(|known| known == statement).unwrap())
+                            .parse()
+                            .unwrap();
+                    let policy = OrganizationPolicy {
+                        id: id.clone(),
+                        kind: OrganizationPolicyType::ServiceControl,
+                        name: id.as_str().into(),
+                        description: "".into(),
+                        document: Document::new(format!(
+                            r#"{{"Version": "2012-10-17", "Statement": {statement}}}"#
+                        )),
+                        updated: NOW,
+                        tags: vec![],
+                    };
+                    txn.put(RowKey::OrganizationPolicy(organization.clone(), id.clone()), policy);
+                    id
+                });
+                made.collect::<Vec<_>>()
+            });
+            let [root, unit, own] = attached;
+            for (id, policies) in [(ROOT, root), (UNIT, unit)] {
+                let key = RowKey::OrganizationNode(organization.clone(), id.parse().unwrap());
+                let row = OrganizationNode::clone(&txn.get::<OrganizationNode>(key.clone()).unwrap());
+                txn.put(key, OrganizationNode { policies, ..row });
+            }
+            let key = RowKey::Membership(account());
+            let row = Membership::clone(&txn.get::<Membership>(key.clone()).unwrap());
+            txn.put(key, Membership { policies: own, ..row });
+        });
+        organized
+    }
+
     fn with_scp(statement: &str) -> Self {
         let attached = [at_first(), ids(&[OWN])].concat();
         Self::new(OrganizationPolicyType::ServiceControl, statement, attached)
@@ -121,6 +166,59 @@ impl Organized {
 
     fn management_root(&self) -> Principal {
         Principal { account: self.management, ..principal(Identity::Root) }
+    }
+}
+
+/// What SCPs of the property below say.
+const STATEMENTS: [&str; 8] = [
+    ALLOW,
+    r#"{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}"#,
+    r#"{"Effect": "Allow", "Action": ["s3:*", "iam:Get*"], "Resource": "*"}"#,
+    r#"{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}"#,
+    r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}"#,
+    r#"{"Effect": "Deny", "Action": "iam:GetUser", "Resource": "*"}"#,
+    r#"{"Effect": "Deny", "NotAction": ["iam:*", "s3:*"], "Resource": "*"}"#,
+    r#"[{"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"}]"#,
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_bears_on_an_action_decides_as_all_that_binds(
+        levels in prop::array::uniform3(prop::collection::vec(prop::sample::select(&STATEMENTS[..]), 0..4)),
+        secure: bool,
+    ) {
+        let [root, unit, own] = &levels;
+        let organized = Organized::with_levels([root, unit, own]);
+        let world = organized.bench.world();
+        let member = Member::of(&world, account());
+        let everything = Program::of_stored(&format!(r#"{{"Version": "2012-10-17", "Statement": {ALLOW}}}"#));
+        let identity = [Attached { program: &everything, source: Source::Unnamed }];
+        let caller = Caller {
+            kind: PrincipalKind::User { arn: "arn:aws:iam::111122223333:user/ann", id: "" },
+            account: Some(account()),
+            management_account: false,
+        };
+        let mut context = Context::new();
+        context.bool("aws:SecureTransport", secure);
+        for action in ["iam:GetUser", "IAM:ListUsers", "s3:PutObject", "S3:GetObject", "ec2:RunInstances"] {
+            let request = Request {
+                principal: &caller,
+                action,
+                resource: "*",
+                resource_account: Some(account()),
+                context: &context,
+            };
+            let [all, few] = [Bounds::of(&member, &member), Bounds::bearing_on(action, &member, &member)].map(|bounds| {
+                let levels = bounds.scps.unwrap();
+                let levels: Vec<_> = levels.iter().collect();
+                let policies = Policies { identity: &identity, scps: Some(&levels), ..Policies::default() };
+                let decision = decide(&request, &policies);
+                (decision.outcome, decision.layer)
+            });
+            prop_assert_eq!(all, few, "{}", action);
+        }
     }
 }
 

@@ -109,7 +109,7 @@ fn state(db: &Db) -> Arc<OrganizationState> {
 fn names(state: &OrganizationState, number: u64) -> Option<Vec<Vec<String>>> {
     let name = |policy: &BindingPolicy| policy.arn.rsplit('/').next().unwrap().to_owned();
     let levels = state.levels(account(number))?;
-    Some(levels.map(|level| level.scps.iter().map(name).collect()).collect())
+    Some(levels.map(|level| level.scps.policies.iter().map(name).collect()).collect())
 }
 
 fn children(state: &OrganizationState, of: &str) -> Vec<Target> {
@@ -126,7 +126,7 @@ fn policies_bind_members_level_by_level_and_never_the_management_account() {
     assert_eq!((names(&state, 1), names(&state, 3)), (None, None));
     assert!(state.is_in_force(&OrganizationPolicyType::ServiceControl));
     assert!(!state.is_in_force(&OrganizationPolicyType::ResourceControl));
-    assert_eq!(state.path(account(2)).unwrap(), *format!("{ORGANIZATION}/{ROOT}/{UNIT}/"));
+    assert_eq!(state.path(account(2)).unwrap(), format!("{ORGANIZATION}/{ROOT}/{UNIT}/"));
     assert_eq!(state.path(account(3)), None);
 }
 
@@ -153,7 +153,7 @@ fn account_that_moves_or_loses_a_policy_leaves_nothing_behind() {
     db.commit_wait(txn).unwrap();
     let state = state(&db);
     assert!(children(&state, UNIT).is_empty());
-    assert_eq!(state.path(account(2)).unwrap(), *format!("{ORGANIZATION}/{ROOT}/"));
+    assert_eq!(state.path(account(2)).unwrap(), format!("{ORGANIZATION}/{ROOT}/"));
     let own = &policies(&["p-examplepol"])[0];
     let targets: Vec<_> = state.targets_after(own, None).cloned().collect();
     assert_eq!(targets, [Target::Account(account(2)), Target::Node(node(UNIT))]);
@@ -174,7 +174,7 @@ fn policy_that_changes_binds_as_it_is_now_wherever_it_is_attached() {
     db.commit_wait(txn).unwrap();
     let state = state(&db);
     let levels: Vec<_> = state.levels(account(2)).unwrap().collect();
-    let texts = levels.iter().flat_map(|level| &level.scps).map(|policy| policy.document.text());
+    let texts = levels.iter().flat_map(|level| &level.scps.policies).map(|policy| policy.document.text());
     assert_eq!(texts.filter(|text| *text == "{}").count(), 2, "at the unit and at the account");
 }
 
