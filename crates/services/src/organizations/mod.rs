@@ -5,16 +5,37 @@
 //!
 //! Source: Organizations API Reference and User Guide; Service Authorization Reference, "AWS Organizations".
 
+mod account_requests;
+mod all_features;
+mod closing;
 mod failures;
+mod handshakes;
+mod invitations;
+mod joining;
+mod leaving;
 mod organization;
 mod page;
 mod quotas;
+mod service_role;
 mod shown;
 mod standing;
+#[cfg(test)]
+mod testing;
 
 use rootward_pipeline::Handler;
 
 /// Every operation that is implemented.
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
-    [organization::OPERATIONS].into_iter().flatten().copied()
+    [
+        account_requests::OPERATIONS,
+        all_features::OPERATIONS,
+        closing::OPERATIONS,
+        handshakes::OPERATIONS,
+        invitations::OPERATIONS,
+        leaving::OPERATIONS,
+        organization::OPERATIONS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
