@@ -15,7 +15,7 @@ use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
 };
 use rootward_state::entities::{Handshake, HandshakeAction, HandshakeParty, HandshakeState, Membership};
-use rootward_state::{NameKey, OrganizationState, RowKey, Txn, World};
+use rootward_state::{NameKey, OrganizationState, RowKey, Txn};
 
 use super::joining::{self, Newcomer};
 use super::{all_features, failures, handshakes, leaving, quotas, shown, standing};
@@ -58,7 +58,7 @@ fn invite_account_to_organization(
     let row = standing::row(txn, &state.organization().id)?;
     let to = recipient(&input.target)?;
     let tags = joining::tags(input.tags.as_deref())?;
-    if let Some(member) = member(txn.world(), &state, &to) {
+    if let Some(member) = member(txn, &state, &to) {
         return Err(failures::already_in_an_organization(Some(member)));
     }
     if all_features::pending(&state, ctx.now).is_some() {
@@ -141,17 +141,12 @@ fn recipient(target: &api::HandshakeParty) -> Result<HandshakeParty, Failure> {
 }
 
 /// The member of the organization that is invited. Of others nothing is said: only what the caller can see anyway.
-fn member(world: &World, state: &OrganizationState, to: &HandshakeParty) -> Option<AccountId> {
-    match to {
-        HandshakeParty::Account(id) => state.member(*id).map(|_| *id),
-        HandshakeParty::Email(email) => {
-            let email = NameKey::new(email);
-            let mut members = state.members().iter().map(|(id, _)| *id);
-            members.find(|id| {
-                world.account(*id).is_some_and(|member| NameKey::new(&member.account().email) == email)
-            })
-        }
-    }
+fn member(txn: &mut Txn, state: &OrganizationState, to: &HandshakeParty) -> Option<AccountId> {
+    let account = match to {
+        HandshakeParty::Account(id) => Some(*id),
+        HandshakeParty::Email(email) => txn.owner(RowKey::Email(NameKey::new(email))),
+    };
+    account.filter(|account| state.member(*account).is_some())
 }
 
 fn is_invitation_of(row: &Handshake, to: &HandshakeParty) -> bool {

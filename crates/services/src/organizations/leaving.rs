@@ -4,6 +4,7 @@
 //!   organization: the root user of a member that was opened in it must have a password. Invited accounts were alone before.
 //! - A closed account stays until it can never be opened again, and then goes unconditionally: else the organization could never be deleted.
 //! - Whoever administers a service for the organization stays until that is another's.
+//! - Roles stay in the account as they are, also the one that trusts the management account: whoever is alone again deletes it.
 //!
 //! DIFFERENCE: members that were opened in the organization can leave at once; AWS makes them wait for four days, for reasons of billing.
 //!
