@@ -45,6 +45,8 @@ pub enum Kind {
     LoginProfileChanged,
     /// An MFA device was made, enabled, changed or removed.
     MfaChanged,
+    /// Which accounts are in an organization has changed, or is about to.
+    OrganizationChanged,
     /// A policy or what it applies to was changed.
     PolicyChanged,
     /// The use of a root user was approved.
@@ -83,6 +85,7 @@ impl Kind {
             Self::AccountOpened => "account.opened",
             Self::LoginProfileChanged => "iam.login-profile.changed",
             Self::MfaChanged => "iam.mfa.changed",
+            Self::OrganizationChanged => "organization.changed",
             Self::PolicyChanged => "iam.policy.changed",
             Self::RootAccessApproved => "root.access.approved",
             Self::RootAccessRejected => "root.access.rejected",
@@ -112,6 +115,9 @@ impl Kind {
             }
             Self::MfaChanged => {
                 "Ask the person whose device it is; if they know nothing, end their sessions and set their MFA up anew."
+            }
+            Self::OrganizationChanged => {
+                "Check that this was agreed: the organization decides what binds its accounts and who gets into them."
             }
             Self::PolicyChanged => {
                 "Compare the policy with what was agreed, and undo the change if it was not."

@@ -115,8 +115,12 @@ fn command_line(facts: &Facts) -> (Kind, Severity, String) {
 }
 
 fn rule(source: &str, name: &str) -> Option<&'static Rule> {
-    let of_iam = if source == "iam.amazonaws.com" { OF_IAM } else { &[] };
-    let found = of_iam.iter().chain(OF_ANY).find(|rule| rule.name == name);
+    let of_source = match source {
+        "iam.amazonaws.com" => OF_IAM,
+        "organizations.amazonaws.com" => OF_ORGANIZATIONS,
+        _ => &[],
+    };
+    let found = of_source.iter().chain(OF_ANY).find(|rule| rule.name == name);
     // However many steps a recovery has, and whatever they are called.
     found.or_else(|| name.starts_with(RECOVERY.name).then_some(&RECOVERY))
 }
@@ -233,6 +237,7 @@ impl Facts {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Rule {
     name: &'static str,
     kind: Kind,
@@ -268,6 +273,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("permissionsBoundary", "boundary"),
     ("serialNumber", "device"),
     ("virtualMFADeviceName", "device"),
+    ("accountId", "account"),
     ("accountName", "name"),
     ("targetName", "target"),
 ];
@@ -307,6 +313,20 @@ const OF_IAM: &[Rule] = &[
     rule_of("SetDefaultPolicyVersion", Kind::PolicyChanged, Severity::Info, "put another version of a policy in force"),
     rule_of("UpdateAssumeRolePolicy", Kind::PolicyChanged, Severity::Info, "changed who may assume a role"),
     rule_of("UpdateLoginProfile", Kind::LoginProfileChanged, Severity::Warning, "changed a user's password"),
+];
+
+/// What only Organizations' events of these names mean.
+#[rustfmt::skip]
+const OF_ORGANIZATIONS: &[Rule] = &[
+    rule_of("AcceptHandshake", Kind::OrganizationChanged, Severity::Warning, "accepted what an organization asks of the account"),
+    rule_of("CloseAccount", Kind::AccountClosed, Severity::Critical, "closed an account of the organization"),
+    rule_of("CreateAccount", Kind::AccountOpened, Severity::Info, "asked for an account in the organization"),
+    rule_of("CreateOrganization", Kind::OrganizationChanged, Severity::Info, "made an organization"),
+    rule_of("DeleteOrganization", Kind::OrganizationChanged, Severity::Critical, "deleted the organization"),
+    rule_of("EnableAllFeatures", Kind::OrganizationChanged, Severity::Info, "asked for all features of the organization"),
+    rule_of("InviteAccountToOrganization", Kind::OrganizationChanged, Severity::Info, "invited an account to the organization"),
+    rule_of("LeaveOrganization", Kind::OrganizationChanged, Severity::Critical, "took the account out of its organization"),
+    rule_of("RemoveAccountFromOrganization", Kind::OrganizationChanged, Severity::Critical, "sent an account out of the organization"),
 ];
 
 /// What events of these names mean, wherever they come from: of IAM, of sign-in, of the account API or of the host.
@@ -437,6 +457,7 @@ mod tests {
     }
 
     const IAM: &str = "iam.amazonaws.com";
+    const ORGANIZATIONS: &str = "organizations.amazonaws.com";
     const SIGN_IN: &str = "signin.amazonaws.com";
     const HOST: &str = "rootward.host";
     const GIVEN: &str = r#"{"MFAUsed": "Yes", "rootAccessReason": "set up\r\nBcc: x billing"}"#;
@@ -641,8 +662,24 @@ mod tests {
 
     #[test]
     fn names_of_iam_mean_nothing_elsewhere() {
-        assert_eq!(told(ann(), "organizations.amazonaws.com", "CreatePolicy").alert(), None);
+        assert_eq!(told(ann(), "account.amazonaws.com", "CreatePolicy").alert(), None);
         assert_eq!(told(ann(), IAM, "CreateUser").alert(), None);
+    }
+
+    #[test]
+    fn account_that_is_closed_by_its_organization_is_named() {
+        let call = Told {
+            request: r#"{"accountId": "444455556666"}"#,
+            ..told(ann(), ORGANIZATIONS, "CloseAccount")
+        };
+        let what = format!(
+            "{ANN} closed an account of the organization (account 444455556666) in account {ACCOUNT}."
+        );
+        check(&call, Kind::AccountClosed, Severity::Critical, &what);
+        let leave = told(ann(), ORGANIZATIONS, "LeaveOrganization");
+        let what = format!("{ANN} took the account out of its organization in account {ACCOUNT}.");
+        check(&leave, Kind::OrganizationChanged, Severity::Critical, &what);
+        assert_eq!(Told { error: DENIED, ..leave }.alert(), None);
     }
 
     #[test]
@@ -667,14 +704,18 @@ mod tests {
 
     #[test]
     fn every_event_of_the_tables_is_told_once() {
-        let mut names: Vec<_> = OF_IAM.iter().chain(OF_ANY).map(|rule| rule.name).collect();
-        names.sort_unstable();
-        let count = names.len();
-        names.dedup();
-        assert_eq!(names.len(), count, "an event is in the tables twice");
-        for rule in OF_IAM {
-            let alert = told(ann(), IAM, rule.name).alert().unwrap();
-            assert_eq!((alert.kind, alert.severity, alert.by_root), (rule.kind, rule.severity, false));
+        for table in [&[OF_IAM, OF_ANY][..], &[OF_ORGANIZATIONS]] {
+            let mut names: Vec<_> = table.concat().iter().map(|rule| rule.name).collect();
+            names.sort_unstable();
+            let count = names.len();
+            names.dedup();
+            assert_eq!(names.len(), count, "an event is in the tables twice");
+        }
+        for (source, rules) in [(IAM, OF_IAM), (ORGANIZATIONS, OF_ORGANIZATIONS)] {
+            for rule in rules {
+                let alert = told(ann(), source, rule.name).alert().unwrap();
+                assert_eq!((alert.kind, alert.severity, alert.by_root), (rule.kind, rule.severity, false));
+            }
         }
         for rule in OF_ANY {
             let alert = host(rule.name).alert().unwrap();

@@ -138,6 +138,20 @@ impl Bench {
         self.now.set(self.now().plus_seconds(seconds));
     }
 
+    /// Opens another account, with nothing in it.
+    pub(crate) fn open_account(&self, name: &str, email: &str) -> AccountId {
+        let partition = Partition::Aws;
+        let request = OpenAccount { name, email, password: None, admin: None, partition, id: None };
+        let opened =
+            self.write_with(|txn, now, random, vault| accounts::open(txn, &request, now, random, vault));
+        opened.unwrap().account
+    }
+
+    /// From now on the root user of this account calls.
+    pub(crate) fn call_as_root_of(&self, account: AccountId) {
+        self.caller.replace(principal(account, Identity::Root));
+    }
+
     /// A transaction on the state as it stands.
     pub(crate) fn begin(&self) -> Txn {
         self.db.begin()
@@ -549,11 +563,6 @@ impl Bench {
     /// What a session token says.
     pub(crate) fn open_token(&self, token: &str) -> Claims {
         self.tokens.open(token).unwrap().claims.clone()
-    }
-
-    /// From now on the root user of another account calls.
-    pub(crate) fn call_as_root_of(&self, account: AccountId) {
-        self.caller.replace(principal(account, Identity::Root));
     }
 
     /// From now on the root user calls again.

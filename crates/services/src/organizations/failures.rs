@@ -3,9 +3,11 @@
 //! Texts follow the service where an answer of it is known; the others are ours.
 
 use rootward_api::organizations::{
-    ConstraintViolationException, ConstraintViolationExceptionReason, ErrorCode, InvalidInputException,
-    InvalidInputExceptionReason,
+    ConstraintViolationException, ConstraintViolationExceptionReason, ErrorCode,
+    HandshakeConstraintViolationException, HandshakeConstraintViolationExceptionReason,
+    InvalidInputException, InvalidInputExceptionReason,
 };
+use rootward_names::AccountId;
 use rootward_pipeline::Failure;
 
 use crate::tag_keys::Unfit;
@@ -54,7 +56,11 @@ pub(super) fn bad_next_token() -> Failure {
     )
 }
 
-// What is in the tree.
+/// A handshake that must not be made or accepted now.
+fn handshake_constraint(reason: HandshakeConstraintViolationExceptionReason, message: &str) -> Failure {
+    let shape = HandshakeConstraintViolationException { message: None, reason: Some(reason) };
+    refused(ErrorCode::HandshakeConstraintViolation, message).with_members(&shape)
+}
 
 pub(super) fn account_not_found() -> Failure {
     refused(ErrorCode::AccountNotFound, "You specified an account that doesn't exist.")
@@ -106,4 +112,197 @@ pub(super) fn unfit_tag_key(unfit: Unfit) -> Failure {
         Unfit::Reserved => InvalidInputExceptionReason::InvalidSystemTagsParameter,
     };
     invalid_input(reason, unfit.message())
+}
+
+pub(super) fn account_already_closed() -> Failure {
+    refused(ErrorCode::AccountAlreadyClosed, "You can't close an account that is already closed.")
+}
+
+pub(super) fn account_request_not_found() -> Failure {
+    refused(
+        ErrorCode::CreateAccountStatusNotFound,
+        "You specified a create account request ID that doesn't exist.",
+    )
+}
+
+pub(super) fn account_requests_exceeded() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::AccountCreationRateLimitExceeded,
+        "You have exceeded the number of accounts that you can create in one day.",
+    )
+}
+
+pub(super) fn blank_account_name() -> Failure {
+    invalid_input(
+        InvalidInputExceptionReason::InvalidPattern,
+        "You specified a value for AccountName that is nothing but blanks.",
+    )
+}
+
+pub(super) fn reserved_role_name() -> Failure {
+    invalid_input(
+        InvalidInputExceptionReason::InvalidRoleName,
+        "You provided a role name that isn't valid. A role name can't begin with the reserved prefix AWSServiceRoleFor.",
+    )
+}
+
+pub(super) fn no_gov_cloud() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::MasterAccountNotGovcloudEnabled,
+        "To complete this operation, the management account must be associated with an account in the AWS GovCloud (US) Region.",
+    )
+}
+
+pub(super) fn cannot_close_management() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::CannotCloseManagementAccount,
+        "You can't close the management account.",
+    )
+}
+
+pub(super) fn closing_needs_all_features() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::OrganizationNotInAllFeaturesMode,
+        "Your organization must have all features enabled to close a member account.",
+    )
+}
+
+pub(super) fn close_quota_exceeded() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::CloseAccountQuotaExceeded,
+        "You have exceeded close account quota for the past 30 days.",
+    )
+}
+
+pub(super) fn management_cannot_leave() -> Failure {
+    refused(
+        ErrorCode::MasterCannotLeaveOrganization,
+        "You can't remove the management account from the organization.",
+    )
+}
+
+pub(super) fn delegated_administrator_cannot_leave() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::CannotRemoveDelegatedAdministratorFromOrg,
+        "This member account is a delegated administrator. Deregister it for every service before it leaves the organization.",
+    )
+}
+
+/// A member that nobody could do anything with outside: its root user has no password.
+pub(super) fn cannot_stand_alone() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::AccountCannotLeaveOrganization,
+        "The member account is missing one or more of the prerequisites required to operate as a standalone account: \
+         its root user has no password.",
+    )
+}
+
+pub(super) fn closed_cannot_leave() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::AccountCannotLeaveOrganization,
+        "A closed account stays in the organization until it can't be opened again.",
+    )
+}
+
+pub(super) fn no_handshake() -> Failure {
+    refused(ErrorCode::HandshakeNotFound, "You specified a handshake that doesn't exist.")
+}
+
+/// Asked for what has been done already.
+pub(super) fn handshake_in_state(state: &str) -> Failure {
+    refused(ErrorCode::HandshakeAlreadyInState, &format!("The handshake is already {state}."))
+}
+
+/// Asked for what cannot follow.
+pub(super) fn handshake_is_over(state: &str) -> Failure {
+    refused(
+        ErrorCode::InvalidHandshakeTransition,
+        &format!("You can't perform the operation on a handshake that is {state}."),
+    )
+}
+
+/// Members have not agreed yet.
+pub(super) fn not_all_agree() -> Failure {
+    refused(
+        ErrorCode::InvalidHandshakeTransition,
+        "You can't accept the handshake before every invited member account has accepted its own.",
+    )
+}
+
+pub(super) fn duplicate_handshake() -> Failure {
+    refused(
+        ErrorCode::DuplicateHandshake,
+        "A handshake with the same action and target already exists. It must be canceled or declined first.",
+    )
+}
+
+pub(super) fn already_in_an_organization(account: Option<AccountId>) -> Failure {
+    let whose = account.map_or_else(|| "Your account".to_owned(), |account| format!("The account {account}"));
+    handshake_constraint(
+        HandshakeConstraintViolationExceptionReason::AlreadyInAnOrganization,
+        &format!("{whose} is already a member of an organization."),
+    )
+}
+
+pub(super) fn organization_is_full() -> Failure {
+    handshake_constraint(
+        HandshakeConstraintViolationExceptionReason::AccountNumberLimitExceeded,
+        "You have exceeded the allowed number of AWS accounts in the organization.",
+    )
+}
+
+pub(super) fn too_many_invitations() -> Failure {
+    handshake_constraint(
+        HandshakeConstraintViolationExceptionReason::HandshakeRateLimitExceeded,
+        "You have exceeded the number of invitations that you can send in one day.",
+    )
+}
+
+pub(super) fn no_invitations_now() -> Failure {
+    handshake_constraint(
+        HandshakeConstraintViolationExceptionReason::InviteDisabledDuringEnableAllFeatures,
+        "You can't invite accounts while the organization is in the process of enabling all features.",
+    )
+}
+
+pub(super) fn other_partition() -> Failure {
+    handshake_constraint(
+        HandshakeConstraintViolationExceptionReason::OrganizationFromDifferentSellerOfRecord,
+        "The account is in another AWS partition than the organization.",
+    )
+}
+
+pub(super) fn has_all_features() -> Failure {
+    handshake_constraint(
+        HandshakeConstraintViolationExceptionReason::OrganizationAlreadyHasAllFeatures,
+        "The organization has all features enabled already.",
+    )
+}
+
+pub(super) fn all_features_pending() -> Failure {
+    handshake_constraint(
+        HandshakeConstraintViolationExceptionReason::OrganizationIsAlreadyPendingAllFeaturesMigration,
+        "The organization is in the process of enabling all features already.",
+    )
+}
+
+pub(super) fn too_large_for_all_features() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::AllFeaturesMigrationOrganizationSizeLimitExceeded,
+        "The organization has too many accounts to enable all features.",
+    )
+}
+
+pub(super) fn bad_party(reason: InvalidInputExceptionReason) -> Failure {
+    invalid_input(
+        reason,
+        "You specified a target that no account can be invited by: expected an account ID or an e-mail address.",
+    )
+}
+
+pub(super) fn two_filters() -> Failure {
+    invalid_input(
+        InvalidInputExceptionReason::MaxLimitExceededFilter,
+        "You can specify only one filter parameter for the operation.",
+    )
 }

@@ -5,14 +5,24 @@
 //!
 //! Source: Organizations API Reference and User Guide; Service Authorization Reference, "AWS Organizations".
 
+mod account_requests;
 mod accounts;
+mod all_features;
+mod closing;
 mod failures;
+mod handshakes;
+mod invitations;
+mod joining;
+mod leaving;
 mod organization;
 mod page;
 mod quotas;
+mod service_role;
 mod shown;
 mod standing;
 mod tags;
+#[cfg(test)]
+mod testing;
 mod tree;
 mod units;
 
@@ -20,8 +30,20 @@ use rootward_pipeline::Handler;
 
 /// Every operation that is implemented.
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
-    [accounts::OPERATIONS, organization::OPERATIONS, tags::OPERATIONS, tree::OPERATIONS, units::OPERATIONS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        account_requests::OPERATIONS,
+        accounts::OPERATIONS,
+        all_features::OPERATIONS,
+        closing::OPERATIONS,
+        handshakes::OPERATIONS,
+        invitations::OPERATIONS,
+        leaving::OPERATIONS,
+        organization::OPERATIONS,
+        tags::OPERATIONS,
+        tree::OPERATIONS,
+        units::OPERATIONS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }

@@ -3,14 +3,16 @@
 use rootward_api::organizations as api;
 use rootward_api::organizations::OrganizationFeatureSet;
 use rootward_names::{NodeId, OrganizationId, OrganizationPolicyId};
-use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
+use rootward_pipeline::{
+    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Target, always,
+};
 use rootward_state::entities::{
     CentralRootAccess, Membership, Organization, OrganizationNode, OrganizationPolicy,
 };
 use rootward_state::{RowKey, Txn};
 use rootward_wire::Empty;
 
-use super::{failures, shown, standing};
+use super::{failures, service_role, shown, standing};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&CREATE_ORGANIZATION, &DELETE_ORGANIZATION, &DESCRIBE_ORGANIZATION];
@@ -21,14 +23,26 @@ const ROOT_NAME: &str = "Root";
 pub(super) static CREATE_ORGANIZATION: Declaration<api::CreateOrganization> = Declaration {
     effect: Effect::Write,
     callers: Callers::Anyone,
-    rules: &[Rule {
-        action: "organizations:CreateOrganization",
-        when: always,
-        target: |_, _| Target::any(),
-        keys: &[],
-    }],
+    rules: &[
+        Rule {
+            action: "organizations:CreateOrganization",
+            when: always,
+            target: |_, _| Target::any(),
+            keys: &[],
+        },
+        Rule {
+            action: "iam:CreateServiceLinkedRole",
+            when: |scope, input| has_all_features(input) && service_role::is_missing(scope),
+            target: |scope, _| service_role::target(scope),
+            keys: &[Key::Text("iam:AWSServiceName", |_, _| Some(service_role::SERVICE.to_owned()))],
+        },
+    ],
     run: create_organization,
 };
+
+fn has_all_features(input: &api::CreateOrganizationRequest) -> bool {
+    input.feature_set != Some(OrganizationFeatureSet::ConsolidatedBilling)
+}
 
 /// With a root, with the caller's account in it as the management account, and with no type of policies in force.
 fn create_organization(
@@ -46,7 +60,7 @@ fn create_organization(
         management,
         partition: ctx.partition(),
         created: ctx.now,
-        all_features: input.feature_set != Some(OrganizationFeatureSet::ConsolidatedBilling),
+        all_features: has_all_features(input),
         root: root.clone(),
         policy_types: Vec::new(),
         trusted: Vec::new(),
@@ -71,6 +85,9 @@ fn create_organization(
         tags: Vec::new(),
         delegated: Vec::new(),
     };
+    if organization.all_features {
+        service_role::make(ctx, txn, management);
+    }
     txn.put(RowKey::Organization(id.clone()), organization.clone());
     txn.put(RowKey::OrganizationNode(id, root), node);
     txn.put(RowKey::Membership(management), membership);

@@ -11,3 +11,40 @@ pub(super) const UNIT_LEVELS_MAX: usize = 5;
 
 /// Tags of an account, root, unit or policy.
 pub(super) const TAGS_MAX: usize = 50;
+
+/// Attempts to open an account in one day, failed ones among them. AWS bounds them without saying how.
+pub(super) const ACCOUNT_REQUESTS_PER_DAY: usize = 1_000;
+
+/// How long requests to open an account are kept at least, in days. AWS keeps what is tracked without saying how long.
+pub(super) const ACCOUNT_REQUEST_DAYS: i64 = 30;
+
+/// How long an invitation can be answered, in days.
+pub(super) const INVITATION_DAYS: i64 = 15;
+
+/// Invitations in one day that have brought no member.
+pub(super) const INVITATIONS_PER_DAY: usize = 20;
+
+/// How long all invited members have to agree to all features, in days.
+pub(super) const ALL_FEATURES_DAYS: i64 = 90;
+
+/// Accounts of an organization that can get all features: what is written for them at once fits in one commit of the store.
+///
+/// DIFFERENCE: AWS takes 5,000. Source: API Reference, `ALL_FEATURES_MIGRATION_ORGANIZATION_SIZE_LIMIT_EXCEEDED`.
+pub(super) const ALL_FEATURES_ACCOUNTS_MAX: usize = 1_000;
+
+/// Rows that are swept away with one call: a commit of the store is bounded, and each call adds one.
+pub(super) const SWEPT_AT_ONCE: usize = 100;
+
+/// How long a handshake that is over is shown, in days.
+pub(super) const HANDSHAKE_SHOWN_DAYS: i64 = 30;
+
+/// How long closed accounts count against [`closed_accounts_max`], in days.
+pub(super) const CLOSED_ACCOUNTS_DAYS: i64 = 30;
+
+/// Accounts of an organization with so many members that can be closed in [`CLOSED_ACCOUNTS_DAYS`]: a tenth of them, at least 10, at most
+/// 1,000.
+///
+/// DIFFERENCE: AWS has raised this to a fifth, and at least 250. Whoever has got in can close fewer accounts here.
+pub(super) fn closed_accounts_max(members: usize) -> usize {
+    (members / 10).clamp(10, 1_000)
+}

@@ -17,9 +17,9 @@ use rootward_policy::Program;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use organization::{
-    AccountRequest, AccountRequestOutcome, CentralRootAccess, Handshake, HandshakeAction, HandshakeParty,
-    HandshakeState, Membership, Organization, OrganizationNode, OrganizationPolicy, OrganizationPolicyType,
-    OrganizationResourcePolicy, TrustedService,
+    AccountRequest, AccountRequestOutcome, CentralRootAccess, Handshake, HandshakeAction, HandshakeAnswer,
+    HandshakeParty, HandshakeState, Membership, Organization, OrganizationNode, OrganizationPolicy,
+    OrganizationPolicyType, OrganizationResourcePolicy, TrustedService,
 };
 pub use settings::{
     AccountSettings, AlternateContact, BillingPreferences, Contact, ContactKind, EmailUpdate, Support,

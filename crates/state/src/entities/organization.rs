@@ -253,6 +253,30 @@ pub struct Handshake {
     pub expires: Time,
     /// What it has come to.
     pub state: HandshakeState,
+    /// The account that has brought it to that, and when; none while it waits.
+    pub answer: Option<HandshakeAnswer>,
+}
+
+impl Handshake {
+    /// Since when nobody can answer it any more: it was answered, or its time has passed. None while somebody can.
+    pub fn over_since(&self, now: Time) -> Option<Time> {
+        let answered = self.answer.map(|answer| answer.at);
+        answered.or_else(|| (self.expires <= now).then_some(self.expires))
+    }
+
+    /// Whether it waits for an answer.
+    pub fn is_open(&self, now: Time) -> bool {
+        self.state == HandshakeState::Open && now < self.expires
+    }
+}
+
+/// That a handshake was accepted, declined or withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandshakeAnswer {
+    /// When.
+    pub at: Time,
+    /// By which account.
+    pub by: AccountId,
 }
 
 /// What a handshake is for.
