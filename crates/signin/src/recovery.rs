@@ -89,11 +89,16 @@ impl Link {
 }
 
 /// What a link for this account is bound to now; none for a root user that none is sent to: of an account that is not in use,
-/// or without a password, which nobody has forgotten.
+/// or without a password, which nobody has forgotten, unless it may set a first one.
 fn holds_for(account: &Account, vault: &Vault) -> Option<[u8; 32]> {
-    let hash = account.root.password.as_ref().filter(|_| account.status == AccountStatus::Active)?;
+    let root = Some(&account.root).filter(|_| account.status == AccountStatus::Active)?;
+    let password = match (&root.password, root.recoverable) {
+        (Some(hash), _) => hash.expose().to_owned(),
+        (None, Some(since)) => format!("none since {since}"),
+        (None, None) => return None,
+    };
     let (id, email) = (account.id.to_string(), account.email.to_ascii_lowercase());
-    Some(vault.mac(DOMAIN, [id.as_str(), &email, hash.expose()].join("\n").as_bytes()))
+    Some(vault.mac(DOMAIN, [id.as_str(), &email, &password].join("\n").as_bytes()))
 }
 
 impl SignInService {
