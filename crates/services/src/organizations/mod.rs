@@ -5,16 +5,24 @@
 //!
 //! Source: Organizations API Reference and User Guide; Service Authorization Reference, "AWS Organizations".
 
+mod delegation;
 mod failures;
 mod organization;
 mod page;
 mod quotas;
+mod resource_policy;
 mod shown;
 mod standing;
+#[cfg(test)]
+pub(crate) mod testing;
+mod trusted;
 
 use rootward_pipeline::Handler;
 
 /// Every operation that is implemented.
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
-    [organization::OPERATIONS].into_iter().flatten().copied()
+    [delegation::OPERATIONS, organization::OPERATIONS, resource_policy::OPERATIONS, trusted::OPERATIONS]
+        .into_iter()
+        .flatten()
+        .copied()
 }
