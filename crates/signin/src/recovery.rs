@@ -423,4 +423,23 @@ mod tests {
         ask(&bench, &bench.visitor_from(30), "root@example.com");
         assert_eq!(bench.take_mails().len(), 1);
     }
+
+    #[test]
+    fn root_user_without_a_password_sets_a_first_one_only_while_it_may() {
+        let bench = Bench::new();
+        change_account(&bench, |row| row.root.password = None);
+        ask(&bench, &bench.visitor(), "root@example.com");
+        assert!(bench.take_mails().is_empty());
+        let since = bench.now();
+        change_account(&bench, |row| row.root.recoverable = Some(since));
+        let taken_back = link(&bench);
+        change_account(&bench, |row| row.root.recoverable = None);
+        assert_eq!(recover(&bench, &taken_back), Err(Unrecovered::Link));
+        change_account(&bench, |row| row.root.recoverable = Some(since));
+        let link = link(&bench);
+        assert_eq!(recover(&bench, &link).as_deref(), Ok("root@example.com"));
+        let state = bench.state();
+        assert!(state.account().root.password.is_some() && state.account().root.recoverable.is_none());
+        assert_eq!(recover(&bench, &link), Err(Unrecovered::Link));
+    }
 }
