@@ -132,9 +132,16 @@ IAM = {
     "SimulatePrincipalPolicy": ({**SOURCE, "ActionNames": ["s3:GetObject"]}, "{arn}user/ghost", NO_USER),
     "GetContextKeysForCustomPolicy": ({"PolicyInputList": [DOCUMENT]}, r"\*", None),
     "GetContextKeysForPrincipalPolicy": (SOURCE, "{arn}user/ghost", NO_USER),
+    "DisableOrganizationsRootCredentialsManagement": ({}, r"\*", None),
+    "DisableOrganizationsRootSessions": ({}, r"\*", None),
+    "EnableOrganizationsRootCredentialsManagement": ({}, r"\*", None),
+    "EnableOrganizationsRootSessions": ({}, r"\*", None),
+    "ListOrganizationsFeatures": ({}, r"\*", None),
 }
 STS = {
     "AssumeRole": ({"RoleArn": "arn:aws:iam::{account}:role/ghost", "RoleSessionName": "session"}, None, None),
+    "AssumeRoot": (
+        {"TargetPrincipal": "444455556666", "TaskPolicyArn": {"arn": "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"}}, None, None),
     "GetAccessKeyInfo": ({"AccessKeyId": KEY}, r"\*", None),
     "GetFederationToken": ({"Name": "guest"}, "arn:aws:sts::{account}:federated-user/guest", None),
     # No permission is needed for these two, and none can deny them.

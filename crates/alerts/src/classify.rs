@@ -81,6 +81,9 @@ fn judge(facts: &Facts) -> Option<(Kind, Severity, String)> {
     if name == "CreateAccessKey" && facts.by_root() && facts.text("/requestParameters/userName").is_empty() {
         return Some((Kind::RootKeyCreated, Severity::Critical, "made an access key for itself".to_owned()));
     }
+    if let Some(done) = password_of_assumed_root(facts) {
+        return Some((Kind::RootCredentialsChanged, Severity::Critical, done.to_owned()));
+    }
     if let Some(rule) = rule(facts.text("/eventSource"), name) {
         return Some((
             rule.kind,
@@ -104,6 +107,18 @@ fn sign_in(facts: &Facts) -> (Kind, Severity, String) {
     // Who gives a reason has broken the glass.
     let severity = if facts.reason().is_some() { Severity::Critical } else { severity };
     (Kind::RootSignInSucceeded, severity, format!("signed in {how}{}", facts.because()))
+}
+
+/// What an organization does to the password of a member's root user that it has assumed: elsewhere these events are about users.
+fn password_of_assumed_root(facts: &Facts) -> Option<&'static str> {
+    let is_own = facts.is_assumed_root()
+        && facts.text("/eventSource") == "iam.amazonaws.com"
+        && facts.text("/requestParameters/userName").is_empty();
+    match facts.text("/eventName") {
+        "CreateLoginProfile" if is_own => Some("let the root user recover a password by mail"),
+        "DeleteLoginProfile" if is_own => Some("deleted the root user's password"),
+        _ => None,
+    }
 }
 
 /// A command line was let in, which is a sign-in as much as the one in the browser.
@@ -214,9 +229,12 @@ impl Facts {
         }
     }
 
+    fn is_assumed_root(&self) -> bool {
+        self.is_root() && self.text("/userIdentity/sessionContext/assumedRoot") == "true"
+    }
+
     fn manner(&self) -> &'static str {
-        let session = self.text("/userIdentity/sessionContext/assumedRoot") == "true";
-        if session { ", in a privileged session," } else { "" }
+        if self.is_assumed_root() { ", in a privileged session," } else { "" }
     }
 
     /// Who and what was changed: names only, whatever else the request said.
@@ -305,6 +323,10 @@ const OF_IAM: &[Rule] = &[
     rule_of("DetachGroupPolicy", Kind::PolicyChanged, Severity::Info, "detached a policy from a group"),
     rule_of("DetachRolePolicy", Kind::PolicyChanged, Severity::Info, "detached a policy from a role"),
     rule_of("DetachUserPolicy", Kind::PolicyChanged, Severity::Info, "detached a policy from a user"),
+    rule_of("DisableOrganizationsRootCredentialsManagement", Kind::RootSealChanged, Severity::Warning, "turned off that members' root credentials are managed from one place"),
+    rule_of("DisableOrganizationsRootSessions", Kind::RootSealChanged, Severity::Warning, "turned off privileged sessions in members"),
+    rule_of("EnableOrganizationsRootCredentialsManagement", Kind::RootSealChanged, Severity::Warning, "turned on that members' root credentials are managed from one place"),
+    rule_of("EnableOrganizationsRootSessions", Kind::RootSealChanged, Severity::Warning, "turned on privileged sessions in members"),
     rule_of("PutGroupPolicy", Kind::PolicyChanged, Severity::Info, "wrote a policy of a group"),
     rule_of("PutRolePermissionsBoundary", Kind::PolicyChanged, Severity::Info, "set a role's boundary"),
     rule_of("PutRolePolicy", Kind::PolicyChanged, Severity::Info, "wrote a policy of a role"),
@@ -336,6 +358,7 @@ const OF_ANY: &[Rule] = &[
     rule_of("AcceptRootEmailUpdate", Kind::RootCredentialsChanged, Severity::Critical, "changed the root user's e-mail address"),
     rule_of("AddAlertTarget", Kind::TargetsChanged, Severity::Info, "added a target of alerts"),
     rule_of("ApproveRootAccess", Kind::RootAccessApproved, Severity::Warning, "approved the use of the root user"),
+    rule_of("AssumeRoot", Kind::RootUsed, Severity::Warning, "began a privileged session of a member's root user"),
     rule_of("ChangeRootPassword", Kind::RootCredentialsChanged, Severity::Critical, "changed the root user's password"),
     rule_of("CloseAccount", Kind::AccountClosed, Severity::Critical, "closed the account"),
     rule_of("CreateAccount", Kind::AccountOpened, Severity::Info, "opened an account"),
@@ -629,13 +652,40 @@ mod tests {
             alias: None,
             session: Some(session),
         };
-        let what = told(identity, IAM, "DeleteLoginProfile").alert().unwrap().what;
+        let what = told(identity, IAM, "DeleteAccessKey").alert().unwrap().what;
         assert_eq!(
             what,
             format!(
-                "The root user of account {ACCOUNT}, in a privileged session, called iam:DeleteLoginProfile."
+                "The root user of account {ACCOUNT}, in a privileged session, called iam:DeleteAccessKey."
             )
         );
+    }
+
+    #[test]
+    fn password_of_a_member_is_told_of_as_its_root_users() {
+        let session = Session { assumed_root: true, ..Session::new(Time::from_seconds(0)) };
+        let identity = UserIdentity::Root {
+            arn: ROOT,
+            account: account(),
+            access_key: None,
+            alias: None,
+            session: Some(session),
+        };
+        let who = format!("The root user of account {ACCOUNT}, in a privileged session,");
+        for (name, done) in [
+            ("CreateLoginProfile", "let the root user recover a password by mail"),
+            ("DeleteLoginProfile", "deleted the root user's password"),
+        ] {
+            let call = Told { request: "{}", ..told(identity, IAM, name) };
+            check(&call, Kind::RootCredentialsChanged, Severity::Critical, &format!("{who} {done}."));
+        }
+    }
+
+    #[test]
+    fn root_user_that_is_assumed_is_told_of() {
+        let what = format!("{ANN} began a privileged session of a member's root user in account {ACCOUNT}.");
+        let call = Told { read_only: false, ..told(ann(), "sts", "AssumeRoot") };
+        check(&call, Kind::RootUsed, Severity::Warning, &what);
     }
 
     #[test]

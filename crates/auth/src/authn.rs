@@ -21,7 +21,7 @@ use rootward_store::vault::Vault;
 
 use crate::guard;
 use crate::session::{Claims, Holder, SecretAccessKey, Session, Tokens};
-use crate::{Credential, FederatedUser, Identity, Principal, RoleSession, SignIn};
+use crate::{AssumedRoot, Credential, FederatedUser, Identity, Principal, RoleSession, SignIn};
 
 /// Who decides what a key is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -352,6 +352,10 @@ fn temporary(world: &World, session: Arc<Session>) -> Option<Signer> {
     let claims = &session.claims;
     let state = world.account(claims.account)?;
     let identity = match &claims.holder {
+        Holder::AssumedRoot(task) => Identity::AssumedRoot(Box::new(AssumedRoot {
+            task: *task,
+            source_identity: claims.source_identity.clone(),
+        })),
         Holder::FederatedUser { by, name } => {
             let by = match by {
                 Some(id) => Some(Arc::clone(state.by_id::<User>(*id)?)),

@@ -103,7 +103,7 @@ impl Callers {
             Self::LongTerm if principal.issued().is_some() => {
                 Err(Denied::access(format!("Cannot call {operation} with session credentials")))
             }
-            Self::NotRoot if principal.is_root() => {
+            Self::NotRoot if principal.is_root() || principal.is_assumed_root() => {
                 Err(Denied::access("Roles may not be assumed by root accounts."))
             }
             Self::NotRoot if matches!(principal.identity, Identity::FederatedUser(_)) => Err(Denied::access(
@@ -194,7 +194,8 @@ pub fn authorize(
     // The account was there when the caller was authenticated, on an earlier snapshot.
     let state = world.account(principal.account).ok_or_else(invalid_token)?;
     billing_switch(state, principal, check.action)?;
-    let denial = decided(world, state, principal, facts, check, context, |decision| {
+    let trust = check.trust.map(trust_policy);
+    let denial = decided(world, state, principal, facts, check, trust, context, |decision| {
         let shown = check.shown.unwrap_or(check.resource);
         if decision.is_allowed() {
             None
@@ -209,8 +210,29 @@ pub fn authorize(
 /// began before some time.
 pub fn is_denied(world: &World, principal: &Principal, facts: &RequestFacts<'_>, check: &Check<'_>) -> bool {
     world.account(principal.account).is_none_or(|state| {
-        decided(world, state, principal, facts, check, Context::new(), |decision| {
+        let trust = check.trust.map(trust_policy);
+        decided(world, state, principal, facts, check, trust, Context::new(), |decision| {
             decision.outcome == Outcome::ExplicitDeny
+        })
+    })
+}
+
+/// Whether both the principal's policies and this one, of a resource, allow what is asked. `context` holds the operation's own keys.
+pub fn is_granted(
+    world: &World,
+    principal: &Principal,
+    facts: &RequestFacts<'_>,
+    check: &Check<'_>,
+    policy: &Document,
+    context: Context,
+) -> bool {
+    let resource = ResourcePolicy {
+        attached: Attached { program: policy.program(), source: Source::Unnamed },
+        kind: ResourceKind::Other,
+    };
+    world.account(principal.account).is_some_and(|state| {
+        decided(world, state, principal, facts, check, Some(resource), context, |decision| {
+            decision.is_allowed()
         })
     })
 }
@@ -222,6 +244,7 @@ fn decided<R>(
     principal: &Principal,
     facts: &RequestFacts<'_>,
     check: &Check<'_>,
+    resource: Option<ResourcePolicy<'_>>,
     mut context: Context,
     run: impl FnOnce(&Decision<'_>) -> R,
 ) -> R {
@@ -234,7 +257,6 @@ fn decided<R>(
     caller_keys(&mut context, principal);
     session_keys(&mut context, principal, check.second_factor, facts.now);
     let gathered = Gathered::of(state, principal);
-    let resource = check.trust.map(trust_policy);
     let bounds = Bounds::bearing_on(check.action, &ours, &theirs);
     gathered.with_policies(&bounds, resource, |policies| {
         let request = Request {
@@ -333,7 +355,7 @@ impl Names {
                 Some(user) => (user.id.to_string(), user.arn(partition, account)),
                 None => (String::new(), root_arn(partition, account)),
             },
-            Identity::Root => (String::new(), String::new()),
+            Identity::AssumedRoot(_) | Identity::Root => (String::new(), String::new()),
             Identity::RoleSession(session) => {
                 (session.role.id.to_string(), session.role.arn(partition, account))
             }
@@ -344,6 +366,7 @@ impl Names {
 
     fn caller(&self, member: &Member<'_>, principal: &Principal) -> Caller<'_> {
         let kind = match &principal.identity {
+            Identity::AssumedRoot(_) => PrincipalKind::AssumedRoot { arn: &self.arn },
             Identity::FederatedUser(_) => {
                 PrincipalKind::FederatedUser { arn: &self.arn, user_arn: &self.behind, user_id: &self.id }
             }
@@ -426,6 +449,11 @@ fn caller_keys(context: &mut Context, principal: &Principal) {
         if let Some(source_identity) = &session.source_identity {
             context.text("aws:SourceIdentity", source_identity);
         }
+    }
+    if let Identity::AssumedRoot(assumed) = &principal.identity
+        && let Some(source_identity) = &assumed.source_identity
+    {
+        context.text("aws:SourceIdentity", source_identity);
     }
     if let Identity::FederatedUser(federated) = &principal.identity {
         for (key, value) in &federated.tags {

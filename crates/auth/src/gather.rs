@@ -17,6 +17,7 @@ use rootward_policy::{Attached, Owner, Policies, Program, ResourcePolicy, Servic
 use rootward_state::entities::{Grants, Group, ManagedPolicy, OrganizationPolicyType, PolicyRef, Role, User};
 use rootward_state::{AccountState, AnyPolicy, Binding, BindingPolicy, Level, OrganizationState, World};
 
+use crate::root_task::RootTask;
 use crate::session::SessionPolicies;
 use crate::{Identity, Principal};
 
@@ -80,6 +81,7 @@ impl<'a> Gathered<'a> {
     pub fn of(state: &'a AccountState, principal: &'a Principal) -> Self {
         let partition = principal.partition;
         match &principal.identity {
+            Identity::AssumedRoot(assumed) => Self::of_root_task(state, partition, assumed.task),
             Identity::FederatedUser(federated) => {
                 let maker = match &federated.by {
                     Some(user) => Self::of_user(state, partition, user),
@@ -94,6 +96,13 @@ impl<'a> Gathered<'a> {
                 ..Self::of_role(state, partition, &session.role)
             },
         }
+    }
+
+    /// Of an assumed root user. Its task's policy only denies, so it cuts everything down to the task.
+    fn of_root_task(state: &'a AccountState, partition: Partition, task: RootTask) -> Self {
+        let policy = state.policy_by_arn(partition, &task.arn(partition));
+        let task = policy.and_then(|policy| applied(state, partition, policy)).unwrap_or_else(unreadable);
+        Self { session: Some(vec![unnamed(&EVERYTHING), task]), ..Self::default() }
     }
 
     /// Of a user: its own, those of its groups and what the account grants to every user.

@@ -43,7 +43,8 @@ pub fn keeps_out(guard: &RootGuard, principal: &Principal, now: Time) -> bool {
         Identity::Root => is_by_key,
         // Wherever they have signed in since.
         Identity::FederatedUser(user) => user.by.is_none(),
-        Identity::RoleSession(_) | Identity::User(_) => false,
+        // It takes power away from the root user, or gives it what is no key: no session of it can do more.
+        Identity::AssumedRoot(_) | Identity::RoleSession(_) | Identity::User(_) => false,
     };
     is_roots && guard.is_sealed(now)
 }

@@ -14,6 +14,7 @@
 //! - [`command_line`]: codes and refresh tokens, by which a command line acts for who is signed in at a browser; [`dpop`]: that
 //!   it holds the key which they were given for.
 //! - [`sealed`]: texts that others keep for us, so that nothing is stored for who has not come in yet.
+//! - [`root_task`]: what members' root users are assumed for.
 //! - [`sources`]: which addresses belong to one another.
 //! - [`gather`] finds the policies that apply to a principal.
 //! - [`authz`] asks the policy engine.
@@ -29,10 +30,11 @@ pub mod passkey;
 pub mod password;
 pub mod principal;
 pub mod qr;
+pub mod root_task;
 pub mod sealed;
 pub mod second_factor;
 pub mod session;
 pub mod sources;
 pub mod totp;
 
-pub use principal::{Credential, FederatedUser, Identity, Principal, RoleSession, SignIn};
+pub use principal::{AssumedRoot, Credential, FederatedUser, Identity, Principal, RoleSession, SignIn};

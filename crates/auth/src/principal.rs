@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rootward_names::{AccessKeyId, AccountId, Handle, Partition, Time};
 use rootward_state::entities::{Named, Role, SessionKind, User};
 
+use crate::root_task::RootTask;
 use crate::session::SessionPolicies;
 
 /// Who makes a request.
@@ -23,6 +24,9 @@ pub struct Principal {
 /// Who a principal is in their account, as it stands in the snapshot of the request.
 #[derive(Debug, Clone)]
 pub enum Identity {
+    /// A session of a member's root user, which the organization has begun for one task. It is the root user to policies, and
+    /// to nothing that is the root user's own.
+    AssumedRoot(Box<AssumedRoot>),
     /// A session that a user or the root user made for somebody they vouch for.
     FederatedUser(Box<FederatedUser>),
     /// The root user.
@@ -31,6 +35,15 @@ pub enum Identity {
     RoleSession(Box<RoleSession>),
     /// An IAM user, by key or by session.
     User(Arc<User>),
+}
+
+/// A session of a member's root user: made by `AssumeRoot`.
+#[derive(Debug, Clone)]
+pub struct AssumedRoot {
+    /// What it is for, and all that it may do.
+    pub task: RootTask,
+    /// That of the session that has made it.
+    pub source_identity: Option<Box<str>>,
 }
 
 /// A session of a federated user: made by `GetFederationToken`.
@@ -113,7 +126,7 @@ impl Principal {
         let Self { account, partition, .. } = self;
         match &self.identity {
             Identity::FederatedUser(user) => federated_arn(*partition, *account, &user.name),
-            Identity::Root => root_arn(*partition, *account),
+            Identity::AssumedRoot(_) | Identity::Root => root_arn(*partition, *account),
             Identity::RoleSession(session) => {
                 session_arn(*partition, *account, &session.role.name, &session.name)
             }
@@ -125,7 +138,7 @@ impl Principal {
     pub fn user_id(&self) -> String {
         match &self.identity {
             Identity::FederatedUser(user) => format!("{}:{}", self.account, user.name),
-            Identity::Root => self.account.to_string(),
+            Identity::AssumedRoot(_) | Identity::Root => self.account.to_string(),
             Identity::RoleSession(session) => format!("{}:{}", session.role.id, session.name),
             Identity::User(user) => user.id.to_string(),
         }
@@ -202,8 +215,13 @@ impl Principal {
         matches!(self.identity, Identity::RoleSession(_))
     }
 
-    /// Whether this is the root user.
+    /// Whether this is the root user, by its own credentials.
     pub fn is_root(&self) -> bool {
         matches!(self.identity, Identity::Root)
+    }
+
+    /// Whether this is a session that the organization has begun as the root user.
+    pub fn is_assumed_root(&self) -> bool {
+        matches!(self.identity, Identity::AssumedRoot(_))
     }
 }

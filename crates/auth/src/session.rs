@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::root_task::RootTask;
+
 /// Longest token that is looked at, in bytes. The longest that can be issued is about half of it.
 pub const TOKEN_BYTES_MAX: usize = 32 * 1024;
 
@@ -90,6 +92,8 @@ pub enum Holder {
     Root,
     /// A user's, from `GetSessionToken` or a sign-in.
     User(UniqueId),
+    /// The root user's of a member of an organization, from `AssumeRoot`. The last, so that tokens from before it was there still open.
+    AssumedRoot(RootTask),
 }
 
 /// Everything about a session.

@@ -105,7 +105,9 @@ async fn gather(signed_in: &SignedIn, frame: Frame) -> Page {
     let guard = part(protection).map(guard);
     let own_name = match &signed_in.live.acting().identity {
         Identity::User(user) => Some(&*user.name),
-        Identity::FederatedUser(_) | Identity::Root | Identity::RoleSession(_) => None,
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::Root | Identity::RoleSession(_) => {
+            None
+        }
     };
     let names = guard.as_ref().ok().map(|guard| &*guard.approvers);
     let decides = decides(own_name, names, signed_in.live.acting().mfa().is_some());

@@ -110,7 +110,7 @@ impl<'a> Page<'a> {
         let principal = &signed_in.live.signed_in;
         let who = match &principal.identity {
             Identity::FederatedUser(user) => format!("the federated user {}", user.name),
-            Identity::Root => "the root user".into(),
+            Identity::AssumedRoot(_) | Identity::Root => "the root user".into(),
             Identity::RoleSession(session) => format!("{}/{}", session.role.name, session.name),
             Identity::User(user) => user.name.to_string(),
         };

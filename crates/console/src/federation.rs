@@ -219,7 +219,9 @@ async fn enter(visit: &Visit, arrival: &Arrival<'_>) -> Result<Welcome, NotFeder
 /// Somebody as a page calls them.
 fn name(principal: &Principal) -> String {
     match &principal.identity {
-        Identity::Root => format!("the root user of account {}", principal.account),
+        Identity::AssumedRoot(_) | Identity::Root => {
+            format!("the root user of account {}", principal.account)
+        }
         Identity::User(user) => format!("{} of account {}", user.name, principal.account),
         Identity::FederatedUser(_) | Identity::RoleSession(_) => principal.arn(),
     }

@@ -100,7 +100,7 @@ impl Frame {
         let account_name = world.account(principal.account).map(|state| state.account().name.to_string());
         let who = match &principal.identity {
             Identity::FederatedUser(user) => format!("{} (federated)", user.name),
-            Identity::Root => "root user".into(),
+            Identity::AssumedRoot(_) | Identity::Root => "root user".into(),
             Identity::RoleSession(session) => format!("{}/{}", session.role.name, session.name),
             Identity::User(user) => user.name.to_string(),
         };

@@ -207,7 +207,9 @@ async fn remove(signed_in: &SignedIn, serial: String) -> Result<(), Error> {
     let is_app = kind(&serial) == "Authenticator app";
     let user_name = match &signed_in.live.acting().identity {
         Identity::User(user) => Some(user.name.to_string()),
-        Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => None,
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => {
+            None
+        }
     };
     let input = iam::DeactivateMfaDeviceRequest { user_name, serial_number: serial.clone() };
     signed_in.call::<iam::DeactivateMfaDevice>(&input).await?;
@@ -309,7 +311,7 @@ async fn ask_kind(signed_in: &SignedIn, refused: Option<Error>) -> Response {
 async fn suggested(signed_in: &SignedIn) -> String {
     let first = match &signed_in.live.acting().identity {
         Identity::User(user) => user.name.to_string(),
-        Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => {
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => {
             "root-account-mfa-device".into()
         }
     };
@@ -370,7 +372,9 @@ pub(crate) struct Codes {
 pub(crate) async fn finish_app(Posted(signed_in, form): Posted<Codes>) -> Response {
     let user_name = match &signed_in.live.acting().identity {
         Identity::User(user) => user.name.to_string(),
-        Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => ROOT_NAME.into(),
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => {
+            ROOT_NAME.into()
+        }
     };
     let Codes { serial, seed, picture, first, second } = form;
     let is_same = first.trim() == second.trim();

@@ -187,7 +187,7 @@ pub(crate) async fn page(signed_in: SignedIn, Query(link): Query<Link>) -> Respo
 impl<'a> Page<'a> {
     fn new(signed_in: &'a SignedIn, form: Wanted) -> Self {
         let cannot = match signed_in.live.signed_in.identity {
-            Identity::Root => Some(
+            Identity::AssumedRoot(_) | Identity::Root => Some(
                 "The root user cannot switch to a role, nor assume one. Sign in as an IAM user that may: roles are for everyday \
                  work, and the root user is not.",
             ),
@@ -299,7 +299,7 @@ async fn assume(visit: &Visit, who: &Principal, wanted: &Switched) -> Result<Str
 fn session_name(principal: &Principal) -> String {
     let name = match &principal.identity {
         Identity::FederatedUser(user) => &*user.name,
-        Identity::Root => "root",
+        Identity::AssumedRoot(_) | Identity::Root => "root",
         Identity::RoleSession(session) => &*session.name,
         Identity::User(user) => &*user.name,
     };

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rootward_audit::{Page, Query};
+use rootward_auth::authz::RequestFacts;
 use rootward_auth::passkey::RelyingParty;
 use rootward_auth::password::{Asker, Busy, Hasher, Permit, Who};
 use rootward_auth::second_factor::{Guesses, Refused, TooMany};
@@ -51,6 +52,10 @@ pub struct OpContext<'r> {
     pub source_ip: IpAddr,
     /// With what, as the client says.
     pub user_agent: Option<&'r str>,
+    /// `Referer`, as sent.
+    pub referer: Option<&'r str>,
+    /// Whether TLS protected the request.
+    pub secure_transport: bool,
     /// Who calls.
     pub principal: &'r Principal,
     /// The region of the credential scope.
@@ -86,6 +91,8 @@ impl<'r> OpContext<'r> {
             machine_now: now,
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             user_agent: None,
+            referer: None,
+            secure_transport: false,
             principal,
             region,
             vault,
@@ -98,6 +105,18 @@ impl<'r> OpContext<'r> {
             records,
             mails: RefCell::default(),
             random: RefCell::new(random),
+        }
+    }
+
+    /// What the request tells policies about itself, for what an operation has to decide on its own.
+    pub fn facts(&self) -> RequestFacts<'_> {
+        RequestFacts {
+            now: self.now,
+            region: self.region,
+            source_ip: self.source_ip,
+            user_agent: self.user_agent,
+            referer: self.referer,
+            secure_transport: self.secure_transport,
         }
     }
 
@@ -181,7 +200,7 @@ impl<'r> OpContext<'r> {
         let owner = match &self.principal.identity {
             Identity::Root => CredentialOwner::Root,
             Identity::User(user) => CredentialOwner::User(user.id),
-            Identity::FederatedUser(_) | Identity::RoleSession(_) => {
+            Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) => {
                 return Err(Failure::internal("a password was tried of somebody who has none"));
             }
         };

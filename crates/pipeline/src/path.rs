@@ -489,6 +489,8 @@ impl Pipeline {
             machine_now: self.setup.source.machine_now(),
             source_ip: attempt.origin.address,
             user_agent: attempt.user_agent.as_deref(),
+            referer: attempt.referer.as_deref(),
+            secure_transport: attempt.origin.secure,
             principal: &caller.principal,
             region: &caller.region,
             vault: &self.setup.vault,

@@ -324,7 +324,9 @@ impl Names {
                 },
                 session: session.unwrap_or(Session::new(Time::default())),
             },
-            Identity::Root => UserIdentity::Root { arn, account, access_key, alias, session },
+            Identity::AssumedRoot(_) | Identity::Root => {
+                UserIdentity::Root { arn, account, access_key, alias, session }
+            }
             Identity::User(user) => {
                 UserIdentity::User { principal_id, arn, account, access_key, name: &user.name, session }
             }
@@ -352,10 +354,12 @@ fn root_access_reason<'w>(world: &'w World, principal: &Principal) -> Option<&'w
 fn session(principal: &Principal) -> Option<Session<'_>> {
     let Credential::Temporary { issued, mfa, .. } = principal.credential else { return None };
     let source_identity = match &principal.identity {
+        Identity::AssumedRoot(assumed) => assumed.source_identity.as_deref(),
         Identity::RoleSession(session) => session.source_identity.as_deref(),
         Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => None,
     };
-    Some(Session { mfa: mfa.is_some(), source_identity, ..Session::new(issued) })
+    let assumed_root = principal.is_assumed_root();
+    Some(Session { mfa: mfa.is_some(), source_identity, assumed_root, ..Session::new(issued) })
 }
 
 /// ARN and unique id of the role, or of whoever vouches for a federated user.
@@ -367,6 +371,6 @@ fn behind(principal: &Principal) -> (String, String) {
             None => (root_arn(partition, account), account.to_string()),
         },
         Identity::RoleSession(session) => (session.role.arn(partition, account), session.role.id.to_string()),
-        Identity::Root | Identity::User(_) => (String::new(), String::new()),
+        Identity::AssumedRoot(_) | Identity::Root | Identity::User(_) => (String::new(), String::new()),
     }
 }

@@ -255,6 +255,8 @@ fn resource_fault(resource: &str) -> Option<Fault> {
         "s3" if regional && !name.starts_with("accesspoint/") => {
             format(format!("Resource {resource} can not contain region information."))
         }
+        // The resource of `sts:AssumeRoot`, which AWS's own policies name. The text, which is older, does not.
+        "iam" if name == "root" => None,
         "iam" if name != "*" && !IAM_RESOURCES.iter().any(|start| name.starts_with(start)) => format(
             format!("IAM resource path must either be \"*\" or start with {}.", IAM_RESOURCES.join(", ")),
         ),

@@ -370,7 +370,9 @@ fn session(role: Arc<Role>) -> Identity {
 fn principal_arn(principal: &Principal) -> String {
     match &principal.identity {
         Identity::RoleSession(session) => session.role.arn(principal.partition, principal.account),
-        Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => principal.arn(),
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => {
+            principal.arn()
+        }
     }
 }
 

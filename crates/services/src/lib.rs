@@ -3,6 +3,7 @@
 
 mod account;
 pub mod accounts;
+mod central_root;
 mod cloudtrail;
 pub mod hardware_tokens;
 mod iam;

@@ -59,6 +59,7 @@ pub fn reset_password(
     let mut row = Account::clone(&row);
     row.root.password = Some(hash.clone());
     row.root.password_set = Some(end.now);
+    row.root.recoverable = None;
     txn.put(RowKey::Account(account), row);
     Ok(end_sessions(txn, account, end, random))
 }

@@ -386,8 +386,29 @@ impl Bench {
         String::from_utf8(plain.to_vec()).unwrap()
     }
 
+    /// Who calls.
+    pub(crate) fn caller(&self) -> Principal {
+        self.caller.borrow().clone()
+    }
+
+    /// What this principal's call would be given.
+    pub(crate) fn with_context<R>(
+        &self,
+        principal: &Principal,
+        run: impl FnOnce(&OpContext<'_>, &mut Txn) -> R,
+    ) -> R {
+        let (mut txn, mut random) = (self.db.begin(), self.random.borrow_mut());
+        let ctx = OpContext::new(self.now.get(), principal, "us-east-1", &self.tools(), &mut *random);
+        run(&ctx, &mut txn)
+    }
+
     /// Adds a user with nothing and returns its id.
     pub(crate) fn add_user(&self, name: &str) -> UniqueId {
+        self.add_user_of(self.account, name).id
+    }
+
+    /// Adds a user with nothing to this account.
+    pub(crate) fn add_user_of(&self, account: AccountId, name: &str) -> Arc<User> {
         let id = UniqueId::random(EntityKind::User, &mut *self.random.borrow_mut());
         let user = User {
             id,
@@ -400,8 +421,9 @@ impl Bench {
             groups: Vec::new(),
             access_keys: Vec::new(),
         };
-        self.write(|txn| txn.put_entity(self.account, user));
-        id
+        let user = Arc::new(user);
+        self.write(|txn| txn.put_entity::<User>(account, Arc::clone(&user)));
+        user
     }
 
     /// Adds a role with nothing and returns it.
@@ -563,6 +585,11 @@ impl Bench {
     /// What a session token says.
     pub(crate) fn open_token(&self, token: &str) -> Claims {
         self.tokens.open(token).unwrap().claims.clone()
+    }
+
+    /// From now on this principal calls.
+    pub(crate) fn call_as(&self, principal: Principal) {
+        self.caller.replace(principal);
     }
 
     /// From now on the root user calls again.

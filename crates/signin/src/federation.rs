@@ -339,7 +339,7 @@ impl Act<'_> {
 fn seconds(claims: &Claims, duration: Option<&str>) -> Result<Option<u32>, NotFederated> {
     match claims.holder {
         Holder::FederatedUser { .. } if duration.is_some() => Err(NotFederated::DurationOfFederatedUser),
-        Holder::Root | Holder::User(_) => Err(NotFederated::NotOfSession),
+        Holder::AssumedRoot(_) | Holder::Root | Holder::User(_) => Err(NotFederated::NotOfSession),
         Holder::FederatedUser { .. } | Holder::Role { .. } => {
             let seconds = duration.map(|text| text.parse::<u32>().map_err(|_| NotFederated::Duration));
             let Some(seconds) = seconds.transpose()? else { return Ok(None) };

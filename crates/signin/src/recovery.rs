@@ -89,11 +89,16 @@ impl Link {
 }
 
 /// What a link for this account is bound to now; none for a root user that none is sent to: of an account that is not in use,
-/// or without a password, which nobody has forgotten.
+/// or without a password, which nobody has forgotten, unless it may set a first one.
 fn holds_for(account: &Account, vault: &Vault) -> Option<[u8; 32]> {
-    let hash = account.root.password.as_ref().filter(|_| account.status == AccountStatus::Active)?;
+    let root = Some(&account.root).filter(|_| account.status == AccountStatus::Active)?;
+    let password = match (&root.password, root.recoverable) {
+        (Some(hash), _) => hash.expose().to_owned(),
+        (None, Some(since)) => format!("none since {since}"),
+        (None, None) => return None,
+    };
     let (id, email) = (account.id.to_string(), account.email.to_ascii_lowercase());
-    Some(vault.mac(DOMAIN, [id.as_str(), &email, hash.expose()].join("\n").as_bytes()))
+    Some(vault.mac(DOMAIN, [id.as_str(), &email, &password].join("\n").as_bytes()))
 }
 
 impl SignInService {
@@ -417,5 +422,24 @@ mod tests {
         bench.pass_seconds(600);
         ask(&bench, &bench.visitor_from(30), "root@example.com");
         assert_eq!(bench.take_mails().len(), 1);
+    }
+
+    #[test]
+    fn root_user_without_a_password_sets_a_first_one_only_while_it_may() {
+        let bench = Bench::new();
+        change_account(&bench, |row| row.root.password = None);
+        ask(&bench, &bench.visitor(), "root@example.com");
+        assert!(bench.take_mails().is_empty());
+        let since = bench.now();
+        change_account(&bench, |row| row.root.recoverable = Some(since));
+        let taken_back = link(&bench);
+        change_account(&bench, |row| row.root.recoverable = None);
+        assert_eq!(recover(&bench, &taken_back), Err(Unrecovered::Link));
+        change_account(&bench, |row| row.root.recoverable = Some(since));
+        let link = link(&bench);
+        assert_eq!(recover(&bench, &link).as_deref(), Ok("root@example.com"));
+        let state = bench.state();
+        assert!(state.account().root.password.is_some() && state.account().root.recoverable.is_none());
+        assert_eq!(recover(&bench, &link), Err(Unrecovered::Link));
     }
 }

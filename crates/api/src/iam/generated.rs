@@ -2552,7 +2552,7 @@ structure! {
     schema::LOGIN_PROFILE;
     #[derive(Default)]
     pub struct LoginProfile {
-        pub user_name: String,
+        pub user_name: Option<String>,
         pub create_date: Time,
         pub password_reset_required: Option<bool>,
     }
@@ -8597,7 +8597,7 @@ pub mod schema {
     pub static LOGIN_PROFILE: Schema = Schema::new(
         "LoginProfile",
         Kind::Structure(&[
-            Member::new("UserName", &USER_NAME_TYPE).required(),
+            Member::new("UserName", &USER_NAME_TYPE),
             Member::new("CreateDate", &DATE_TYPE).required(),
             Member::new("PasswordResetRequired", &BOOLEAN_TYPE),
         ]),

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use rootward_auth::authn::Authority;
 use rootward_auth::authz::{
-    Callers, Check, Question, RequestFacts, authorize, explain, is_denied, is_managed_policy,
+    Callers, Check, Question, RequestFacts, authorize, explain, is_denied, is_granted, is_managed_policy,
 };
+use rootward_auth::root_task::RootTask;
 use rootward_auth::session::SessionPolicies;
-use rootward_auth::{Credential, FederatedUser, Identity, Principal, SignIn};
+use rootward_auth::{AssumedRoot, Credential, FederatedUser, Identity, Principal, SignIn};
 use rootward_names::Partition;
 use rootward_policy::Context;
 use rootward_state::RowKey;
@@ -663,4 +664,100 @@ fn root_of_another_account_is_denied_without_a_reason() {
     let text =
         "User: arn:aws:iam::444455556666:root is not authorized to perform: iam:ListUsers on resource: ";
     assert_eq!(denial(&bench, &stranger), Some(format!("{text}{RESOURCE}")));
+}
+
+fn assumed(task: RootTask) -> Principal {
+    principal(Identity::AssumedRoot(Box::new(AssumedRoot { task, source_identity: None })))
+}
+
+/// Why an assumed root user may not do this to that in its account; none when it may.
+fn denial_of_task(task: RootTask, action: &'static str, resource: &str) -> Option<String> {
+    let bench = bench();
+    let check = Check { action, resource, ..check() };
+    let denied = authorize(&bench.world(), &assumed(task), &facts(), &check, Context::new()).err();
+    denied.map(|denied| denied.message)
+}
+
+#[test]
+fn assumed_root_user_may_do_its_task_and_nothing_else() {
+    const ROOT: &str = "arn:aws:iam::111122223333:root";
+    const ANN: &str = "arn:aws:iam::111122223333:user/ann";
+    let bucket = "arn:aws:s3:::docs";
+    for (task, action, resource, may) in [
+        (RootTask::AuditCredentials, "iam:ListAccessKeys", ROOT, true),
+        (RootTask::AuditCredentials, "iam:GetAccountSummary", "*", true),
+        (RootTask::AuditCredentials, "iam:ListAccessKeys", ANN, false),
+        (RootTask::AuditCredentials, "iam:DeleteAccessKey", ROOT, false),
+        (RootTask::CreatePassword, "iam:CreateLoginProfile", ROOT, true),
+        (RootTask::CreatePassword, "iam:CreateLoginProfile", ANN, false),
+        (RootTask::CreatePassword, "iam:DeleteLoginProfile", ROOT, false),
+        (RootTask::DeleteCredentials, "iam:DeleteAccessKey", ROOT, true),
+        (RootTask::DeleteCredentials, "iam:DeactivateMFADevice", ROOT, true),
+        (RootTask::DeleteCredentials, "iam:CreateAccessKey", ROOT, false),
+        (RootTask::DeleteCredentials, "iam:DeleteLoginProfile", ANN, false),
+        (RootTask::UnlockBucketPolicy, "s3:DeleteBucketPolicy", bucket, true),
+        (RootTask::UnlockBucketPolicy, "s3:GetObject", "arn:aws:s3:::docs/a", false),
+        (RootTask::UnlockQueuePolicy, "sqs:SetQueueAttributes", "arn:aws:sqs:eu-west-1:111122223333:q", true),
+        (RootTask::UnlockQueuePolicy, "iam:ListUsers", RESOURCE, false),
+        (RootTask::UnlockQueuePolicy, "sts:AssumeRole", "*", false),
+    ] {
+        let reason = format!("with an explicit deny in a session policy: {}", task.arn(Partition::Aws));
+        let denial = denial_of_task(task, action, resource);
+        assert_eq!(denial.is_none(), may, "{task:?} {action} {resource}");
+        assert!(denial.is_none_or(|message| message.ends_with(&reason)), "{task:?} {action} {resource}");
+    }
+}
+
+#[test]
+fn assumed_root_user_is_not_the_root_user_where_it_alone_is_let_in() {
+    for task in RootTask::ALL {
+        let mut who = assumed(task);
+        let (key, session) = ("ASIAY34FZKBOKMUTVV7A".parse().unwrap(), "0".repeat(32).parse().unwrap());
+        for sign_in in [None, Some(SignIn { session, kind: SessionKind::Console })] {
+            who.credential = Credential::Temporary { key, issued: NOW, mfa: Some(NOW), sign_in };
+            for callers in
+                [Callers::Root("x:Op"), Callers::RootSignedIn("x:Op"), Callers::NotRoot, Callers::LongTerm]
+            {
+                assert!(callers.check(&who, "Op").is_err(), "{callers:?}");
+            }
+        }
+        assert!(!who.is_root() && !who.is_user_session());
+        assert_eq!((who.arn(), who.user_id()), ("arn:aws:iam::111122223333:root".into(), ACCOUNT.into()));
+        assert_eq!(RootTask::of_arn(Partition::Aws, &task.arn(Partition::Aws)), Some(task));
+    }
+}
+
+#[test]
+fn task_for_another_partition_denies_everything() {
+    let bench = bench();
+    let who = Principal { partition: Partition::AwsCn, ..assumed(RootTask::AuditCredentials) };
+    let check =
+        Check { action: "iam:ListAccessKeys", resource: "arn:aws-cn:iam::111122223333:root", ..check() };
+    assert!(authorize(&bench.world(), &who, &facts(), &check, Context::new()).is_err());
+}
+
+#[test]
+fn resource_of_another_account_is_granted_by_its_policy_and_the_callers_own_together() {
+    let mut bench = bench();
+    let check = Check { resource_account: ELSEWHERE.parse().unwrap(), ..check() };
+    let policy = |effect: &str, principal: &str| {
+        document(&format!(
+            r#"{{"Effect": "{effect}", "Principal": {{"AWS": "{principal}"}}, "Action": "iam:ListUsers", "Resource": "*"}}"#
+        ))
+    };
+    let who = user(&mut bench, inline(ALLOW));
+    let world = bench.world();
+    let granted = |policy: &Document| is_granted(&world, &who, &facts(), &check, policy, Context::new());
+    assert!(granted(&policy("Allow", ACCOUNT)));
+    assert!(!granted(&policy("Allow", ELSEWHERE)));
+    assert!(!granted(&policy("Deny", ACCOUNT)));
+    let nobody = user(&mut bench, Grants::default());
+    assert!(!is_granted(
+        &bench.world(),
+        &nobody,
+        &facts(),
+        &check,
+        &policy("Allow", ACCOUNT),
+        Context::new()
+    ));
 }

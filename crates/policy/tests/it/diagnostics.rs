@@ -134,6 +134,7 @@ fn resources_are_arns_or_everything() {
         "arn:aws:s3:::b/${aws:username}/*",
         "arn:aws-cn:iam::111111111111:role/*",
         "arn:aws:iam::111111111111:*",
+        "arn:aws:iam::*:root",
         "arn:aws:s3:us-east-1:111111111111:accesspoint/a",
         "arn:aws:s33:::x",
         "arn:aws:fdsasf",

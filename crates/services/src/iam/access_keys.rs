@@ -36,6 +36,8 @@ const QUOTA: &str = "AccessKeysPerUser";
 /// Lets no key of a sealed root user come into use, and none of an approver by others.
 fn check_guard(ctx: &OpContext<'_>, txn: &mut Txn, whom: &Whom) -> Result<(), Failure> {
     match whom {
+        // Its task denies it already: whoever assumes a root user never makes it a key.
+        Whom::Root(_) if ctx.principal.is_assumed_root() => Err(failures::no_key_of_assumed_root()),
         Whom::Root(_) => root_guard::must_be_open(txn, ctx.account(), ctx.now)
             .map_err(|_| failures::root_is_sealed(ctx.account())),
         Whom::User(user) => check_equipping(ctx, txn, user),
@@ -245,7 +247,12 @@ fn owner_target(scope: &Scope<'_>, id: &str) -> Target {
         CredentialOwner::Root => None,
         CredentialOwner::User(id) => state?.by_id::<User>(id),
     });
+    let principal = &scope.ctx.principal;
     match user {
+        // Of the root user's keys the task's policy wants to be asked as what is the root user's.
+        None if principal.is_assumed_root() && key.is_some_and(|key| key.owner == CredentialOwner::Root) => {
+            Target::arn(principal.arn())
+        }
         Some(user) => Target { shown: Some(format!("access key {id}")), ..targets::user(scope, &user.name) },
         None => Target { shown: Some(format!("access key {id}")), ..targets::list::<User>(scope, None) },
     }
@@ -260,8 +267,8 @@ fn get_access_key_last_used(
     let key = input.access_key_id.parse().ok().and_then(|id| state.access_key(id));
     let key = key.ok_or_else(|| failures::no_such_access_key(&input.access_key_id))?;
     let user = match key.owner {
-        // Known to the root user only, as in every other operation.
-        CredentialOwner::Root if !ctx.principal.is_root() => {
+        // Known to the root user and to whoever has assumed it only, as in every other operation.
+        CredentialOwner::Root if !ctx.principal.is_root() && !ctx.principal.is_assumed_root() => {
             return Err(failures::no_such_access_key(&input.access_key_id));
         }
         CredentialOwner::Root => None,
@@ -281,10 +288,12 @@ fn get_access_key_last_used(
 
 #[cfg(test)]
 mod tests {
+    use rootward_auth::root_task::RootTask;
+    use rootward_auth::{AssumedRoot, Identity};
     use rootward_state::entities::Usage;
 
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::{Bench, principal};
 
     fn create(bench: &Bench, user: Option<&str>) -> Result<api::AccessKey, Failure> {
         let input = api::CreateAccessKeyRequest { user_name: user.map(Into::into) };
@@ -457,5 +466,30 @@ mod tests {
         let (_, target) = bench.targets(&GET_ACCESS_KEY_LAST_USED, &input).remove(0);
         assert_eq!(target.arn, "arn:aws:iam::111122223333:user/ann");
         assert_eq!(target.shown, Some(format!("access key {key}")));
+    }
+
+    #[test]
+    fn whoever_assumes_a_root_user_deletes_its_keys_behind_the_seal_and_makes_none() {
+        let bench = Bench::new();
+        let key = create(&bench, None).unwrap().access_key_id;
+        bench.write(|txn| drop(root_guard::seal(txn, bench.account()).unwrap()));
+        let task = RootTask::DeleteCredentials;
+        let assumed = AssumedRoot { task, source_identity: None };
+        bench.call_as(principal(bench.account(), Identity::AssumedRoot(Box::new(assumed))));
+        let refused = failures::no_key_of_assumed_root();
+        assert_eq!(create(&bench, None).unwrap_err(), refused);
+        bench.write(|txn| root_guard::never_seal(txn, bench.account()));
+        assert_eq!(create(&bench, None).unwrap_err(), refused);
+        let (access_key_id, status) = (key.clone(), api::StatusType::Active);
+        let input = api::UpdateAccessKeyRequest { user_name: None, access_key_id, status };
+        assert_eq!(bench.run(&UPDATE_ACCESS_KEY, input).unwrap_err(), refused);
+        assert_eq!(list(&bench, None).unwrap()[0].access_key_id.as_ref(), Some(&key));
+        assert!(last_used(&bench, &key).is_ok());
+        let input = api::GetAccessKeyLastUsedRequest { access_key_id: key.clone() };
+        let (_, target) = bench.targets(&GET_ACCESS_KEY_LAST_USED, &input).remove(0);
+        assert_eq!(target.arn, "arn:aws:iam::111122223333:root");
+        bench.write(|txn| drop(root_guard::seal(txn, bench.account()).unwrap()));
+        delete(&bench, None, &key).unwrap();
+        assert!(bench.state().account().root.access_keys.is_empty());
     }
 }

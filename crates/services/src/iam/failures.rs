@@ -63,6 +63,47 @@ pub(crate) fn root_is_sealed(account: AccountId) -> Failure {
     ))
 }
 
+pub(crate) fn no_organization() -> Failure {
+    Failure::new(
+        ErrorCode::OrganizationNotFound.schema(),
+        "The account is not a member of an organization in AWS Organizations.",
+    )
+}
+
+pub(crate) fn not_management_or_delegated() -> Failure {
+    Failure::new(
+        ErrorCode::AccountNotManagementOrDelegatedAdministrator.schema(),
+        "The account is neither the management account of the organization nor its delegated administrator for IAM.",
+    )
+}
+
+pub(crate) fn not_management() -> Failure {
+    Failure::new(
+        ErrorCode::CallerIsNotManagementAccount.schema(),
+        "The account is not the management account of the organization.",
+    )
+}
+
+pub(crate) fn not_all_features() -> Failure {
+    Failure::new(
+        ErrorCode::OrganizationNotInAllFeaturesMode.schema(),
+        "The organization must have all features enabled.",
+    )
+}
+
+pub(crate) fn iam_not_trusted() -> Failure {
+    Failure::new(
+        ErrorCode::ServiceAccessNotEnabled.schema(),
+        "Trusted access for iam.amazonaws.com is not enabled in AWS Organizations.",
+    )
+}
+
+pub(crate) fn no_key_of_assumed_root() -> Failure {
+    Failure::access_denied(
+        "No access key is made or made active for a root user by a session of sts:AssumeRoot.",
+    )
+}
+
 pub(crate) fn is_approver(account: AccountId, name: &str) -> Failure {
     Failure::access_denied(format!(
         "The user {name} is an approver of root access: nobody else gives them a password, an access key or an MFA device, or \
@@ -145,6 +186,10 @@ pub(crate) fn no_such_login_profile(user: &str) -> Failure {
     no_such_entity(format!("Login Profile for User {user} cannot be found."))
 }
 
+pub(crate) fn root_has_no_login_profile(account: AccountId) -> Failure {
+    no_such_entity(format!("Login Profile for the root user of account {account} cannot be found."))
+}
+
 pub(crate) fn no_password_policy(account: AccountId) -> Failure {
     no_such_entity(format!("The Password Policy with domain name {account} cannot be found."))
 }
@@ -189,6 +234,17 @@ pub(crate) fn mfa_device_in_use() -> Failure {
 
 pub(crate) fn login_profile_exists(user: &str) -> Failure {
     already_exists(format!("Login Profile for user {user} already exists."))
+}
+
+/// Whom a password is not given back.
+pub(crate) fn root_has_login_profile(account: AccountId) -> Failure {
+    already_exists(format!("Login Profile for the root user of account {account} already exists."))
+}
+
+pub(crate) fn root_has_credentials(account: AccountId) -> Failure {
+    already_exists(format!(
+        "The root user of account {account} still has access keys or MFA devices: delete them before its password can be recovered."
+    ))
 }
 
 pub(crate) fn account_alias_exists(alias: &str) -> Failure {
@@ -315,6 +371,12 @@ pub(crate) fn wrong_old_password() -> Failure {
 pub(crate) fn password_needed() -> Failure {
     Failure::validation(
         "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null",
+    )
+}
+
+pub(crate) fn password_of_root_given() -> Failure {
+    Failure::validation(
+        "Password and PasswordResetRequired must be omitted when a root user's password is to be recovered.",
     )
 }
 

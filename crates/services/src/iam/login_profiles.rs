@@ -17,7 +17,9 @@ use rootward_api::iam as api;
 use rootward_auth::Identity;
 use rootward_auth::password::{Password, Verified, check_user};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
-use rootward_state::entities::{CredentialOwner, LoginProfile, PasswordHash, PasswordPolicy, User};
+use rootward_state::entities::{
+    Account, CredentialOwner, LoginProfile, PasswordHash, PasswordPolicy, RootUser, User,
+};
 use rootward_state::{RowKey, Txn};
 use rootward_wire::{Empty, Sensitive};
 
@@ -53,7 +55,10 @@ fn create_login_profile(
     txn: &mut Txn,
     input: &api::CreateLoginProfileRequest,
 ) -> Result<api::CreateLoginProfileResponse, Failure> {
-    let user = user_or_caller(ctx, txn, input.user_name.as_deref())?;
+    let user = match whose(ctx, txn, input.user_name.as_deref())? {
+        Whom::Root(account) => return let_recover(ctx, txn, &account, input),
+        Whom::User(user) => user,
+    };
     check_equipping(ctx, txn, &user)?;
     let text = input.password.as_ref().ok_or_else(failures::password_needed)?;
     let key = RowKey::LoginProfile(ctx.account(), user.id);
@@ -70,6 +75,32 @@ fn create_login_profile(
     };
     let shown = shown(&user, &profile);
     txn.put(key, profile);
+    Ok(api::CreateLoginProfileResponse { login_profile: shown })
+}
+
+/// Lets a root user that has nothing to sign in with set a first password by mail, which is all that this gives it.
+fn let_recover(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    account: &Account,
+    input: &api::CreateLoginProfileRequest,
+) -> Result<api::CreateLoginProfileResponse, Failure> {
+    if input.password.is_some() || input.password_reset_required.is_some() {
+        return Err(failures::password_of_root_given());
+    }
+    if profile_of_root(account).is_some() {
+        return Err(failures::root_has_login_profile(account.id));
+    }
+    // Who gives the root user one of them rewrites its row, as is done here.
+    let has_devices = ctx.view(txn)?.mfa_devices_of(CredentialOwner::Root).next().is_some();
+    if has_devices || !account.root.access_keys.is_empty() {
+        return Err(failures::root_has_credentials(account.id));
+    }
+    let mut changed = account.clone();
+    changed.root.recoverable = Some(ctx.now);
+    let shown =
+        profile_of_root(&changed).ok_or_else(|| Failure::internal("a password cannot be recovered"))?;
+    txn.put(RowKey::Account(account.id), changed);
     Ok(api::CreateLoginProfileResponse { login_profile: shown })
 }
 
@@ -90,7 +121,14 @@ fn get_login_profile(
     txn: &mut Txn,
     input: &api::GetLoginProfileRequest,
 ) -> Result<api::GetLoginProfileResponse, Failure> {
-    let user = user_or_caller(ctx, txn, input.user_name.as_deref())?;
+    let user = match whose(ctx, txn, input.user_name.as_deref())? {
+        Whom::Root(account) => {
+            let profile = profile_of_root(&account);
+            let login_profile = profile.ok_or_else(|| failures::root_has_no_login_profile(account.id))?;
+            return Ok(api::GetLoginProfileResponse { login_profile });
+        }
+        Whom::User(user) => user,
+    };
     let profile = profile(ctx, txn, &user)?;
     Ok(api::GetLoginProfileResponse { login_profile: shown(&user, &profile) })
 }
@@ -143,10 +181,25 @@ fn delete_login_profile(
     txn: &mut Txn,
     input: &api::DeleteLoginProfileRequest,
 ) -> Result<Empty, Failure> {
-    let user = user_or_caller(ctx, txn, input.user_name.as_deref())?;
+    let user = match whose(ctx, txn, input.user_name.as_deref())? {
+        Whom::Root(account) => return delete_password_of_root(ctx, txn, &account),
+        Whom::User(user) => user,
+    };
     profile(ctx, txn, &user)?;
     txn.delete(RowKey::LoginProfile(ctx.account(), user.id));
     session_end::end(ctx, txn, CredentialOwner::User(user.id), None, Why::PasswordChanged);
+    Ok(Empty)
+}
+
+/// From then on the root user can neither sign in nor have a password sent.
+fn delete_password_of_root(ctx: &OpContext<'_>, txn: &mut Txn, account: &Account) -> Result<Empty, Failure> {
+    if profile_of_root(account).is_none() {
+        return Err(failures::root_has_no_login_profile(account.id));
+    }
+    let mut changed = account.clone();
+    changed.root = RootUser { password: None, password_set: None, recoverable: None, ..changed.root };
+    txn.put(RowKey::Account(account.id), changed);
+    session_end::end(ctx, txn, CredentialOwner::Root, None, Why::PasswordChanged);
     Ok(Empty)
 }
 
@@ -168,12 +221,10 @@ fn change_password(
     txn: &mut Txn,
     input: &api::ChangePasswordRequest,
 ) -> Result<Empty, Failure> {
-    let user = match &ctx.principal.identity {
-        Identity::User(_) => user_or_caller(ctx, txn, None)?,
-        Identity::FederatedUser(_) | Identity::Root | Identity::RoleSession(_) => {
-            return Err(failures::not_a_user());
-        }
-    };
+    if !matches!(ctx.principal.identity, Identity::User(_)) {
+        return Err(failures::not_a_user());
+    }
+    let Whom::User(user) = whom(ctx, txn, None)? else { return Err(failures::not_a_user()) };
     let old = profile(ctx, txn, &user)?;
     let typed = Password::new(input.old_password.expose());
     ctx.hashing(|permit, _| {
@@ -194,13 +245,21 @@ fn change_password(
     Ok(Empty)
 }
 
-/// The user called `name`; without a name, the caller, who must then be a user: the root user's password is not a login
-/// profile.
-fn user_or_caller(ctx: &OpContext<'_>, txn: &mut Txn, name: Option<&str>) -> Result<Arc<User>, Failure> {
+/// Whose password a call with this user name is about: the root user's only for an organization that has assumed it. To the root user
+/// itself its password is no login profile.
+fn whose(ctx: &OpContext<'_>, txn: &mut Txn, name: Option<&str>) -> Result<Whom, Failure> {
     match whom(ctx, txn, name)? {
-        Whom::Root(_) => Err(failures::user_name_needed()),
-        Whom::User(user) => Ok(user),
+        Whom::Root(_) if !ctx.principal.is_assumed_root() => Err(failures::user_name_needed()),
+        whom => Ok(whom),
     }
+}
+
+/// The password of a root user as a login profile, which it also has while it may set a first one by mail.
+fn profile_of_root(account: &Account) -> Option<api::LoginProfile> {
+    let root = &account.root;
+    let set = root.password.as_ref().map(|_| root.password_set.unwrap_or(account.created));
+    let create_date = set.or(root.recoverable)?;
+    Some(api::LoginProfile { user_name: None, create_date, password_reset_required: Some(false) })
 }
 
 /// The password of a user, guarded.
@@ -247,7 +306,7 @@ fn replaced(ctx: &OpContext<'_>, old: &LoginProfile, password: PasswordHash) -> 
 
 fn shown(user: &User, profile: &LoginProfile) -> api::LoginProfile {
     api::LoginProfile {
-        user_name: user.name.to_string(),
+        user_name: Some(user.name.to_string()),
         create_date: profile.created,
         password_reset_required: Some(profile.reset_required),
     }
@@ -255,12 +314,14 @@ fn shown(user: &User, profile: &LoginProfile) -> api::LoginProfile {
 
 #[cfg(test)]
 mod tests {
+    use rootward_auth::AssumedRoot;
+    use rootward_auth::root_task::RootTask;
     use rootward_names::{Time, UniqueId};
     use rootward_state::entities::{SessionKind, SignedIn};
 
     use super::super::users::{DELETE_USER, GET_USER, LIST_USERS};
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::{Bench, principal};
 
     const FIRST: &str = "vuxLOPim7=first";
     const SECOND: &str = "vuxLOPim7=second";
@@ -353,7 +414,7 @@ mod tests {
         let bench = Bench::new();
         bench.add_user("Ann");
         let made = create(&bench, Some("ann"), FIRST).unwrap();
-        assert_eq!((made.user_name.as_str(), made.create_date), ("Ann", bench.now()));
+        assert_eq!((made.user_name.as_deref(), made.create_date), (Some("Ann"), bench.now()));
         assert_eq!(made.password_reset_required, Some(false));
         assert_eq!(get(&bench, Some("ANN")).unwrap(), made);
         let row = row(&bench, "ann").unwrap();
@@ -400,8 +461,8 @@ mod tests {
         bench.add_user("ann");
         bench.add_role("r");
         bench.call_as_user("ann");
-        assert_eq!(create(&bench, None, FIRST).unwrap().user_name, "ann");
-        assert_eq!(get(&bench, None).unwrap().user_name, "ann");
+        assert_eq!(create(&bench, None, FIRST).unwrap().user_name.as_deref(), Some("ann"));
+        assert_eq!(get(&bench, None).unwrap().user_name.as_deref(), Some("ann"));
         delete(&bench, None).unwrap();
         for call in [Bench::call_as_root, |bench: &Bench| bench.call_as_role("r")] {
             call(&bench);
@@ -601,5 +662,72 @@ mod tests {
             LoginProfile { used: Some(bench.now()), ..LoginProfile::clone(&row(&bench, "ann").unwrap()) };
         bench.write(|txn| txn.put(RowKey::LoginProfile(bench.account(), id), profile));
         assert_eq!(used(&bench), [Some(bench.now()); 2]);
+    }
+
+    /// The root user of the bench's account, which has a password, assumed for a task.
+    fn assumed(task: RootTask) -> Bench {
+        let bench = Bench::new();
+        bench.write(|txn| {
+            let mut row = Account::clone(&*txn.account(bench.account()).unwrap());
+            row.root.password = Some(PasswordHash::new("$argon2id$"));
+            row.root.password_set = Some(bench.now());
+            txn.put(RowKey::Account(bench.account()), row);
+        });
+        bench.call_as(principal(
+            bench.account(),
+            Identity::AssumedRoot(Box::new(AssumedRoot { task, source_identity: None })),
+        ));
+        bench.call_with_temporary(None);
+        bench
+    }
+
+    fn let_recover(bench: &Bench) -> Result<api::LoginProfile, Failure> {
+        bench.run(&CREATE_LOGIN_PROFILE, Default::default()).map(|output| output.login_profile)
+    }
+
+    #[test]
+    fn password_of_an_assumed_root_user_is_told_of_and_deleted_with_its_sessions() {
+        let bench = assumed(RootTask::DeleteCredentials);
+        bench.add_session(SignedIn::Root, SessionKind::Console);
+        let shown = get(&bench, None).unwrap();
+        assert_eq!((shown.user_name, shown.create_date), (None, bench.now()));
+        delete(&bench, None).unwrap();
+        assert!(bench.live_sessions().is_empty());
+        let state = bench.state();
+        let root = &state.account().root;
+        assert!(root.password.is_none() && root.password_set.is_none() && root.recoverable.is_none());
+        let missing = failures::root_has_no_login_profile(bench.account());
+        assert_eq!(get(&bench, None).unwrap_err(), missing);
+        assert_eq!(delete(&bench, None).unwrap_err(), missing);
+    }
+
+    #[test]
+    fn assumed_root_user_may_recover_a_password_once_it_has_no_credentials() {
+        let bench = assumed(RootTask::CreatePassword);
+        let account = bench.account();
+        assert_eq!(let_recover(&bench).unwrap_err(), failures::root_has_login_profile(account));
+        delete(&bench, None).unwrap();
+        bench.add_mfa_device("of-root", CredentialOwner::Root);
+        assert_eq!(let_recover(&bench).unwrap_err(), failures::root_has_credentials(account));
+        bench.write(|txn| txn.delete(RowKey::MfaDevice(account, "mfa/of-root".into())));
+        assert_eq!(create(&bench, None, FIRST).unwrap_err(), failures::password_of_root_given());
+        let_recover(&bench).unwrap();
+        assert_eq!(bench.state().account().root.recoverable, Some(bench.now()));
+        assert!(bench.state().account().root.password.is_none());
+        assert_eq!(get(&bench, None).unwrap().create_date, bench.now());
+        assert_eq!(let_recover(&bench).unwrap_err(), failures::root_has_login_profile(account));
+        delete(&bench, None).unwrap();
+        assert_eq!(bench.state().account().root.recoverable, None);
+    }
+
+    #[test]
+    fn assumed_root_user_gets_a_device_or_a_password_recovered_but_not_both_at_once() {
+        let bench = assumed(RootTask::CreatePassword);
+        delete(&bench, None).unwrap();
+        let (_, recovers) = bench.run_uncommitted(&CREATE_LOGIN_PROFILE, &Default::default()).unwrap();
+        let mut binds = bench.begin();
+        let row = binds.account(bench.account()).unwrap();
+        Whom::Root(row).hold(&mut binds, bench.account());
+        assert!(bench.second_loses(binds, recovers));
     }
 }

@@ -134,7 +134,7 @@ fn serial_number(ctx: &OpContext<'_>, device: &MfaDevice) -> String {
 fn holder(principal: &Principal) -> String {
     match &principal.identity {
         Identity::User(user) => user.name.to_string(),
-        Identity::FederatedUser(_) | Identity::Root | Identity::RoleSession(_) => {
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::Root | Identity::RoleSession(_) => {
             principal.account.to_string()
         }
     }

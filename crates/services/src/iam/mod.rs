@@ -22,6 +22,7 @@ mod inline;
 mod instance_profiles;
 mod login_profiles;
 mod mfa_devices;
+mod organizations_features;
 mod owner;
 mod page;
 mod password_policy;
@@ -59,6 +60,7 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
         instance_profiles::OPERATIONS,
         login_profiles::OPERATIONS,
         mfa_devices::OPERATIONS,
+        organizations_features::OPERATIONS,
         password_policy::OPERATIONS,
         policies::OPERATIONS,
         policy_versions::OPERATIONS,

@@ -69,7 +69,7 @@ pub(crate) fn user_or_caller(scope: &Scope<'_>, name: Option<&str>) -> Target {
     match (name, &scope.ctx.principal.identity) {
         (Some(name), _) => user(scope, name),
         (None, Identity::User(caller)) => of(scope, &caller.name, Some(caller)),
-        (None, Identity::Root) => Target::arn(scope.ctx.principal.arn()),
+        (None, Identity::AssumedRoot(_) | Identity::Root) => Target::arn(scope.ctx.principal.arn()),
         // Refused by the operation: a role has no user name.
         (None, Identity::FederatedUser(_) | Identity::RoleSession(_)) => Target::any(),
     }

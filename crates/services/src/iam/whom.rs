@@ -14,7 +14,7 @@ use crate::root_guard;
 /// Whom such a call is about; the row is guarded.
 #[derive(Debug)]
 pub(crate) enum Whom {
-    /// The root user, and only when the root user calls.
+    /// The root user, and only when the root user calls or the organization that has assumed it.
     Root(Arc<Account>),
     /// A user of the caller's account.
     User(Arc<User>),
@@ -61,7 +61,7 @@ impl Whom {
 pub(crate) fn whom(ctx: &OpContext<'_>, txn: &mut Txn, name: Option<&str>) -> Result<Whom, Failure> {
     match (name, &ctx.principal.identity) {
         (Some(name), _) => user(ctx, txn, name).map(Whom::User),
-        (None, Identity::Root) => own_account(ctx, txn).map(Whom::Root),
+        (None, Identity::AssumedRoot(_) | Identity::Root) => own_account(ctx, txn).map(Whom::Root),
         (None, Identity::User(caller)) => {
             // By id: the caller may have been renamed since the request was authenticated.
             let now = txn.view(ctx.account()).and_then(|state| state.by_id::<User>(caller.id).cloned());

@@ -16,7 +16,8 @@ use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
 };
 use rootward_state::entities::{
-    AccountRequest, AccountRequestOutcome, AccountSettings, Document, Grants, Organization, PolicyRef, Role,
+    Account, AccountRequest, AccountRequestOutcome, AccountSettings, Document, Grants, Organization,
+    PolicyRef, Role,
 };
 use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Sensitive;
@@ -127,6 +128,14 @@ fn open(
         Err(AccountError::NoFreeId) => return Ok(Err(CreateAccountFailureReason::InternalFailure)),
         Err(error) => return Err(Failure::internal(error.to_string())),
     };
+    // Without credentials, and with a way to them by mail unless they are managed from one place.
+    if !row.root_access.credentials
+        && let Some(opened) = txn.account(account)
+    {
+        let mut opened = Account::clone(&opened);
+        opened.root.recoverable = Some(ctx.now);
+        txn.put(RowKey::Account(account), opened);
+    }
     // The name and address of the management account are the member's as well until somebody says otherwise.
     let contact = ctx.view(txn)?.settings().contact.clone();
     let iam_billing_access = input.iam_user_access_to_billing != Some(IamUserAccessToBilling::Deny);

@@ -9,6 +9,7 @@ mod account_requests;
 mod accounts;
 mod all_features;
 mod closing;
+mod delegation;
 mod failures;
 mod handshakes;
 mod invitations;
@@ -17,13 +18,15 @@ mod leaving;
 mod organization;
 mod page;
 mod quotas;
+mod resource_policy;
 mod service_role;
 mod shown;
 mod standing;
 mod tags;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tree;
+mod trusted;
 mod units;
 
 use rootward_pipeline::Handler;
@@ -35,12 +38,15 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
         accounts::OPERATIONS,
         all_features::OPERATIONS,
         closing::OPERATIONS,
+        delegation::OPERATIONS,
         handshakes::OPERATIONS,
         invitations::OPERATIONS,
         leaving::OPERATIONS,
         organization::OPERATIONS,
+        resource_policy::OPERATIONS,
         tags::OPERATIONS,
         tree::OPERATIONS,
+        trusted::OPERATIONS,
         units::OPERATIONS,
     ]
     .into_iter()

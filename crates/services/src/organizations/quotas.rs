@@ -48,3 +48,6 @@ pub(super) const CLOSED_ACCOUNTS_DAYS: i64 = 30;
 pub(super) fn closed_accounts_max(members: usize) -> usize {
     (members / 10).clamp(10, 1_000)
 }
+
+/// Accounts that administer one service. AWS takes from one to ten, as the service has it; five is the most common.
+pub(super) const ADMINISTRATORS_OF_SERVICE_MAX: usize = 5;

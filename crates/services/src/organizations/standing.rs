@@ -2,12 +2,14 @@
 //!
 //! - Whoever is in no organization is told so by everything but what makes or joins one.
 //! - What changes the organization is the management account's. Delegated administrators look at everything, and change what the resource
-//!   policy hands to them.
+//!   policy hands to them. It hands things to anybody of a member, too: then their own policies and it must both allow what they do.
 
 use std::sync::Arc;
 
+use rootward_auth::authz::{self, Check, RequestFacts};
 use rootward_names::{AccountId, OrganizationId};
 use rootward_pipeline::{Failure, OpContext, Scope};
+use rootward_policy::Context;
 use rootward_state::entities::Organization;
 use rootward_state::{OrganizationState, RowKey, Txn, World};
 
@@ -44,6 +46,73 @@ pub(super) fn managed(ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Arc<Organiza
     }
     row(txn, &state.organization().id)?;
     Ok(state)
+}
+
+/// As [`managed`], and also for whom the resource policy lets do this to `resource`, an ARN or `*`. `keys` are the operation's own
+/// condition keys, such as `organizations:PolicyType`.
+///
+/// # Errors
+/// `AWSOrganizationsNotInUseException`, `AccessDeniedException`.
+pub(super) fn managed_or_delegated(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    action: &'static str,
+    resource: &str,
+    keys: &[(&str, &str)],
+) -> Result<Arc<OrganizationState>, Failure> {
+    let state = own(ctx, txn)?;
+    // Guarded before it is read, so that the policy that decides is the one at the commit.
+    row(txn, &state.organization().id)?;
+    let may = is_management(&state, ctx.account())
+        || is_handed_over(ctx, txn.world(), &state, action, resource, keys);
+    if may { Ok(state) } else { Err(failures::not_management()) }
+}
+
+/// As [`looked_at`], and also for whom the resource policy lets do this to `resource`, an ARN or `*`.
+///
+/// # Errors
+/// `AWSOrganizationsNotInUseException`, `AccessDeniedException`.
+pub(super) fn looked_at_or_delegated(
+    ctx: &OpContext<'_>,
+    txn: &Txn,
+    action: &'static str,
+    resource: &str,
+    keys: &[(&str, &str)],
+) -> Result<Arc<OrganizationState>, Failure> {
+    let state = own(ctx, txn)?;
+    if is_handed_over(ctx, txn.world(), &state, action, resource, keys) {
+        return Ok(state);
+    }
+    looked_at(ctx, txn)
+}
+
+/// Whether the organization's resource policy lets the caller do this, as the policy engine says: what is the organization's is
+/// the management account's, so a member's principal needs this policy and its own.
+fn is_handed_over(
+    ctx: &OpContext<'_>,
+    world: &World,
+    state: &OrganizationState,
+    action: &'static str,
+    resource: &str,
+    keys: &[(&str, &str)],
+) -> bool {
+    let organization = state.organization();
+    let Some(policy) = &organization.resource_policy else { return false };
+    let mut context = Context::new();
+    for (name, value) in keys {
+        context.text(name, value);
+    }
+    let check = Check {
+        action,
+        resource,
+        shown: None,
+        resource_account: organization.management,
+        trust: None,
+        second_factor: None,
+    };
+    // The service is one for all regions.
+    let facts = RequestFacts { region: ctx.partition().global_region(), ..ctx.facts() };
+    authz::is_granted(world, ctx.principal, &facts, &check, &policy.document, context)
 }
 
 /// The organization's own row, guarded.

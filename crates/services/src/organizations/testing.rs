@@ -3,17 +3,18 @@
 use rootward_api::organizations as api;
 use rootward_api::organizations::{HandshakePartyType, OrganizationFeatureSet};
 use rootward_auth::password::Password;
-use rootward_names::AccountId;
+use rootward_names::{AccountId, OrganizationId, Partition};
 use rootward_pipeline::Failure;
 use rootward_state::RowKey;
-use rootward_state::entities::Account;
+use rootward_state::entities::{Account, Membership, Organization, TrustedService};
 use rootward_wire::Sensitive;
 
 use super::account_requests::{CREATE_ACCOUNT, DESCRIBE_CREATE_ACCOUNT_STATUS};
 use super::handshakes::ACCEPT_HANDSHAKE;
 use super::invitations::INVITE_ACCOUNT_TO_ORGANIZATION;
-use super::organization::CREATE_ORGANIZATION;
-use crate::accounts;
+use super::organization::{CREATE_ORGANIZATION, attached_at_first};
+use crate::accounts::{self, OpenAccount};
+use crate::root_guard;
 use crate::testing::Bench;
 
 /// An organization with all features, whose management account calls.
@@ -82,4 +83,72 @@ pub(super) fn give_password(bench: &Bench, account: AccountId) {
 /// Why, as the exception has it.
 pub(super) fn reason(failure: &Failure) -> &str {
     failure.members.get("Reason").and_then(|reason| reason.as_str()).unwrap_or(failure.code)
+}
+
+/// Makes an organization of the bench's account and these members, which are opened, and lets it trust these services.
+pub(crate) fn organization(bench: &Bench, members: &[&str], trusted: &[&str]) -> OrganizationId {
+    bench.call_as_root();
+    let made = bench.run(&CREATE_ORGANIZATION, Default::default()).unwrap().organization.unwrap();
+    let id: OrganizationId = made.id.unwrap().parse().unwrap();
+    for member in members {
+        join(bench, &id, member);
+    }
+    bench.write(|txn| {
+        let key = RowKey::Organization(id.clone());
+        let mut row = Organization::clone(&*txn.get::<Organization>(key.clone()).unwrap());
+        row.trusted = trusted.iter().map(|name| service(bench, name)).collect();
+        txn.put(key, row);
+    });
+    id
+}
+
+/// Opens an account in the organization.
+pub(crate) fn join(bench: &Bench, id: &OrganizationId, member: &str) {
+    let account: AccountId = member.parse().unwrap();
+    let opened = bench.write_with(|txn, now, random, vault| {
+        let email = format!("{member}@example.com");
+        let request = OpenAccount {
+            name: "Member",
+            email: &email,
+            password: None,
+            admin: None,
+            partition: Partition::Aws,
+            id: Some(account),
+        };
+        let opened = accounts::open(txn, &request, now, random, vault)?;
+        root_guard::never_seal(txn, account);
+        let parent = txn.get::<Organization>(RowKey::Organization(id.clone())).unwrap().root.clone();
+        let membership = Membership {
+            account,
+            organization: id.clone(),
+            parent,
+            joined: now,
+            invited: false,
+            policies: attached_at_first(),
+            tags: Vec::new(),
+            delegated: Vec::new(),
+        };
+        txn.put(RowKey::Membership(account), membership);
+        Ok::<_, accounts::AccountError>(opened)
+    });
+    assert_eq!(opened.unwrap().account, account);
+}
+
+/// Lets a member administer a service.
+pub(crate) fn delegate(bench: &Bench, member: &str, name: &str) {
+    let key = RowKey::Membership(member.parse().unwrap());
+    bench.write(|txn| {
+        let mut row = Membership::clone(&*txn.get::<Membership>(key.clone()).unwrap());
+        row.delegated.push(service(bench, name));
+        txn.put(key, row);
+    });
+}
+
+/// From now on the root user of this account calls.
+pub(crate) fn call_as(bench: &Bench, account: &str) {
+    bench.call_as_root_of(account.parse().unwrap());
+}
+
+fn service(bench: &Bench, name: &str) -> TrustedService {
+    TrustedService { principal: name.into(), since: bench.now() }
 }

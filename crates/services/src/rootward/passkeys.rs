@@ -57,7 +57,7 @@ fn start_passkey_registration(
         (Some(name), _) => user(ctx, txn, name)?,
         (None, Identity::Root) => root(ctx, txn)?,
         (None, Identity::User(caller)) => user_by_id(ctx, txn, caller)?,
-        (None, Identity::FederatedUser(_) | Identity::RoleSession(_)) => {
+        (None, Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_)) => {
             return Err(failures::user_name_needed());
         }
     };

@@ -101,7 +101,9 @@ fn own(ctx: &OpContext<'_>) -> Result<SignedIn, Failure> {
     match &ctx.principal.identity {
         Identity::Root => Ok(SignedIn::Root),
         Identity::User(user) => Ok(SignedIn::User(user.id)),
-        Identity::FederatedUser(_) | Identity::RoleSession(_) => Err(failures::user_name_needed()),
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) => {
+            Err(failures::user_name_needed())
+        }
     }
 }
 
@@ -120,7 +122,9 @@ fn user_target(scope: &Scope<'_>, name: &str) -> Target {
 fn shown(ctx: &OpContext<'_>, principal: &Principal, id: Handle, row: &SignInSession) -> api::Session {
     let user = match &principal.identity {
         Identity::User(user) => Some(user.name.to_string()),
-        Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => None,
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) | Identity::Root => {
+            None
+        }
     };
     api::Session {
         session_id: id.to_string(),

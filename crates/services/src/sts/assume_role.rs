@@ -24,8 +24,8 @@ const SECONDS_DEFAULT: u32 = 3_600;
 /// A session made from a role's session lasts an hour at most.
 const CHAIN_SECONDS_MAX: u32 = 3_600;
 
-/// The trust policy of roles that do not exist.
-const TRUSTS_NOBODY: &str =
+/// The trust policy of what does not exist, or is to be assumed by nobody.
+pub(super) const TRUSTS_NOBODY: &str =
     r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "NotAction": "*", "Principal": "*"}}"#;
 
 pub(super) static ASSUME_ROLE: Declaration<api::AssumeRole> = Declaration {
@@ -67,7 +67,7 @@ const KEYS: &[Key<api::AssumeRoleRequest>] = &[
 fn passes_tags_on(scope: &Scope<'_>) -> bool {
     match &scope.ctx.principal.identity {
         Identity::RoleSession(session) => !session.transitive.is_empty(),
-        Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => false,
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => false,
     }
 }
 
@@ -75,7 +75,7 @@ fn passes_tags_on(scope: &Scope<'_>) -> bool {
 fn source_identity_of(scope: &Scope<'_>, input: &api::AssumeRoleRequest) -> Option<String> {
     let inherited = match &scope.ctx.principal.identity {
         Identity::RoleSession(session) => session.source_identity.as_deref(),
-        Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => None,
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => None,
     };
     input.source_identity.as_deref().or(inherited).map(str::to_owned)
 }
@@ -112,7 +112,7 @@ fn assume_role(
         .ok_or_else(|| Failure::access_denied(authz::assume_role_denied(ctx.principal, &input.role_arn)))?;
     let caller = match &ctx.principal.identity {
         Identity::RoleSession(session) => Some(&**session),
-        Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => None,
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => None,
     };
     // Credentials from GetSessionToken count as a link of the chain too.
     let is_session = ctx.principal.issued().is_some();

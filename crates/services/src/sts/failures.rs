@@ -31,6 +31,21 @@ pub(super) fn mfa_refused() -> Failure {
     Failure::access_denied("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
 }
 
+pub(super) fn no_root_principal(principal: &str) -> Failure {
+    Failure::validation(format!("{principal} is neither the id of an account nor the ARN of its root user."))
+}
+
+pub(super) fn no_task_policy(arn: &str) -> Failure {
+    Failure::validation(format!("{arn} is not the ARN of a policy for privileged tasks."))
+}
+
+/// A root user that this caller's organization does not have assumed, or not for this task.
+pub(super) fn root_not_assumed(caller: &str, root: &str) -> Failure {
+    Failure::access_denied(format!(
+        "User: {caller} is not authorized to perform: sts:AssumeRoot on resource: {root}"
+    ))
+}
+
 pub(super) fn malformed_policy(message: impl Into<String>) -> Failure {
     Failure::new(ErrorCode::MalformedPolicyDocument.schema(), message)
 }

@@ -50,7 +50,7 @@ fn get_federation_token(
     let (by, seconds) = match &ctx.principal.identity {
         Identity::Root => (None, requested.unwrap_or(ROOT_SECONDS_MAX).min(ROOT_SECONDS_MAX)),
         Identity::User(user) => (Some(user.id), requested.unwrap_or(SECONDS_DEFAULT)),
-        Identity::FederatedUser(_) | Identity::RoleSession(_) => {
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) => {
             return Err(Failure::internal("a session was let through to GetFederationToken"));
         }
     };

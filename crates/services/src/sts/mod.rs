@@ -6,6 +6,7 @@
 //! Source: STS API Reference; IAM User Guide, "Temporary security credentials in IAM".
 
 mod assume_role;
+mod assume_root;
 mod failures;
 mod federation_token;
 mod identity;
@@ -18,6 +19,7 @@ use rootward_pipeline::Handler;
 /// Every operation that is implemented.
 pub(crate) static OPERATIONS: &[&dyn Handler] = &[
     &assume_role::ASSUME_ROLE,
+    &assume_root::ASSUME_ROOT,
     &identity::GET_ACCESS_KEY_INFO,
     &identity::GET_CALLER_IDENTITY,
     &federation_token::GET_FEDERATION_TOKEN,

@@ -65,7 +65,7 @@ fn owner(ctx: &OpContext<'_>) -> Option<CredentialOwner> {
         _ if ctx.principal.issued().is_some() => None,
         Identity::Root => Some(CredentialOwner::Root),
         Identity::User(user) => Some(CredentialOwner::User(user.id)),
-        Identity::FederatedUser(_) | Identity::RoleSession(_) => None,
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) => None,
     }
 }
 

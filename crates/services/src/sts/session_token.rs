@@ -30,7 +30,7 @@ fn get_session_token(
     let (holder, seconds) = match &ctx.principal.identity {
         Identity::Root => (Holder::Root, requested.unwrap_or(ROOT_SECONDS_MAX).min(ROOT_SECONDS_MAX)),
         Identity::User(user) => (Holder::User(user.id), requested.unwrap_or(USER_SECONDS_DEFAULT)),
-        Identity::FederatedUser(_) | Identity::RoleSession(_) => {
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) => {
             return Err(Failure::internal("a session was let through to GetSessionToken"));
         }
     };

@@ -96,6 +96,8 @@ pub struct RootUser {
     pub password_used: Option<Time>,
     /// Its access keys: at most two.
     pub access_keys: Vec<AccessKeyId>,
+    /// Since when one without a password may set a first one by mail; none where it may not.
+    pub recoverable: Option<Time>,
 }
 
 /// An Argon2id hash in PHC form.
