@@ -224,10 +224,12 @@ impl Generator {
 
     /// What answers broken constraints, if an override names an exception of the service for it.
     fn constraint_error(&self) -> Result<Option<String>, String> {
-        let mut named = self.model.shapes.iter().filter(|(_, shape)| shape.patch.constraints.is_some());
-        let Some((name, shape)) = named.next() else { return Ok(None) };
-        let Some(ConstraintAnswers { member, reasons }) = &shape.patch.constraints else { return Ok(None) };
-        if let Some((other, _)) = named.next() {
+        let mut named = self.model.shapes.iter().filter_map(|(name, shape)| {
+            shape.patch.constraints.as_ref().map(|answers| (name, shape, answers))
+        });
+        let Some((name, shape, answers)) = named.next() else { return Ok(None) };
+        let ConstraintAnswers { member, reasons } = answers;
+        if let Some((other, ..)) = named.next() {
             return Err(format!("both `{name}` and `{other}` answer broken constraints"));
         }
         if !shape.exception {
