@@ -435,6 +435,7 @@ STATUS = {
     "AccessDenied": 403, "AccessDeniedException": 403, "ConflictException": 409, "DeleteConflict": 409,
     "EntityAlreadyExists": 409, "ExpiredToken": 403, "IncompleteSignature": 400, "InvalidAction": 400,
     "InvalidAuthenticationCode": 403, "InvalidClientTokenId": 403, "InvalidEventCategoryException": 400, "InvalidInput": 400,
+    "InvalidInputException": 400,
     "InvalidLookupAttributesException": 400, "InvalidMaxResultsException": 400, "InvalidNextTokenException": 400,
     "InvalidParameterValue": 400, "InvalidTimeRangeException": 400, "InvalidUserType": 400, "LimitExceeded": 409, "MalformedPolicyDocument": 400, "MissingAuthenticationToken": 403,
     "NoSuchEntity": 404, "NotImplemented": 501, "OptInRequired": 403, "PackedPolicyTooLarge": 400,

@@ -1,6 +1,7 @@
 """Every implemented operation: denied to who has no permission, refused when incomplete or invalid, and when what it
 names is not there. One table; the test modules of the nouns hold what each does when it succeeds."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -312,8 +313,40 @@ def lower(member):
     return member[0].lower() + member[1:]
 
 
+# How the services that answer the first broken constraint alone, with a reason of their own, put it.
+REASONS = {
+    "organizations": {
+        "null": ("INPUT_REQUIRED", "You must include a value for all required parameters."),
+        "enum": ("INVALID_ENUM", "You specified an invalid value."),
+        "enum PolicyType": ("INVALID_ENUM_POLICY_TYPE", "You specified an invalid value."),
+        "short": ("MIN_LENGTH_EXCEEDED", "You provided a string parameter that is shorter than allowed."),
+        "long": ("MAX_LENGTH_EXCEEDED", "You provided a string parameter that is longer than allowed."),
+        "pattern": ("INVALID_PATTERN", "You provided a value that does not match the required pattern."),
+        "low": ("MIN_VALUE_EXCEEDED", "You provided a numeric parameter that has a smaller value than allowed."),
+        "high": ("MAX_VALUE_EXCEEDED", "You provided a numeric parameter that has a larger value than allowed."),
+        "member": ("INVALID_LIST_MEMBER", "You provided a list to a parameter that contains at least one invalid value."),
+    },
+}
+
+
+@contextlib.contextmanager
+def refused_with_reason(operation, rule, shape=None):
+    reasons = REASONS[ALL[operation][0]]
+    reason, message = reasons.get(f"{rule} {shape}") or reasons[rule]
+    with refused("InvalidInputException", message) as caught:
+        yield
+    assert caught.value.response["Reason"] == reason
+
+
 @pytest.mark.parametrize("operation", [name for name in ALL if required(name)])
 def test_every_missing_member_is_named_in_the_order_of_the_model(account, operation):
+    if ALL[operation][0] in REASONS:
+        for name in required(operation):
+            arguments = arguments_of(operation, account)
+            del arguments[name]
+            with refused_with_reason(operation, "null"):
+                call(account, operation, arguments)
+        return
     missing = required(operation)
     count = "1 validation error" if len(missing) == 1 else f"{len(missing)} validation errors"
     each = [f"Value( null)? at '{lower(name)}' failed to satisfy constraint: Member must not be null" for name in missing]
@@ -328,21 +361,54 @@ def violations():
                 continue
             limits = shape.metadata
             if shape.type_name == "string" and "enum" in limits:
-                yield operation, name, "no-such-value", "satisfy enum value set"
+                yield operation, name, "no-such-value", "enum"
             elif shape.type_name == "string":
                 if limits.get("min", 0) > 0:
-                    yield operation, name, "a" * (limits["min"] - 1), f"have length greater than or equal to {limits['min']}"
+                    yield operation, name, "a" * (limits["min"] - 1), "short"
                 if limits.get("max", 1 << 20) <= 4096:
-                    yield operation, name, "a" * (limits["max"] + 1), f"have length less than or equal to {limits['max']}"
+                    yield operation, name, "a" * (limits["max"] + 1), "long"
                 if limits.get("pattern", ANYTHING) != ANYTHING:
-                    yield operation, name, "aaaaaaaaaaaaaaaaaaaa\x07aaa", "satisfy regular expression pattern: "
+                    # Not so long that the length is what is wrong.
+                    yield operation, name, "aaaaaaaaaaaaaaaaaaaa\x07aaa"[-min(limits.get("max", 24), 24):], "pattern"
             elif shape.type_name == "integer" and "min" in limits:
-                yield operation, name, limits["min"] - 1, f"have value greater than or equal to {limits['min']}"
-                yield operation, name, limits["max"] + 1, f"have value less than or equal to {limits['max']}"
+                yield operation, name, limits["min"] - 1, "low"
+                yield operation, name, limits["max"] + 1, "high"
+
+
+def put(rule, limits):
+    return {
+        "enum": "satisfy enum value set",
+        "short": f"have length greater than or equal to {limits.get('min')}",
+        "long": f"have length less than or equal to {limits.get('max')}",
+        "pattern": "satisfy regular expression pattern: ",
+        "low": f"have value greater than or equal to {limits.get('min')}",
+        "high": f"have value less than or equal to {limits.get('max')}",
+    }[rule]
 
 
 @pytest.mark.parametrize("operation, member, value, rule", list(violations()), ids=lambda value: str(value)[:24])
 def test_every_constraint_of_the_model_is_checked(account, operation, member, value, rule):
-    named = Like(rf".*at ['\"]{lower(member)}['\"] failed to satisfy constraint: Member must {re.escape(rule)}.*")
-    with refused(code(operation, "ValidationError"), named):
+    shape = members(operation)[member]
+    if ALL[operation][0] in REASONS:
+        expected = refused_with_reason(operation, rule, shape.name)
+    else:
+        must = re.escape(put(rule, shape.metadata))
+        named = Like(rf".*at ['\"]{lower(member)}['\"] failed to satisfy constraint: Member must {must}.*")
+        expected = refused(code(operation, "ValidationError"), named)
+    with expected:
         call(account, operation, {**arguments_of(operation, account), member: value})
+
+
+def test_bad_member_of_a_list_has_the_reason_of_the_list_or_of_its_own_member(account):
+    resource = {"ResourceId": "r-abcd"}
+    with refused_with_reason("UntagResource", "member"):
+        call(account, "UntagResource", {**resource, "TagKeys": ["k", "no\x07key"]})
+    with refused_with_reason("TagResource", "pattern"):
+        call(account, "TagResource", {**resource, "Tags": [{"Key": "k", "Value": "no\x07value"}]})
+
+
+def test_only_the_first_broken_constraint_in_the_order_of_the_model_is_answered(account):
+    with refused_with_reason("ListChildren", "pattern"):
+        call(account, "ListChildren", {"ParentId": "nowhere", "ChildType": "ROOT"})
+    with refused_with_reason("ListChildren", "enum"):
+        call(account, "ListChildren", {**NODE, "ChildType": "ROOT", "MaxResults": 21})

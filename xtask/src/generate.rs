@@ -11,7 +11,9 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::model::{Additions, Member, Model, Operation, Override, Shape, Target, Type};
+use crate::model::{
+    Additions, ConstraintAnswers, Member, Model, Operation, Override, Reason, Shape, Target, Type,
+};
 use crate::names::{error_name, field_name, static_name, type_name, variant_name};
 use crate::pattern::{self, Matcher};
 use crate::{SERVICES, Service, root};
@@ -205,7 +207,12 @@ impl Generator {
         line!(self, "event_source: {:?},", self.service.event_source);
         let Service { is_global, .. } = self.service;
         line!(self, "is_global: {is_global},");
-        line!(self, "operations: OPERATIONS, errors: ERRORS, }};\n");
+        let own = self.constraint_error()?;
+        let constraint_error = if own.is_some() { "Some(&CONSTRAINT_ERROR)" } else { "None" };
+        line!(self, "operations: OPERATIONS, errors: ERRORS, constraint_error: {constraint_error}, }};\n");
+        if let Some(own) = own {
+            line!(self, "static CONSTRAINT_ERROR: ConstraintError = {own};\n");
+        }
         line!(self, "/// Every operation, sorted by name.");
         line!(self, "pub static OPERATIONS: &[&OperationSchema] = &[");
         for name in self.operation_names() {
@@ -213,6 +220,39 @@ impl Generator {
         }
         line!(self, "];\n");
         Ok(())
+    }
+
+    /// What answers broken constraints, if an override names an exception of the service for it.
+    fn constraint_error(&self) -> Result<Option<String>, String> {
+        let mut named = self.model.shapes.iter().filter_map(|(name, shape)| {
+            shape.patch.constraints.as_ref().map(|answers| (name, shape, answers))
+        });
+        let Some((name, shape, answers)) = named.next() else { return Ok(None) };
+        let ConstraintAnswers { member, reasons } = answers;
+        if let Some((other, ..)) = named.next() {
+            return Err(format!("both `{name}` and `{other}` answer broken constraints"));
+        }
+        if !shape.exception {
+            return Err(format!("`{name}` answers broken constraints and is no exception"));
+        }
+        let target = shape.members.get(member).ok_or_else(|| format!("`{name}` has no `{member}`"))?;
+        let known = &self.model.shape(&target.shape)?.values;
+        let mut out = String::new();
+        for Reason { constraint, shape, value, message } in reasons {
+            if !known.contains(value) {
+                return Err(format!("`{}` has no value `{value}`", target.shape));
+            }
+            if let Some(shape) = shape {
+                self.model.shape(shape)?;
+            }
+            out.push_str(&format!(
+                "Reason {{ constraint: Constraint::{constraint:?}, shape: {shape:?}, value: {value:?}, message: {message:?} }}, "
+            ));
+        }
+        let error = error_name(name);
+        Ok(Some(format!(
+            "ConstraintError {{ error: ErrorCode::{error}.schema(), member: {member:?}, reasons: &[{out}] }}"
+        )))
     }
 
     fn operation_names(&self) -> Vec<String> {
@@ -606,6 +646,8 @@ fn imports(code: &str) -> String {
 }
 
 const WIRE: &[&str] = &[
+    "Constraint",
+    "ConstraintError",
     "Empty",
     "ErrorSchema",
     "Kind",
@@ -617,6 +659,7 @@ const WIRE: &[&str] = &[
     "Pattern",
     "Protocol",
     "Range",
+    "Reason",
     "Schema",
     "Sensitive",
     "SensitiveBlob",

@@ -271,6 +271,42 @@ pub(crate) struct Patch {
     /// Values outside of the bounds or the enum are refused with an error of the operation's own, so they pass here.
     #[serde(default)]
     pub(crate) own_error: bool,
+    /// Of an exception: the service answers broken constraints with it.
+    pub(crate) constraints: Option<ConstraintAnswers>,
+}
+
+/// How an exception tells which constraint was broken.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConstraintAnswers {
+    /// The member with the reason, an enum.
+    pub(crate) member: String,
+    pub(crate) reasons: Vec<Reason>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reason {
+    pub(crate) constraint: Constraint,
+    /// Only of values of this shape.
+    pub(crate) shape: Option<String>,
+    pub(crate) value: String,
+    pub(crate) message: String,
+}
+
+/// As `rootward_wire::Constraint`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) enum Constraint {
+    Entries,
+    Enum,
+    MaxLength,
+    MaxValue,
+    Members,
+    MinLength,
+    MinValue,
+    Pattern,
+    Required,
+    Union,
 }
 
 fn is_false(flag: &bool) -> bool {

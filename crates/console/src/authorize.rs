@@ -79,7 +79,7 @@ impl Request {
     /// Who asks, if a client would ask like this.
     fn client(&self) -> Result<Client, String> {
         let input = rootward_wire::Record::copy(&self.input()).map_err(|error| error.to_string())?;
-        validate(&input).map_err(|error| error.message)?;
+        validate(&input, &api::SERVICE).map_err(|error| error.message)?;
         let asked = Asked::read(&self.client_id, &self.redirect_uri, &self.code_challenge);
         asked.map(|asked| asked.client).map_err(|problem| problem.to_string())
     }

@@ -325,8 +325,10 @@ impl Pipeline {
             Err(error) => (None, Err(error)),
         };
         let event = attempt.event(Caller::Known(principal), region, parameters.as_deref());
-        let valid =
-            recordable.and(input).and_then(|record| rootward_wire::validate(&record).map(|()| record));
+        let service = attempt.operation.service;
+        let valid = recordable
+            .and(input)
+            .and_then(|record| rootward_wire::validate(&record, service).map(|()| record));
         let result = match valid {
             Ok(input) => self.decoded(attempt, caller, input, event).await,
             Err(error) => Err(error),

@@ -144,11 +144,11 @@ impl<'a> Frame<'a> {
     /// Decodes the input and checks its constraints.
     ///
     /// # Errors
-    /// `MalformedInput` or `SerializationException` for what cannot be read, then `ValidationError` for what may not be,
-    /// `ValidationException` in the JSON protocols.
+    /// `MalformedInput` or `SerializationException` for what cannot be read, then for what may not be the error of the service
+    /// for it, which is `ValidationError` with most, `ValidationException` in the JSON protocols.
     pub fn input(&self) -> Result<Record, Error> {
         let record = self.record()?;
-        validate(&record).map_err(|error| error.in_protocol(self.protocol))?;
+        validate(&record, self.operation.service).map_err(|error| error.in_protocol(self.protocol))?;
         Ok(record)
     }
 

@@ -33,8 +33,8 @@ pub use params::{PARAMS_MAX, SEGMENTS_MAX};
 pub use pattern::Pattern;
 pub use response::{Response, failure, success};
 pub use schema::{
-    ErrorSchema, Fault, Kind, List, Location, Map, Member, OperationSchema, Protocol, Range, Schema,
-    ServiceSchema, TimestampFormat,
+    Constraint, ConstraintError, ErrorSchema, Fault, Kind, List, Location, Map, Member, OperationSchema,
+    Protocol, Range, Reason, Schema, ServiceSchema, TimestampFormat,
 };
 pub use sensitive::{Sensitive, SensitiveBlob};
 pub use shape::Operation;

@@ -447,6 +447,7 @@ mod tests {
         is_global: false,
         operations: &[&CALL],
         errors: &[],
+        constraint_error: None,
     };
     static CALL: OperationSchema = operation(&EVERYWHERE);
 

@@ -285,6 +285,56 @@ pub struct ErrorSchema {
     pub fault: Fault,
 }
 
+/// What a model can demand of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Constraint {
+    /// The entries of a map, keys or values.
+    Entries,
+    /// One of a set of texts.
+    Enum,
+    /// The largest length.
+    MaxLength,
+    /// The largest number.
+    MaxValue,
+    /// The members of a list of scalars.
+    Members,
+    /// The smallest length.
+    MinLength,
+    /// The smallest number.
+    MinValue,
+    /// A pattern.
+    Pattern,
+    /// That there is a value.
+    Required,
+    /// Exactly one member of a union.
+    Union,
+}
+
+/// The error with which a service answers broken constraints, where that is not the `ValidationError` of most services.
+/// Set by overrides: the models do not say it.
+#[derive(Debug)]
+pub struct ConstraintError {
+    /// The error.
+    pub error: &'static ErrorSchema,
+    /// Its member that holds the reason.
+    pub member: &'static str,
+    /// The first that fits counts. What none fits is a `ValidationError`.
+    pub reasons: &'static [Reason],
+}
+
+/// How an error puts a broken constraint.
+#[derive(Debug)]
+pub struct Reason {
+    /// What is broken.
+    pub constraint: Constraint,
+    /// Name of the shape that this is about; all if none.
+    pub shape: Option<&'static str>,
+    /// The reason.
+    pub value: &'static str,
+    /// The message that goes with it.
+    pub message: &'static str,
+}
+
 /// One operation of a service.
 #[derive(Debug)]
 pub struct OperationSchema {
@@ -333,6 +383,8 @@ pub struct ServiceSchema {
     pub operations: &'static [&'static OperationSchema],
     /// Every error it declares.
     pub errors: &'static [&'static ErrorSchema],
+    /// What it answers broken constraints with; none for `ValidationError`.
+    pub constraint_error: Option<&'static ConstraintError>,
 }
 
 impl ServiceSchema {

@@ -20,6 +20,7 @@ pub static SERVICE: ServiceSchema = ServiceSchema {
     is_global: true,
     operations: OPERATIONS,
     errors: ERRORS,
+    constraint_error: None,
 };
 
 /// Every operation, sorted by name.

@@ -1,7 +1,7 @@
 //! Requests to typed inputs and to the messages that AWS answers with.
 
-use rootward_api::{SERVICES, iam, sts};
-use rootward_wire::{Error, Frame, HttpRequest, Kind, Record, Schema, Sensitive};
+use rootward_api::{SERVICES, iam, organizations, sts};
+use rootward_wire::{Constraint, Error, Frame, HttpRequest, Kind, Range, Record, Schema, Sensitive};
 
 use crate::values::{Sent, escape};
 
@@ -257,7 +257,7 @@ fn input_of_another_operation_is_our_error_and_not_a_panic() {
 }
 
 #[test]
-fn every_operation_names_each_required_member_of_an_empty_request() {
+fn every_operation_refuses_an_empty_request_for_each_required_member() {
     for service in SERVICES {
         for operation in service.operations {
             let sent = Sent::new(operation, &Record::empty(operation.input));
@@ -268,6 +268,11 @@ fn every_operation_names_each_required_member_of_an_empty_request() {
                 assert!(names.is_empty(), "{}", operation.name);
                 continue;
             };
+            if let Some(own) = service.constraint_error {
+                assert_eq!(error.code, own.error.code);
+                assert_eq!(error.members[own.member], "INPUT_REQUIRED", "{}", operation.name);
+                continue;
+            }
             let plural = if names.len() == 1 { "" } else { "s" };
             assert!(
                 error.message.starts_with(&format!("{} validation error{plural} detected: ", names.len()))
@@ -278,6 +283,45 @@ fn every_operation_names_each_required_member_of_an_empty_request() {
             }
         }
     }
+}
+
+#[test]
+fn organizations_has_a_reason_for_every_constraint_of_its_inputs() {
+    fn walk(schema: &'static Schema, seen: &mut Vec<*const Schema>) {
+        if seen.contains(&std::ptr::from_ref(schema)) {
+            return;
+        }
+        seen.push(schema);
+        let has = |constraint| {
+            let own = organizations::SERVICE.constraint_error.unwrap();
+            let all = own.reasons.iter().filter(|reason| reason.constraint == constraint);
+            assert!(all.clone().any(|reason| reason.shape.is_none()), "{}: {constraint:?}", schema.name);
+        };
+        match &schema.kind {
+            Kind::Enum(_) => has(Constraint::Enum),
+            Kind::Integer(_) | Kind::Long(_) => {
+                [Constraint::MinValue, Constraint::MaxValue].into_iter().for_each(has)
+            }
+            Kind::String(_, pattern) => {
+                [Constraint::MinLength, Constraint::MaxLength].into_iter().for_each(has);
+                pattern.iter().for_each(|_| has(Constraint::Pattern));
+            }
+            Kind::List(list) => {
+                // The texts for lengths speak of strings.
+                assert_eq!(list.length, Range::ANY, "{}", schema.name);
+                has(Constraint::Members);
+                walk(list.member, seen);
+            }
+            Kind::Map(_) | Kind::Union(_) => panic!("{} needs a reason of its own", schema.name),
+            Kind::Structure(members) => members.iter().for_each(|member| {
+                has(Constraint::Required);
+                walk(member.shape, seen);
+            }),
+            Kind::Blob(_) | Kind::Boolean | Kind::Double | Kind::Timestamp(_) => {}
+        }
+    }
+    let mut seen = Vec::new();
+    organizations::SERVICE.operations.iter().for_each(|operation| walk(operation.input, &mut seen));
 }
 
 #[test]

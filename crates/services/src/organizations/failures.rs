@@ -1,6 +1,10 @@
 //! Every refusal of Organizations, with code and status as the model has them, and the reason where the exception has one.
 //!
-//! Texts follow the service where an answer of it is known; the others are ours.
+//! Texts follow the service where an answer of it is known; the others are ours. What breaks a constraint of the model is
+//! refused before an operation runs, with the reasons of `models/overrides/organizations.json`.
+//!
+//! DIFFERENCE: AWS has been seen to put the member behind the reason (`INVALID_PATTERN:RESOURCE_ID`); the reason is always one of
+//! the values of the model here, which clients with an enum for it can read.
 
 use rootward_api::organizations::{
     ConstraintViolationException, ConstraintViolationExceptionReason, ErrorCode,
