@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("audit", &["names"]),
     ("alerts", &["audit", "names", "state", "store"]),
     ("insight", &["names", "policy", "reference"]),
+    ("guardrails", &[]),
     ("auth", &["managed", "names", "policy", "sigv4", "state", "store"]),
     ("pipeline", &["api", "audit", "auth", "managed", "names", "policy", "sigv4", "state", "store", "wire"]),
     (
@@ -55,8 +56,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "rootward",
         &[
-            "api", "audit", "auth", "insight", "managed", "names", "pipeline", "policy", "server",
-            "services", "sigv4", "state", "store", "wire",
+            "api",
+            "audit",
+            "auth",
+            "guardrails",
+            "insight",
+            "managed",
+            "names",
+            "pipeline",
+            "policy",
+            "server",
+            "services",
+            "sigv4",
+            "state",
+            "store",
+            "wire",
         ],
     ),
     // Only tests may name these: they stand on no other line.

@@ -9,7 +9,7 @@ use crate::root;
 
 /// Crates that promise it, with the crates of others that they may depend on.
 pub(crate) const PURE: &[(&str, &[&str])] =
-    &[("insight", &["serde", "serde_json"]), ("policy", &[]), ("reference", &[])];
+    &[("guardrails", &[]), ("insight", &["serde", "serde_json"]), ("policy", &[]), ("reference", &[])];
 
 const STD: &[&str] = &[
     "array",

@@ -6,6 +6,7 @@ mod account;
 mod alerts;
 mod can;
 mod decide;
+mod guardrails;
 mod operations;
 mod root;
 mod serve;
@@ -57,6 +58,9 @@ enum Sub {
     Decide(decide::Decide),
     /// Find what is wrong with policies, with file, line and column, like a compiler.
     Validate(validate::Validate),
+    /// Ready service control policies for an organization, each with what it leaves open.
+    #[command(subcommand)]
+    Guardrails(guardrails::Guardrails),
     /// List the operations that are implemented.
     Operations(operations::Operations),
 }
@@ -127,6 +131,7 @@ fn main() -> ExitCode {
         Sub::WhoCan(args) => can::run_who(args),
         Sub::Decide(args) => decide::run(&args),
         Sub::Validate(args) => validate::run(&args),
+        Sub::Guardrails(args) => guardrails::run(args),
         Sub::Operations(args) => operations::run(&args),
     };
     let (code, message) = match outcome {
