@@ -5,9 +5,14 @@
 //!
 //! Source: Organizations API Reference and User Guide; Service Authorization Reference, "AWS Organizations".
 
+mod attachments;
+mod effective;
 mod failures;
 mod organization;
 mod page;
+mod policies;
+mod policy_documents;
+mod policy_types;
 mod quotas;
 mod shown;
 mod standing;
@@ -16,5 +21,14 @@ use rootward_pipeline::Handler;
 
 /// Every operation that is implemented.
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
-    [organization::OPERATIONS].into_iter().flatten().copied()
+    [
+        attachments::OPERATIONS,
+        effective::OPERATIONS,
+        organization::OPERATIONS,
+        policies::OPERATIONS,
+        policy_types::OPERATIONS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }

@@ -1,0 +1,269 @@
+//! What management policies together mean for an account: policies that configure services, merged from the root down to the account.
+//!
+//! - Nothing of it is kept: it is merged when it is asked for, from the policies as they are.
+//! - The management account is bound like the others; only policies that decide spare it.
+//!
+//! DIFFERENCE: where the merged policies have faults, the answer is an empty policy, not the last one without faults; and the time is that of
+//! the newest policy or of the account's joining, though attaching changes the policy too.
+//!
+//! Source: Organizations User Guide, "Viewing effective management policies", "Invalid effective policy alerts".
+
+mod faults;
+mod merge;
+mod settings;
+
+use std::collections::BTreeMap;
+
+use rootward_api::organizations as api;
+use rootward_names::{AccountId, NodeId, OrganizationPolicyId, Time};
+use rootward_pipeline::{
+    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
+};
+use rootward_state::entities::{AccountStatus, Membership, OrganizationPolicy, OrganizationPolicyType};
+use rootward_state::{OrganizationState, Txn, World};
+use rootward_wire::Sensitive;
+use serde_json::Value;
+
+use self::faults::Fault;
+use self::merge::Merged;
+pub(super) use self::settings::Settings;
+use super::attachments::of_kind;
+use super::page::Ask;
+use super::{failures, shown, standing};
+
+pub(super) static OPERATIONS: &[&dyn Handler] = &[
+    &DESCRIBE_EFFECTIVE_POLICY,
+    &LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY,
+    &LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS,
+];
+
+/// The policies of one type that configure an account, merged.
+#[derive(Debug)]
+struct Effective {
+    merged: Merged,
+    /// What is wrong with it, in order.
+    faults: Vec<Fault>,
+    updated: Time,
+}
+
+impl Effective {
+    fn of(state: &OrganizationState, member: &Membership, kind: &OrganizationPolicyType) -> Self {
+        let mut attached: Vec<&[OrganizationPolicyId]> =
+            state.up(&member.parent).map(|node| &*node.policies).collect();
+        attached.reverse();
+        attached.push(&member.policies);
+        let levels: Vec<Vec<&OrganizationPolicy>> =
+            attached.into_iter().map(|policies| of_kind(state, policies, kind).collect()).collect();
+        let newest = levels.iter().flatten().map(|policy| policy.updated).max();
+        // What was checked when it was saved reads again.
+        let read = |policy: &&OrganizationPolicy| {
+            let settings = Settings::read(kind.name(), policy.document.text()).ok()?;
+            Some((policy.id.clone(), settings))
+        };
+        let levels: Vec<Vec<_>> =
+            levels.iter().map(|policies| policies.iter().filter_map(read).collect()).collect();
+        let mut merged = Merged::of(levels.iter().map(Vec::as_slice));
+        if kind.name() == "TAG_POLICY" {
+            complete_tags(&mut merged);
+        }
+        merged.prune();
+        let faults = faults::of(kind.name(), &merged);
+        Self { merged, faults, updated: newest.unwrap_or(member.joined).max(member.joined) }
+    }
+
+    fn document(&self) -> Value {
+        if self.faults.is_empty() { self.merged.document() } else { Value::Object(Default::default()) }
+    }
+}
+
+/// A tag that says nothing of its spelling and values is spelled as it is written, and has any value.
+fn complete_tags(merged: &mut Merged) {
+    for (name, tag) in merged.children.get_mut("tags").into_iter().flat_map(|tags| &mut tags.children) {
+        tag.default_to("tag_key", name.as_str().into());
+        tag.default_to("tag_value", vec!["*"].into());
+    }
+}
+
+/// The type that an input names.
+///
+/// # Errors
+/// `EffectivePolicyNotFoundException` when it is not in force.
+fn in_force(
+    state: &OrganizationState,
+    kind: api::EffectivePolicyType,
+) -> Result<OrganizationPolicyType, Failure> {
+    let kind = OrganizationPolicyType::of_name(kind.as_str());
+    let is_in_force = state.organization().policy_types.contains(&kind);
+    if is_in_force { Ok(kind) } else { Err(failures::effective_policy_not_found()) }
+}
+
+/// What a rule about an account is about.
+fn target(scope: &Scope<'_>, account: Option<&str>) -> Target {
+    let account = account.map_or(Ok(scope.ctx.account()), str::parse);
+    let (Some(state), Ok(account)) = (standing::in_scope(scope), account) else { return Target::any() };
+    let tags = state.member(account).map(|member| member.tags.clone());
+    let arn = shown::account_arn(state.organization(), account);
+    Target { tags: tags.unwrap_or_default(), ..Target::arn(arn) }
+}
+
+pub(super) static DESCRIBE_EFFECTIVE_POLICY: Declaration<api::DescribeEffectivePolicy> = Declaration {
+    effect: Effect::Read,
+    callers: Callers::Anyone,
+    rules: &[Rule {
+        action: "organizations:DescribeEffectivePolicy",
+        when: always,
+        target: |scope, input| target(scope, input.target_id.as_deref()),
+        keys: &[Key::Text("organizations:PolicyType", |_, input| {
+            Some(input.policy_type.as_str().to_owned())
+        })],
+    }],
+    run: describe_effective_policy,
+};
+
+/// Every account may look at its own.
+fn describe_effective_policy(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::DescribeEffectivePolicyRequest,
+) -> Result<api::DescribeEffectivePolicyResponse, Failure> {
+    let caller = ctx.account();
+    let target = input.target_id.as_deref().map(str::parse::<AccountId>);
+    let state = match &target {
+        None => standing::own(ctx, txn)?,
+        Some(Ok(account)) if *account == caller => standing::own(ctx, txn)?,
+        Some(_) => standing::looked_at(ctx, txn)?,
+    };
+    let account = target.unwrap_or(Ok(caller)).map_err(|_| failures::target_not_supported())?;
+    let member = state.member(account).ok_or_else(failures::target_not_found)?;
+    let kind = in_force(&state, input.policy_type)?;
+    let effective = Effective::of(&state, member, &kind);
+    let shown = api::EffectivePolicy {
+        policy_content: Some(effective.document().to_string()),
+        last_updated_timestamp: Some(effective.updated),
+        target_id: Some(account.to_string()),
+        policy_type: Some(input.policy_type),
+    };
+    Ok(api::DescribeEffectivePolicyResponse { effective_policy: Some(shown) })
+}
+
+pub(super) static LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS: Declaration<
+    api::ListEffectivePolicyValidationErrors,
+> = Declaration {
+    effect: Effect::Read,
+    callers: Callers::Anyone,
+    rules: &[Rule {
+        action: "organizations:ListEffectivePolicyValidationErrors",
+        when: always,
+        target: |scope, input| target(scope, Some(&input.account_id)),
+        keys: &[Key::Text("organizations:PolicyType", |_, input| {
+            Some(input.policy_type.as_str().to_owned())
+        })],
+    }],
+    run: list_effective_policy_validation_errors,
+};
+
+/// By place. Path and time are there when there is an error.
+fn list_effective_policy_validation_errors(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::ListEffectivePolicyValidationErrorsRequest,
+) -> Result<api::ListEffectivePolicyValidationErrorsResponse, Failure> {
+    let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
+    let state = standing::looked_at(ctx, txn)?;
+    let account: AccountId = input.account_id.parse().map_err(|_| failures::target_not_supported())?;
+    let member = state.member(account).ok_or_else(failures::account_with_policy_not_found)?;
+    let kind = in_force(&state, input.policy_type)?;
+    let faults = Effective::of(&state, member, &kind).faults;
+    let is_faulty = !faults.is_empty();
+    let rest = faults.into_iter().filter(|fault| ask.after.as_ref().is_none_or(|after| place(fault) > *after));
+    let page = ask.take(rest, place, |fault| api::EffectivePolicyValidationError {
+        error_code: Some(fault.code.to_owned()),
+        error_message: Some(fault.message),
+        path_to_error: Some(fault.path),
+        contributing_policies: Some(fault.policies.iter().map(ToString::to_string).collect()),
+    });
+    Ok(api::ListEffectivePolicyValidationErrorsResponse {
+        account_id: Some(account.to_string()),
+        policy_type: Some(input.policy_type),
+        path: state.path(account).filter(|_| is_faulty).map(|path| format!("{path}{account}/")),
+        evaluation_timestamp: is_faulty.then_some(ctx.now),
+        next_token: page.next_token,
+        effective_policy_validation_errors: page.items,
+    })
+}
+
+/// A key in the order of faults.
+fn place(fault: &Fault) -> String {
+    format!("{}\0{}", fault.path, fault.message)
+}
+
+pub(super) static LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY: Declaration<
+    api::ListAccountsWithInvalidEffectivePolicy,
+> = Declaration {
+    effect: Effect::Read,
+    callers: Callers::Anyone,
+    rules: &[Rule {
+        action: "organizations:ListAccountsWithInvalidEffectivePolicy",
+        when: always,
+        target: |_, _| Target::any(),
+        keys: &[Key::Text("organizations:PolicyType", |_, input| {
+            Some(input.policy_type.as_str().to_owned())
+        })],
+    }],
+    run: list_accounts_with_invalid_effective_policy,
+};
+
+/// By id.
+fn list_accounts_with_invalid_effective_policy(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::ListAccountsWithInvalidEffectivePolicyRequest,
+) -> Result<api::ListAccountsWithInvalidEffectivePolicyResponse, Failure> {
+    let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
+    let after = ask.after.as_deref().map(str::parse::<AccountId>).transpose();
+    let after = after.map_err(|_| failures::bad_next_token())?;
+    let state = standing::looked_at(ctx, txn)?;
+    let kind = in_force(&state, input.policy_type)?;
+    // Accounts in one place with the same policies have the same faults, and most are such.
+    let mut known: BTreeMap<(&NodeId, Vec<&OrganizationPolicyId>), bool> = BTreeMap::new();
+    let faulty = state.members().after(after.as_ref()).map(|(_, member)| &**member).filter(|member| {
+        let own = of_kind(&state, &member.policies, &kind).map(|policy| &policy.id).collect();
+        let is_faulty = || !Effective::of(&state, member, &kind).faults.is_empty();
+        *known.entry((&member.parent, own)).or_insert_with(is_faulty)
+    });
+    let world = txn.world();
+    let page = ask.take(
+        faulty,
+        |member| member.account.to_string(),
+        |member| account(&state, member, world),
+    );
+    Ok(api::ListAccountsWithInvalidEffectivePolicyResponse {
+        accounts: page.items,
+        policy_type: Some(input.policy_type),
+        next_token: page.next_token,
+    })
+}
+
+fn account(state: &OrganizationState, member: &Membership, world: &World) -> api::Account {
+    let account = world.account(member.account).map(|state| state.account());
+    let (status, now) = match account.map(|account| &account.status) {
+        Some(AccountStatus::Active) => (api::AccountStatus::Active, api::AccountState::Active),
+        Some(AccountStatus::Suspended) | None => {
+            (api::AccountStatus::Suspended, api::AccountState::Suspended)
+        }
+        Some(AccountStatus::Closed { .. }) => (api::AccountStatus::Suspended, api::AccountState::Closed),
+    };
+    let joined =
+        if member.invited { api::AccountJoinedMethod::Invited } else { api::AccountJoinedMethod::Created };
+    api::Account {
+        id: Some(member.account.to_string()),
+        arn: Some(shown::account_arn(state.organization(), member.account)),
+        email: account.map(|account| Sensitive::new(&*account.email)),
+        name: account.map(|account| Sensitive::new(&*account.name)),
+        status: Some(status),
+        state: Some(now),
+        paths: state.path(member.account).map(|path| vec![format!("{path}{}/", member.account)]),
+        joined_method: Some(joined),
+        joined_timestamp: Some(member.joined),
+    }
+}

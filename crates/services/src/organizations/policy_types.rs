@@ -1,0 +1,152 @@
+//! Types of policies, in force or not.
+//!
+//! AWS's two policies are attached to everything from the start, and bind while their type is in force: to put one in force is to write it
+//! down. To take it out of force is to detach every other policy of the type, and attach AWS's again where it was detached.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rootward_api::organizations as api;
+use rootward_names::NodeId;
+use rootward_pipeline::{
+    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
+};
+use rootward_state::entities::{Organization, OrganizationPolicy, OrganizationPolicyType};
+use rootward_state::{OrganizationState, RowKey, Txn};
+
+use super::attachments::{self, Place};
+use super::{failures, policies, shown, standing};
+
+pub(super) static OPERATIONS: &[&dyn Handler] = &[&DISABLE_POLICY_TYPE, &ENABLE_POLICY_TYPE];
+
+/// What a rule about a root is about.
+fn root_target(scope: &Scope<'_>, id: &str) -> Target {
+    let (Some(state), Ok(id)) = (standing::in_scope(scope), id.parse::<NodeId>()) else {
+        return Target::any();
+    };
+    let tags = state.node(&id).map(|node| node.tags.clone());
+    Target {
+        tags: tags.unwrap_or_default(),
+        ..Target::arn(shown::node_arn(state.organization(), &id))
+    }
+}
+
+pub(super) static ENABLE_POLICY_TYPE: Declaration<api::EnablePolicyType> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::Anyone,
+    rules: &[Rule {
+        action: "organizations:EnablePolicyType",
+        when: always,
+        target: |scope, input| root_target(scope, &input.root_id),
+        keys: &[Key::Text("organizations:PolicyType", |_, input| {
+            Some(input.policy_type.as_str().to_owned())
+        })],
+    }],
+    run: enable_policy_type,
+};
+
+fn enable_policy_type(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::EnablePolicyTypeRequest,
+) -> Result<api::EnablePolicyTypeResponse, Failure> {
+    let (state, mut organization) = changed(ctx, txn, &input.root_id)?;
+    let kind = policies::kind_of(input.policy_type);
+    if !organization.all_features {
+        return Err(failures::policy_type_not_available());
+    }
+    if organization.policy_types.contains(&kind) {
+        return Err(failures::policy_type_enabled_already());
+    }
+    organization.policy_types.push(kind);
+    // As lists show them.
+    organization.policy_types.sort_by(|a, b| a.name().cmp(b.name()));
+    let root = root(&state, &organization);
+    txn.put(RowKey::Organization(organization.id.clone()), organization);
+    Ok(api::EnablePolicyTypeResponse { root: Some(root) })
+}
+
+/// The organization with a copy of its row, for a call that names its root.
+fn changed(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    root: &str,
+) -> Result<(Arc<OrganizationState>, Organization), Failure> {
+    let state = standing::managed(ctx, txn)?;
+    let organization = Organization::clone(&*standing::row(txn, &state.organization().id)?);
+    if organization.root.as_str() != root {
+        return Err(failures::root_not_found());
+    }
+    Ok((state, organization))
+}
+
+fn root(state: &OrganizationState, organization: &Organization) -> api::Root {
+    let types = organization.policy_types.iter().map(|kind| api::PolicyTypeSummary {
+        r#type: shown::policy_type(kind),
+        status: Some(api::PolicyTypeStatus::Enabled),
+    });
+    let name = state.node(&organization.root).map(|node| node.name.to_string());
+    api::Root {
+        id: Some(organization.root.to_string()),
+        arn: Some(shown::node_arn(organization, &organization.root)),
+        name,
+        policy_types: Some(types.collect()),
+    }
+}
+
+pub(super) static DISABLE_POLICY_TYPE: Declaration<api::DisablePolicyType> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::Anyone,
+    rules: &[Rule {
+        action: "organizations:DisablePolicyType",
+        when: always,
+        target: |scope, input| root_target(scope, &input.root_id),
+        keys: &[Key::Text("organizations:PolicyType", |_, input| {
+            Some(input.policy_type.as_str().to_owned())
+        })],
+    }],
+    run: disable_policy_type,
+};
+
+fn disable_policy_type(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::DisablePolicyTypeRequest,
+) -> Result<api::DisablePolicyTypeResponse, Failure> {
+    let (state, mut organization) = changed(ctx, txn, &input.root_id)?;
+    let kind = policies::kind_of(input.policy_type);
+    if !organization.policy_types.contains(&kind) {
+        return Err(failures::policy_type_not_enabled());
+    }
+    detach_all(txn, &state, &kind)?;
+    organization.policy_types.retain(|known| *known != kind);
+    let root = root(&state, &organization);
+    txn.put(RowKey::Organization(organization.id.clone()), organization);
+    Ok(api::DisablePolicyTypeResponse { root: Some(root) })
+}
+
+/// Leaves of one type what is attached at first. What has only that is not touched, which is most: nothing is without a policy of AWS's
+/// that has no other instead.
+fn detach_all(
+    txn: &mut Txn,
+    state: &OrganizationState,
+    kind: &OrganizationPolicyType,
+) -> Result<(), Failure> {
+    let mut targets = BTreeSet::new();
+    for (id, _) in state.policies().iter().filter(|(_, policy)| policy.kind == *kind) {
+        // Guarded: whoever attaches it meanwhile rewrites its row. One that is made meanwhile changes the organization's.
+        let _held: Option<Arc<OrganizationPolicy>> = txn.get(policies::key(state, id));
+        targets.extend(state.targets_after(id, None).cloned());
+    }
+    let of_aws = OrganizationPolicy::of_aws().iter().filter(|policy| policy.kind == *kind);
+    let of_aws: Vec<_> = of_aws.map(|policy| policy.id.clone()).collect();
+    for target in targets {
+        let place = Place::find(txn, state, &target)?;
+        let gone: BTreeSet<_> =
+            attachments::of_kind(state, place.policies(), kind).map(|policy| &policy.id).collect();
+        let kept = place.policies().iter().filter(|id| !gone.contains(id)).chain(&of_aws).cloned();
+        let kept = kept.collect();
+        place.put(txn, state, kept);
+    }
+    Ok(())
+}
