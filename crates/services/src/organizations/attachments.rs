@@ -10,9 +10,7 @@ use rootward_names::{AccountId, OrganizationPolicyId};
 use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, always,
 };
-use rootward_state::entities::{
-    Membership, OrganizationNode, OrganizationPolicy, OrganizationPolicyType,
-};
+use rootward_state::entities::{Membership, OrganizationNode, OrganizationPolicy, OrganizationPolicyType};
 use rootward_state::{OrganizationState, RowKey, Target, Txn, World};
 use rootward_wire::Empty;
 
@@ -300,5 +298,241 @@ fn summary(state: &OrganizationState, target: &Target, world: &World) -> api::Po
         arn: Some(shown::target_arn(state.organization(), target)),
         name,
         r#type: Some(kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_api::organizations::PolicyType::{
+        ResourceControlPolicy as ResourceControl, ServiceControlPolicy as ServiceControl, TagPolicy,
+    };
+
+    use super::super::policy_bench::{
+        RCP, SCP, add_member, add_unit, attach, attached, create, detach, organization, pair, reason, root,
+    };
+    use super::*;
+    use crate::testing::Bench;
+
+    fn targets(bench: &Bench, policy: &str, max: i32) -> Vec<api::PolicyTargetSummary> {
+        let (mut seen, mut token) = (Vec::new(), None);
+        loop {
+            let input = api::ListTargetsForPolicyRequest {
+                policy_id: policy.into(),
+                next_token: token,
+                max_results: Some(max),
+            };
+            let page = bench.run(&LIST_TARGETS_FOR_POLICY, input).unwrap();
+            seen.extend(page.targets.unwrap());
+            token = page.next_token;
+            if token.is_none() {
+                return seen;
+            }
+        }
+    }
+
+    #[test]
+    fn policy_is_attached_beside_the_one_of_aws() {
+        let bench = organization(&[ServiceControl, ResourceControl]);
+        let (scp, rcp) =
+            (create(&bench, ServiceControl, "a", SCP), create(&bench, ResourceControl, "a", RCP));
+        let unit = add_unit(&bench, "abcdefgh");
+        let account = add_member(&bench, "444455556666", &unit);
+        for target in [&root(&bench), &unit, &account] {
+            attach(&bench, &scp, target).unwrap();
+            attach(&bench, &rcp, target).unwrap();
+            let mut expected = vec!["p-FullAWSAccess".to_owned(), scp.clone()];
+            expected.sort();
+            assert_eq!(attached(&bench, target, ServiceControl), expected);
+            assert!(attached(&bench, target, ResourceControl).contains(&rcp));
+            let failure = attach(&bench, &scp, target).unwrap_err();
+            assert_eq!(failure.code, "DuplicatePolicyAttachmentException");
+        }
+    }
+
+    #[test]
+    fn targets_show_name_type_and_arn() {
+        let bench = organization(&[ServiceControl]);
+        let policy = create(&bench, ServiceControl, "a", SCP);
+        let (root, unit) = (root(&bench), add_unit(&bench, "abcdefgh"));
+        let account = add_member(&bench, "444455556666", &unit);
+        for target in [&root, &unit, &account] {
+            attach(&bench, &policy, target).unwrap();
+        }
+        for max in [1, 2, 20] {
+            let shown = targets(&bench, &policy, max);
+            let shown: Vec<_> =
+                shown.iter().map(|target| (target.target_id.clone().unwrap(), target.r#type)).collect();
+            assert_eq!(
+                shown,
+                [
+                    (account.clone(), Some(api::TargetType::Account)),
+                    (unit.clone(), Some(api::TargetType::OrganizationalUnit)),
+                    (root.clone(), Some(api::TargetType::Root)),
+                ]
+            );
+        }
+        let shown = targets(&bench, &policy, 20);
+        assert_eq!(
+            shown.iter().map(|target| target.name.as_deref().unwrap()).collect::<Vec<_>>(),
+            ["Member", "unit", "Root"]
+        );
+        assert!(shown[1].arn.as_deref().unwrap().starts_with("arn:aws:organizations::111122223333:ou/o-"));
+        // The management account has it too.
+        assert_eq!(targets(&bench, "p-FullAWSAccess", 20).len(), 4);
+    }
+
+    #[test]
+    fn what_is_not_there_or_not_in_force_is_not_attached() {
+        let bench = organization(&[ServiceControl]);
+        let (policy, tags) =
+            (create(&bench, ServiceControl, "a", SCP), create(&bench, TagPolicy, "t", r#"{"tags":{}}"#));
+        let root = root(&bench);
+        for (policy, target, code) in [
+            ("p-abcdefgh", &*root, "PolicyNotFoundException"),
+            (&*policy, "999988887777", "TargetNotFoundException"),
+            (&*policy, "r-zzzz", "TargetNotFoundException"),
+            (&*policy, "ou-zzzz-abcdefgh", "TargetNotFoundException"),
+        ] {
+            assert_eq!(attach(&bench, policy, target).unwrap_err().code, code);
+            assert_eq!(detach(&bench, policy, target).unwrap_err().code, code);
+        }
+        assert_eq!(attach(&bench, &tags, &root).unwrap_err().code, "PolicyTypeNotEnabledException");
+        for policy in [&*tags, &*policy, "p-RCPFullAWSAccess"] {
+            assert_eq!(detach(&bench, policy, &root).unwrap_err().code, "PolicyNotAttachedException");
+        }
+        assert!(attached(&bench, &root, ResourceControl).is_empty());
+        assert!(targets(&bench, "p-RCPFullAWSAccess", 20).is_empty());
+    }
+
+    #[test]
+    fn account_of_another_organization_is_no_target() {
+        let bench = organization(&[ServiceControl]);
+        let (policy, root) = (create(&bench, ServiceControl, "a", SCP), root(&bench));
+        let account = add_member(&bench, "444455556666", &root);
+        bench.write(|txn| {
+            let key = RowKey::Membership(account.parse().unwrap());
+            let row: Arc<Membership> = txn.get(key.clone()).unwrap();
+            let organization: rootward_names::OrganizationId = "o-anotherone".parse().unwrap();
+            let other = Membership { organization: organization.clone(), ..Membership::clone(&row) };
+            let owner = rootward_state::entities::Organization {
+                id: organization.clone(),
+                management: row.account,
+                ..rootward_state::entities::Organization::clone(
+                    &txn.get(RowKey::Organization(row.organization.clone())).unwrap(),
+                )
+            };
+            txn.put(RowKey::Organization(organization), owner);
+            txn.put(key, other);
+        });
+        assert_eq!(attach(&bench, &policy, &account).unwrap_err().code, "TargetNotFoundException");
+    }
+
+    #[test]
+    fn target_takes_so_many_policies_of_a_type() {
+        let bench = organization(&[ServiceControl, ResourceControl]);
+        let root = root(&bench);
+        for (kind, content, max) in [(ServiceControl, SCP, 10), (ResourceControl, RCP, 5)] {
+            for n in 1..max {
+                attach(&bench, &create(&bench, kind, &format!("p{n}"), content), &root).unwrap();
+            }
+            let failure = attach(&bench, &create(&bench, kind, "more", content), &root).unwrap_err();
+            assert_eq!(reason(&failure), "MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED");
+        }
+    }
+
+    #[test]
+    fn last_service_control_policy_stays() {
+        let bench = organization(&[ServiceControl]);
+        let (policy, root) = (create(&bench, ServiceControl, "a", SCP), root(&bench));
+        let failure = detach(&bench, "p-FullAWSAccess", &root).unwrap_err();
+        assert_eq!(reason(&failure), "MIN_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED");
+        attach(&bench, &policy, &root).unwrap();
+        detach(&bench, "p-FullAWSAccess", &root).unwrap();
+        assert_eq!(attached(&bench, &root, ServiceControl), [&*policy]);
+        assert!(detach(&bench, &policy, &root).is_err());
+        attach(&bench, "p-FullAWSAccess", &root).unwrap();
+        detach(&bench, &policy, &root).unwrap();
+    }
+
+    #[test]
+    fn resource_control_policy_of_aws_stays() {
+        let bench = organization(&[ResourceControl]);
+        let (policy, root) = (create(&bench, ResourceControl, "a", RCP), root(&bench));
+        attach(&bench, &policy, &root).unwrap();
+        let failure = detach(&bench, "p-RCPFullAWSAccess", &root).unwrap_err();
+        assert_eq!((failure.code, reason(&failure)), ("InvalidInputException", "NON_DETACHABLE_POLICY"));
+        detach(&bench, &policy, &root).unwrap();
+    }
+
+    #[test]
+    fn last_policy_of_a_type_that_configures_goes() {
+        let bench = organization(&[TagPolicy]);
+        let (policy, root) = (create(&bench, TagPolicy, "t", r#"{"tags":{}}"#), root(&bench));
+        attach(&bench, &policy, &root).unwrap();
+        detach(&bench, &policy, &root).unwrap();
+        assert!(attached(&bench, &root, TagPolicy).is_empty());
+    }
+
+    #[test]
+    fn two_policies_detached_at_once_leave_one() {
+        let bench = organization(&[ServiceControl]);
+        let (policy, root) = (create(&bench, ServiceControl, "a", SCP), root(&bench));
+        attach(&bench, &policy, &root).unwrap();
+        let race = |policy: &str| {
+            let input = api::DetachPolicyRequest { policy_id: policy.into(), target_id: root.clone() };
+            bench.run_uncommitted(&DETACH_POLICY, &input).unwrap().1
+        };
+        let (first, second) = (race(&policy), race("p-FullAWSAccess"));
+        assert!(bench.second_loses(first, second));
+        let failure = detach(&bench, "p-FullAWSAccess", &root).unwrap_err();
+        assert_eq!(reason(&failure), "MIN_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED");
+    }
+
+    #[test]
+    fn two_policies_attached_at_once_are_both_there_in_the_end() {
+        let bench = organization(&[ServiceControl]);
+        let root = root(&bench);
+        let [a, b] = ["a", "b"].map(|name| create(&bench, ServiceControl, name, SCP));
+        let race = |policy: &str| bench.run_uncommitted(&ATTACH_POLICY, &pair(policy, &root)).unwrap().1;
+        let (first, second) = (race(&a), race(&b));
+        assert!(bench.second_loses(first, second));
+        attach(&bench, &b, &root).unwrap();
+        assert_eq!(attached(&bench, &root, ServiceControl).len(), 3);
+    }
+
+    #[test]
+    fn policies_for_a_target_come_in_pages() {
+        let bench = organization(&[ServiceControl]);
+        let root = root(&bench);
+        for name in ["a", "b"] {
+            attach(&bench, &create(&bench, ServiceControl, name, SCP), &root).unwrap();
+        }
+        let (mut seen, mut token) = (Vec::new(), None);
+        loop {
+            let input = api::ListPoliciesForTargetRequest {
+                target_id: root.clone(),
+                filter: ServiceControl,
+                next_token: token,
+                max_results: Some(2),
+            };
+            let page = bench.run(&LIST_POLICIES_FOR_TARGET, input).unwrap();
+            seen.extend(page.policies.unwrap().into_iter().map(|policy| policy.id.unwrap()));
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, attached(&bench, &root, ServiceControl));
+    }
+
+    #[test]
+    fn attaching_needs_to_be_allowed_on_policy_and_target() {
+        let bench = organization(&[ServiceControl]);
+        let (policy, root) = (create(&bench, ServiceControl, "a", SCP), root(&bench));
+        let targets = bench.targets(&ATTACH_POLICY, &pair(&policy, &root));
+        let arns: Vec<_> = targets.iter().map(|(_, target)| target.arn.as_str()).collect();
+        assert!(arns[0].ends_with(&policy) && arns[1].ends_with(&root), "{arns:?}");
+        let targets = bench.targets(&ATTACH_POLICY, &pair(&policy, "111122223333"));
+        assert!(targets[1].1.arn.contains(":account/o-"));
     }
 }

@@ -72,7 +72,10 @@ pub(super) fn policy_in_use() -> Failure {
 
 /// What is AWS's own is changed by nobody.
 pub(super) fn immutable_policy() -> Failure {
-    invalid_input(InvalidInputExceptionReason::ImmutablePolicy, "You can't modify or delete an AWS managed policy.")
+    invalid_input(
+        InvalidInputExceptionReason::ImmutablePolicy,
+        "You can't modify or delete an AWS managed policy.",
+    )
 }
 
 /// Begins as the service was seen to answer; `found` says what is wrong, and at which line and column.
@@ -122,11 +125,17 @@ pub(super) fn target_not_supported() -> Failure {
 }
 
 pub(super) fn policy_already_attached() -> Failure {
-    refused(ErrorCode::DuplicatePolicyAttachment, "The selected policy is already attached to the specified target.")
+    refused(
+        ErrorCode::DuplicatePolicyAttachment,
+        "The selected policy is already attached to the specified target.",
+    )
 }
 
 pub(super) fn policy_not_attached() -> Failure {
-    refused(ErrorCode::PolicyNotAttached, "The policy isn't attached to the specified target in the specified root.")
+    refused(
+        ErrorCode::PolicyNotAttached,
+        "The policy isn't attached to the specified target in the specified root.",
+    )
 }
 
 pub(super) fn too_many_attached() -> Failure {
@@ -159,10 +168,7 @@ pub(super) fn policy_type_enabled_already() -> Failure {
 }
 
 pub(super) fn policy_type_not_enabled() -> Failure {
-    refused(
-        ErrorCode::PolicyTypeNotEnabled,
-        "This operation can be performed only for enabled policy types.",
-    )
+    refused(ErrorCode::PolicyTypeNotEnabled, "This operation can be performed only for enabled policy types.")
 }
 
 /// What only all features have.

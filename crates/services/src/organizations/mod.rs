@@ -11,6 +11,8 @@ mod failures;
 mod organization;
 mod page;
 mod policies;
+#[cfg(test)]
+mod policy_bench;
 mod policy_documents;
 mod policy_types;
 mod quotas;

@@ -68,9 +68,8 @@ pub(super) fn type_of(scope: &Scope<'_>, id: &str) -> Option<String> {
 }
 
 fn new_target(scope: &Scope<'_>, kind: api::PolicyType) -> Target {
-    standing::in_scope(scope).map_or_else(Target::any, |state| {
-        unborn(state, &kind.as_str().to_ascii_lowercase(), "p-*")
-    })
+    standing::in_scope(scope)
+        .map_or_else(Target::any, |state| unborn(state, &kind.as_str().to_ascii_lowercase(), "p-*"))
 }
 
 /// A policy that is not there; `kind` is its type in lower case.
@@ -304,11 +303,8 @@ fn list_policies(
     let own_after = after.as_ref().filter(|after| of_aws.iter().all(|policy| policy.id != **after));
     let own = state.policies().after(own_after).map(|(_, policy)| &**policy);
     let listed = of_aws.iter().filter(|_| after.is_none()).chain(own).filter(|policy| policy.kind == kind);
-    let page = ask.take(
-        listed,
-        |policy| policy.id.to_string(),
-        |policy| summary(state.organization(), policy),
-    );
+    let page =
+        ask.take(listed, |policy| policy.id.to_string(), |policy| summary(state.organization(), policy));
     Ok(api::ListPoliciesResponse { policies: page.items, next_token: page.next_token })
 }
 
@@ -318,4 +314,287 @@ fn list_policies(
 /// `InvalidInputException` when it ended with none.
 pub(super) fn after(ask: &Ask) -> Result<Option<OrganizationPolicyId>, Failure> {
     ask.after.as_deref().map(str::parse).transpose().map_err(|_| failures::bad_next_token())
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_api::organizations::PolicyType::{
+        ResourceControlPolicy as ResourceControl, ServiceControlPolicy as ServiceControl, TagPolicy,
+    };
+
+    use super::super::policy_bench::{
+        self, RCP, SCP, add_member, attach, create, hand_over, organization, policy, reason, root,
+    };
+    use super::*;
+    use crate::testing::Bench;
+
+    fn describe(bench: &Bench, id: &str) -> Result<api::Policy, Failure> {
+        let input = api::DescribePolicyRequest { policy_id: id.into() };
+        Ok(bench.run(&DESCRIBE_POLICY, input)?.policy.unwrap())
+    }
+
+    fn update(bench: &Bench, input: api::UpdatePolicyRequest) -> Result<api::Policy, Failure> {
+        Ok(bench.run(&UPDATE_POLICY, input)?.policy.unwrap())
+    }
+
+    fn delete(bench: &Bench, id: &str) -> Result<Empty, Failure> {
+        bench.run(&DELETE_POLICY, api::DeletePolicyRequest { policy_id: id.into() })
+    }
+
+    fn list(filter: api::PolicyType, next_token: Option<String>, max: i32) -> api::ListPoliciesRequest {
+        api::ListPoliciesRequest { filter, next_token, max_results: Some(max) }
+    }
+
+    #[test]
+    fn policy_that_is_made_is_described() {
+        let bench = organization(&[]);
+        let id = create(&bench, ServiceControl, "no-s3", SCP);
+        let described = describe(&bench, &id).unwrap();
+        assert_eq!(described.content.as_deref(), Some(SCP));
+        let summary = described.policy_summary.unwrap();
+        let organization = &policy_bench::state(&bench).organization().id.clone();
+        let arn =
+            format!("arn:aws:organizations::111122223333:policy/{organization}/service_control_policy/{id}");
+        assert_eq!(summary.arn, Some(arn));
+        assert_eq!((summary.name.as_deref(), summary.aws_managed), (Some("no-s3"), Some(false)));
+        assert_eq!(summary.description.as_deref(), Some("about it"));
+    }
+
+    #[test]
+    fn policies_of_aws_are_described_and_changed_by_nobody() {
+        let bench = organization(&[]);
+        let summary = describe(&bench, "p-FullAWSAccess").unwrap().policy_summary.unwrap();
+        assert_eq!(
+            summary.arn.as_deref(),
+            Some("arn:aws:organizations::aws:policy/service_control_policy/p-FullAWSAccess")
+        );
+        assert_eq!(summary.aws_managed, Some(true));
+        let renamed = api::UpdatePolicyRequest {
+            policy_id: "p-RCPFullAWSAccess".into(),
+            name: Some("mine".into()),
+            ..Default::default()
+        };
+        for failure in [delete(&bench, "p-FullAWSAccess").unwrap_err(), update(&bench, renamed).unwrap_err()]
+        {
+            assert_eq!((failure.code, reason(&failure)), ("InvalidInputException", "IMMUTABLE_POLICY"));
+        }
+    }
+
+    #[test]
+    fn name_is_taken_once_among_the_policies_of_a_type() {
+        let bench = organization(&[]);
+        let (first, second) =
+            (create(&bench, ServiceControl, "a", SCP), create(&bench, ServiceControl, "b", SCP));
+        create(&bench, ResourceControl, "a", RCP);
+        for name in ["a", "FullAWSAccess"] {
+            let failure = bench.run(&CREATE_POLICY, policy(ServiceControl, name, SCP)).unwrap_err();
+            assert_eq!(failure.code, "DuplicatePolicyException");
+        }
+        let rename = |id: &str| api::UpdatePolicyRequest {
+            policy_id: id.into(),
+            name: Some("a".into()),
+            ..Default::default()
+        };
+        assert_eq!(update(&bench, rename(&second)).unwrap_err().code, "DuplicatePolicyException");
+        update(&bench, rename(&first)).unwrap();
+    }
+
+    #[test]
+    fn two_policies_made_at_once_do_not_both_take_a_name() {
+        let bench = organization(&[]);
+        let input = policy(ServiceControl, "a", SCP);
+        let (_, first) = bench.run_uncommitted(&CREATE_POLICY, &input).unwrap();
+        let (_, second) = bench.run_uncommitted(&CREATE_POLICY, &input).unwrap();
+        assert!(bench.second_loses(first, second));
+    }
+
+    #[test]
+    fn policy_is_changed_in_part() {
+        let bench = organization(&[]);
+        let id = create(&bench, TagPolicy, "tags", r#"{"tags":{}}"#);
+        bench.pass_seconds(60);
+        let content = r#"{"tags":{"team":{}}}"#;
+        let changed = api::UpdatePolicyRequest {
+            policy_id: id.clone(),
+            content: Some(content.into()),
+            description: Some(String::new()),
+            ..Default::default()
+        };
+        update(&bench, changed).unwrap();
+        let described = describe(&bench, &id).unwrap();
+        assert_eq!(described.content.as_deref(), Some(content));
+        let summary = described.policy_summary.unwrap();
+        assert_eq!(
+            (summary.name.as_deref(), summary.description.as_deref()),
+            (Some("tags"), Some("about it"))
+        );
+        assert_eq!(policy_bench::state(&bench).policy(&id.parse().unwrap()).unwrap().updated, bench.now());
+        let malformed =
+            api::UpdatePolicyRequest { policy_id: id, content: Some("{}".into()), ..Default::default() };
+        assert_eq!(update(&bench, malformed).unwrap_err().code, "MalformedPolicyDocumentException");
+    }
+
+    #[test]
+    fn policy_that_is_not_there_is_not_found() {
+        let bench = organization(&[]);
+        for id in ["p-abcdefgh", "p-ghost"] {
+            let update =
+                update(&bench, api::UpdatePolicyRequest { policy_id: id.into(), ..Default::default() });
+            for failure in
+                [describe(&bench, id).unwrap_err(), delete(&bench, id).unwrap_err(), update.unwrap_err()]
+            {
+                assert_eq!(failure.code, "PolicyNotFoundException");
+            }
+        }
+    }
+
+    #[test]
+    fn policy_goes_when_it_is_attached_to_nothing() {
+        let bench = organization(&[ServiceControl]);
+        let (id, root) = (create(&bench, ServiceControl, "a", SCP), root(&bench));
+        attach(&bench, &id, &root).unwrap();
+        assert_eq!(delete(&bench, &id).unwrap_err().code, "PolicyInUseException");
+        policy_bench::detach(&bench, &id, &root).unwrap();
+        delete(&bench, &id).unwrap();
+        assert_eq!(describe(&bench, &id).unwrap_err().code, "PolicyNotFoundException");
+    }
+
+    #[test]
+    fn policy_is_not_deleted_and_attached_at_once() {
+        let bench = organization(&[ServiceControl]);
+        let (id, root) = (create(&bench, ServiceControl, "a", SCP), root(&bench));
+        let attach = || {
+            let input = policy_bench::pair(&id, &root);
+            bench.run_uncommitted(&super::super::attachments::ATTACH_POLICY, &input).unwrap().1
+        };
+        let input = api::DeletePolicyRequest { policy_id: id.clone() };
+        let deletion = bench.run_uncommitted(&DELETE_POLICY, &input).unwrap().1;
+        assert!(bench.second_loses(attach(), deletion));
+        policy_bench::detach(&bench, &id, &root).unwrap();
+        let deletion = bench.run_uncommitted(&DELETE_POLICY, &input).unwrap().1;
+        let late = attach();
+        assert!(bench.second_loses(deletion, late));
+    }
+
+    #[test]
+    fn organization_is_not_deleted_while_a_policy_is_made_in_it() {
+        let bench = organization(&[]);
+        let made = bench.run_uncommitted(&CREATE_POLICY, &policy(ServiceControl, "a", SCP)).unwrap().1;
+        let deletion =
+            bench.run_uncommitted(&super::super::organization::DELETE_ORGANIZATION, &Empty).unwrap().1;
+        assert!(bench.second_loses(made, deletion));
+    }
+
+    #[test]
+    fn lists_come_in_pages_with_the_policies_of_aws() {
+        let bench = organization(&[]);
+        let own: Vec<_> = (0..3).map(|n| create(&bench, ServiceControl, &format!("p{n}"), SCP)).collect();
+        create(&bench, TagPolicy, "tags", r#"{"tags":{}}"#);
+        let (mut seen, mut token) = (Vec::new(), None);
+        loop {
+            let page = bench.run(&LIST_POLICIES, list(ServiceControl, token, 1)).unwrap();
+            let [only] = &*page.policies.unwrap() else { panic!("a page has one") };
+            seen.push(only.id.clone().unwrap());
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        let mut expected = own;
+        expected.sort();
+        expected.insert(0, "p-FullAWSAccess".to_owned());
+        assert_eq!(seen, expected);
+        let other = bench.run(&LIST_POLICIES, list(ResourceControl, None, 20)).unwrap().policies.unwrap();
+        assert_eq!(other[0].id.as_deref(), Some("p-RCPFullAWSAccess"));
+        let bad = list(ServiceControl, Some("MXg".into()), 1);
+        assert_eq!(reason(&bench.run(&LIST_POLICIES, bad).unwrap_err()), "INVALID_NEXT_TOKEN");
+    }
+
+    #[test]
+    fn organization_without_all_features_has_no_policies() {
+        let bench = organization(&[]);
+        let row = policy_bench::state(&bench).organization().clone();
+        bench.write(|txn| {
+            let row = Organization { all_features: false, ..Organization::clone(&row) };
+            txn.put(RowKey::Organization(row.id.clone()), row);
+        });
+        let failure = bench.run(&CREATE_POLICY, policy(ServiceControl, "a", SCP)).unwrap_err();
+        assert_eq!(failure.code, "PolicyTypeNotAvailableForOrganizationException");
+        let failure = policy_bench::enable(&bench, ServiceControl).unwrap_err();
+        assert_eq!(failure.code, "PolicyTypeNotAvailableForOrganizationException");
+    }
+
+    #[test]
+    fn policies_of_a_type_have_a_quota() {
+        let bench = organization(&[]);
+        let kept = create(&bench, TagPolicy, "first", r#"{"tags":{}}"#);
+        let state = policy_bench::state(&bench);
+        let first = state.policy(&kept.parse().unwrap()).unwrap();
+        bench.write(|txn| {
+            for n in 1..1_000 {
+                let id: OrganizationPolicyId = format!("p-{n:08}").parse().unwrap();
+                let name = format!("tags-{n}").into();
+                txn.put(key(&state, &id), OrganizationPolicy { id, name, ..first.clone() });
+            }
+        });
+        let failure = bench.run(&CREATE_POLICY, policy(TagPolicy, "more", r#"{"tags":{}}"#)).unwrap_err();
+        assert_eq!(reason(&failure), "POLICY_NUMBER_LIMIT_EXCEEDED");
+        create(&bench, ServiceControl, "other", SCP);
+    }
+
+    #[test]
+    fn tags_of_a_new_policy_are_kept_when_they_will_do() {
+        let bench = organization(&[]);
+        let tagged = |keys: &[&str]| {
+            let tags = keys.iter().map(|key| api::Tag { key: (*key).into(), value: "v".into() });
+            api::CreatePolicyRequest { tags: Some(tags.collect()), ..policy(ServiceControl, "a", SCP) }
+        };
+        for (keys, expected) in
+            [(vec!["team", "Team"], "DUPLICATE_TAG_KEY"), (vec!["aws:team"], "INVALID_SYSTEM_TAGS_PARAMETER")]
+        {
+            assert_eq!(reason(&bench.run(&CREATE_POLICY, tagged(&keys)).unwrap_err()), expected);
+        }
+        let many: Vec<_> = (0..51).map(|n| format!("k{n}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert_eq!(reason(&bench.run(&CREATE_POLICY, tagged(&many)).unwrap_err()), "MAX_TAG_LIMIT_EXCEEDED");
+        let made = bench.run(&CREATE_POLICY, tagged(&["team"])).unwrap();
+        let id = made.policy.unwrap().policy_summary.unwrap().id.unwrap();
+        let targets = bench.targets(&DESCRIBE_POLICY, &api::DescribePolicyRequest { policy_id: id });
+        assert_eq!(&*targets[0].1.tags[0].key, "team");
+        let actions: Vec<_> =
+            bench.targets(&CREATE_POLICY, &tagged(&["team"])).iter().map(|(action, _)| *action).collect();
+        assert_eq!(actions, ["organizations:CreatePolicy", "organizations:TagResource"]);
+    }
+
+    #[test]
+    fn members_neither_see_nor_change_policies() {
+        let bench = organization(&[ServiceControl]);
+        let (id, root) = (create(&bench, ServiceControl, "a", SCP), root(&bench));
+        let other = add_member(&bench, "444455556666", &root);
+        hand_over(&bench, &other);
+        let failures = [
+            describe(&bench, &id).unwrap_err(),
+            delete(&bench, &id).unwrap_err(),
+            bench.run(&CREATE_POLICY, policy(ServiceControl, "b", SCP)).unwrap_err(),
+            bench.run(&LIST_POLICIES, list(ServiceControl, None, 20)).unwrap_err(),
+            attach(&bench, &id, &root).unwrap_err(),
+            policy_bench::enable(&bench, TagPolicy).unwrap_err(),
+        ];
+        for failure in failures {
+            assert_eq!(failure.code, "AccessDeniedException");
+        }
+    }
+
+    #[test]
+    fn rules_name_the_policy_with_its_type() {
+        let bench = organization(&[]);
+        let id = create(&bench, ServiceControl, "a", SCP);
+        let arn = |id: &str| {
+            let targets = bench.targets(&DELETE_POLICY, &api::DeletePolicyRequest { policy_id: id.into() });
+            targets[0].1.arn.clone()
+        };
+        assert!(arn(&id).ends_with(&format!("/service_control_policy/{id}")));
+        assert!(arn("p-nosuchone").ends_with("/*/p-nosuchone"));
+        assert!(arn("p-FullAWSAccess").starts_with("arn:aws:organizations::aws:policy/"));
+    }
 }

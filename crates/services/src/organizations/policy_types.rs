@@ -25,10 +25,7 @@ fn root_target(scope: &Scope<'_>, id: &str) -> Target {
         return Target::any();
     };
     let tags = state.node(&id).map(|node| node.tags.clone());
-    Target {
-        tags: tags.unwrap_or_default(),
-        ..Target::arn(shown::node_arn(state.organization(), &id))
-    }
+    Target { tags: tags.unwrap_or_default(), ..Target::arn(shown::node_arn(state.organization(), &id)) }
 }
 
 pub(super) static ENABLE_POLICY_TYPE: Declaration<api::EnablePolicyType> = Declaration {
@@ -149,4 +146,109 @@ fn detach_all(
         place.put(txn, state, kept);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_api::organizations::PolicyType::{
+        self, BackupPolicy, ResourceControlPolicy as ResourceControl, ServiceControlPolicy as ServiceControl,
+        TagPolicy,
+    };
+
+    use super::super::attachments::ATTACH_POLICY;
+    use super::super::policies::CREATE_POLICY;
+    use super::super::policy_bench::{
+        RCP, SCP, add_member, add_unit, attach, attached, create, detach, enable, organization, pair, policy,
+        root, state,
+    };
+    use super::*;
+    use crate::testing::Bench;
+
+    fn disabling(bench: &Bench, kind: PolicyType) -> api::DisablePolicyTypeRequest {
+        api::DisablePolicyTypeRequest { root_id: root(bench), policy_type: kind }
+    }
+
+    #[test]
+    fn types_in_force_are_shown_in_the_order_of_their_names() {
+        let bench = organization(&[TagPolicy, BackupPolicy]);
+        let input = api::EnablePolicyTypeRequest { root_id: root(&bench), policy_type: ServiceControl };
+        let root = bench.run(&ENABLE_POLICY_TYPE, input).unwrap().root.unwrap();
+        let types: Vec<_> = root.policy_types.unwrap().iter().filter_map(|kind| kind.r#type).collect();
+        assert_eq!(types, [BackupPolicy, ServiceControl, TagPolicy]);
+        assert_eq!(root.name.as_deref(), Some("Root"));
+        assert_eq!(enable(&bench, TagPolicy).unwrap_err().code, "PolicyTypeAlreadyEnabledException");
+    }
+
+    #[test]
+    fn type_in_force_binds_with_the_policy_of_aws_at_once() {
+        let bench = organization(&[]);
+        let account = add_member(&bench, "444455556666", &root(&bench));
+        let kind = OrganizationPolicyType::ServiceControl;
+        assert!(state(&bench).levels(account.parse().unwrap(), &kind).is_none());
+        enable(&bench, ServiceControl).unwrap();
+        let state = state(&bench);
+        let levels = state.levels(account.parse().unwrap(), &kind).unwrap();
+        assert!(levels.len() == 2 && levels.iter().all(|level| &*level[0].name == "FullAWSAccess"));
+        assert_eq!(attached(&bench, &account, ServiceControl), ["p-FullAWSAccess"]);
+    }
+
+    #[test]
+    fn other_roots_and_types_are_refused() {
+        let bench = organization(&[]);
+        let unit = add_unit(&bench, "abcdefgh");
+        for root in ["r-zzzz", &*unit, "x"] {
+            let input = api::EnablePolicyTypeRequest { root_id: root.into(), policy_type: ServiceControl };
+            assert_eq!(bench.run(&ENABLE_POLICY_TYPE, input).unwrap_err().code, "RootNotFoundException");
+        }
+        let failure = bench.run(&DISABLE_POLICY_TYPE, disabling(&bench, ServiceControl)).unwrap_err();
+        assert_eq!(failure.code, "PolicyTypeNotEnabledException");
+    }
+
+    #[test]
+    fn type_out_of_force_leaves_only_the_policy_of_aws() {
+        let bench = organization(&[ServiceControl, ResourceControl, TagPolicy]);
+        let (root, unit) = (root(&bench), add_unit(&bench, "abcdefgh"));
+        let account = add_member(&bench, "444455556666", &unit);
+        let scp = create(&bench, ServiceControl, "a", SCP);
+        let rcp = create(&bench, ResourceControl, "a", RCP);
+        let tags = create(&bench, TagPolicy, "a", r#"{"tags":{}}"#);
+        for target in [&root, &account] {
+            for policy in [&scp, &rcp, &tags] {
+                attach(&bench, policy, target).unwrap();
+            }
+        }
+        detach(&bench, "p-FullAWSAccess", &account).unwrap();
+        let untouched = state(&bench).nodes().entry(&unit.parse().unwrap()).unwrap().revision;
+        bench.run(&DISABLE_POLICY_TYPE, disabling(&bench, ServiceControl)).unwrap();
+        assert!(attached(&bench, &account, ServiceControl).is_empty());
+        assert_eq!(attach(&bench, &scp, &account).unwrap_err().code, "PolicyTypeNotEnabledException");
+        assert!(attached(&bench, &account, ResourceControl).contains(&rcp));
+        assert_eq!(attached(&bench, &root, TagPolicy), [&*tags]);
+        enable(&bench, ServiceControl).unwrap();
+        for target in [&root, &unit, &account] {
+            assert_eq!(attached(&bench, target, ServiceControl), ["p-FullAWSAccess"]);
+        }
+        assert_eq!(state(&bench).nodes().entry(&unit.parse().unwrap()).unwrap().revision, untouched);
+        bench.run(&DISABLE_POLICY_TYPE, disabling(&bench, TagPolicy)).unwrap();
+        enable(&bench, TagPolicy).unwrap();
+        assert!(attached(&bench, &root, TagPolicy).is_empty());
+    }
+
+    #[test]
+    fn type_is_not_taken_out_of_force_while_a_policy_of_it_is_made_or_attached() {
+        let bench = organization(&[ServiceControl]);
+        let (id, root) = (create(&bench, ServiceControl, "a", SCP), root(&bench));
+        let disabling =
+            || bench.run_uncommitted(&DISABLE_POLICY_TYPE, &disabling(&bench, ServiceControl)).unwrap().1;
+        let (attaching, late) =
+            (bench.run_uncommitted(&ATTACH_POLICY, &pair(&id, &root)).unwrap().1, disabling());
+        assert!(bench.second_loses(attaching, late));
+        let other = policy(ServiceControl, "b", SCP);
+        let (making, late) = (bench.run_uncommitted(&CREATE_POLICY, &other).unwrap().1, disabling());
+        assert!(bench.second_loses(making, late));
+        let other = create(&bench, ServiceControl, "c", SCP);
+        let (first, late) =
+            (disabling(), bench.run_uncommitted(&ATTACH_POLICY, &pair(&other, &root)).unwrap().1);
+        assert!(bench.second_loses(first, late));
+    }
 }

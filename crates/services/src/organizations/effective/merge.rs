@@ -29,9 +29,7 @@ type Said<'s> = (&'s OrganizationPolicyId, &'s Setting);
 
 impl Merged {
     /// Of levels from the root down, each with the policies attached to it in their order.
-    pub(super) fn of<'s>(
-        levels: impl IntoIterator<Item = &'s [(OrganizationPolicyId, Settings)]>,
-    ) -> Self {
+    pub(super) fn of<'s>(levels: impl IntoIterator<Item = &'s [(OrganizationPolicyId, Settings)]>) -> Self {
         let mut merged = Self::new();
         for level in levels {
             let said: Vec<Said<'_>> = level.iter().map(|(id, settings)| (id, &settings.0)).collect();
@@ -41,12 +39,7 @@ impl Merged {
     }
 
     fn new() -> Self {
-        Self {
-            value: None,
-            children: BTreeMap::new(),
-            allowed: Operators::ALL,
-            from: BTreeSet::new(),
-        }
+        Self { value: None, children: BTreeMap::new(), allowed: Operators::ALL, from: BTreeSet::new() }
     }
 
     fn level(&mut self, said: &[Said<'_>]) {
@@ -155,8 +148,10 @@ mod tests {
             let text = format!(r#"{{"tags":{{"k":{{"v":{text}}}}}}}"#);
             (id, Settings::read("TAG_POLICY", &text).unwrap())
         };
-        let levels: Vec<Vec<_>> =
-            levels.iter().map(|level| level.iter().enumerate().map(|(at, text)| read(at, text)).collect()).collect();
+        let levels: Vec<Vec<_>> = levels
+            .iter()
+            .map(|level| level.iter().enumerate().map(|(at, text)| read(at, text)).collect())
+            .collect();
         let mut merged = Merged::of(levels.iter().map(Vec::as_slice));
         merged.prune();
         let document = merged.document();
@@ -168,7 +163,10 @@ mod tests {
     #[test]
     fn level_below_replaces_adds_and_takes_away() {
         assert_eq!(merged(&[&[RED_BLUE], &[r#"{"@@assign":["green"]}"#]]), json!(["green"]));
-        assert_eq!(merged(&[&[RED_BLUE], &[r#"{"@@append":["blue","green"]}"#]]), json!(["red", "blue", "green"]));
+        assert_eq!(
+            merged(&[&[RED_BLUE], &[r#"{"@@append":["blue","green"]}"#]]),
+            json!(["red", "blue", "green"])
+        );
         assert_eq!(merged(&[&[RED_BLUE], &[r#"{"@@remove":["red","missing"]}"#]]), json!(["blue"]));
         assert_eq!(merged(&[&[RED_BLUE], &[], &[r#"{"@@assign":"one"}"#]]), json!("one"));
         assert_eq!(merged(&[&[r#"{"@@assign":["red"]}"#], &[r#"{"@@remove":["red"]}"#]]), json!([]));
