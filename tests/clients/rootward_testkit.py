@@ -51,7 +51,10 @@ _botocore = botocore.session.get_session()
 _botocore.get_component("data_loader").search_paths.append(_models.name)
 _session = boto3.session.Session(region_name="us-east-1", botocore_session=_botocore)
 _making_clients = threading.Lock()  # a session makes one client at a time
-MODELS = {name: _botocore.get_service_model(name) for name in ("account", "cloudtrail", "iam", "rootward", "sts")}
+MODELS = {
+    name: _botocore.get_service_model(name)
+    for name in ("account", "cloudtrail", "iam", "organizations", "rootward", "sts")
+}
 
 
 class Credentials(NamedTuple):

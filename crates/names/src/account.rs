@@ -20,6 +20,9 @@ impl AccountId {
     /// The first there can be.
     pub const MIN: Self = Self(0);
 
+    /// The last.
+    pub const MAX: Self = Self(Self::COUNT - 1);
+
     const COUNT: u64 = 1_000_000_000_000;
 
     /// The account that a sandbox begins with: the one of AWS's own examples.

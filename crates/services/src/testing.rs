@@ -498,6 +498,11 @@ impl Bench {
         self.tokens.open(token).unwrap().claims.clone()
     }
 
+    /// From now on the root user of another account calls.
+    pub(crate) fn call_as_root_of(&self, account: AccountId) {
+        self.caller.replace(principal(account, Identity::Root));
+    }
+
     /// From now on the root user calls again.
     pub(crate) fn call_as_root(&self) {
         self.caller.replace(principal(self.account, Identity::Root));

@@ -98,21 +98,6 @@ pub(super) fn policy_too_long(chars_max: usize) -> Failure {
     constraint(ConstraintViolationExceptionReason::PolicyContentLimitExceeded, &message)
 }
 
-pub(super) fn policy_tag(unfit: Unfit) -> Failure {
-    let reason = match unfit {
-        Unfit::Duplicate => InvalidInputExceptionReason::DuplicateTagKey,
-        Unfit::Reserved => InvalidInputExceptionReason::InvalidSystemTagsParameter,
-    };
-    invalid_input(reason, unfit.message())
-}
-
-pub(super) fn too_many_policy_tags() -> Failure {
-    constraint(
-        ConstraintViolationExceptionReason::MaxTagLimitExceeded,
-        "You have exceeded the allowed limit of tags for a resource.",
-    )
-}
-
 pub(super) fn target_not_found() -> Failure {
     refused(ErrorCode::TargetNotFound, "You specified a target that doesn't exist.")
 }
@@ -186,6 +171,52 @@ pub(super) fn effective_policy_not_found() -> Failure {
     )
 }
 
-pub(super) fn account_with_policy_not_found() -> Failure {
+// What is in the tree.
+
+pub(super) fn account_not_found() -> Failure {
     refused(ErrorCode::AccountNotFound, "You specified an account that doesn't exist.")
+}
+
+pub(super) fn child_not_found() -> Failure {
+    refused(ErrorCode::ChildNotFound, "You specified a child that doesn't exist.")
+}
+
+pub(super) fn destination_parent_not_found() -> Failure {
+    refused(ErrorCode::DestinationParentNotFound, "You specified a destination parent that doesn't exist.")
+}
+
+pub(super) fn duplicate_account() -> Failure {
+    refused(ErrorCode::DuplicateAccount, "That account is already present in the specified destination.")
+}
+
+pub(super) fn duplicate_unit() -> Failure {
+    refused(ErrorCode::DuplicateOrganizationalUnit, "An OU with the same name already exists.")
+}
+
+pub(super) fn parent_not_found() -> Failure {
+    refused(ErrorCode::ParentNotFound, "You specified a parent that doesn't exist.")
+}
+
+pub(super) fn source_parent_not_found() -> Failure {
+    refused(ErrorCode::SourceParentNotFound, "You specified a source parent that doesn't exist.")
+}
+
+pub(super) fn unit_not_empty() -> Failure {
+    refused(
+        ErrorCode::OrganizationalUnitNotEmpty,
+        "The organizational unit is not empty. Remove or move its accounts and its child OUs first.",
+    )
+}
+
+pub(super) fn unit_not_found() -> Failure {
+    refused(ErrorCode::OrganizationalUnitNotFound, "You specified an organizational unit that doesn't exist.")
+}
+
+/// Keys of tags that will not do.
+pub(super) fn unfit_tag_key(unfit: Unfit) -> Failure {
+    let reason = match unfit {
+        Unfit::Duplicate => InvalidInputExceptionReason::DuplicateTagKey,
+        Unfit::Reserved => InvalidInputExceptionReason::InvalidSystemTagsParameter,
+    };
+    invalid_input(reason, unfit.message())
 }

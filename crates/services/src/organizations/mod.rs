@@ -5,6 +5,7 @@
 //!
 //! Source: Organizations API Reference and User Guide; Service Authorization Reference, "AWS Organizations".
 
+mod accounts;
 mod attachments;
 mod effective;
 mod failures;
@@ -18,17 +19,24 @@ mod policy_types;
 mod quotas;
 mod shown;
 mod standing;
+mod tags;
+mod tree;
+mod units;
 
 use rootward_pipeline::Handler;
 
 /// Every operation that is implemented.
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
     [
+        accounts::OPERATIONS,
         attachments::OPERATIONS,
         effective::OPERATIONS,
         organization::OPERATIONS,
         policies::OPERATIONS,
         policy_types::OPERATIONS,
+        tags::OPERATIONS,
+        tree::OPERATIONS,
+        units::OPERATIONS,
     ]
     .into_iter()
     .flatten()

@@ -11,13 +11,12 @@ use rootward_names::OrganizationPolicyId;
 use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
 };
-use rootward_state::entities::{Organization, OrganizationPolicy, OrganizationPolicyType, Tag};
+use rootward_state::entities::{Organization, OrganizationPolicy, OrganizationPolicyType};
 use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::page::Ask;
-use super::{failures, policy_documents, quotas, shown, standing};
-use crate::tag_keys;
+use super::{failures, policy_documents, quotas, shown, standing, tags};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&CREATE_POLICY, &DELETE_POLICY, &DESCRIBE_POLICY, &LIST_POLICIES, &UPDATE_POLICY];
@@ -110,16 +109,16 @@ pub(super) static CREATE_POLICY: Declaration<api::CreatePolicy> = Declaration {
             target: |scope, input| new_target(scope, input.r#type),
             keys: &[
                 Key::Text("organizations:PolicyType", |_, input| Some(input.r#type.as_str().to_owned())),
-                Key::RequestTags(|input| requested(&input.tags)),
+                Key::RequestTags(|input| tags::requested(input.tags.iter().flatten())),
             ],
         },
         Rule {
             action: "organizations:TagResource",
-            when: |_, input| input.tags.as_ref().is_some_and(|tags| !tags.is_empty()),
+            when: |_, input| tags::any(&input.tags),
             target: |scope, input| new_target(scope, input.r#type),
             keys: &[
                 Key::Text("organizations:PolicyType", |_, input| Some(input.r#type.as_str().to_owned())),
-                Key::RequestTags(|input| requested(&input.tags)),
+                Key::RequestTags(|input| tags::requested(input.tags.iter().flatten())),
             ],
         },
     ],
@@ -142,7 +141,7 @@ fn create_policy(
         return Err(failures::too_many_policies());
     }
     let document = policy_documents::checked(&kind, &input.content)?;
-    let tags = new_tags(input.tags.as_deref().unwrap_or_default())?;
+    let tags = tags::new(input.tags.as_deref())?;
     let policy = OrganizationPolicy {
         id: ctx.with_random(|random| OrganizationPolicyId::random(random)),
         kind,
@@ -176,19 +175,6 @@ fn check_name(
     let mut others = own_policies.chain(OrganizationPolicy::of_aws()).filter(|other| Some(&other.id) != own);
     let taken = others.any(|other| other.kind == *kind && &*other.name == name);
     if taken { Err(failures::duplicate_policy()) } else { Ok(()) }
-}
-
-fn new_tags(tags: &[api::Tag]) -> Result<Vec<Tag>, Failure> {
-    tag_keys::check(tags.iter().map(|tag| tag.key.as_str())).map_err(failures::policy_tag)?;
-    if tags.len() > quotas::POLICY_TAGS_MAX {
-        return Err(failures::too_many_policy_tags());
-    }
-    let kept = |tag: &api::Tag| Tag { key: tag.key.as_str().into(), value: tag.value.as_str().into() };
-    Ok(tags.iter().map(kept).collect())
-}
-
-fn requested(tags: &Option<Vec<api::Tag>>) -> Vec<(&str, &str)> {
-    tags.iter().flatten().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect()
 }
 
 pub(super) static DESCRIBE_POLICY: Declaration<api::DescribePolicy> = Declaration {

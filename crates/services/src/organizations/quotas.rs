@@ -31,5 +31,11 @@ pub(super) fn of_policies(kind: &OrganizationPolicyType) -> PolicyQuotas {
     PolicyQuotas { count_max, chars_max, attached_max }
 }
 
-/// Tags of a policy.
-pub(super) const POLICY_TAGS_MAX: usize = 50;
+/// Organizational units of an organization.
+pub(super) const UNITS_MAX: usize = 2_000;
+
+/// Levels of units under the root.
+pub(super) const UNIT_LEVELS_MAX: usize = 5;
+
+/// Tags of an account, root, unit or policy.
+pub(super) const TAGS_MAX: usize = 50;

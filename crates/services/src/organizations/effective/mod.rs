@@ -19,9 +19,8 @@ use rootward_names::{AccountId, NodeId, OrganizationPolicyId, Time};
 use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
 };
-use rootward_state::entities::{AccountStatus, Membership, OrganizationPolicy, OrganizationPolicyType};
-use rootward_state::{OrganizationState, Txn, World};
-use rootward_wire::Sensitive;
+use rootward_state::entities::{Membership, OrganizationPolicy, OrganizationPolicyType};
+use rootward_state::{OrganizationState, Txn};
 use serde_json::Value;
 
 use self::faults::Fault;
@@ -29,7 +28,7 @@ use self::merge::Merged;
 pub(super) use self::settings::Settings;
 use super::attachments::of_kind;
 use super::page::Ask;
-use super::{failures, shown, standing};
+use super::{accounts, failures, shown, standing};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &DESCRIBE_EFFECTIVE_POLICY,
@@ -171,7 +170,7 @@ fn list_effective_policy_validation_errors(
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let state = standing::looked_at(ctx, txn)?;
     let account: AccountId = input.account_id.parse().map_err(|_| failures::target_not_supported())?;
-    let member = state.member(account).ok_or_else(failures::account_with_policy_not_found)?;
+    let member = state.member(account).ok_or_else(failures::account_not_found)?;
     let kind = in_force(&state, input.policy_type)?;
     let faults = Effective::of(&state, member, &kind).faults;
     let is_faulty = !faults.is_empty();
@@ -233,36 +232,13 @@ fn list_accounts_with_invalid_effective_policy(
         *known.entry((&member.parent, own)).or_insert_with(is_faulty)
     });
     let world = txn.world();
-    let page = ask.take(faulty, |member| member.account.to_string(), |member| account(&state, member, world));
+    let page =
+        ask.take(faulty, |member| member.account.to_string(), |member| accounts::show(&state, member, world));
     Ok(api::ListAccountsWithInvalidEffectivePolicyResponse {
         accounts: page.items,
         policy_type: Some(input.policy_type),
         next_token: page.next_token,
     })
-}
-
-fn account(state: &OrganizationState, member: &Membership, world: &World) -> api::Account {
-    let account = world.account(member.account).map(|state| state.account());
-    let (status, now) = match account.map(|account| &account.status) {
-        Some(AccountStatus::Active) => (api::AccountStatus::Active, api::AccountState::Active),
-        Some(AccountStatus::Suspended) | None => {
-            (api::AccountStatus::Suspended, api::AccountState::Suspended)
-        }
-        Some(AccountStatus::Closed { .. }) => (api::AccountStatus::Suspended, api::AccountState::Closed),
-    };
-    let joined =
-        if member.invited { api::AccountJoinedMethod::Invited } else { api::AccountJoinedMethod::Created };
-    api::Account {
-        id: Some(member.account.to_string()),
-        arn: Some(shown::account_arn(state.organization(), member.account)),
-        email: account.map(|account| Sensitive::new(&*account.email)),
-        name: account.map(|account| Sensitive::new(&*account.name)),
-        status: Some(status),
-        state: Some(now),
-        paths: state.path(member.account).map(|path| vec![format!("{path}{}/", member.account)]),
-        joined_method: Some(joined),
-        joined_timestamp: Some(member.joined),
-    }
 }
 
 #[cfg(test)]
