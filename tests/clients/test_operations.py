@@ -177,6 +177,7 @@ ACCOUNT = {
 ROOT_USER, REQUEST = "{arn}root", {"RequestId": "0" * 32}
 CLOUDTRAIL = {"LookupEvents": ({}, r"\*", None)}
 NODE, UNIT, CHILD = {"ParentId": "r-abcd"}, {"OrganizationalUnitId": "ou-abcd-12345678"}, {"ChildId": "444455556666"}
+PLACED = {"PolicyId": "p-abcdefgh"}
 # The account is in no organization: test_organizations_units.py has what is not there in one.
 ORGANIZATIONS = {
     "CreateOrganization": ({}, r"\*", None),
@@ -198,6 +199,21 @@ ORGANIZATIONS = {
     "TagResource": ({"ResourceId": "r-abcd", "Tags": TAGS}, r"\*", None),
     "UntagResource": ({"ResourceId": "r-abcd", "TagKeys": ["k"]}, r"\*", None),
     "UpdateOrganizationalUnit": ({**UNIT, "Name": "new"}, r"\*", None),
+    # Policies.
+    "AttachPolicy": ({**PLACED, "TargetId": "r-abcd"}, r"\*", None),
+    "CreatePolicy": ({"Type": "TAG_POLICY", "Name": "new", "Description": "", "Content": '{"tags": {}}'}, r"\*", None),
+    "DeletePolicy": (PLACED, r"\*", None),
+    "DescribeEffectivePolicy": ({"PolicyType": "TAG_POLICY"}, r"\*", None),
+    "DescribePolicy": (PLACED, r"\*", None),
+    "DetachPolicy": ({**PLACED, "TargetId": "r-abcd"}, r"\*", None),
+    "DisablePolicyType": ({"RootId": "r-abcd", "PolicyType": "TAG_POLICY"}, r"\*", None),
+    "EnablePolicyType": ({"RootId": "r-abcd", "PolicyType": "TAG_POLICY"}, r"\*", None),
+    "ListAccountsWithInvalidEffectivePolicy": ({"PolicyType": "TAG_POLICY"}, r"\*", None),
+    "ListEffectivePolicyValidationErrors": ({**MEMBER, "PolicyType": "TAG_POLICY"}, r"\*", None),
+    "ListPolicies": ({"Filter": "TAG_POLICY"}, r"\*", None),
+    "ListPoliciesForTarget": ({"TargetId": "r-abcd", "Filter": "TAG_POLICY"}, r"\*", None),
+    "ListTargetsForPolicy": (PLACED, r"\*", None),
+    "UpdatePolicy": (PLACED, r"\*", None),
 }
 ROOTWARD = {
     "ApproveRootAccess": (REQUEST, ROOT_USER, None),
@@ -224,8 +240,9 @@ ROOTWARD = {
     "StartRootEmailUpdate": ({"Email": "new@example.com"}, None, None),
     "UnsealRoot": ({"Reason": "drill", "Minutes": 5}, None, None),
 }
+# By service and name: services have operations of the same name.
 ALL = {
-    name: (service, *row)
+    f"{service}:{name}": row
     for service, table in (
         ("account", ACCOUNT), ("cloudtrail", CLOUDTRAIL), ("iam", IAM), ("organizations", ORGANIZATIONS), ("rootward", ROOTWARD),
         ("sts", STS))
@@ -233,18 +250,18 @@ ALL = {
 }
 # Actions that are not called like their operations.
 ACTIONS = {
-    "CloseAccount": "account:CloseAccount",
-    "FinishPasskeyRegistration": "iam:EnableMFADevice",
-    "GetIamBillingAccess": "billing:GetIAMAccessPreference",
-    "GetSupportPlan": "supportplans:GetSupportPlan",
-    "PutIamBillingAccess": "billing:UpdateIAMAccessPreference",
-    "PutSupportPlan": "supportplans:StartSupportPlanUpdate",
-    "StartPasskeyRegistration": "iam:EnableMFADevice",
+    "rootward:CloseAccount": "account:CloseAccount",
+    "rootward:FinishPasskeyRegistration": "iam:EnableMFADevice",
+    "rootward:GetIamBillingAccess": "billing:GetIAMAccessPreference",
+    "rootward:GetSupportPlan": "supportplans:GetSupportPlan",
+    "rootward:PutIamBillingAccess": "billing:UpdateIAMAccessPreference",
+    "rootward:PutSupportPlan": "supportplans:StartSupportPlanUpdate",
+    "rootward:StartPasskeyRegistration": "iam:EnableMFADevice",
 }
 # A pattern that nothing breaks.
 ANYTHING = r"[\s\S]*"
 # Constraints of the model that are refused with errors of the operation's own.
-OWN_ERRORS = {("LookupEvents", "EventCategory"), ("LookupEvents", "MaxResults")}
+OWN_ERRORS = {("cloudtrail:LookupEvents", "EventCategory"), ("cloudtrail:LookupEvents", "MaxResults")}
 IMPLEMENTED = json.loads(
     subprocess.run([BINARY, "operations", "--format", "json"], capture_output=True, text=True, check=True).stdout)
 
@@ -255,57 +272,64 @@ def code(operation, name):
         "AccessDenied": "AccessDeniedException", "NoSuchEntity": "ResourceNotFoundException",
         "ValidationError": "ValidationException",
     }
-    return in_json[name] if ALL[operation][0] in ("account", "cloudtrail", "organizations", "rootward") else name
+    return in_json[name] if operation.split(":")[0] in ("account", "cloudtrail", "organizations", "rootward") else name
 
 
 def action_of(operation):
-    return ACTIONS.get(operation, f"{ALL[operation][0]}:{operation}")
+    return ACTIONS.get(operation, operation)
 
 
 def arguments_of(operation, account):
     def fill(value):
         return value.replace("{account}", account.account) if isinstance(value, str) and value.startswith("arn:") else value
-    return {name: fill(value) for name, value in ALL[operation][1].items()}
+    return {name: fill(value) for name, value in ALL[operation][0].items()}
 
 
 def call(principal, operation, arguments):
-    return principal.client(ALL[operation][0])._make_api_call(operation, arguments)
+    service, name = operation.split(":")
+    return principal.client(service)._make_api_call(name, arguments)
 
 
 def test_table_holds_exactly_what_is_implemented():
-    implemented = {(row["service"], row["operation"]) for row in IMPLEMENTED if row["service"] in MODELS}
-    assert implemented == {(row[0], operation) for operation, row in ALL.items()}
+    implemented = {f"{row['service']}:{row['operation']}" for row in IMPLEMENTED if row["service"] in MODELS}
+    assert implemented == set(ALL)
 
 
-@pytest.mark.parametrize("operation", [name for name, row in ALL.items() if row[2]])
+@pytest.mark.parametrize("operation", [name for name, row in ALL.items() if row[1]])
 def test_who_has_no_permission_is_denied_in_the_words_of_aws(account, nobody, operation):
-    shown = ALL[operation][2]
+    shown = ALL[operation][1]
     resource = shown.replace("{arn}", account.arn_of("")).replace("{account}", account.account)
     before, after = denial(nobody.arn, action_of(operation), "@").split("@")
     with refused(code(operation, "AccessDenied"), Like(re.escape(before) + resource + re.escape(after))):
         call(nobody, operation, arguments_of(operation, account))
 
 
-@pytest.mark.parametrize("operation", [row["operation"] for row in IMPLEMENTED if row["callers"] == "root"])
+@pytest.mark.parametrize("operation", [
+    f"{row['service']}:{row['operation']}" for row in IMPLEMENTED if row["callers"] == "root"])
 def test_what_is_the_root_users_is_refused_to_an_administrator_with_the_reason(account, operation):
     who = f"User: {account.arn} is not authorized to perform: {action_of(operation)}"
     with refused(code(operation, "AccessDenied"), f"{who}: this needs the root user of account {account.account}"):
         call(account, operation, arguments_of(operation, account))
 
 
-@pytest.mark.parametrize("operation", [name for name, row in ALL.items() if row[3]])
+@pytest.mark.parametrize("operation", [name for name, row in ALL.items() if row[2]])
 def test_what_is_not_there_is_not_found(account, operation):
-    with refused(code(operation, "NoSuchEntity"), Like(ALL[operation][3])):
+    with refused(code(operation, "NoSuchEntity"), Like(ALL[operation][2])):
         call(account, operation, arguments_of(operation, account))
 
 
+def shape_of(operation):
+    service, name = operation.split(":")
+    return MODELS[service].operation_model(name).input_shape
+
+
 def members(operation):
-    shape = MODELS[ALL[operation][0]].operation_model(operation).input_shape
+    shape = shape_of(operation)
     return shape.members if shape else {}
 
 
 def required(operation):
-    shape = MODELS[ALL[operation][0]].operation_model(operation).input_shape
+    shape = shape_of(operation)
     return [name for name in (shape.members if shape else {}) if name in shape.required_members]
 
 

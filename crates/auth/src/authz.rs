@@ -195,7 +195,7 @@ pub fn authorize(
     let state = world.account(principal.account).ok_or_else(invalid_token)?;
     billing_switch(state, principal, check.action)?;
     let trust = check.trust.map(trust_policy);
-    let denial = decided(world, state, principal, facts, check, trust, context, |decision| {
+    let denial = decided(world, principal, facts, check, trust, context, |decision| {
         let shown = check.shown.unwrap_or(check.resource);
         if decision.is_allowed() {
             None
@@ -203,18 +203,19 @@ pub fn authorize(
             Some(decision.denial_message(&principal.arn(), check.action, Some(shown)))
         }
     });
-    denial.map_or(Ok(()), |message| Err(Denied::access(message)))
+    match denial {
+        None => Err(invalid_token()),
+        Some(None) => Ok(()),
+        Some(Some(message)) => Err(Denied::access(message)),
+    }
 }
 
 /// Whether a policy of the principal's denies this, whatever others allow: what revokes sessions denies everything to those that
 /// began before some time.
 pub fn is_denied(world: &World, principal: &Principal, facts: &RequestFacts<'_>, check: &Check<'_>) -> bool {
-    world.account(principal.account).is_none_or(|state| {
-        let trust = check.trust.map(trust_policy);
-        decided(world, state, principal, facts, check, trust, Context::new(), |decision| {
-            decision.outcome == Outcome::ExplicitDeny
-        })
-    })
+    let trust = check.trust.map(trust_policy);
+    let is_explicit = |decision: &Decision<'_>| decision.outcome == Outcome::ExplicitDeny;
+    decided(world, principal, facts, check, trust, Context::new(), is_explicit).unwrap_or(true)
 }
 
 /// Whether both the principal's policies and this one, of a resource, allow what is asked. `context` holds the operation's own keys.
@@ -230,24 +231,21 @@ pub fn is_granted(
         attached: Attached { program: policy.program(), source: Source::Unnamed },
         kind: ResourceKind::Other,
     };
-    world.account(principal.account).is_some_and(|state| {
-        decided(world, state, principal, facts, check, Some(resource), context, |decision| {
-            decision.is_allowed()
-        })
-    })
+    decided(world, principal, facts, check, Some(resource), context, |decision| decision.is_allowed())
+        .unwrap_or(false)
 }
 
-/// What is decided of one authorization, for `run` to make something of.
+/// What is decided of one authorization, for `run` to make something of. `None`: the principal's account does not exist.
 fn decided<R>(
     world: &World,
-    state: &AccountState,
     principal: &Principal,
     facts: &RequestFacts<'_>,
     check: &Check<'_>,
     resource: Option<ResourcePolicy<'_>>,
     mut context: Context,
     run: impl FnOnce(&Decision<'_>) -> R,
-) -> R {
+) -> Option<R> {
+    let state = world.account(principal.account)?;
     let names = Names::of(principal);
     let (ours, theirs) = members(world, principal.account, check.resource_account);
     let caller = names.caller(&ours, principal);
@@ -258,7 +256,7 @@ fn decided<R>(
     session_keys(&mut context, principal, check.second_factor, facts.now);
     let gathered = Gathered::of(state, principal);
     let bounds = Bounds::bearing_on(check.action, &ours, &theirs);
-    gathered.with_policies(&bounds, resource, |policies| {
+    let decided = gathered.with_policies(&bounds, resource, |policies| {
         let request = Request {
             principal: &caller,
             action: check.action,
@@ -267,7 +265,8 @@ fn decided<R>(
             context: &context,
         };
         run(&decide(&request, policies))
-    })
+    });
+    Some(decided)
 }
 
 /// A question that no request asks: may this principal do this to that, if they asked now?

@@ -13,10 +13,11 @@ use rootward_auth::session::Tokens;
 use rootward_auth::{Identity, Principal};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_state::entities::{CredentialOwner, Named};
-use rootward_state::{AccountState, Txn};
+use rootward_state::{AccountState, Txn, World};
 use rootward_store::vault::Vault;
 
 use crate::Failure;
+use crate::declaration::Scope;
 use crate::mail::{Mail, Mailer, NoMailer};
 use crate::path::may_block;
 use crate::records::{Records, Unread};
@@ -76,6 +77,15 @@ pub struct OpContext<'r> {
     pub(crate) random: RefCell<&'r mut dyn Random>,
 }
 
+/// For whom randomness is none of theirs.
+struct Nothing;
+
+impl Random for Nothing {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
 impl<'r> OpContext<'r> {
     /// The circumstances of one call on this machine, at `now` by every clock.
     pub fn new(
@@ -118,6 +128,14 @@ impl<'r> OpContext<'r> {
             referer: self.referer,
             secure_transport: self.secure_transport,
         }
+    }
+
+    /// What rules would see of this call on `world`. They draw nothing at random.
+    pub fn in_scope<R>(&self, world: &World, look: impl FnOnce(&Scope<'_>) -> R) -> R {
+        let mut nothing = Nothing;
+        // A context is good for as long as its randomness is lent, and no shorter: rules get one of their own.
+        let ctx = OpContext { mails: RefCell::default(), random: RefCell::new(&mut nothing), ..*self };
+        look(&Scope { ctx: &ctx, world })
     }
 
     /// The caller's account.

@@ -154,10 +154,7 @@ where
         scope: &Scope<'_>,
         allowed: &mut dyn FnMut(Check<'_>, Context) -> Result<(), Failure>,
     ) -> Result<Allowed, Failure> {
-        let needed = self.declaration.rules.iter().filter(|rule| (rule.when)(scope, &self.input));
-        for rule in needed {
-            let target = (rule.target)(scope, &self.input);
-            let context = context(rule, scope, &self.input, &target);
+        for (rule, target, context) in self.declaration.needs(scope, &self.input) {
             let second_factor = second_factor(rule, scope, &self.input)?;
             allowed(Check { second_factor, ..check(rule.action, &target, scope) }, context)?;
         }
@@ -166,6 +163,21 @@ where
 
     fn run(&self, _: Allowed, ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Output, Failure> {
         (self.declaration.run)(ctx, txn, &self.input).map(|output| Box::new(output) as Output)
+    }
+}
+
+impl<O: Operation> Declaration<O> {
+    /// What a call needs: each rule that applies, with its target and the condition keys of its own.
+    pub fn needs<'a>(
+        &'a self,
+        scope: &'a Scope<'_>,
+        input: &'a O::Input,
+    ) -> impl Iterator<Item = (&'a Rule<O::Input>, Target, Context)> {
+        self.rules.iter().filter(|rule| (rule.when)(scope, input)).map(|rule| {
+            let target = (rule.target)(scope, input);
+            let context = context(rule, scope, input, &target);
+            (rule, target, context)
+        })
     }
 }
 

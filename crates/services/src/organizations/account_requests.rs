@@ -237,7 +237,7 @@ fn describe_create_account_status(
     txn: &mut Txn,
     input: &api::DescribeCreateAccountStatusRequest,
 ) -> Result<api::DescribeCreateAccountStatusResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &DESCRIBE_CREATE_ACCOUNT_STATUS, input)?;
     let id = input.create_account_request_id.parse::<AccountRequestId>().ok();
     let request = id.and_then(|id| state.account_requests().get(&id).cloned());
     let request = request.ok_or_else(failures::account_request_not_found)?;
@@ -261,7 +261,7 @@ fn list_create_account_status(
     txn: &mut Txn,
     input: &api::ListCreateAccountStatusRequest,
 ) -> Result<api::ListCreateAccountStatusResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &LIST_CREATE_ACCOUNT_STATUS, input)?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let after = ask.after.as_deref().and_then(|key| key.parse().ok());
     let wanted = |request: &AccountRequest| {

@@ -20,7 +20,7 @@ pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&DESCRIBE_ACCOUNT, &LIST_ACCOUNTS, &LIST_ACCOUNTS_FOR_PARENT];
 
 /// An account with its place, as answers show it.
-fn show(state: &OrganizationState, member: &Membership, world: &World) -> api::Account {
+pub(super) fn show(state: &OrganizationState, member: &Membership, world: &World) -> api::Account {
     let id = member.account;
     let account = world.account(id).map(|state| state.account());
     let (status, now) = account.map(|account| shown_status(account.status)).unzip();
@@ -67,7 +67,7 @@ fn describe_account(
     txn: &mut Txn,
     input: &api::DescribeAccountRequest,
 ) -> Result<api::DescribeAccountResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &DESCRIBE_ACCOUNT, input)?;
     let id = input.account_id.parse::<AccountId>().ok();
     let member = id.and_then(|id| state.member(id)).ok_or_else(failures::account_not_found)?;
     Ok(api::DescribeAccountResponse { account: Some(show(&state, member, txn.world())) })
@@ -90,7 +90,7 @@ fn list_accounts(
     txn: &mut Txn,
     input: &api::ListAccountsRequest,
 ) -> Result<api::ListAccountsResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &LIST_ACCOUNTS, input)?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let members = state.members().after(tree::account_after(&ask)?.as_ref());
     let page = ask.take(members, |(id, _)| id.to_string(), |(_, member)| show(&state, member, txn.world()));
@@ -115,7 +115,7 @@ fn list_accounts_for_parent(
     txn: &mut Txn,
     input: &api::ListAccountsForParentRequest,
 ) -> Result<api::ListAccountsForParentResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &LIST_ACCOUNTS_FOR_PARENT, input)?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let parent = &tree::parent(&state, &input.parent_id)?.id;
     let members = tree::accounts_in(&state, parent, &ask)?;

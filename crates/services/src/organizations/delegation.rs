@@ -145,9 +145,7 @@ fn list_delegated_administrators(
     input: &api::ListDelegatedAdministratorsRequest,
 ) -> Result<api::ListDelegatedAdministratorsResponse, Failure> {
     let principal = input.service_principal.as_deref();
-    let key = principal.map(|principal| ("organizations:ServicePrincipal", principal));
-    let action = "organizations:ListDelegatedAdministrators";
-    let state = standing::looked_at_or_delegated(ctx, txn, action, "*", key.as_slice())?;
+    let state = standing::looked_at(ctx, txn, &LIST_DELEGATED_ADMINISTRATORS, input)?;
     let principal = principal.map(trusted::known).transpose()?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let since = |member: &Membership| match principal {
@@ -219,9 +217,7 @@ fn list_delegated_services_for_account(
     input: &api::ListDelegatedServicesForAccountRequest,
 ) -> Result<api::ListDelegatedServicesForAccountResponse, Failure> {
     let id = input.account_id.parse().map_err(|_| failures::account_not_found())?;
-    let resource = shown::account_arn(standing::own(ctx, txn)?.organization(), id);
-    let action = "organizations:ListDelegatedServicesForAccount";
-    let state = standing::looked_at_or_delegated(ctx, txn, action, &resource, &[])?;
+    let state = standing::looked_at(ctx, txn, &LIST_DELEGATED_SERVICES_FOR_ACCOUNT, input)?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let member = state.member(id).ok_or_else(failures::account_not_found)?;
     if member.delegated.is_empty() {

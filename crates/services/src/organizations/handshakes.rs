@@ -222,7 +222,7 @@ fn list_handshakes_for_organization(
     txn: &mut Txn,
     input: &api::ListHandshakesForOrganizationRequest,
 ) -> Result<api::ListHandshakesForOrganizationResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &LIST_HANDSHAKES_FOR_ORGANIZATION, input)?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let wanted = Wanted::new(input.filter.as_ref())?;
     let after = ask.after.as_deref().and_then(|key| key.parse().ok());

@@ -8,8 +8,10 @@
 mod account_requests;
 mod accounts;
 mod all_features;
+mod attachments;
 mod closing;
 mod delegation;
+mod effective;
 mod failures;
 mod handshakes;
 mod invitations;
@@ -17,6 +19,11 @@ mod joining;
 mod leaving;
 mod organization;
 mod page;
+mod policies;
+#[cfg(test)]
+mod policy_bench;
+mod policy_documents;
+mod policy_types;
 mod quotas;
 mod resource_policy;
 mod service_role;
@@ -37,12 +44,16 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
         account_requests::OPERATIONS,
         accounts::OPERATIONS,
         all_features::OPERATIONS,
+        attachments::OPERATIONS,
         closing::OPERATIONS,
         delegation::OPERATIONS,
+        effective::OPERATIONS,
         handshakes::OPERATIONS,
         invitations::OPERATIONS,
         leaving::OPERATIONS,
         organization::OPERATIONS,
+        policies::OPERATIONS,
+        policy_types::OPERATIONS,
         resource_policy::OPERATIONS,
         tags::OPERATIONS,
         tree::OPERATIONS,

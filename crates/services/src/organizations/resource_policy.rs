@@ -11,11 +11,11 @@ use rootward_pipeline::{
 };
 use rootward_policy::{ConditionEntry, Listed, Policy, PolicyKind, PrincipalType, Statement};
 use rootward_reference::{AWS, AccessLevel};
-use rootward_state::entities::{Document, Organization, OrganizationResourcePolicy, Tag};
+use rootward_state::entities::{Document, Organization, OrganizationResourcePolicy};
 use rootward_state::{RowKey, Txn};
 use rootward_wire::Empty;
 
-use super::{failures, quotas, shown, standing, tags};
+use super::{failures, shown, standing, tags};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&DELETE_RESOURCE_POLICY, &DESCRIBE_RESOURCE_POLICY, &PUT_RESOURCE_POLICY];
@@ -114,13 +114,9 @@ fn describe_resource_policy(
     txn: &mut Txn,
     _: &Empty,
 ) -> Result<api::DescribeResourcePolicyResponse, Failure> {
-    let state = standing::own(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &DESCRIBE_RESOURCE_POLICY, &Empty)?;
     let organization = state.organization();
-    let policy = organization.resource_policy.as_ref();
-    let resource = policy.map_or_else(|| "*".to_owned(), |policy| arn(organization, &policy.id));
-    let action = "organizations:DescribeResourcePolicy";
-    standing::looked_at_or_delegated(ctx, txn, action, &resource, &[])?;
-    let policy = policy.ok_or_else(failures::no_resource_policy)?;
+    let policy = organization.resource_policy.as_ref().ok_or_else(failures::no_resource_policy)?;
     Ok(api::DescribeResourcePolicyResponse { resource_policy: Some(shown_policy(organization, policy)) })
 }
 
@@ -221,6 +217,8 @@ fn check_policy_types(condition: &ConditionEntry) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use rootward_state::entities::{InlinePolicy, User};
+
+    use crate::organizations::policies::CREATE_POLICY;
 
     use super::super::testing::{call_as, organization};
     use super::*;
@@ -335,10 +333,15 @@ mod tests {
 
     /// Whether the caller may create policies of this type.
     fn may_create(bench: &Bench, policy_type: &str) -> bool {
-        let keys = [("organizations:PolicyType", policy_type)];
-        let (action, principal) = ("organizations:CreatePolicy", bench.caller());
-        bench.with_context(&principal, |ctx, txn| {
-            standing::managed_or_delegated(ctx, txn, action, "*", &keys).is_ok()
+        let input = api::CreatePolicyRequest {
+            r#type: policy_type.parse().unwrap(),
+            name: "p".into(),
+            content: "{}".into(),
+            description: String::new(),
+            tags: None,
+        };
+        bench.with_context(&bench.caller(), |ctx, txn| {
+            standing::managed_or_delegated(ctx, txn, &CREATE_POLICY, &input).is_ok()
         })
     }
 

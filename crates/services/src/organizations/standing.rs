@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use rootward_auth::authz::{self, Check, RequestFacts};
 use rootward_names::{AccountId, OrganizationId};
-use rootward_pipeline::{Failure, OpContext, Scope};
-use rootward_policy::Context;
+use rootward_pipeline::{Declaration, Failure, OpContext, Scope};
 use rootward_state::entities::Organization;
 use rootward_state::{OrganizationState, RowKey, Txn, World};
+use rootward_wire::Operation;
 
 use super::failures;
 
@@ -23,15 +23,22 @@ pub(super) fn own(ctx: &OpContext<'_>, txn: &Txn) -> Result<Arc<OrganizationStat
     of(txn.world(), ctx.account())
 }
 
-/// The same, for whoever may look at it: the management account, and members that administer a service for it.
+/// The same, for whoever may look at it: the management account, members that administer a service for it, and whom the resource policy
+/// lets do what the operation needs.
 ///
 /// # Errors
 /// `AWSOrganizationsNotInUseException`, `AccessDeniedException`.
-pub(super) fn looked_at(ctx: &OpContext<'_>, txn: &Txn) -> Result<Arc<OrganizationState>, Failure> {
+pub(super) fn looked_at<O: Operation>(
+    ctx: &OpContext<'_>,
+    txn: &Txn,
+    operation: &Declaration<O>,
+    input: &O::Input,
+) -> Result<Arc<OrganizationState>, Failure> {
     let state = own(ctx, txn)?;
     let member = state.member(ctx.account());
-    let may =
-        is_management(&state, ctx.account()) || member.is_some_and(|member| !member.delegated.is_empty());
+    let may = is_management(&state, ctx.account())
+        || member.is_some_and(|member| !member.delegated.is_empty())
+        || is_handed_over(ctx, txn.world(), &state, operation, input);
     if may { Ok(state) } else { Err(failures::not_management()) }
 }
 
@@ -48,71 +55,50 @@ pub(super) fn managed(ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Arc<Organiza
     Ok(state)
 }
 
-/// As [`managed`], and also for whom the resource policy lets do this to `resource`, an ARN or `*`. `keys` are the operation's own
-/// condition keys, such as `organizations:PolicyType`.
+/// As [`managed`], and also for whom the resource policy lets do what the operation needs.
 ///
 /// # Errors
 /// `AWSOrganizationsNotInUseException`, `AccessDeniedException`.
-pub(super) fn managed_or_delegated(
+pub(super) fn managed_or_delegated<O: Operation>(
     ctx: &OpContext<'_>,
     txn: &mut Txn,
-    action: &'static str,
-    resource: &str,
-    keys: &[(&str, &str)],
+    operation: &Declaration<O>,
+    input: &O::Input,
 ) -> Result<Arc<OrganizationState>, Failure> {
     let state = own(ctx, txn)?;
     // Guarded before it is read, so that the policy that decides is the one at the commit.
     row(txn, &state.organization().id)?;
-    let may = is_management(&state, ctx.account())
-        || is_handed_over(ctx, txn.world(), &state, action, resource, keys);
+    let may =
+        is_management(&state, ctx.account()) || is_handed_over(ctx, txn.world(), &state, operation, input);
     if may { Ok(state) } else { Err(failures::not_management()) }
-}
-
-/// As [`looked_at`], and also for whom the resource policy lets do this to `resource`, an ARN or `*`.
-///
-/// # Errors
-/// `AWSOrganizationsNotInUseException`, `AccessDeniedException`.
-pub(super) fn looked_at_or_delegated(
-    ctx: &OpContext<'_>,
-    txn: &Txn,
-    action: &'static str,
-    resource: &str,
-    keys: &[(&str, &str)],
-) -> Result<Arc<OrganizationState>, Failure> {
-    let state = own(ctx, txn)?;
-    if is_handed_over(ctx, txn.world(), &state, action, resource, keys) {
-        return Ok(state);
-    }
-    looked_at(ctx, txn)
 }
 
 /// Whether the organization's resource policy lets the caller do this, as the policy engine says: what is the organization's is
 /// the management account's, so a member's principal needs this policy and its own.
-fn is_handed_over(
+fn is_handed_over<O: Operation>(
     ctx: &OpContext<'_>,
     world: &World,
     state: &OrganizationState,
-    action: &'static str,
-    resource: &str,
-    keys: &[(&str, &str)],
+    operation: &Declaration<O>,
+    input: &O::Input,
 ) -> bool {
     let organization = state.organization();
     let Some(policy) = &organization.resource_policy else { return false };
-    let mut context = Context::new();
-    for (name, value) in keys {
-        context.text(name, value);
-    }
-    let check = Check {
-        action,
-        resource,
-        shown: None,
-        resource_account: organization.management,
-        trust: None,
-        second_factor: None,
-    };
     // The service is one for all regions.
     let facts = RequestFacts { region: ctx.partition().global_region(), ..ctx.facts() };
-    authz::is_granted(world, ctx.principal, &facts, &check, &policy.document, context)
+    ctx.in_scope(world, |scope| {
+        operation.needs(scope, input).all(|(rule, target, context)| {
+            let check = Check {
+                action: rule.action,
+                resource: &target.arn,
+                shown: None,
+                resource_account: organization.management,
+                trust: None,
+                second_factor: None,
+            };
+            authz::is_granted(world, ctx.principal, &facts, &check, &policy.document, context)
+        })
+    })
 }
 
 /// The organization's own row, guarded.

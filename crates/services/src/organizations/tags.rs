@@ -213,7 +213,7 @@ fn tag_resource(
     txn: &mut Txn,
     input: &api::TagResourceRequest,
 ) -> Result<Empty, Failure> {
-    let state = standing::managed(ctx, txn)?;
+    let state = standing::managed_or_delegated(ctx, txn, &TAG_RESOURCE, input)?;
     let row = Row::get(txn, &state, &input.resource_id)?;
     let tags = set(row.tags(), &input.tags)?;
     row.put(txn, state.organization(), tags);
@@ -240,7 +240,7 @@ fn untag_resource(
     txn: &mut Txn,
     input: &api::UntagResourceRequest,
 ) -> Result<Empty, Failure> {
-    let state = standing::managed(ctx, txn)?;
+    let state = standing::managed_or_delegated(ctx, txn, &UNTAG_RESOURCE, input)?;
     let row = Row::get(txn, &state, &input.resource_id)?;
     let tags = remove(row.tags(), &input.tag_keys)?;
     row.put(txn, state.organization(), tags);
@@ -265,7 +265,7 @@ fn list_tags_for_resource(
     txn: &mut Txn,
     input: &api::ListTagsForResourceRequest,
 ) -> Result<api::ListTagsForResourceResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &LIST_TAGS_FOR_RESOURCE, input)?;
     let ask = Ask::new(input.next_token.as_deref(), None)?;
     let mut tags = shown_tags(&state, &input.resource_id).ok_or_else(failures::target_not_found)?.to_vec();
     tags.retain(|tag| ask.after.as_deref().is_none_or(|after| after < &*tag.key));

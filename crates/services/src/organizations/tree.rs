@@ -131,7 +131,7 @@ fn list_roots(
     txn: &mut Txn,
     input: &api::ListRootsRequest,
 ) -> Result<api::ListRootsResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &LIST_ROOTS, input)?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let organization = state.organization();
     let root = state.node(&organization.root).filter(|root| is_after(&ask, &root.id));
@@ -173,7 +173,7 @@ fn list_children(
     txn: &mut Txn,
     input: &api::ListChildrenRequest,
 ) -> Result<api::ListChildrenResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &LIST_CHILDREN, input)?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let parent = &parent(&state, &input.parent_id)?.id;
     let show = |id: String| api::Child { id: Some(id), r#type: Some(input.child_type) };
@@ -208,7 +208,7 @@ fn list_parents(
     txn: &mut Txn,
     input: &api::ListParentsRequest,
 ) -> Result<api::ListParentsResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &LIST_PARENTS, input)?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let parent = child(&input.child_id).and_then(|child| match child {
         Child::Account(account) => state.member(account).map(|row| row.parent.clone()),

@@ -109,8 +109,7 @@ fn list_aws_service_access_for_organization(
     txn: &mut Txn,
     input: &api::ListAwsServiceAccessForOrganizationRequest,
 ) -> Result<api::ListAwsServiceAccessForOrganizationResponse, Failure> {
-    let action = "organizations:ListAWSServiceAccessForOrganization";
-    let state = standing::looked_at_or_delegated(ctx, txn, action, "*", &[])?;
+    let state = standing::looked_at(ctx, txn, &LIST_AWS_SERVICE_ACCESS_FOR_ORGANIZATION, input)?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let mut services: Vec<_> = state.organization().trusted.iter().collect();
     services.sort_unstable_by(|one, other| one.principal.cmp(&other.principal));

@@ -203,7 +203,7 @@ fn describe_organizational_unit(
     txn: &mut Txn,
     input: &api::DescribeOrganizationalUnitRequest,
 ) -> Result<api::DescribeOrganizationalUnitResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &DESCRIBE_ORGANIZATIONAL_UNIT, input)?;
     let unit = unit(txn, &state, &input.organizational_unit_id)?;
     Ok(api::DescribeOrganizationalUnitResponse { organizational_unit: Some(show(&state, &unit)) })
 }
@@ -226,7 +226,7 @@ fn list_organizational_units_for_parent(
     txn: &mut Txn,
     input: &api::ListOrganizationalUnitsForParentRequest,
 ) -> Result<api::ListOrganizationalUnitsForParentResponse, Failure> {
-    let state = standing::looked_at(ctx, txn)?;
+    let state = standing::looked_at(ctx, txn, &LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, input)?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
     let parent = &tree::parent(&state, &input.parent_id)?.id;
     let units = tree::units_in(&state, parent, &ask)?;

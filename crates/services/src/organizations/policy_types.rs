@@ -1,0 +1,260 @@
+//! Types of policies, in force or not.
+//!
+//! AWS's two policies are attached to everything from the start, and bind while their type is in force: to put one in force is to write it
+//! down. To take it out of force is to detach every other policy of the type, and attach AWS's again where it was detached.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rootward_api::organizations as api;
+use rootward_names::NodeId;
+use rootward_pipeline::{
+    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
+};
+use rootward_state::entities::{Organization, OrganizationPolicy, OrganizationPolicyType};
+use rootward_state::{OrganizationState, RowKey, Txn};
+use rootward_wire::Operation;
+
+use super::attachments::{self, Place};
+use super::{failures, policies, shown, standing};
+
+pub(super) static OPERATIONS: &[&dyn Handler] = &[&DISABLE_POLICY_TYPE, &ENABLE_POLICY_TYPE];
+
+/// What a rule about a root is about.
+fn root_target(scope: &Scope<'_>, id: &str) -> Target {
+    let (Some(state), Ok(id)) = (standing::in_scope(scope), id.parse::<NodeId>()) else {
+        return Target::any();
+    };
+    let tags = state.node(&id).map(|node| node.tags.clone());
+    Target { tags: tags.unwrap_or_default(), ..Target::arn(shown::node_arn(state.organization(), &id)) }
+}
+
+pub(super) static ENABLE_POLICY_TYPE: Declaration<api::EnablePolicyType> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::Anyone,
+    rules: &[Rule {
+        action: "organizations:EnablePolicyType",
+        when: always,
+        target: |scope, input| root_target(scope, &input.root_id),
+        keys: &[Key::Text("organizations:PolicyType", |_, input| {
+            Some(input.policy_type.as_str().to_owned())
+        })],
+    }],
+    run: enable_policy_type,
+};
+
+fn enable_policy_type(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::EnablePolicyTypeRequest,
+) -> Result<api::EnablePolicyTypeResponse, Failure> {
+    let (state, mut organization) = changed(ctx, txn, &ENABLE_POLICY_TYPE, input, &input.root_id)?;
+    let kind = policies::kind_of(input.policy_type);
+    if !organization.all_features {
+        return Err(failures::policy_type_not_available());
+    }
+    if organization.policy_types.contains(&kind) {
+        return Err(failures::policy_type_enabled_already());
+    }
+    organization.policy_types.push(kind);
+    // As lists show them.
+    organization.policy_types.sort_by(|a, b| a.name().cmp(b.name()));
+    let root = root(&state, &organization);
+    txn.put(RowKey::Organization(organization.id.clone()), organization);
+    Ok(api::EnablePolicyTypeResponse { root: Some(root) })
+}
+
+/// The organization with a copy of its row, for a call that names its root.
+fn changed<O: Operation>(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    operation: &Declaration<O>,
+    input: &O::Input,
+    root: &str,
+) -> Result<(Arc<OrganizationState>, Organization), Failure> {
+    let state = standing::managed_or_delegated(ctx, txn, operation, input)?;
+    let organization = Organization::clone(&*standing::row(txn, &state.organization().id)?);
+    if organization.root.as_str() != root {
+        return Err(failures::root_not_found());
+    }
+    Ok((state, organization))
+}
+
+fn root(state: &OrganizationState, organization: &Organization) -> api::Root {
+    let types = organization.policy_types.iter().map(|kind| api::PolicyTypeSummary {
+        r#type: shown::policy_type(kind),
+        status: Some(api::PolicyTypeStatus::Enabled),
+    });
+    let name = state.node(&organization.root).map(|node| node.name.to_string());
+    api::Root {
+        id: Some(organization.root.to_string()),
+        arn: Some(shown::node_arn(organization, &organization.root)),
+        name,
+        policy_types: Some(types.collect()),
+    }
+}
+
+pub(super) static DISABLE_POLICY_TYPE: Declaration<api::DisablePolicyType> = Declaration {
+    effect: Effect::Write,
+    callers: Callers::Anyone,
+    rules: &[Rule {
+        action: "organizations:DisablePolicyType",
+        when: always,
+        target: |scope, input| root_target(scope, &input.root_id),
+        keys: &[Key::Text("organizations:PolicyType", |_, input| {
+            Some(input.policy_type.as_str().to_owned())
+        })],
+    }],
+    run: disable_policy_type,
+};
+
+fn disable_policy_type(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::DisablePolicyTypeRequest,
+) -> Result<api::DisablePolicyTypeResponse, Failure> {
+    let (state, mut organization) = changed(ctx, txn, &DISABLE_POLICY_TYPE, input, &input.root_id)?;
+    let kind = policies::kind_of(input.policy_type);
+    if !organization.policy_types.contains(&kind) {
+        return Err(failures::policy_type_not_enabled());
+    }
+    detach_all(txn, &state, &kind)?;
+    organization.policy_types.retain(|known| *known != kind);
+    let root = root(&state, &organization);
+    txn.put(RowKey::Organization(organization.id.clone()), organization);
+    Ok(api::DisablePolicyTypeResponse { root: Some(root) })
+}
+
+/// Leaves of one type what is attached at first. What has only that is not touched, which is most: nothing is without a policy of AWS's
+/// that has no other instead.
+fn detach_all(
+    txn: &mut Txn,
+    state: &OrganizationState,
+    kind: &OrganizationPolicyType,
+) -> Result<(), Failure> {
+    let mut targets = BTreeSet::new();
+    for (id, _) in state.policies().iter().filter(|(_, policy)| policy.kind == *kind) {
+        // Guarded: whoever attaches it meanwhile rewrites its row. One that is made meanwhile changes the organization's.
+        let _held: Option<Arc<OrganizationPolicy>> = txn.get(policies::key(state, id));
+        targets.extend(state.targets_after(id, None).cloned());
+    }
+    let of_aws = OrganizationPolicy::of_aws().iter().filter(|policy| policy.kind == *kind);
+    let of_aws: Vec<_> = of_aws.map(|policy| policy.id.clone()).collect();
+    for target in targets {
+        let place = Place::find(txn, state, &target)?;
+        let gone: BTreeSet<_> =
+            attachments::of_kind(state, place.policies(), kind).map(|policy| &policy.id).collect();
+        let kept = place.policies().iter().filter(|id| !gone.contains(id)).chain(&of_aws).cloned();
+        let kept = kept.collect();
+        place.put(txn, state, kept);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_api::organizations::PolicyType::{
+        self, BackupPolicy, ResourceControlPolicy as ResourceControl, ServiceControlPolicy as ServiceControl,
+        TagPolicy,
+    };
+
+    use super::super::attachments::ATTACH_POLICY;
+    use super::super::policies::CREATE_POLICY;
+    use super::super::policy_bench::{
+        RCP, SCP, add_member, add_unit, attach, attached, create, detach, enable, organization, pair, policy,
+        root, state,
+    };
+    use super::*;
+    use crate::testing::Bench;
+
+    fn disabling(bench: &Bench, kind: PolicyType) -> api::DisablePolicyTypeRequest {
+        api::DisablePolicyTypeRequest { root_id: root(bench), policy_type: kind }
+    }
+
+    #[test]
+    fn types_in_force_are_shown_in_the_order_of_their_names() {
+        let bench = organization(&[TagPolicy, BackupPolicy]);
+        let input = api::EnablePolicyTypeRequest { root_id: root(&bench), policy_type: ServiceControl };
+        let root = bench.run(&ENABLE_POLICY_TYPE, input).unwrap().root.unwrap();
+        let types: Vec<_> = root.policy_types.unwrap().iter().filter_map(|kind| kind.r#type).collect();
+        assert_eq!(types, [BackupPolicy, ServiceControl, TagPolicy]);
+        assert_eq!(root.name.as_deref(), Some("Root"));
+        assert_eq!(enable(&bench, TagPolicy).unwrap_err().code, "PolicyTypeAlreadyEnabledException");
+    }
+
+    #[test]
+    fn type_in_force_binds_with_the_policy_of_aws_at_once() {
+        let bench = organization(&[]);
+        let account = add_member(&bench, "444455556666", &root(&bench));
+        let kind = OrganizationPolicyType::ServiceControl;
+        assert!(!state(&bench).is_in_force(&kind));
+        enable(&bench, ServiceControl).unwrap();
+        let state = state(&bench);
+        let levels: Vec<_> = state.levels(account.parse().unwrap()).unwrap().collect();
+        assert!(
+            levels.len() == 2
+                && levels.iter().all(|level| level.scps.policies.len() == 1 && level.scps.allows_everything)
+        );
+        assert_eq!(attached(&bench, &account, ServiceControl), ["p-FullAWSAccess"]);
+    }
+
+    #[test]
+    fn other_roots_and_types_are_refused() {
+        let bench = organization(&[]);
+        let unit = add_unit(&bench, "abcdefgh");
+        for root in ["r-zzzz", &*unit, "x"] {
+            let input = api::EnablePolicyTypeRequest { root_id: root.into(), policy_type: ServiceControl };
+            assert_eq!(bench.run(&ENABLE_POLICY_TYPE, input).unwrap_err().code, "RootNotFoundException");
+        }
+        let failure = bench.run(&DISABLE_POLICY_TYPE, disabling(&bench, ServiceControl)).unwrap_err();
+        assert_eq!(failure.code, "PolicyTypeNotEnabledException");
+    }
+
+    #[test]
+    fn type_out_of_force_leaves_only_the_policy_of_aws() {
+        let bench = organization(&[ServiceControl, ResourceControl, TagPolicy]);
+        let (root, unit) = (root(&bench), add_unit(&bench, "abcdefgh"));
+        let account = add_member(&bench, "444455556666", &unit);
+        let scp = create(&bench, ServiceControl, "a", SCP);
+        let rcp = create(&bench, ResourceControl, "a", RCP);
+        let tags = create(&bench, TagPolicy, "a", r#"{"tags":{}}"#);
+        for target in [&root, &account] {
+            for policy in [&scp, &rcp, &tags] {
+                attach(&bench, policy, target).unwrap();
+            }
+        }
+        detach(&bench, "p-FullAWSAccess", &account).unwrap();
+        let untouched = state(&bench).nodes().entry(&unit.parse().unwrap()).unwrap().revision;
+        bench.run(&DISABLE_POLICY_TYPE, disabling(&bench, ServiceControl)).unwrap();
+        assert!(attached(&bench, &account, ServiceControl).is_empty());
+        assert_eq!(attach(&bench, &scp, &account).unwrap_err().code, "PolicyTypeNotEnabledException");
+        assert!(attached(&bench, &account, ResourceControl).contains(&rcp));
+        assert_eq!(attached(&bench, &root, TagPolicy), [&*tags]);
+        enable(&bench, ServiceControl).unwrap();
+        for target in [&root, &unit, &account] {
+            assert_eq!(attached(&bench, target, ServiceControl), ["p-FullAWSAccess"]);
+        }
+        assert_eq!(state(&bench).nodes().entry(&unit.parse().unwrap()).unwrap().revision, untouched);
+        bench.run(&DISABLE_POLICY_TYPE, disabling(&bench, TagPolicy)).unwrap();
+        enable(&bench, TagPolicy).unwrap();
+        assert!(attached(&bench, &root, TagPolicy).is_empty());
+    }
+
+    #[test]
+    fn type_is_not_taken_out_of_force_while_a_policy_of_it_is_made_or_attached() {
+        let bench = organization(&[ServiceControl]);
+        let (id, root) = (create(&bench, ServiceControl, "a", SCP), root(&bench));
+        let disabling =
+            || bench.run_uncommitted(&DISABLE_POLICY_TYPE, &disabling(&bench, ServiceControl)).unwrap().1;
+        let (attaching, late) =
+            (bench.run_uncommitted(&ATTACH_POLICY, &pair(&id, &root)).unwrap().1, disabling());
+        assert!(bench.second_loses(attaching, late));
+        let other = policy(ServiceControl, "b", SCP);
+        let (making, late) = (bench.run_uncommitted(&CREATE_POLICY, &other).unwrap().1, disabling());
+        assert!(bench.second_loses(making, late));
+        let other = create(&bench, ServiceControl, "c", SCP);
+        let (first, late) =
+            (disabling(), bench.run_uncommitted(&ATTACH_POLICY, &pair(&other, &root)).unwrap().1);
+        assert!(bench.second_loses(first, late));
+    }
+}
