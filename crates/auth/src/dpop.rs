@@ -112,7 +112,7 @@ pub fn verify(proof: &str, target: &Target<'_>, now: Time) -> Result<Proof, Inva
     if claims.htm != target.method || !in_time || claims.jti.is_empty() || !target.is(&claims.htu) {
         return Err(InvalidProof);
     }
-    let key = jwk.thumbprint();
+    let key = jwk.thumbprint()?;
     let id = Sha256::new().chain_update(key).chain_update(&claims.jti).finalize().into();
     Ok(Proof { key, id })
 }
@@ -124,7 +124,8 @@ pub fn verify(proof: &str, target: &Target<'_>, now: Time) -> Result<Proof, Inva
 pub fn key_of(proof: &str) -> Result<Thumbprint, InvalidProof> {
     let header = decode(proof.split('.').next().unwrap_or_default())?;
     let Header { jwk, .. } = serde_json::from_slice(&header).map_err(|_| InvalidProof)?;
-    jwk.key().map(|_| jwk.thumbprint())
+    jwk.key()?;
+    jwk.thumbprint()
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, InvalidProof> {
@@ -137,21 +138,28 @@ impl Jwk<'_> {
             return Err(InvalidProof);
         }
         // SEC 1: a point, uncompressed.
-        let mut point = vec![4];
-        for coordinate in [self.x, self.y] {
-            let coordinate = decode(coordinate)?;
-            if coordinate.len() != 32 {
-                return Err(InvalidProof);
-            }
-            point.extend(coordinate);
-        }
+        let [x, y] = self.coordinates()?;
+        let point = [&[4], &x[..], &y[..]].concat();
         VerifyingKey::from_sec1_bytes(&point).map_err(|_| InvalidProof)
     }
 
-    /// Of a key that was read: nothing in `x` and `y` has a meaning in JSON then, and each key has one spelling.
-    fn thumbprint(&self) -> Thumbprint {
-        let Self { x, y, .. } = self;
-        Sha256::digest(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#)).into()
+    /// The AWS CLI leaves out the zeros that a coordinate begins with: of a hundred and twenty-eight keys one has such a coordinate.
+    ///
+    /// DIFFERENCE: RFC 7518, section 6.2.1.2, wants all 32 bytes.
+    fn coordinates(&self) -> Result<[[u8; 32]; 2], InvalidProof> {
+        let mut coordinates = [[0; 32]; 2];
+        for (whole, text) in coordinates.iter_mut().zip([self.x, self.y]) {
+            let bytes = decode(text)?;
+            let zeros = whole.len().checked_sub(bytes.len()).ok_or(InvalidProof)?;
+            whole.iter_mut().skip(zeros).zip(bytes).for_each(|(byte, given)| *byte = given);
+        }
+        Ok(coordinates)
+    }
+
+    /// The same for all spellings of a key.
+    fn thumbprint(&self) -> Result<Thumbprint, InvalidProof> {
+        let [x, y] = self.coordinates()?.map(|coordinate| BASE64_URL_SAFE_NO_PAD.encode(coordinate));
+        Ok(Sha256::digest(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#)).into())
     }
 }
 
@@ -279,8 +287,28 @@ mod tests {
             y: "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
             d: None,
         };
-        let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(jwk.thumbprint());
+        let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(jwk.thumbprint().unwrap());
         assert_eq!(thumbprint, "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+    }
+
+    #[test]
+    fn coordinate_without_the_zeros_that_it_begins_with_is_the_same_key() {
+        let begins_with_zero =
+            |key: &SigningKey| key.verifying_key().to_sec1_point(false).x().unwrap()[0] == 0;
+        let key = (1u8..=255)
+            .map(key)
+            .chain((1u8..=255).map(|n| SigningKey::from_slice(&[[n; 16], [1; 16]].concat()).unwrap()));
+        let key = { key }.find(begins_with_zero).unwrap();
+        let whole = jwk(&key);
+        let x = BASE64_URL_SAFE_NO_PAD.decode(whole["x"].as_str().unwrap()).unwrap();
+        let short = with(whole.clone(), "x", json!(BASE64_URL_SAFE_NO_PAD.encode(&x[1..])));
+        let [whole, short] = [whole, short].map(|jwk| {
+            verify(&signed(&key, &with(header(), "jwk", jwk), &claims()), &TARGET, NOW).unwrap().key
+        });
+        assert_eq!(whole, short);
+        let long = BASE64_URL_SAFE_NO_PAD.encode([&[0], &x[..]].concat());
+        let long = with(header(), "jwk", with(jwk(&key), "x", json!(long)));
+        assert_eq!(verify(&signed(&key, &long, &claims()), &TARGET, NOW), Err(InvalidProof));
     }
 
     #[test]
