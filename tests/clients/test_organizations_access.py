@@ -198,6 +198,8 @@ def test_assumed_root_does_its_task_and_nothing_else(server, management, member)
     with fails("AccessDenied"):
         assumed(management, member, AUDIT)
     centralize(management)
+    # It was opened before that, with a way to a password by mail.
+    assumed(management, member, DELETE).iam.delete_login_profile()
     root = assumed(management, member, AUDIT)
     identity = body(root.sts.get_caller_identity())
     assert identity == {"UserId": member, "Account": member, "Arn": f"arn:aws:iam::{member}:root"}

@@ -295,9 +295,9 @@ mod tests {
     fn coordinate_without_the_zeros_that_it_begins_with_is_the_same_key() {
         let begins_with_zero =
             |key: &SigningKey| key.verifying_key().to_sec1_point(false).x().unwrap()[0] == 0;
-        let key = (1u8..=255)
+        let key = (1u8..=250)
             .map(key)
-            .chain((1u8..=255).map(|n| SigningKey::from_slice(&[[n; 16], [1; 16]].concat()).unwrap()));
+            .chain((1u8..=250).map(|n| SigningKey::from_slice(&[[n; 16], [1; 16]].concat()).unwrap()));
         let key = { key }.find(begins_with_zero).unwrap();
         let whole = jwk(&key);
         let x = BASE64_URL_SAFE_NO_PAD.decode(whole["x"].as_str().unwrap()).unwrap();

@@ -17,7 +17,7 @@ use rootward_pipeline::{
 };
 use rootward_state::entities::{
     Account, AccountRequest, AccountRequestOutcome, AccountSettings, Document, Grants, Organization,
-    PolicyRef, Role,
+    PolicyRef, Role, Seal,
 };
 use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Sensitive;
@@ -26,6 +26,7 @@ use super::joining::{self, Newcomer};
 use super::page::Ask;
 use super::{failures, quotas, service_role, shown, standing, tags};
 use crate::accounts::{self, AccountError, OpenAccount};
+use crate::root_guard;
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &CREATE_ACCOUNT,
@@ -128,6 +129,11 @@ fn open(
         Err(AccountError::NoFreeId) => return Ok(Err(CreateAccountFailureReason::InternalFailure)),
         Err(error) => return Err(Failure::internal(error.to_string())),
     };
+    // Where nobody is sealed, as in a sandbox, members are not either.
+    let management = txn.view(row.management);
+    if management.is_some_and(|state| matches!(state.root_guard().seal, Seal::Never)) {
+        root_guard::never_seal(txn, account);
+    }
     // Without credentials, and with a way to them by mail unless they are managed from one place.
     if !row.root_access.credentials
         && let Some(opened) = txn.account(account)
@@ -363,6 +369,8 @@ mod tests {
     #[test]
     fn new_member_has_a_sealed_root_user_without_credentials_and_two_roles() {
         let bench = organized();
+        // The bench's own account is none of a sandbox here.
+        bench.write(|txn| txn.delete(RowKey::RootGuard(bench.account())));
         let account = opened(&bench, request("two@example.com"));
         let root = &account.account().root;
         assert!(root.password.is_none() && root.access_keys.is_empty());
