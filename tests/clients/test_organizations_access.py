@@ -242,9 +242,13 @@ def test_assume_root_takes_a_permission_which_can_be_for_one_task(management, me
 
 def test_feature_that_is_off_gives_no_session(management, member):
     centralize(management)
+    before = assumed(management, member, AUDIT)
+    before.iam.get_user()
     management.iam.disable_organizations_root_credentials_management()
     with fails("AccessDenied"):
         assumed(management, member, DELETE)
+    with fails("InvalidClientTokenId"):
+        before.iam.get_user()
     assumed(management, member, UNLOCK)
 
 

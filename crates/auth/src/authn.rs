@@ -352,10 +352,16 @@ fn temporary(world: &World, session: Arc<Session>) -> Option<Signer> {
     let claims = &session.claims;
     let state = world.account(claims.account)?;
     let identity = match &claims.holder {
-        Holder::AssumedRoot(task) => Identity::AssumedRoot(Box::new(AssumedRoot {
-            task: *task,
-            source_identity: claims.source_identity.clone(),
-        })),
+        Holder::AssumedRoot(task) => {
+            // Good for as long as the account is in an organization that has the task's feature on.
+            let access = world.organization_of(claims.account)?.organization().root_access;
+            let is_on = if task.is_of_credentials() { access.credentials } else { access.sessions };
+            if !is_on {
+                return None;
+            }
+            let source_identity = claims.source_identity.clone();
+            Identity::AssumedRoot(Box::new(AssumedRoot { task: *task, source_identity }))
+        }
         Holder::FederatedUser { by, name } => {
             let by = match by {
                 Some(id) => Some(Arc::clone(state.by_id::<User>(*id)?)),

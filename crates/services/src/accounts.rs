@@ -7,14 +7,16 @@
 //! Source of the rules on names and e-mail addresses: Organizations API, `CreateAccount`; Account Management API,
 //! `StartPrimaryEmailUpdate`.
 
+use std::sync::Arc;
+
 use rootward_api::iam::schema::USER_NAME_TYPE;
 use rootward_auth::password::{self, Password, Unacceptable};
 use rootward_auth::principal::root_arn;
 use rootward_auth::session::SecretAccessKey;
 use rootward_names::{AccessKeyId, AccountId, EntityKind, Partition, Random, Time, UniqueId};
 use rootward_state::entities::{
-    Account, AccountSettings, AccountStatus, CredentialOwner, Grants, Named, PasswordHash, PolicyRef,
-    RootUser, User,
+    Account, AccountSettings, AccountStatus, CredentialOwner, Grants, Named, Organization, PasswordHash,
+    PolicyRef, RootUser, User,
 };
 use rootward_state::{NameKey, RowKey, Txn};
 use rootward_store::vault::Vault;
@@ -114,6 +116,9 @@ pub enum AccountError {
     /// The account's name is not of the form that AWS takes.
     #[error("`{0}` is no name for an account: expected 1-50 printable ASCII characters")]
     Name(String),
+    /// Others are in the organization that the account manages, and in use.
+    #[error("account {0} manages an organization: remove or close its other accounts first")]
+    Manages(AccountId),
     /// There is no account with this id.
     #[error("there is no account {0}")]
     NoSuchAccount(AccountId),
@@ -281,7 +286,7 @@ pub fn change_email(txn: &mut Txn, account: AccountId, email: &str) -> Result<Bo
 /// its id and e-mail address stay taken for ever.
 ///
 /// # Errors
-/// [`AccountError::Closed`], [`AccountError::NoSuchAccount`].
+/// [`AccountError::Closed`], [`AccountError::Manages`], [`AccountError::NoSuchAccount`].
 pub fn close(
     txn: &mut Txn,
     account: AccountId,
@@ -293,10 +298,28 @@ pub fn close(
         AccountStatus::Active | AccountStatus::Suspended => {}
         AccountStatus::Closed { .. } => return Err(AccountError::Closed(account)),
     }
+    if manages_others(txn, account) {
+        return Err(AccountError::Manages(account));
+    }
     let status = AccountStatus::Closed { at: end.now };
     txn.put(RowKey::Account(account), Account { status, ..Account::clone(&row) });
     end_all(txn, account, end, random, |_, _| true);
     Ok(())
+}
+
+/// Whether accounts that are in use would be left in an organization that nobody manages. Whoever joins rewrites the organization's row.
+fn manages_others(txn: &mut Txn, account: AccountId) -> bool {
+    let world = Arc::clone(txn.world());
+    let Some(state) = world.organization_of(account) else { return false };
+    let organization = state.organization();
+    if organization.management != account {
+        return false;
+    }
+    let _guarded = txn.get::<Organization>(RowKey::Organization(organization.id.clone()));
+    let is_closed = |status| matches!(status, AccountStatus::Closed { .. });
+    let others = state.members().iter().filter(|(id, _)| **id != account);
+    let mut others = others.filter_map(|(id, _)| world.account(*id));
+    others.any(|state| !is_closed(state.account().status))
 }
 
 /// Opens a closed account again, with everything that was in it.

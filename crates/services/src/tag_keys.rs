@@ -1,6 +1,8 @@
 //! Keys of the tags in a request: what every service asks of them, in the words they all use. The code is the service's own.
 
-use rootward_names::TagKey;
+use std::collections::HashSet;
+
+use rootward_names::{TagKey, folded};
 
 /// Why keys are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,15 +28,15 @@ impl Unfit {
 /// # Errors
 /// [`Unfit`] for the first that will not do.
 pub(crate) fn check<'a>(keys: impl Iterator<Item = &'a str>) -> Result<(), Unfit> {
-    let mut seen: Vec<TagKey<'_>> = Vec::new();
-    for key in keys.map(TagKey) {
-        if key.is_reserved() {
+    // A request may name very many.
+    let mut seen = HashSet::new();
+    for key in keys {
+        if TagKey(key).is_reserved() {
             return Err(Unfit::Reserved);
         }
-        if seen.contains(&key) {
+        if !seen.insert(folded(key).collect::<String>()) {
             return Err(Unfit::Duplicate);
         }
-        seen.push(key);
     }
     Ok(())
 }

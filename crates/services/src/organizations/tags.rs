@@ -42,6 +42,10 @@ pub(super) fn new(tags: Option<&[api::Tag]>) -> Result<Vec<Tag>, Failure> {
 /// `InvalidInputException` for keys that will not do, `ConstraintViolationException` for too many tags.
 pub(super) fn set(old: &[Tag], new: &[api::Tag]) -> Result<Vec<Tag>, Failure> {
     tag_keys::check(new.iter().map(|tag| tag.key.as_str())).map_err(failures::unfit_tag_key)?;
+    // Before each is held against the others.
+    if new.len() > quotas::TAGS_MAX {
+        return Err(too_many());
+    }
     let mut tags = old.to_vec();
     for tag in new {
         let tag = Tag { key: tag.key.as_str().into(), value: tag.value.as_str().into() };
@@ -51,10 +55,14 @@ pub(super) fn set(old: &[Tag], new: &[api::Tag]) -> Result<Vec<Tag>, Failure> {
         }
     }
     if tags.len() > quotas::TAGS_MAX {
-        let message = "You have exceeded the number of tags allowed on this resource.";
-        return Err(failures::constraint(Constraint::MaxTagLimitExceeded, message));
+        return Err(too_many());
     }
     Ok(tags)
+}
+
+fn too_many() -> Failure {
+    let message = "You have exceeded the number of tags allowed on this resource.";
+    failures::constraint(Constraint::MaxTagLimitExceeded, message)
 }
 
 /// `old` without those called `keys`; keys that are not there are no mistake.
@@ -352,6 +360,15 @@ mod tests {
             txn.put(RowKey::Organization(organization.id.clone()), organization);
         });
         [root, unit, member.to_string(), POLICY.into(), RESOURCE_POLICY.into()]
+    }
+
+    #[test]
+    fn very_many_tags_are_refused_before_each_is_held_against_the_others() {
+        let many = |count: usize| -> Vec<_> {
+            (0..count).map(|n| api::Tag { key: n.to_string(), value: String::new() }).collect()
+        };
+        assert_eq!(new(Some(&many(30_000))).unwrap_err().code, "ConstraintViolationException");
+        assert_eq!(new(Some(&many(50))).unwrap().len(), 50);
     }
 
     #[test]

@@ -66,6 +66,20 @@ mod tests {
     }
 
     #[test]
+    fn account_that_manages_others_is_closed_after_them() {
+        let bench = Bench::new();
+        let member = "222233334444";
+        crate::organizations::testing::organization(&bench, &[member], &[]);
+        bench.call_as_root();
+        let close = || bench.run(&CLOSE_ACCOUNT, Default::default());
+        assert_eq!(close().unwrap_err().code, "ConflictException");
+        bench.call_as_root_of(member.parse().unwrap());
+        close().unwrap();
+        bench.call_as_root();
+        close().unwrap();
+    }
+
+    #[test]
     fn two_that_close_at_once_meet() {
         let bench = Bench::new();
         let close = || bench.run_uncommitted(&CLOSE_ACCOUNT, &Default::default()).unwrap().1;

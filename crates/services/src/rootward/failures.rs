@@ -111,6 +111,9 @@ pub(super) fn account_refused(error: &AccountError) -> Failure {
             invalid(format_args!("this is no address for a root user: {problem}"))
         }
         AccountError::Closed(_) => conflict("The account is closed already."),
+        AccountError::Manages(_) => {
+            conflict("The account manages an organization. Remove or close its other accounts first.")
+        }
         other => Failure::internal(other.to_string()),
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! Source: Organizations User Guide, "Inheritance examples"; for many operators on one level, answers of the service.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rootward_names::OrganizationPolicyId;
 use serde_json::{Map, Value};
@@ -80,8 +80,10 @@ impl Merged {
                 Some(Value::Array(list)) => list,
                 _ => Vec::new(),
             };
+            // Many policies may append thousands each.
+            let mut known: HashSet<Value> = list.iter().cloned().collect();
             for value in values {
-                if !list.contains(value) {
+                if known.insert(value.clone()) {
                     list.push(value.clone());
                     self.from.insert(id.clone());
                 }
@@ -98,6 +100,7 @@ impl Merged {
         let removed = said.iter().filter_map(|(id, setting)| Some((*id, setting.remove.as_ref()?)));
         for (id, values) in removed {
             let before = list.len();
+            let values: HashSet<&Value> = values.iter().collect();
             list.retain(|value| !values.contains(value));
             if list.len() < before {
                 self.from.insert(id.clone());
