@@ -277,6 +277,7 @@ impl From<AccountError> for OperatorError {
             | AccountError::Gone(_)
             | AccountError::Guard(_)
             | AccountError::IdTaken(_)
+            | AccountError::Manages(_)
             | AccountError::Name(_)
             | AccountError::NoSuchAccount(_)
             | AccountError::NotClosed(_)
