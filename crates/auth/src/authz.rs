@@ -218,21 +218,21 @@ pub fn is_denied(world: &World, principal: &Principal, facts: &RequestFacts<'_>,
     decided(world, principal, facts, check, trust, Context::new(), is_explicit).unwrap_or(true)
 }
 
-/// Whether both the principal's policies and this one, of a resource, allow what is asked. `context` holds the operation's own keys.
-pub fn is_granted(
+/// What the principal's policies and this one, of a resource, come to. `context` holds the operation's own keys.
+pub fn with_resource_policy(
     world: &World,
     principal: &Principal,
     facts: &RequestFacts<'_>,
     check: &Check<'_>,
     policy: &Document,
     context: Context,
-) -> bool {
+) -> Outcome {
     let resource = ResourcePolicy {
         attached: Attached { program: policy.program(), source: Source::Unnamed },
         kind: ResourceKind::Other,
     };
-    decided(world, principal, facts, check, Some(resource), context, |decision| decision.is_allowed())
-        .unwrap_or(false)
+    decided(world, principal, facts, check, Some(resource), context, |decision| decision.outcome)
+        .unwrap_or(Outcome::ImplicitDeny)
 }
 
 /// What is decided of one authorization, for `run` to make something of. `None`: the principal's account does not exist.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use rootward_auth::authn::Authority;
 use rootward_auth::authz::{
-    Callers, Check, Question, RequestFacts, authorize, explain, is_denied, is_granted, is_managed_policy,
+    Callers, Check, Question, RequestFacts, authorize, explain, is_denied, is_managed_policy,
+    with_resource_policy,
 };
 use rootward_auth::root_task::RootTask;
 use rootward_auth::session::SessionPolicies;
 use rootward_auth::{AssumedRoot, Credential, FederatedUser, Identity, Principal, SignIn};
 use rootward_names::Partition;
-use rootward_policy::Context;
+use rootward_policy::{Context, Outcome};
 use rootward_state::RowKey;
 use rootward_state::entities::{
     AccountSettings, Document, Grants, Group, ManagedPolicy, PasswordPolicy, PolicyRef, SessionKind,
@@ -747,17 +748,13 @@ fn resource_of_another_account_is_granted_by_its_policy_and_the_callers_own_toge
     };
     let who = user(&mut bench, inline(ALLOW));
     let world = bench.world();
-    let granted = |policy: &Document| is_granted(&world, &who, &facts(), &check, policy, Context::new());
-    assert!(granted(&policy("Allow", ACCOUNT)));
-    assert!(!granted(&policy("Allow", ELSEWHERE)));
-    assert!(!granted(&policy("Deny", ACCOUNT)));
+    let outcome =
+        |policy: &Document| with_resource_policy(&world, &who, &facts(), &check, policy, Context::new());
+    assert_eq!(outcome(&policy("Allow", ACCOUNT)), Outcome::Allowed);
+    assert_eq!(outcome(&policy("Allow", ELSEWHERE)), Outcome::ImplicitDeny);
+    assert_eq!(outcome(&policy("Deny", ACCOUNT)), Outcome::ExplicitDeny);
     let nobody = user(&mut bench, Grants::default());
-    assert!(!is_granted(
-        &bench.world(),
-        &nobody,
-        &facts(),
-        &check,
-        &policy("Allow", ACCOUNT),
-        Context::new()
-    ));
+    let (world, allow) = (bench.world(), policy("Allow", ACCOUNT));
+    let outcome = with_resource_policy(&world, &nobody, &facts(), &check, &allow, Context::new());
+    assert_eq!(outcome, Outcome::ImplicitDeny);
 }

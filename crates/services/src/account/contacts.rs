@@ -341,7 +341,7 @@ mod tests {
         };
         for (id, reason) in [
             ("111122223333", "(An account manages itself without naming its own AccountId.)"),
-            ("444455556666", "(Your account is not the management account of an organization.)"),
+            ("444455556666", "(An account is managed from inside; assume a role in it.)"),
         ] {
             let error = get(id);
             assert_eq!((error.code, error.status), ("AccessDenied", 403));

@@ -30,8 +30,8 @@ pub(super) fn own_id_given(principal: &Principal, action: &str) -> Failure {
 }
 
 /// An account that names another one.
-pub(super) fn no_organization(principal: &Principal, action: &str) -> Failure {
-    denied(principal, action, "Your account is not the management account of an organization.")
+pub(super) fn not_own(principal: &Principal, action: &str) -> Failure {
+    denied(principal, action, "An account is managed from inside; assume a role in it.")
 }
 
 pub(super) fn no_contact_information() -> Failure {

@@ -57,11 +57,11 @@ fn domain(email: &Sensitive) -> Option<String> {
     email.expose().split_once('@').map(|(_, domain)| domain.to_owned())
 }
 
-/// No account is a member of an organization yet, so none is anybody's to manage.
+/// Nobody manages another account here, see [`whose`].
 fn not_a_member(ctx: &OpContext<'_>, action: &str, account_id: &str) -> Failure {
     match whose::must_be_own(ctx, action, Some(account_id)) {
         Err(failure) => failure,
-        Ok(()) => failures::no_organization(ctx.principal, action),
+        Ok(()) => failures::not_own(ctx.principal, action),
     }
 }
 

@@ -314,9 +314,13 @@ fn find(world: &World, account: AccountId, now: Time, id: &str) -> Option<Found>
 fn is_put_to(world: &World, row: &Handshake, account: AccountId) -> bool {
     let is_named = match &row.to {
         HandshakeParty::Account(id) => *id == account,
-        HandshakeParty::Email(email) => world
-            .account(account)
-            .is_some_and(|state| NameKey::new(&state.account().email) == NameKey::new(email)),
+        // Whoever opens a member may give it any address; its root user has a password when somebody has had mail at it.
+        HandshakeParty::Email(email) => world.account(account).is_some_and(|state| {
+            let member = world.organization_of(account).and_then(|state| state.member(account));
+            let is_proved =
+                member.is_none_or(|member| member.invited) || state.account().root.password.is_some();
+            is_proved && NameKey::new(&state.account().email) == NameKey::new(email)
+        }),
     };
     let has_answered = || {
         let by = row.answer.filter(|_| row.state != HandshakeState::Canceled).map(|answer| answer.by);

@@ -378,6 +378,27 @@ mod tests {
     }
 
     #[test]
+    fn denial_in_the_policy_binds_delegated_administrators_who_look() {
+        let bench = Bench::new();
+        organization(&bench, &[MEMBER], &["iam.amazonaws.com"]);
+        crate::organizations::testing::delegate(&bench, MEMBER, "iam.amazonaws.com");
+        call_as(&bench, MEMBER);
+        describe(&bench).unwrap_err();
+        bench.call_as_root();
+        let deny = statement(&[
+            ("Effect", "Deny".into()),
+            ("Action", "organizations:DescribeResourcePolicy".into()),
+        ]);
+        put(&bench, &statement(&[]), &[]).unwrap();
+        call_as(&bench, MEMBER);
+        describe(&bench).unwrap();
+        bench.call_as_root();
+        put(&bench, &deny, &[]).unwrap();
+        call_as(&bench, MEMBER);
+        assert_eq!(describe(&bench).unwrap_err(), failures::not_management());
+    }
+
+    #[test]
     fn denial_in_the_policy_wins() {
         let bench = Bench::new();
         organization(&bench, &[MEMBER], &[]);

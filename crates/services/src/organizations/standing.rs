@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rootward_auth::authz::{self, Check, RequestFacts};
 use rootward_names::{AccountId, OrganizationId};
 use rootward_pipeline::{Declaration, Failure, OpContext, Scope};
+use rootward_policy::Outcome;
 use rootward_state::entities::Organization;
 use rootward_state::{OrganizationState, RowKey, Txn, World};
 use rootward_wire::Operation;
@@ -35,10 +36,13 @@ pub(super) fn looked_at<O: Operation>(
     input: &O::Input,
 ) -> Result<Arc<OrganizationState>, Failure> {
     let state = own(ctx, txn)?;
-    let member = state.member(ctx.account());
+    let administers = |account| state.member(account).is_some_and(|member| !member.delegated.is_empty());
     let may = is_management(&state, ctx.account())
-        || member.is_some_and(|member| !member.delegated.is_empty())
-        || is_handed_over(ctx, txn.world(), &state, operation, input);
+        || match handed_over(ctx, txn.world(), &state, operation, input) {
+            Outcome::Allowed => true,
+            Outcome::ExplicitDeny => false,
+            Outcome::ImplicitDeny => administers(ctx.account()),
+        };
     if may { Ok(state) } else { Err(failures::not_management()) }
 }
 
@@ -68,26 +72,26 @@ pub(super) fn managed_or_delegated<O: Operation>(
     let state = own(ctx, txn)?;
     // Guarded before it is read, so that the policy that decides is the one at the commit.
     row(txn, &state.organization().id)?;
-    let may =
-        is_management(&state, ctx.account()) || is_handed_over(ctx, txn.world(), &state, operation, input);
+    let may = is_management(&state, ctx.account())
+        || handed_over(ctx, txn.world(), &state, operation, input) == Outcome::Allowed;
     if may { Ok(state) } else { Err(failures::not_management()) }
 }
 
-/// Whether the organization's resource policy lets the caller do this, as the policy engine says: what is the organization's is
-/// the management account's, so a member's principal needs this policy and its own.
-fn is_handed_over<O: Operation>(
+/// What the organization's resource policy comes to for the caller, as the policy engine says: what is the organization's is the
+/// management account's, so a member's principal needs this policy and its own. Of what the operation needs the least decides.
+fn handed_over<O: Operation>(
     ctx: &OpContext<'_>,
     world: &World,
     state: &OrganizationState,
     operation: &Declaration<O>,
     input: &O::Input,
-) -> bool {
+) -> Outcome {
     let organization = state.organization();
-    let Some(policy) = &organization.resource_policy else { return false };
+    let Some(policy) = &organization.resource_policy else { return Outcome::ImplicitDeny };
     // The service is one for all regions.
     let facts = RequestFacts { region: ctx.partition().global_region(), ..ctx.facts() };
     ctx.in_scope(world, |scope| {
-        operation.needs(scope, input).all(|(rule, target, context)| {
+        let each = operation.needs(scope, input).map(|(rule, target, context)| {
             let check = Check {
                 action: rule.action,
                 resource: &target.arn,
@@ -96,8 +100,14 @@ fn is_handed_over<O: Operation>(
                 trust: None,
                 second_factor: None,
             };
-            authz::is_granted(world, ctx.principal, &facts, &check, &policy.document, context)
+            authz::with_resource_policy(world, ctx.principal, &facts, &check, &policy.document, context)
+        });
+        each.reduce(|all, one| match (all, one) {
+            (Outcome::ExplicitDeny, _) | (_, Outcome::ExplicitDeny) => Outcome::ExplicitDeny,
+            (Outcome::Allowed, Outcome::Allowed) => Outcome::Allowed,
+            _ => Outcome::ImplicitDeny,
         })
+        .unwrap_or(Outcome::ImplicitDeny)
     })
 }
 

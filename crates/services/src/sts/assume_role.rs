@@ -15,7 +15,7 @@ use rootward_auth::{Identity, RoleSession};
 use rootward_names::{AccessKeyKind, Arn, TagKey};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Key, OpContext, Rule, Scope, Target, always};
 use rootward_state::Txn;
-use rootward_state::entities::{Document, Role};
+use rootward_state::entities::{AccountStatus, Document, Role};
 
 use super::session::{self, Tags};
 use super::{failures, second_factor};
@@ -87,7 +87,13 @@ fn tags(input: &api::AssumeRoleRequest) -> impl Iterator<Item = &api::Tag> {
 /// The role that the ARN names; also a role that does not exist, which nobody may then assume and nobody can tell from
 /// one that does not trust them.
 fn target(scope: &Scope<'_>, input: &api::AssumeRoleRequest) -> Target {
-    let found = scope.world.by_arn::<Role>(scope.ctx.partition(), &input.role_arn).map(|(_, role)| role);
+    // Nor one of an account that is closed: its sessions would be good again when the account is opened anew.
+    let is_open = |account| {
+        let state = scope.world.account(account);
+        state.is_some_and(|state| state.account().status == AccountStatus::Active)
+    };
+    let found = scope.world.by_arn::<Role>(scope.ctx.partition(), &input.role_arn);
+    let found = found.filter(|(account, _)| is_open(*account)).map(|(_, role)| role);
     Target {
         arn: input.role_arn.clone(),
         account: Arn::parse(&input.role_arn).ok().and_then(|arn| arn.account.parse().ok()),
