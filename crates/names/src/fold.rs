@@ -16,7 +16,7 @@ pub fn folded(text: &str) -> impl Iterator<Item = char> {
 /// assert!(same_folded("aws:RequestTag/Été", "AWS:requesttag/éTÉ"));
 /// ```
 pub fn same_folded(a: &str, b: &str) -> bool {
-    if a.is_ascii() && b.is_ascii() { a.eq_ignore_ascii_case(b) } else { folded(a).eq(folded(b)) }
+    a == b || if a.is_ascii() && b.is_ascii() { a.eq_ignore_ascii_case(b) } else { folded(a).eq(folded(b)) }
 }
 
 /// The key of a tag. Two are equal when they differ by the case of letters alone.
