@@ -184,6 +184,8 @@ impl Test {
     /// Whether any of the policy's values matches.
     fn matches(&self, text: &str, context: &Context) -> Truth {
         match self {
+            // Many policies of an organization ask who the caller is, and most ARNs end otherwise.
+            Self::Arn(tests) if !tests.iter().any(|test| test.may_match(text)) => Truth::No,
             Self::Arn(tests) => match ArnText::split(text) {
                 Some(arn) => Truth::any(tests.iter().map(|test| test.matches(text, &arn, context))),
                 None => Truth::No,
@@ -242,6 +244,11 @@ impl ArnTest {
             (true, false) => Self::Variables(pattern),
             (true, true) => Self::Unknown(pattern),
         }
+    }
+
+    /// Whether `matches` could say anything but no, as far as the end of the text tells.
+    fn may_match(&self, text: &str) -> bool {
+        if let Self::Parts(pattern) = self { pattern.may_match(text) } else { true }
     }
 
     fn matches(&self, text: &str, arn: &ArnText<'_>, context: &Context) -> Truth {

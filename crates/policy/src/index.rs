@@ -4,6 +4,7 @@
 //! these. What is looked for is hashed once for all programs; most of those that have nothing are passed over after a look at
 //! two filters. Hashes that collide cost a look at a statement, nothing else.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use crate::pattern::Pattern;
@@ -46,35 +47,50 @@ impl Sought {
 }
 
 /// The services that a program names, as far as can be said without looking at its statements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     services: Filter,
     /// Something in it is about services that it does not name.
     is_about_any: bool,
+    /// What is about any service is not about these, whatever the action: limits to regions spare those that have none.
+    spared: Box<[Box<str>]>,
 }
 
 /// The service of an action, to be looked for in scopes.
-#[derive(Debug, Clone, Copy)]
-pub struct ServiceOf(Filter);
+#[derive(Debug, Clone)]
+pub struct ServiceOf<'a> {
+    /// In lower case.
+    name: Cow<'a, str>,
+    bits: Filter,
+}
 
-impl ServiceOf {
+impl<'a> ServiceOf<'a> {
     /// Of `service:Action`.
-    pub fn action(action: &str) -> Self {
+    pub fn action(action: &'a str) -> Self {
         let service = action.split_once(':').map_or(action, |(service, _)| service);
-        Self(Filter::of(Hash::of(&service.to_ascii_lowercase())))
+        let is_lower = !service.bytes().any(|byte| byte.is_ascii_uppercase());
+        let name = if is_lower { Cow::Borrowed(service) } else { Cow::Owned(service.to_ascii_lowercase()) };
+        Self { bits: Filter::of(Hash::of(&name)), name }
     }
 }
 
 impl Scope {
+    /// `spared`: services of none of whose actions is what the index has of any service; in lower case.
+    pub(crate) fn new(index: &Index, spared: Box<[Box<str>]>) -> Self {
+        Self { services: index.services, is_about_any: !index.others.is_empty(), spared }
+    }
+
     /// Whether the program may be about the service. Where this says no, it says nothing about any of the service's actions.
-    pub const fn may_have(self, service: ServiceOf) -> bool {
-        self.is_about_any || self.services.has(service.0)
+    pub fn may_have(&self, service: &ServiceOf<'_>) -> bool {
+        self.services.has(service.bits)
+            || self.is_about_any && !self.spared.iter().any(|spared| **spared == *service.name)
     }
 }
 
 impl Index {
-    pub(crate) const fn scope(&self) -> Scope {
-        Scope { services: self.services, is_about_any: !self.others.is_empty() }
+    /// The statements about any service.
+    pub(crate) fn of_any(&self) -> &[u32] {
+        &self.others
     }
 
     /// Of the actions of each statement; none for a statement that is about all but these.
@@ -229,7 +245,7 @@ mod tests {
         };
         let of_two = scope(r#"{"Effect":"Deny","Action":["S3:Get*","iam:PassRole"],"Resource":"*"}"#);
         for (action, is_in) in [("s3:GetObject", true), ("IAM:GetUser", true), ("ec2:RunInstances", false)] {
-            assert_eq!(of_two.may_have(ServiceOf::action(action)), is_in, "{action}");
+            assert_eq!(of_two.may_have(&ServiceOf::action(action)), is_in, "{action}");
         }
         for statement in [
             r#"{"Effect":"Deny","Action":"*","Resource":"*"}"#,
@@ -237,8 +253,37 @@ mod tests {
             r#"{"Effect":"Deny","Action":"*:Get*","Resource":"*"}"#,
             "unreadable",
         ] {
-            assert!(scope(statement).may_have(ServiceOf::action("ec2:RunInstances")), "{statement}");
+            assert!(scope(statement).may_have(&ServiceOf::action("ec2:RunInstances")), "{statement}");
         }
+    }
+
+    #[test]
+    fn service_is_spared_if_every_statement_about_any_service_spares_it() {
+        use crate::Program;
+        let spares = |statements: &str, action: &str| {
+            let document = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
+            !Program::of_stored(&document).scope().may_have(&ServiceOf::action(action))
+        };
+        let two = r#"{"Effect":"Deny","NotAction":["IAM:*","sts:*","s3:Get*"],"Resource":"*"}"#;
+        for (action, is_spared) in [
+            ("iam:GetUser", true),
+            ("Sts:AssumeRole", true),
+            ("s3:GetObject", false),
+            ("ec2:RunInstances", false),
+        ] {
+            assert_eq!(spares(two, action), is_spared, "{action}");
+        }
+        let one = r#"{"Effect":"Deny","NotAction":"sts:*","Resource":"*"}"#;
+        let all = r#"{"Effect":"Deny","Action":"*","Resource":"*"}"#;
+        let named = r#"{"Effect":"Deny","Action":"iam:GetUser","Resource":"*"}"#;
+        assert!(
+            !spares(&format!("{two},{one}"), "iam:GetUser")
+                && spares(&format!("{two},{one}"), "sts:GetCallerIdentity")
+        );
+        assert!(
+            !spares(&format!("{two},{all}"), "iam:GetUser")
+                && !spares(&format!("{two},{named}"), "iam:GetUser")
+        );
     }
 
     #[test]

@@ -173,6 +173,11 @@ impl Pattern {
         if let Self::Exactly(text) = self { Some(text) } else { None }
     }
 
+    /// What it starts with, of a pattern that takes everything that starts so.
+    pub(crate) fn start(&self) -> Option<&str> {
+        if let Self::StartsWith(start) = self { Some(start) } else { None }
+    }
+
     /// The text before whatever is special in it.
     pub(crate) fn literal_start(&self) -> &str {
         match self {
@@ -463,12 +468,15 @@ pub(crate) struct ArnText<'a> {
 
 impl<'a> ArnText<'a> {
     pub(crate) fn split(text: &'a str) -> Option<Self> {
-        let (head, tail) = split_head(text)?;
-        let mut parts = head.split(':');
-        if parts.next() != Some("arn") {
+        if !text.starts_with("arn:") {
             return None;
         }
-        Some(Self { whole: text, head, service: parts.nth(1)?, tail })
+        // One walk over the bytes: to search for each colon takes longer than the parts are.
+        let mut colons = text.bytes().enumerate().filter(|(_, byte)| *byte == b':').map(|(at, _)| at);
+        let (second, third) = (colons.nth(1)?, colons.next()?);
+        let fifth = colons.nth(1)?;
+        let (head, tail) = text.split_at_checked(fifth + 1)?;
+        Some(Self { whole: text, head, service: text.get(second + 1..third)?, tail })
     }
 
     pub(crate) const fn service(&self) -> &'a str {
@@ -478,12 +486,6 @@ impl<'a> ArnText<'a> {
     pub(crate) const fn tail(&self) -> &'a str {
         self.tail
     }
-}
-
-/// The first five parts with their colons, and the sixth.
-fn split_head(text: &str) -> Option<(&str, &str)> {
-    let (fifth, _) = text.bytes().enumerate().filter(|(_, byte)| *byte == b':').nth(4)?;
-    text.split_at_checked(fifth + 1)
 }
 
 /// A pattern of six parts: nothing in the first five goes beyond its part.
@@ -508,6 +510,11 @@ impl ArnPattern {
         } else {
             Self::Whole(Pattern::compile(text, tail))
         }
+    }
+
+    /// Whether an ARN could match, as far as its end tells.
+    pub(crate) fn may_match(&self, arn: &str) -> bool {
+        self.patterns().last().and_then(Pattern::exact).is_none_or(|end| arn.ends_with(end))
     }
 
     pub(crate) fn matches(&self, arn: &ArnText<'_>, context: &Context) -> bool {
@@ -574,9 +581,10 @@ mod tests {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             let parts = |text: &str| text.splitn(6, ':').map(chars).collect::<Vec<_>>();
             let expected = parts(&pattern).iter().zip(parts(&text)).all(|(part, text)| naive(part, &text));
-            let (head, _) = split_head(&pattern).unwrap();
+            let head = ArnText::split(&pattern).unwrap().head;
             let compiled = ArnPattern::compile(pattern.as_str().into(), head.len(), GLOB, GLOB);
             prop_assert_eq!(compiled.matches(&ArnText::split(&text).unwrap(), &Context::new()), expected);
+            prop_assert!(compiled.may_match(&text) || !expected);
         }
 
         #[test]

@@ -105,7 +105,11 @@ impl Program {
 
     /// The services that it is about.
     pub fn scope(&self) -> Scope {
-        self.index.scope()
+        let of_any = || self.index.of_any().iter().filter_map(|at| self.statements.get(*at as usize));
+        let spared = of_any().next().into_iter().flat_map(Statement::spared);
+        let spared =
+            spared.filter(|service| of_any().all(|other| other.spared().any(|name| name == *service)));
+        Scope::new(&self.index, spared.map(Box::from).collect())
     }
 
     /// Whether it allows everything to whoever it applies to, under no condition. That it does may not be seen.
@@ -192,6 +196,14 @@ impl Statement {
     /// The actions it is about; none if about all but these.
     fn named_actions(&self) -> Option<&[Pattern]> {
         (!self.not_action).then_some(&*self.actions)
+    }
+
+    /// Services of none of whose actions it is: those that a `NotAction` names whole.
+    fn spared(&self) -> impl Iterator<Item = &str> {
+        let patterns = self.actions.iter().filter(|_| self.not_action);
+        patterns
+            .filter_map(|pattern| pattern.start()?.strip_suffix(':'))
+            .filter(|service| !service.contains(':'))
     }
 
     /// Whether the statement is about this request, and how closely it names who asks.
