@@ -22,6 +22,10 @@ use rootward_state::entities::{
 use rootward_state::{Db, RowKey, World};
 use rootward_store::Memory;
 
+/// The server's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ACCOUNTS: u64 = 10_000;
 const UNITS: u64 = 1_000;
 const LEVELS: u64 = 5;
@@ -46,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let deepest = db.snapshot();
     let member = (1..=ACCOUNTS).rev().find_map(|number| {
         let account = AccountId::from_number(number)?;
-        let levels = deepest.organization_of(account)?.levels(account)?.count();
+        let levels = deepest.organization_of(account)?.place(account)?.levels()?.count();
         let has_user = deepest.account(account)?.named::<User>("ann").is_some();
         (has_user && levels as u64 == LEVELS + 2).then_some(account)
     });

@@ -249,7 +249,7 @@ fn decided<R>(
     let names = Names::of(principal);
     let (ours, theirs) = members(world, principal.account, check.resource_account);
     let caller = names.caller(&ours, principal);
-    context.principal(&caller);
+    context.reserve(KEYS_OFTEN, KEY_BYTES_OFTEN).principal(&caller);
     request_keys(&mut context, facts, check.resource_account);
     organization_keys(&mut context, &ours, &theirs);
     caller_keys(&mut context, principal);
@@ -268,6 +268,10 @@ fn decided<R>(
     });
     Some(decided)
 }
+
+/// Keys that most requests have room for without asking for more, and bytes of their names and values.
+const KEYS_OFTEN: usize = 24;
+const KEY_BYTES_OFTEN: usize = 1_024;
 
 /// A question that no request asks: may this principal do this to that, if they asked now?
 #[derive(Debug, Clone, Copy)]
@@ -420,11 +424,11 @@ fn members(world: &World, caller: AccountId, resource: AccountId) -> (Member<'_>
 fn organization_keys(context: &mut Context, ours: &Member<'_>, theirs: &Member<'_>) {
     if let Some(state) = ours.organization {
         context.text("aws:PrincipalOrgID", state.organization().id.as_str());
-        context.list("aws:PrincipalOrgPaths", state.path(ours.account));
+        context.list("aws:PrincipalOrgPaths", ours.place.and_then(|place| place.path));
     }
     if let Some(state) = theirs.organization {
         context.text("aws:ResourceOrgID", state.organization().id.as_str());
-        context.list("aws:ResourceOrgPaths", state.path(theirs.account));
+        context.list("aws:ResourceOrgPaths", theirs.place.and_then(|place| place.path));
     }
 }
 

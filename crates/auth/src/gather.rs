@@ -15,7 +15,11 @@ use std::sync::{Arc, LazyLock};
 use rootward_names::{AccountId, Partition};
 use rootward_policy::{Attached, Owner, Policies, Program, ResourcePolicy, ServiceOf, Source};
 use rootward_state::entities::{Grants, Group, ManagedPolicy, OrganizationPolicyType, PolicyRef, Role, User};
-use rootward_state::{AccountState, AnyPolicy, Binding, BindingPolicy, Level, OrganizationState, World};
+use rootward_state::{
+    AccountState, AnyPolicy, Binding, BindingPolicy, Level, OrganizationState, Place, World,
+};
+
+use smallvec::SmallVec;
 
 use crate::root_task::RootTask;
 use crate::session::SessionPolicies;
@@ -141,8 +145,9 @@ impl<'a> Gathered<'a> {
     ) -> R {
         let identity = attached(&self.identity);
         let session = self.session.as_deref().map(attached);
-        let [scps, rcps] = [&bounds.scps, &bounds.rcps]
-            .map(|levels| levels.as_ref().map(|levels| levels.iter().collect::<Vec<_>>()));
+        let [scps, rcps] = [&bounds.scps, &bounds.rcps].map(|levels| {
+            levels.as_ref().map(|levels| levels.iter().collect::<SmallVec<[_; LEVELS_OFTEN]>>())
+        });
         run(&Policies {
             identity: &identity,
             boundary: self.boundary.as_ref().map(Found::attached),
@@ -167,9 +172,9 @@ pub struct Bounds<'a> {
 /// Policies of an organization that bind an account, level by level from the root down to the account.
 #[derive(Debug, Default)]
 pub struct Levels<'a> {
-    attached: Vec<Attached<'a>>,
+    attached: SmallVec<[Attached<'a>; ATTACHED_OFTEN]>,
     /// Where each level ends.
-    ends: Vec<usize>,
+    ends: SmallVec<[usize; LEVELS_OFTEN]>,
 }
 
 impl<'a> Bounds<'a> {
@@ -177,8 +182,8 @@ impl<'a> Bounds<'a> {
     pub fn bearing_on(action: &str, caller: &Member<'a>, resource: &Member<'a>) -> Self {
         let service = ServiceOf::action(action);
         Self {
-            scps: caller.bearing(service, &OrganizationPolicyType::ServiceControl, |level| &level.scps),
-            rcps: resource.bearing(service, &OrganizationPolicyType::ResourceControl, |level| &level.rcps),
+            scps: caller.bearing(&service, &OrganizationPolicyType::ServiceControl, |level| &level.scps),
+            rcps: resource.bearing(&service, &OrganizationPolicyType::ResourceControl, |level| &level.rcps),
         }
     }
 
@@ -212,17 +217,20 @@ pub struct Member<'a> {
     pub account: AccountId,
     /// None outside of organizations.
     pub organization: Option<&'a OrganizationState>,
+    /// Where in the organization; none outside of organizations.
+    pub place: Option<Place<'a>>,
 }
 
 impl<'a> Member<'a> {
     /// The account as the World has it.
     pub fn of(world: &'a World, account: AccountId) -> Self {
-        Self { account, organization: world.organization_of(account).map(|state| &**state) }
+        let organization = world.organization_of(account).map(|state| &**state);
+        Self { account, organization, place: organization.and_then(|state| state.place(account)) }
     }
 
     /// Whether it manages its organization.
     pub fn is_management(&self) -> bool {
-        self.organization.is_some_and(|state| state.organization().management == self.account)
+        self.place.is_some_and(|place| place.is_management)
     }
 
     fn levels(
@@ -230,9 +238,8 @@ impl<'a> Member<'a> {
         kind: &OrganizationPolicyType,
         of: impl Fn(&'a Level) -> &'a Binding,
     ) -> Option<Levels<'a>> {
-        let state = self.organization.filter(|state| state.is_in_force(kind))?;
         let mut levels = Levels::default();
-        for level in state.levels(self.account)? {
+        for level in self.levels_in_force(kind)? {
             levels.push(of(level).policies.iter());
         }
         Some(levels)
@@ -241,30 +248,46 @@ impl<'a> Member<'a> {
     /// Levels that allow everything only deny, so they are one; of a level that does not, no policy may be left out that could allow.
     fn bearing(
         &self,
-        service: ServiceOf,
+        service: &ServiceOf<'_>,
         kind: &OrganizationPolicyType,
         of: impl Fn(&'a Level) -> &'a Binding,
     ) -> Option<Levels<'a>> {
-        let state = self.organization.filter(|state| state.is_in_force(kind))?;
-        let (mut levels, mut allows) = (Levels::default(), None);
-        for binding in state.levels(self.account)?.map(|level| of(level)) {
+        let bindings = self.levels_in_force(kind)?.map(|level| of(level));
+        let (mut levels, mut allows, mut narrow) = (Levels::default(), None, false);
+        for binding in bindings {
             if binding.allows_everything {
                 allows = allows.or_else(|| binding.policies.iter().find(|policy| allows_everything(policy)));
                 let denies = |policy: &&BindingPolicy| policy.can_deny && policy.scope.may_have(service);
                 levels.attached.extend(binding.policies.iter().filter(denies).map(attached_policy));
+            } else {
+                narrow = true;
             }
         }
         if let Some(allows) = allows {
             levels.push([allows].into_iter());
         }
-        for binding in state.levels(self.account)?.map(|level| of(level)) {
-            if !binding.allows_everything {
-                levels.push(binding.policies.iter().filter(|policy| policy.scope.may_have(service)));
+        if narrow {
+            for binding in self.levels_in_force(kind)?.map(|level| of(level)) {
+                if !binding.allows_everything {
+                    levels.push(binding.policies.iter().filter(|policy| policy.scope.may_have(service)));
+                }
             }
         }
         Some(levels)
     }
+
+    fn levels_in_force(
+        &self,
+        kind: &OrganizationPolicyType,
+    ) -> Option<impl Iterator<Item = &'a Arc<Level>> + use<'a>> {
+        self.organization.filter(|state| state.is_in_force(kind))?;
+        self.place?.levels()
+    }
 }
+
+/// Policies, and levels of them, that a decision has room for without asking for memory.
+const ATTACHED_OFTEN: usize = 16;
+const LEVELS_OFTEN: usize = 8;
 
 fn allows_everything(policy: &BindingPolicy) -> bool {
     policy.document.program().allows_everything()

@@ -47,6 +47,25 @@ struct Chain {
     levels: Vec<Arc<Level>>,
 }
 
+/// Where an account is in its organization, and what is attached there.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// `o-…/r-…/ou-…/`, as condition keys have it; none where the node does not exist.
+    pub path: Option<&'a str>,
+    /// Whether it is the management account, which nothing binds.
+    pub is_management: bool,
+    /// From the root down to the node that the account is in.
+    above: &'a [Arc<Level>],
+    own: &'a Arc<Level>,
+}
+
+impl<'a> Place<'a> {
+    /// What binds the account, level by level from the root down to the account itself; none for the management account.
+    pub fn levels(&self) -> Option<impl Iterator<Item = &'a Arc<Level>> + use<'a>> {
+        (!self.is_management).then(|| self.above.iter().chain([self.own]))
+    }
+}
+
 /// Of a node that does not exist: no policy allows anything there.
 static NOWHERE: LazyLock<[Arc<Level>; 1]> =
     LazyLock::new(|| [Arc::new(Level { scps: Binding::default(), rcps: Binding::default() })]);
@@ -223,20 +242,20 @@ impl OrganizationState {
         std::iter::successors(first, |node| self.node(node.parent.as_ref()?)).take(NODES_MAX)
     }
 
-    /// The path of an account as condition keys have it: `o-…/r-…/ou-…/`.
-    pub fn path(&self, account: AccountId) -> Option<&str> {
-        self.chains.get(&self.member(account)?.parent).map(|chain| &*chain.path)
+    /// Where an account of the organization is. Who needs more than one of its answers asks once: it takes several look-ups.
+    pub fn place(&self, account: AccountId) -> Option<Place<'_>> {
+        let chain = self.chains.get(&self.member(account)?.parent);
+        Some(Place {
+            path: chain.map(|chain| &*chain.path),
+            above: chain.map_or(&NOWHERE[..], |chain| &chain.levels),
+            own: self.own_level(account),
+            is_management: account == self.organization.row.management,
+        })
     }
 
-    /// What binds an account of the organization, level by level from the root down to the account itself; none where nothing does: it is
-    /// not in the organization, or it is the management account.
-    pub fn levels(&self, account: AccountId) -> Option<impl Iterator<Item = &Arc<Level>>> {
-        if account == self.organization.row.management {
-            return None;
-        }
-        let member = self.member(account)?;
-        let above = self.chains.get(&member.parent).map_or(&NOWHERE[..], |chain| &chain.levels);
-        Some(above.iter().chain([self.own_level(account)]))
+    /// The path of an account as condition keys have it: `o-…/r-…/ou-…/`.
+    pub fn path(&self, account: AccountId) -> Option<&str> {
+        self.place(account)?.path
     }
 
     /// Whether policies of this type are in force.

@@ -190,7 +190,7 @@ mod tests {
         assert!(!state(&bench).is_in_force(&kind));
         enable(&bench, ServiceControl).unwrap();
         let state = state(&bench);
-        let levels: Vec<_> = state.levels(account.parse().unwrap()).unwrap().collect();
+        let levels: Vec<_> = state.place(account.parse().unwrap()).unwrap().levels().unwrap().collect();
         assert!(
             levels.len() == 2
                 && levels.iter().all(|level| level.scps.policies.len() == 1 && level.scps.allows_everything)
