@@ -52,6 +52,17 @@ pub(super) const INVITATION_DAYS: i64 = 15;
 /// Invitations in one day that have brought no member.
 pub(super) const INVITATIONS_PER_DAY: usize = 20;
 
+/// Organizations whose bills one takes over, or is about to. AWS begins with none and raises it on request, up to this.
+///
+/// Source of what is about transfers: Billing User Guide, "Quotas" of billing transfer. An organization transfers its bills to one other.
+pub(super) const TRANSFERS_MAX: usize = 1_000;
+
+/// Transfers in a row, as in that guide's example of a chain. AWS bounds them without a number in its reference.
+pub(super) const TRANSFER_LEVELS_MAX: usize = 2;
+
+/// How far ahead a transfer begins and ends at most, in months. AWS bounds it without saying how.
+pub(super) const TRANSFER_MONTHS_AHEAD_MAX: i64 = 36;
+
 /// How long all invited members have to agree to all features, in days.
 pub(super) const ALL_FEATURES_DAYS: i64 = 90;
 
