@@ -6,17 +6,19 @@ use std::sync::{Arc, LazyLock};
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use rootward_names::{
-    AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId,
+    AccessKeyId, AccessKeyKind, AccountId, EntityKind, Handle, HandshakeId, NodeId, OrganizationId,
+    Partition, Random, ResponsibilityTransferId, Time, UniqueId,
 };
 use rootward_state::alerts::{
     AlertCursor, AlertRoute, AlertTarget, MailRoute, MailTls, Severity, WebhookRoute,
 };
 use rootward_state::entities::{
-    AccessKey, Account, AccountSettings, AccountStatus, AlternateContact, Bound, Contact, ContactKind,
-    CredentialOwner, CredentialReport, Decision, Document, EmailUpdate, Factor, Grants, Group, InlinePolicy,
-    InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Passkey, PasswordHash, PasswordPolicy,
-    PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, RootUser, Rotated, Seal,
-    SessionKind, SignInSession, SignedIn, Support, SupportPlan, Tag, Totp, Usage, User,
+    AccessKey, Account, AccountSettings, AccountStatus, AlternateContact, Bound, CentralRootAccess, Contact,
+    ContactKind, CredentialOwner, CredentialReport, Decision, Document, EmailUpdate, Factor, Grants, Group,
+    Handshake, HandshakeAction, HandshakeParty, HandshakeState, InlinePolicy, InstanceProfile, LoginProfile,
+    ManagedPolicy, MfaDevice, Organization, Passkey, PasswordHash, PasswordPolicy, PolicyRef, PolicyVersion,
+    Position, Purpose, ResponsibilityTransfer, Role, RootAccess, RootGuard, RootUser, Rotated, Seal,
+    SessionKind, SignInSession, SignedIn, Support, SupportPlan, Tag, Totp, TransferState, Usage, User,
 };
 use rootward_state::{AccountState, Db, NameKey, RowKey, Stored, Tabled, Txn, World};
 use rootward_store::{Commit, Memory, Store, Write};
@@ -211,6 +213,7 @@ fn small_account() -> Rows {
     txn.put(RowKey::KeyUsage(key), usage.clone());
     txn.put(RowKey::RoleUsage(id, role), usage);
     put_alerts(&mut txn, id, created);
+    put_organization(&mut txn, id, created);
     Db::open(Arc::clone(&store) as Arc<dyn Store>).expect("opens").db.commit_wait(txn).expect("commits");
     rows(&*store)
 }
@@ -365,6 +368,67 @@ fn put_alerts(txn: &mut Txn, account: AccountId, created: Time) {
     txn.put(RowKey::AlertCursor(NameKey::new("hook")), AlertCursor { seq: 7, delivered: Some(created) });
 }
 
+/// An organization that has asked to take over the bills of another account's.
+fn put_organization(txn: &mut Txn, management: AccountId, created: Time) {
+    let random = &mut Counter(0);
+    let (id, root) = (OrganizationId::random(random), NodeId::random_root(random));
+    let (handshake, transfer) = (HandshakeId::random(random), ResponsibilityTransferId::random(random));
+    let organization = Organization {
+        id: id.clone(),
+        management,
+        partition: Partition::Aws,
+        created,
+        all_features: true,
+        root,
+        policy_types: Vec::new(),
+        trusted: Vec::new(),
+        resource_policy: None,
+        root_access: CentralRootAccess::default(),
+    };
+    txn.put(RowKey::Organization(id.clone()), organization);
+    let source = HandshakeParty::Email("other@example.com".into());
+    let asked = Handshake {
+        id: handshake.clone(),
+        organization: id.clone(),
+        action: HandshakeAction::TransferResponsibility(transfer.clone()),
+        to: source.clone(),
+        notes: Some("n".into()),
+        tags: Vec::new(),
+        parent: None,
+        requested: created,
+        expires: created,
+        state: HandshakeState::Open,
+        answer: None,
+    };
+    txn.put(RowKey::Handshake(id.clone(), handshake.clone()), asked);
+    let row = ResponsibilityTransfer {
+        id: transfer.clone(),
+        organization: id.clone(),
+        name: "Bills".into(),
+        source,
+        handshake,
+        requested: created,
+        expires: created,
+        starts: created,
+        ends: Some(created),
+        state: TransferState::Requested,
+        since: created,
+        tags: vec![Tag { key: "team".into(), value: "blue".into() }],
+    };
+    txn.put(RowKey::ResponsibilityTransfer(id, transfer), row);
+}
+
+struct Counter(u8);
+
+impl Random for Counter {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for byte in bytes {
+            self.0 = self.0.wrapping_add(7);
+            *byte = self.0;
+        }
+    }
+}
+
 struct Sevens;
 
 impl Random for Sevens {
@@ -427,6 +491,18 @@ fn rewritten(world: &Arc<World>) -> Rows {
         txn.put::<AlertTarget>(RowKey::AlertTarget(NameKey::new(&target.name)), Arc::clone(target));
         if let Some(cursor) = world.alert_cursor(&target.name) {
             txn.put::<AlertCursor>(RowKey::AlertCursor(NameKey::new(&target.name)), Arc::clone(cursor));
+        }
+    }
+    for state in world.organizations() {
+        let of = &state.organization().id;
+        txn.put::<Organization>(RowKey::Organization(of.clone()), Arc::clone(state.organization()));
+        for (handshake, row) in state.handshakes().iter() {
+            txn.put::<Handshake>(RowKey::Handshake(of.clone(), handshake.clone()), Arc::clone(row));
+        }
+        for (transfer, row) in state.transfers().iter() {
+            let key = RowKey::ResponsibilityTransfer(of.clone(), transfer.clone());
+            txn.put::<ResponsibilityTransfer>(key, Arc::clone(row));
+            assert!(world.transfers_of(&row.source).count() > 0);
         }
     }
     db.commit_wait(txn).expect("what is read can be written");

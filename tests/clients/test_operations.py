@@ -179,6 +179,9 @@ CLOUDTRAIL = {"LookupEvents": ({}, r"\*", None)}
 NODE, UNIT, CHILD = {"ParentId": "r-abcd"}, {"OrganizationalUnitId": "ou-abcd-12345678"}, {"ChildId": "444455556666"}
 PLACED, HANDSHAKE = {"PolicyId": "p-abcdefgh"}, {"HandshakeId": "h-abcdefgh"}
 TRUSTED = {"ServicePrincipal": "iam.amazonaws.com"}
+TRANSFER, BILLING = {"Id": "rt-abcdefgh"}, {"Type": "BILLING"}
+TRANSFER_ARN = r"arn:aws:organizations::\d+:transfer/\*/billing/\*/rt-abcdefgh"
+INVITED = {"Target": {"Id": "444455556666", "Type": "ACCOUNT"}}
 # The account is in no organization: test_organizations_units.py has what is not there in one.
 ORGANIZATIONS = {
     "CreateOrganization": ({}, r"\*", None),
@@ -225,7 +228,7 @@ ORGANIZATIONS = {
     "DescribeCreateAccountStatus": ({"CreateAccountRequestId": "car-abcdefgh"}, r"\*", None),
     "DescribeHandshake": (HANDSHAKE, r"arn:aws:organizations::\d+:handshake/\*/\*/h-abcdefgh", None),
     "EnableAllFeatures": ({}, r"\*", None),
-    "InviteAccountToOrganization": ({"Target": {"Id": "444455556666", "Type": "ACCOUNT"}}, r"\*", None),
+    "InviteAccountToOrganization": (INVITED, r"\*", None),
     "LeaveOrganization": ({}, r"\*", None),
     "ListCreateAccountStatus": ({}, r"\*", None),
     "ListHandshakesForAccount": ({}, r"\*", None),
@@ -242,6 +245,14 @@ ORGANIZATIONS = {
     "ListDelegatedServicesForAccount": (MEMBER, r"\*", None),
     "PutResourcePolicy": ({"Content": DOCUMENT}, r"\*", None),
     "RegisterDelegatedAdministrator": ({**MEMBER, **TRUSTED}, r"\*", None),
+    # Billing transfer.
+    "DescribeResponsibilityTransfer": (TRANSFER, TRANSFER_ARN, None),
+    "InviteOrganizationToTransferResponsibility": (
+        {**INVITED, **BILLING, "StartTimestamp": 4070908800, "SourceName": "Subsidiary"}, r"\*", None),
+    "ListInboundResponsibilityTransfers": (BILLING, r"\*", None),
+    "ListOutboundResponsibilityTransfers": (BILLING, r"\*", None),
+    "TerminateResponsibilityTransfer": (TRANSFER, TRANSFER_ARN, None),
+    "UpdateResponsibilityTransfer": ({**TRANSFER, "Name": "Sister"}, TRANSFER_ARN, None),
 }
 ROOTWARD = {
     "ApproveRootAccess": (REQUEST, ROOT_USER, None),

@@ -347,8 +347,10 @@ const OF_ORGANIZATIONS: &[Rule] = &[
     rule_of("DeleteOrganization", Kind::OrganizationChanged, Severity::Critical, "deleted the organization"),
     rule_of("EnableAllFeatures", Kind::OrganizationChanged, Severity::Info, "asked for all features of the organization"),
     rule_of("InviteAccountToOrganization", Kind::OrganizationChanged, Severity::Info, "invited an account to the organization"),
+    rule_of("InviteOrganizationToTransferResponsibility", Kind::OrganizationChanged, Severity::Info, "offered to take over the bills of another organization"),
     rule_of("LeaveOrganization", Kind::OrganizationChanged, Severity::Critical, "took the account out of its organization"),
     rule_of("RemoveAccountFromOrganization", Kind::OrganizationChanged, Severity::Critical, "sent an account out of the organization"),
+    rule_of("TerminateResponsibilityTransfer", Kind::OrganizationChanged, Severity::Warning, "ended the transfer of an organization's bills"),
 ];
 
 /// What events of these names mean, wherever they come from: of IAM, of sign-in, of the account API or of the host.

@@ -18,6 +18,7 @@ pub use handle::Handle;
 pub use id::{AccessKeyId, AccessKeyKind, EntityKind, InvalidId, UniqueId};
 pub use organization::{
     AccountRequestId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId, ResourcePolicyId,
+    ResponsibilityTransferId,
 };
 pub use partition::Partition;
 pub use random::Random;

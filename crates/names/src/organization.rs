@@ -72,6 +72,8 @@ text_ids! {
     OrganizationPolicyId = is_policy;
     /// `rp-…`: of an organization's resource policy.
     ResourcePolicyId = |text| is_tail(text.strip_prefix("rp-"), 4..=128);
+    /// `rt-…`: of a responsibility that one organization transfers to another.
+    ResponsibilityTransferId = |text| is_tail(text.strip_prefix("rt-"), 8..=32);
 }
 
 impl AccountRequestId {
@@ -124,6 +126,13 @@ impl ResourcePolicyId {
     /// A fresh one.
     pub fn random(random: &mut dyn Random) -> Self {
         Self(format!("rp-{}", tail(random, 8)).into())
+    }
+}
+
+impl ResponsibilityTransferId {
+    /// A fresh one.
+    pub fn random(random: &mut dyn Random) -> Self {
+        Self(format!("rt-{}", tail(random, 32)).into())
     }
 }
 
@@ -197,6 +206,8 @@ mod tests {
         assert_eq!(request.as_str().parse(), Ok(request));
         let resource_policy = ResourcePolicyId::random(random);
         assert_eq!(resource_policy.as_str().parse(), Ok(resource_policy));
+        let transfer = ResponsibilityTransferId::random(random);
+        assert_eq!(transfer.as_str().parse(), Ok(transfer));
     }
 
     #[test]

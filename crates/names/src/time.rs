@@ -69,6 +69,25 @@ impl Time {
         format!("{y:04}{mo:02}{d:02}T{h:02}{mi:02}{s:02}Z")
     }
 
+    /// The first instant of the month, in UTC, that is `months` after the one of this instant.
+    ///
+    /// ```
+    /// use rootward_names::Time;
+    /// let t = Time::parse("2024-11-30T12:00:00Z").unwrap();
+    /// assert_eq!(t.month_start(0).to_string(), "2024-11-01T00:00:00Z");
+    /// assert_eq!(t.month_start(2).to_string(), "2025-01-01T00:00:00Z");
+    /// ```
+    pub fn month_start(self, months: i64) -> Self {
+        let [year, month, ..] = self.civil();
+        // Years that begin in March, as in `civil`: the day that may be missing is the last one.
+        let month = (year * 12 + month - 3).saturating_add(months);
+        let (year, month) = (month.div_euclid(12), month.rem_euclid(12));
+        let (era, yoe) = (year.div_euclid(400), year.rem_euclid(400));
+        let doe = yoe * 365 + yoe / 4 - yoe / 100 + (153 * month + 2) / 5;
+        let days = era.saturating_mul(146_097).saturating_add(doe - 719_468);
+        Self::from_seconds(days.saturating_mul(86_400))
+    }
+
     /// Year, month, day, hour, minute and second in UTC.
     fn civil(self) -> [i64; 6] {
         // Days to civil date by the era method: exact for every i64 of seconds, no table, no time zone data.
@@ -108,6 +127,14 @@ mod tests {
         fn shown_time_reads_back(seconds in -60_000_000_000i64..250_000_000_000) {
             let time = Time::from_seconds(seconds);
             prop_assert_eq!(Time::parse(&time.to_string()), Ok(time));
+        }
+
+        #[test]
+        fn months_begin_where_their_days_do(seconds in -60_000_000_000i64..250_000_000_000, months in -30i64..30) {
+            let (time, start) = (Time::from_seconds(seconds), Time::from_seconds(seconds).month_start(months));
+            let ([y, mo, ..], [start_y, start_mo, rest @ ..]) = (time.civil(), start.civil());
+            prop_assert_eq!(start_y * 12 + start_mo, y * 12 + mo + months);
+            prop_assert_eq!(rest, [1, 0, 0, 0]);
         }
     }
 

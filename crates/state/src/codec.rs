@@ -14,7 +14,8 @@ use crate::alerts::{AlertCursor, AlertTarget};
 use crate::entities::{
     AccessKey, Account, AccountRequest, AccountSettings, CredentialReport, Group, Handshake, InstanceProfile,
     LoginProfile, ManagedPolicy, Membership, MfaDevice, Named, Organization, OrganizationNode,
-    OrganizationPolicy, PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
+    OrganizationPolicy, PasswordPolicy, ResponsibilityTransfer, Role, RootAccess, RootGuard, SignInSession,
+    Usage, User,
 };
 
 const FORMAT: u8 = 1;
@@ -54,6 +55,7 @@ pub(crate) enum Row {
     Policy(Arc<ManagedPolicy>),
     /// Bytes that others read: an audit record on its way to the log, the head of the log.
     Raw(Arc<[u8]>),
+    ResponsibilityTransfer(Arc<ResponsibilityTransfer>),
     Role(Arc<Role>),
     RootAccess(Arc<RootAccess>),
     RootGuard(Arc<RootGuard>),
@@ -86,6 +88,7 @@ impl Row {
             Self::Raw(bytes) => Arc::clone(bytes),
             Self::Owner(account) => encode(account),
             Self::Policy(row) => encode(&**row),
+            Self::ResponsibilityTransfer(row) => encode(&**row),
             Self::Role(row) => encode(&**row),
             Self::RootAccess(row) => encode(&**row),
             Self::RootGuard(row) => encode(&**row),
@@ -125,6 +128,7 @@ impl Row {
             RowKey::OrganizationNode(..) => decode(bytes).map(Self::OrganizationNode),
             RowKey::OrganizationPolicy(..) => decode(bytes).map(Self::OrganizationPolicy),
             RowKey::PasswordPolicy(_) => decode(bytes).map(Self::PasswordPolicy),
+            RowKey::ResponsibilityTransfer(..) => decode(bytes).map(Self::ResponsibilityTransfer),
             RowKey::RootAccess(..) => decode(bytes).map(Self::RootAccess),
             RowKey::RootGuard(_) => decode(bytes).map(Self::RootGuard),
             RowKey::Session(..) => decode(bytes).map(Self::Session),

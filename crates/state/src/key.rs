@@ -10,7 +10,7 @@ use std::fmt;
 
 use rootward_names::{
     AccessKeyId, AccountId, AccountRequestId, EntityKind, Handle, HandshakeId, NodeId, OrganizationId,
-    OrganizationPolicyId, UniqueId,
+    OrganizationPolicyId, ResponsibilityTransferId, UniqueId,
 };
 
 /// A name as it is compared: entity names are unique ignoring case but kept as written.
@@ -75,6 +75,8 @@ pub enum RowKey {
     Outbox(OutboxId),
     /// An account's rule for passwords.
     PasswordPolicy(AccountId),
+    /// A responsibility that is transferred to an organization.
+    ResponsibilityTransfer(OrganizationId, ResponsibilityTransferId),
     /// When and where a role was last used.
     RoleUsage(AccountId, UniqueId),
     /// A request to use an account's root user.
@@ -140,6 +142,7 @@ impl fmt::Display for RowKey {
                 id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
             Self::PasswordPolicy(account) => write!(f, "a/{account}/own/password-policy"),
+            Self::ResponsibilityTransfer(organization, id) => write!(f, "n/{organization}/transfer/{id}"),
             Self::RoleUsage(account, id) => write!(f, "l/r/{account}/{id}"),
             Self::RootAccess(account, id) => write!(f, "a/{account}/access/{id}"),
             Self::RootGuard(account) => write!(f, "a/{account}/own/root-guard"),
@@ -207,6 +210,7 @@ impl RowKey {
             ("node", id) => Self::OrganizationNode(organization, id.parse().ok()?),
             ("policy", id) => Self::OrganizationPolicy(organization, id.parse().ok()?),
             ("request", id) => Self::AccountRequest(organization, id.parse().ok()?),
+            ("transfer", id) => Self::ResponsibilityTransfer(organization, id.parse().ok()?),
             _ => return None,
         })
     }
@@ -266,6 +270,8 @@ mod tests {
                 .prop_map(|(o, h)| RowKey::Handshake(o.parse().unwrap(), h.parse().unwrap())),
             ("o-[a-z0-9]{10}", "car-[a-z0-9]{8,32}")
                 .prop_map(|(o, r)| RowKey::AccountRequest(o.parse().unwrap(), r.parse().unwrap())),
+            ("o-[a-z0-9]{10}", "rt-[a-z0-9]{8,32}")
+                .prop_map(|(o, t)| RowKey::ResponsibilityTransfer(o.parse().unwrap(), t.parse().unwrap())),
             account.clone().prop_map(RowKey::PasswordPolicy),
             account.clone().prop_map(RowKey::RootGuard),
             account.clone().prop_map(RowKey::AccountSettings),

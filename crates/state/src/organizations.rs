@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use rootward_names::{
     AccountId, AccountRequestId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId,
+    ResponsibilityTransferId,
 };
 use rootward_policy::Scope;
 use rootward_store::Revision;
@@ -13,10 +14,10 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use crate::codec::Row;
 use crate::entities::{
-    AccountRequest, Document, Handshake, Membership, Organization, OrganizationNode, OrganizationPolicy,
-    OrganizationPolicyType,
+    AccountRequest, Document, Handshake, HandshakeParty, Membership, Organization, OrganizationNode,
+    OrganizationPolicy, OrganizationPolicyType, ResponsibilityTransfer,
 };
-use crate::{Entry, RowKey, Table};
+use crate::{Entry, NameKey, RowKey, Table};
 
 /// One organization.
 #[derive(Debug, Clone)]
@@ -27,6 +28,7 @@ pub struct OrganizationState {
     pub(crate) nodes: Table<NodeId, OrganizationNode>,
     pub(crate) policies: Table<OrganizationPolicyId, OrganizationPolicy>,
     pub(crate) requests: Table<AccountRequestId, AccountRequest>,
+    pub(crate) transfers: Table<ResponsibilityTransferId, ResponsibilityTransfer>,
     children: RedBlackTreeSetSync<(NodeId, Target)>,
     targets: RedBlackTreeSetSync<(OrganizationPolicyId, Target)>,
     /// What binds in each node, from the root down to it.
@@ -120,11 +122,31 @@ pub enum Target {
 /// Organizations that change, taken out once, however many of their rows do.
 pub(crate) type Open = HashMap<OrganizationId, OrganizationState>;
 
-/// All organizations, and which account is in which.
+/// All organizations, which account is in which, and who transfers something to which.
 #[derive(Debug, Clone)]
 pub(crate) struct Organizations {
     all: RedBlackTreeMapSync<OrganizationId, Arc<OrganizationState>>,
     member_of: RedBlackTreeMapSync<AccountId, OrganizationId>,
+    transfers: RedBlackTreeMapSync<Source, Transfers>,
+}
+
+/// To which organizations one source transfers something.
+type Transfers = RedBlackTreeMapSync<ResponsibilityTransferId, OrganizationId>;
+
+/// Whose responsibility is transferred: addresses are one ignoring case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Account(AccountId),
+    Email(NameKey),
+}
+
+impl From<&HandshakeParty> for Source {
+    fn from(party: &HandshakeParty) -> Self {
+        match party {
+            HandshakeParty::Account(account) => Self::Account(*account),
+            HandshakeParty::Email(email) => Self::Email(NameKey::new(email)),
+        }
+    }
 }
 
 impl OrganizationState {
@@ -142,6 +164,7 @@ impl OrganizationState {
             nodes: Table::default(),
             policies: Table::default(),
             requests: Table::default(),
+            transfers: Table::default(),
             children: RedBlackTreeSetSync::new_sync(),
             targets: RedBlackTreeSetSync::new_sync(),
             chains: Arc::default(),
@@ -195,6 +218,11 @@ impl OrganizationState {
     /// Its handshakes, by id.
     pub fn handshakes(&self) -> &Table<HandshakeId, Handshake> {
         &self.handshakes
+    }
+
+    /// What other organizations transfer to it, or are asked to, by id.
+    pub fn transfers(&self) -> &Table<ResponsibilityTransferId, ResponsibilityTransfer> {
+        &self.transfers
     }
 
     /// What is directly in a node after `after`: accounts by id, then units by id.
@@ -367,6 +395,10 @@ impl OrganizationState {
                 self.handshakes.insert(id, Entry { revision, row });
             }
             (RowKey::Handshake(_, id), _) => self.handshakes.remove(&id),
+            (RowKey::ResponsibilityTransfer(_, id), Some(Row::ResponsibilityTransfer(row))) => {
+                self.transfers.insert(id, Entry { revision, row });
+            }
+            (RowKey::ResponsibilityTransfer(_, id), _) => self.transfers.remove(&id),
             _ => {}
         }
     }
@@ -409,7 +441,11 @@ const NODES_MAX: usize = 16;
 
 impl Default for Organizations {
     fn default() -> Self {
-        Self { all: RedBlackTreeMapSync::new_sync(), member_of: RedBlackTreeMapSync::new_sync() }
+        Self {
+            all: RedBlackTreeMapSync::new_sync(),
+            member_of: RedBlackTreeMapSync::new_sync(),
+            transfers: RedBlackTreeMapSync::new_sync(),
+        }
     }
 }
 
@@ -426,6 +462,38 @@ impl Organizations {
         self.all.values()
     }
 
+    pub(crate) fn transfers_of(
+        &self,
+        source: &HandshakeParty,
+    ) -> impl Iterator<Item = (&Arc<OrganizationState>, &Arc<ResponsibilityTransfer>)> {
+        let of_source = self.transfers.get(&Source::from(source)).into_iter().flatten();
+        of_source.filter_map(|(id, organization)| {
+            let state = self.get(organization)?;
+            Some((state, state.transfers.get(id)?))
+        })
+    }
+
+    fn index(
+        &mut self,
+        id: &ResponsibilityTransferId,
+        row: &ResponsibilityTransfer,
+        organization: &OrganizationId,
+    ) {
+        let source = Source::from(&row.source);
+        let others = self.transfers.get(&source).cloned().unwrap_or_default();
+        self.transfers.insert_mut(source, others.insert(id.clone(), organization.clone()));
+    }
+
+    fn unindex(&mut self, id: &ResponsibilityTransferId, row: &ResponsibilityTransfer) {
+        let source = Source::from(&row.source);
+        let Some(others) = self.transfers.get(&source).map(|all| all.remove(id)) else { return };
+        if others.is_empty() {
+            self.transfers.remove_mut(&source);
+        } else {
+            self.transfers.insert_mut(source, others);
+        }
+    }
+
     /// Puts or removes a row.
     pub(crate) fn apply(
         &mut self,
@@ -436,7 +504,11 @@ impl Organizations {
     ) -> Result<(), &'static str> {
         let Some(id) = self.organization_of(&key, row.as_ref()) else { return Ok(()) };
         if matches!((&key, &row), (RowKey::Organization(_), None)) {
-            open.remove(&id);
+            let gone =
+                open.remove(&id).or_else(|| self.all.get(&id).map(|state| OrganizationState::clone(state)));
+            for (transfer, row) in gone.iter().flat_map(|state| state.transfers.iter()) {
+                self.unindex(transfer, row);
+            }
             self.all.remove_mut(&id);
             return Ok(());
         }
@@ -458,6 +530,16 @@ impl Organizations {
         {
             let entry = Entry { revision, row: Arc::clone(organization) };
             open.insert(id.clone(), OrganizationState::new(entry));
+        }
+        if let RowKey::ResponsibilityTransfer(_, transfer) = &key
+            && let Some(old) = self.opened(open, &id).map(|state| state.transfers.get(transfer).cloned())
+        {
+            if let Some(old) = old {
+                self.unindex(transfer, &old);
+            }
+            if let Some(Row::ResponsibilityTransfer(row)) = &row {
+                self.index(transfer, row, &id);
+            }
         }
         match (self.opened(open, &id), &row) {
             (Some(state), _) => state.apply(key, row, revision),
@@ -491,7 +573,8 @@ impl Organizations {
                 | RowKey::Handshake(id, _)
                 | RowKey::Organization(id)
                 | RowKey::OrganizationNode(id, _)
-                | RowKey::OrganizationPolicy(id, _),
+                | RowKey::OrganizationPolicy(id, _)
+                | RowKey::ResponsibilityTransfer(id, _),
                 _,
             ) => Some(id.clone()),
             (RowKey::Membership(_), Some(Row::Membership(row))) => Some(row.organization.clone()),

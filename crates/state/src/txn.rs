@@ -11,7 +11,7 @@ use crate::codec::Row;
 use crate::entities::{
     AccessKey, Account, AccountRequest, AccountSettings, CredentialReport, Group, Handshake, InstanceProfile,
     LoginProfile, ManagedPolicy, Membership, MfaDevice, Organization, OrganizationNode, OrganizationPolicy,
-    PasswordPolicy, Role, RootAccess, RootGuard, SignInSession, Usage, User,
+    PasswordPolicy, ResponsibilityTransfer, Role, RootAccess, RootGuard, SignInSession, Usage, User,
 };
 use crate::world::Tabled;
 use crate::{AccountState, Entry, NameKey, OutboxId, RowKey, World};
@@ -135,6 +135,10 @@ stored! {
     };
     PasswordPolicy as PasswordPolicy: |world, key| match key {
         RowKey::PasswordPolicy(account) => state(world, Some(*account))?.password_policy.as_ref(),
+        _ => None,
+    };
+    ResponsibilityTransfer as ResponsibilityTransfer: |world, key| match key {
+        RowKey::ResponsibilityTransfer(organization, id) => world.organization(organization)?.transfers.entry(id),
         _ => None,
     };
     Role as Role: |world, key| find_entity(world, key);

@@ -13,9 +13,9 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use crate::alerts::{AlertCursor, AlertTables, AlertTarget};
 use crate::codec::{CorruptRow, Row};
 use crate::entities::{
-    AccessKey, Account, AccountSettings, CredentialOwner, CredentialReport, Group, InstanceProfile,
-    LoginProfile, ManagedPolicy, MfaDevice, Named, PasswordPolicy, PolicyRef, Role, RootAccess, RootGuard,
-    SignInSession, Usage, User,
+    AccessKey, Account, AccountSettings, CredentialOwner, CredentialReport, Group, HandshakeParty,
+    InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Named, PasswordPolicy, PolicyRef,
+    ResponsibilityTransfer, Role, RootAccess, RootGuard, SignInSession, Usage, User,
 };
 use crate::organizations::{Open, OrganizationState, Organizations};
 use crate::{Entry, NameKey, RowKey, Table};
@@ -427,6 +427,7 @@ impl AccountState {
                 | RowKey::OrganizationNode(..)
                 | RowKey::OrganizationPolicy(..)
                 | RowKey::Outbox(_)
+                | RowKey::ResponsibilityTransfer(..)
                 | RowKey::TrailHead,
                 _,
             ) => {}
@@ -497,6 +498,7 @@ fn account_of(key: &RowKey) -> Option<AccountId> {
         | RowKey::OrganizationNode(..)
         | RowKey::OrganizationPolicy(..)
         | RowKey::Outbox(_)
+        | RowKey::ResponsibilityTransfer(..)
         | RowKey::TrailHead => None,
     }
 }
@@ -545,6 +547,15 @@ impl World {
     /// The organization that an account is in.
     pub fn organization_of(&self, account: AccountId) -> Option<&Arc<OrganizationState>> {
         self.organizations.of(account)
+    }
+
+    /// The transfers that are put to this account or address, or that this account has accepted, by id, each with the organization that takes
+    /// over.
+    pub fn transfers_of(
+        &self,
+        source: &HandshakeParty,
+    ) -> impl Iterator<Item = (&Arc<OrganizationState>, &Arc<ResponsibilityTransfer>)> {
+        self.organizations.transfers_of(source)
     }
 
     /// All organizations, by id.
@@ -661,7 +672,8 @@ impl Builder {
                 | RowKey::Membership(_)
                 | RowKey::Organization(_)
                 | RowKey::OrganizationNode(..)
-                | RowKey::OrganizationPolicy(..)),
+                | RowKey::OrganizationPolicy(..)
+                | RowKey::ResponsibilityTransfer(..)),
                 row,
             ) => return organizations.apply(&mut self.open_organizations, key, row, revision),
             (RowKey::TrailHead, Some(Row::Raw(head))) => *trail_head = Some(head),

@@ -541,3 +541,106 @@ pub(super) fn tags_of_existing_resource_policy() -> Failure {
         "Tags can be given only to a new resource policy: use TagResource for one that exists.",
     )
 }
+
+// Responsibility transfers.
+
+pub(super) fn no_transfer() -> Failure {
+    refused(
+        ErrorCode::ResponsibilityTransferNotFound,
+        "You specified a responsibility transfer that doesn't exist.",
+    )
+}
+
+/// Asked for what has been done already.
+pub(super) fn transfer_in_status(status: &str) -> Failure {
+    refused(
+        ErrorCode::ResponsibilityTransferAlreadyInStatus,
+        &format!("The responsibility transfer is already {status}."),
+    )
+}
+
+/// Asked for what cannot follow.
+pub(super) fn transfer_not_ended(status: &str) -> Failure {
+    refused(
+        ErrorCode::InvalidResponsibilityTransferTransition,
+        &format!("You can't end a responsibility transfer that is {status}."),
+    )
+}
+
+pub(super) fn transfer_not_updated() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::TransferResponsibilityUpdateNotAllowed,
+        "You can update only a transfer that lets you manage another organization's responsibilities and that is not over.",
+    )
+}
+
+pub(super) fn transfer_exists() -> Failure {
+    handshake_constraint(
+        HandshakeConstraintViolationExceptionReason::ResponsibilityTransferAlreadyExists,
+        "The organization transfers this responsibility to yours already.",
+    )
+}
+
+pub(super) fn transfer_to_itself() -> Failure {
+    handshake_constraint(
+        HandshakeConstraintViolationExceptionReason::SourceAndTargetCannotMatch,
+        "An organization can't transfer a responsibility to itself.",
+    )
+}
+
+pub(super) fn transfer_of_member() -> Failure {
+    handshake_constraint(
+        HandshakeConstraintViolationExceptionReason::TargetAccountValidationFailure,
+        "The account is a member of your organization, and manages no other one.",
+    )
+}
+
+pub(super) fn transfer_to_inactive() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::AccountNotActiveForTransferResponsibility,
+        "The account that would manage the responsibility is not active.",
+    )
+}
+
+pub(super) fn too_many_inbound() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::ResponsibilityTransferMaxInboundQuotaViolation,
+        "You have exceeded your inbound transfers limit.",
+    )
+}
+
+pub(super) fn too_many_outbound() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::ResponsibilityTransferMaxOutboundQuotaViolation,
+        "You have exceeded your outbound transfers limit.",
+    )
+}
+
+pub(super) fn chain_too_long() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::ResponsibilityTransferMaxLevelViolation,
+        "You have exceeded the maximum length of your transfer chain.",
+    )
+}
+
+pub(super) fn transfer_under_way() -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::ActiveResponsibilityTransferProcess,
+        "You can't delete the organization while a responsibility transfer is in progress, or an invitation to one is pending.",
+    )
+}
+
+pub(super) fn bad_start(reason: InvalidInputExceptionReason) -> Failure {
+    invalid_input(
+        reason,
+        "You provided an invalid start date. It must be the beginning of the first day of a month (UTC), more than a day and at most 36 \
+         months ahead.",
+    )
+}
+
+pub(super) fn bad_end(reason: InvalidInputExceptionReason) -> Failure {
+    invalid_input(
+        reason,
+        "You provided an invalid end date. It must be the end of the last day of a month (UTC), of this one or of one of the next 36.",
+    )
+}

@@ -5,7 +5,7 @@
 //! - It is over when it is answered, or by the clock. It is shown for 30 days more, and swept away when others are made.
 //!
 //! What an invitation does when it is accepted is in [`invitations`](super::invitations), what agreement to all features does in
-//! [`all_features`](super::all_features).
+//! [`all_features`](super::all_features), what agreement to transfer a responsibility does in [`transfers`](super::transfers).
 //!
 //! Source: API Reference, `Handshake` and the operations on it.
 
@@ -19,12 +19,13 @@ use rootward_pipeline::{
 };
 use rootward_state::entities::{
     Handshake, HandshakeAction, HandshakeAnswer, HandshakeParty, HandshakeState, Organization,
+    ResponsibilityTransfer, TransferState,
 };
 use rootward_state::{NameKey, OrganizationState, RowKey, Txn, World};
 use rootward_wire::Sensitive;
 
 use super::page::Ask;
-use super::{all_features, failures, invitations, quotas, service_role, shown, standing};
+use super::{all_features, failures, invitations, quotas, service_role, shown, standing, transfers};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &ACCEPT_HANDSHAKE,
@@ -64,10 +65,11 @@ fn accept_handshake(
     let found = received(ctx, txn, &input.handshake_id)?;
     let Found { state, row } = &found;
     check_open(row, ctx.now, HandshakeState::Accepted)?;
-    match row.action {
+    match &row.action {
         HandshakeAction::Invite => invitations::accept(ctx, txn, state, row)?,
         HandshakeAction::ApproveAllFeatures => all_features::approve(ctx, txn, state)?,
         HandshakeAction::EnableAllFeatures => all_features::finish(ctx, txn, state, row)?,
+        HandshakeAction::TransferResponsibility(id) => transfers::accept(ctx, txn, state, id)?,
     }
     let handshake = answer(ctx, txn, &found, HandshakeState::Accepted);
     Ok(api::AcceptHandshakeResponse { handshake: Some(handshake) })
@@ -96,6 +98,7 @@ fn decline_handshake(
         return Err(failures::not_management());
     }
     check_open(&found.row, ctx.now, HandshakeState::Declined)?;
+    transfers::close(ctx, txn, &found.row, TransferState::Declined);
     let handshake = answer(ctx, txn, &found, HandshakeState::Declined);
     Ok(api::DeclineHandshakeResponse { handshake: Some(handshake) })
 }
@@ -123,6 +126,7 @@ fn cancel_handshake(
     }
     guard(txn, &found)?;
     check_open(&found.row, ctx.now, HandshakeState::Canceled)?;
+    transfers::close(ctx, txn, &found.row, TransferState::Canceled);
     if found.row.action == HandshakeAction::EnableAllFeatures {
         cancel_where(ctx, txn, &found.state, |child| child.parent.as_ref() == Some(&found.row.id));
     }
@@ -257,7 +261,7 @@ impl Wanted {
     fn has(&self, row: &Handshake) -> bool {
         match self {
             Self::All => true,
-            Self::Of(action) => *action == action_type(row.action),
+            Self::Of(action) => *action == action_type(&row.action),
             Self::ChildrenOf(parent) => parent.is_some() && row.parent == *parent,
         }
     }
@@ -380,6 +384,7 @@ fn makes_service_role(scope: &Scope<'_>, id: &str) -> bool {
     let needs = found.is_some_and(|Found { state, row }| match row.action {
         HandshakeAction::Invite => state.organization().all_features,
         HandshakeAction::ApproveAllFeatures | HandshakeAction::EnableAllFeatures => true,
+        HandshakeAction::TransferResponsibility(_) => false,
     });
     needs && service_role::is_missing(scope)
 }
@@ -394,15 +399,16 @@ fn target(scope: &Scope<'_>, id: &str) -> Target {
 }
 
 fn arn(organization: &Organization, row: &Handshake) -> String {
-    let kind = action_type(row.action).as_str().to_ascii_lowercase();
+    let kind = action_type(&row.action).as_str().to_ascii_lowercase();
     shown::arn(organization, "handshake", &format!("{kind}/{}", row.id))
 }
 
-fn action_type(action: HandshakeAction) -> ActionType {
+fn action_type(action: &HandshakeAction) -> ActionType {
     match action {
         HandshakeAction::Invite => ActionType::Invite,
         HandshakeAction::EnableAllFeatures => ActionType::EnableAllFeatures,
         HandshakeAction::ApproveAllFeatures => ActionType::ApproveAllFeatures,
+        HandshakeAction::TransferResponsibility(_) => ActionType::TransferResponsibility,
     }
 }
 
@@ -418,6 +424,21 @@ fn state_name(row: &Handshake, now: Time) -> api::HandshakeState {
 
 /// A handshake as answers show it. That for all features is `REQUESTED` as long as members have not agreed.
 pub(super) fn show(now: Time, world: &World, state: &OrganizationState, row: &Handshake) -> api::Handshake {
+    let transfer = match &row.action {
+        HandshakeAction::TransferResponsibility(id) => state.transfers().get(id),
+        _ => None,
+    };
+    show_with(now, world, state, row, transfer.map(|transfer| &**transfer))
+}
+
+/// The same, with the transfer that it is about.
+pub(super) fn show_with(
+    now: Time,
+    world: &World,
+    state: &OrganizationState,
+    row: &Handshake,
+    transfer: Option<&ResponsibilityTransfer>,
+) -> api::Handshake {
     let organization = state.organization();
     let waits = row.action == HandshakeAction::EnableAllFeatures && row.is_open(now);
     let is_requested = waits && !all_features::all_agree(state, &row.id, world, now);
@@ -433,8 +454,8 @@ pub(super) fn show(now: Time, world: &World, state: &OrganizationState, row: &Ha
         state: Some(if is_requested { api::HandshakeState::Requested } else { state_name(row, now) }),
         requested_timestamp: Some(row.requested),
         expiration_timestamp: Some(row.expires),
-        action: Some(action_type(row.action)),
-        resources: Some(resources(world, organization, row)),
+        action: Some(action_type(&row.action)),
+        resources: Some(resources(world, organization, row, transfer)),
     }
 }
 
@@ -450,16 +471,30 @@ fn party(to: &HandshakeParty) -> api::HandshakeParty {
 }
 
 /// What is said of who asks, and whom it is put to.
-fn resources(world: &World, organization: &Organization, row: &Handshake) -> Vec<api::HandshakeResource> {
+fn resources(
+    world: &World,
+    organization: &Organization,
+    row: &Handshake,
+    transfer: Option<&ResponsibilityTransfer>,
+) -> Vec<api::HandshakeResource> {
     let mut sender = Vec::new();
     if row.action != HandshakeAction::EnableAllFeatures
         && let Some(management) = world.account(organization.management)
     {
         let account = management.account();
-        let features = if organization.all_features { "ALL" } else { "CONSOLIDATED_BILLING" };
-        sender.push(resource(HandshakeResourceType::MasterEmail, &*account.email));
-        sender.push(resource(HandshakeResourceType::MasterName, &*account.name));
-        sender.push(resource(HandshakeResourceType::OrganizationFeatureSet, features));
+        if transfer.is_some() {
+            sender.push(resource(
+                HandshakeResourceType::ManagementAccount,
+                organization.management.to_string(),
+            ));
+            sender.push(resource(HandshakeResourceType::ManagementEmail, &*account.email));
+            sender.push(resource(HandshakeResourceType::ManagementName, &*account.name));
+        } else {
+            let features = if organization.all_features { "ALL" } else { "CONSOLIDATED_BILLING" };
+            sender.push(resource(HandshakeResourceType::MasterEmail, &*account.email));
+            sender.push(resource(HandshakeResourceType::MasterName, &*account.name));
+            sender.push(resource(HandshakeResourceType::OrganizationFeatureSet, features));
+        }
     }
     let mut resources = vec![api::HandshakeResource {
         resources: (!sender.is_empty()).then_some(sender),
@@ -471,6 +506,13 @@ fn resources(world: &World, organization: &Organization, row: &Handshake) -> Vec
             HandshakeParty::Email(email) => resource(HandshakeResourceType::Email, &**email),
         });
     }
+    resources.extend(transfer.map(|transfer| api::HandshakeResource {
+        resources: Some(vec![
+            resource(HandshakeResourceType::TransferType, api::ResponsibilityTransferType::Billing.as_str()),
+            resource(HandshakeResourceType::TransferStartTimestamp, transfer.starts.to_string()),
+        ]),
+        ..resource(HandshakeResourceType::ResponsibilityTransfer, transfer.id.as_str())
+    }));
     resources.extend(row.notes.as_deref().map(|notes| resource(HandshakeResourceType::Notes, notes)));
     let parent = row.parent.as_ref();
     resources.extend(parent.map(|parent| resource(HandshakeResourceType::ParentHandshake, parent.as_str())));

@@ -124,7 +124,7 @@ pub(super) fn accept(
 ///
 /// # Errors
 /// `InvalidInputException`.
-fn recipient(target: &api::HandshakeParty) -> Result<HandshakeParty, Failure> {
+pub(super) fn recipient(target: &api::HandshakeParty) -> Result<HandshakeParty, Failure> {
     let id = target.id.expose();
     match target.r#type {
         HandshakePartyType::Account => id
@@ -141,7 +141,7 @@ fn recipient(target: &api::HandshakeParty) -> Result<HandshakeParty, Failure> {
 }
 
 /// The member of the organization that is invited. Of others nothing is said: only what the caller can see anyway.
-fn member(txn: &mut Txn, state: &OrganizationState, to: &HandshakeParty) -> Option<AccountId> {
+pub(super) fn member(txn: &mut Txn, state: &OrganizationState, to: &HandshakeParty) -> Option<AccountId> {
     let account = match to {
         HandshakeParty::Account(id) => Some(*id),
         HandshakeParty::Email(email) => txn.owner(RowKey::Email(NameKey::new(email))),
@@ -150,14 +150,18 @@ fn member(txn: &mut Txn, state: &OrganizationState, to: &HandshakeParty) -> Opti
 }
 
 fn is_invitation_of(row: &Handshake, to: &HandshakeParty) -> bool {
-    let is_same = match (&row.to, to) {
+    row.action == HandshakeAction::Invite && is_same(&row.to, to)
+}
+
+/// Whether two parties are written the same, ignoring the case of addresses.
+pub(super) fn is_same(one: &HandshakeParty, other: &HandshakeParty) -> bool {
+    match (one, other) {
         (HandshakeParty::Account(one), HandshakeParty::Account(other)) => one == other,
         (HandshakeParty::Email(one), HandshakeParty::Email(other)) => {
             NameKey::new(one) == NameKey::new(other)
         }
         _ => false,
-    };
-    row.action == HandshakeAction::Invite && is_same
+    }
 }
 
 /// Invitations of the last day but those that have brought a member who is still there: what is kept is bounded by members and days.
@@ -174,7 +178,7 @@ fn invitations_of_today(ctx: &OpContext<'_>, state: &OrganizationState) -> usize
 }
 
 /// Who is invited, as a resource.
-fn invited(scope: &Scope<'_>, target: &api::HandshakeParty) -> Target {
+pub(super) fn invited(scope: &Scope<'_>, target: &api::HandshakeParty) -> Target {
     match target.r#type {
         HandshakePartyType::Account => leaving::member(scope, target.id.expose()),
         HandshakePartyType::Email | HandshakePartyType::Organization => Target::any(),

@@ -32,6 +32,7 @@ mod standing;
 mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transfers;
 mod tree;
 mod trusted;
 mod units;
@@ -56,6 +57,7 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
         policy_types::OPERATIONS,
         resource_policy::OPERATIONS,
         tags::OPERATIONS,
+        transfers::OPERATIONS,
         tree::OPERATIONS,
         trusted::OPERATIONS,
         units::OPERATIONS,

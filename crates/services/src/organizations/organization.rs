@@ -12,7 +12,7 @@ use rootward_state::entities::{
 use rootward_state::{RowKey, Txn};
 use rootward_wire::Empty;
 
-use super::{failures, service_role, shown, standing};
+use super::{failures, service_role, shown, standing, transfers};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&CREATE_ORGANIZATION, &DELETE_ORGANIZATION, &DESCRIBE_ORGANIZATION];
@@ -141,6 +141,9 @@ fn delete_organization(ctx: &OpContext<'_>, txn: &mut Txn, _: &Empty) -> Result<
     if state.members().len() > 1 || state.nodes().len() > 1 {
         return Err(failures::organization_not_empty());
     }
+    if transfers::is_under_way(txn.world(), &state, ctx.now) {
+        return Err(failures::transfer_under_way());
+    }
     let id = &state.organization().id;
     let rows = [RowKey::Organization(id.clone()), RowKey::Membership(ctx.account())]
         .into_iter()
@@ -156,6 +159,12 @@ fn delete_organization(ctx: &OpContext<'_>, txn: &mut Txn, _: &Empty) -> Result<
         )
         .chain(
             state.handshakes().iter().map(|(handshake, _)| RowKey::Handshake(id.clone(), handshake.clone())),
+        )
+        .chain(
+            state
+                .transfers()
+                .iter()
+                .map(|(transfer, _)| RowKey::ResponsibilityTransfer(id.clone(), transfer.clone())),
         );
     rows.for_each(|key| txn.delete(key));
     Ok(Empty)

@@ -49,8 +49,19 @@ pub(super) const ACCOUNT_REQUEST_DAYS: i64 = 30;
 /// How long an invitation can be answered, in days.
 pub(super) const INVITATION_DAYS: i64 = 15;
 
-/// Invitations in one day that have brought no member.
+/// Invitations in one day that have brought no member, and as many that have brought no transfer.
 pub(super) const INVITATIONS_PER_DAY: usize = 20;
+
+/// Organizations whose bills one takes over, or is about to. AWS begins with none and raises it on request, up to this.
+///
+/// Source of what is about transfers: Billing User Guide, "Quotas" of billing transfer. An organization transfers its bills to one other.
+pub(super) const TRANSFERS_MAX: usize = 1_000;
+
+/// Transfers in a row, as in that guide's example of a chain. AWS bounds them without a number in its reference.
+pub(super) const TRANSFER_LEVELS_MAX: usize = 2;
+
+/// How far ahead a transfer begins and ends at most, in months. AWS bounds it without saying how.
+pub(super) const TRANSFER_MONTHS_AHEAD_MAX: i64 = 36;
 
 /// How long all invited members have to agree to all features, in days.
 pub(super) const ALL_FEATURES_DAYS: i64 = 90;
@@ -63,7 +74,7 @@ pub(super) const ALL_FEATURES_ACCOUNTS_MAX: usize = 1_000;
 /// Rows that are swept away with one call: a commit of the store is bounded, and each call adds one.
 pub(super) const SWEPT_AT_ONCE: usize = 100;
 
-/// How long a handshake that is over is shown, in days.
+/// How long a handshake, or a transfer, that is over is shown, in days.
 pub(super) const HANDSHAKE_SHOWN_DAYS: i64 = 30;
 
 /// How long closed accounts count against [`closed_accounts_max`], in days.

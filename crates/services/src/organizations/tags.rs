@@ -1,4 +1,4 @@
-//! Tags of accounts, roots, units and policies, and of the resource policy.
+//! Tags of accounts, roots, units and policies, of the resource policy, and of responsibility transfers to the organization.
 //!
 //! At most 50 each; keys that begin with `aws:` are AWS's. Keys are unique ignoring case and kept as last written.
 //!
@@ -12,18 +12,22 @@ use rootward_api::organizations as api;
 use rootward_api::organizations::{
     ConstraintViolationExceptionReason as Constraint, InvalidInputExceptionReason,
 };
-use rootward_names::{AccountId, NodeId, OrganizationPolicyId, ResourcePolicyId, TagKey};
+use rootward_names::{
+    AccountId, NodeId, OrganizationPolicyId, ResourcePolicyId, ResponsibilityTransferId, TagKey,
+};
 use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
 };
 use rootward_state::entities::{
-    Membership, Organization, OrganizationNode, OrganizationPolicy, OrganizationResourcePolicy, Tag,
+    Membership, Organization, OrganizationNode, OrganizationPolicy, OrganizationResourcePolicy,
+    ResponsibilityTransfer, Tag,
 };
 use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::page::Ask;
-use super::{failures, quotas, shown, standing, tree};
+use super::transfers::Side;
+use super::{failures, quotas, shown, standing, transfers, tree};
 use crate::tag_keys::{self, Unfit};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&LIST_TAGS_FOR_RESOURCE, &TAG_RESOURCE, &UNTAG_RESOURCE];
@@ -91,6 +95,7 @@ enum Tagged {
     Node(NodeId),
     Policy(OrganizationPolicyId),
     ResourcePolicy(ResourcePolicyId),
+    Transfer(ResponsibilityTransferId),
 }
 
 impl Tagged {
@@ -98,7 +103,9 @@ impl Tagged {
         let account = || id.parse().map(Self::Account).ok();
         let policy = || id.parse().map(Self::Policy).ok();
         let resource_policy = || id.parse().map(Self::ResourcePolicy).ok();
-        id.parse().map(Self::Node).ok().or_else(account).or_else(policy).or_else(resource_policy)
+        let transfer = || id.parse().map(Self::Transfer).ok();
+        let node = id.parse().map(Self::Node).ok();
+        node.or_else(account).or_else(policy).or_else(resource_policy).or_else(transfer)
     }
 }
 
@@ -120,6 +127,11 @@ fn target(scope: &Scope<'_>, id: &str) -> Target {
             let arn = shown::arn(organization, "resourcepolicy", policy.as_str());
             Target { tags, ..Target::arn(arn) }
         }
+        Tagged::Transfer(transfer) => {
+            let tags = state.transfers().get(&transfer).map(|row| row.tags.clone()).unwrap_or_default();
+            let arn = transfers::arn(organization, Side::Target, transfer.as_str());
+            Target { tags, ..Target::arn(arn) }
+        }
     }
 }
 
@@ -135,6 +147,7 @@ enum Row {
     Node(Arc<OrganizationNode>),
     Policy(Arc<OrganizationPolicy>),
     ResourcePolicy(Arc<Organization>, OrganizationResourcePolicy),
+    Transfer(Arc<ResponsibilityTransfer>),
 }
 
 impl Row {
@@ -165,6 +178,9 @@ impl Row {
                 let found = row.resource_policy.clone().filter(|found| found.id == policy);
                 found.map(|found| Self::ResourcePolicy(row, found))
             }
+            Tagged::Transfer(transfer) => {
+                txn.get(RowKey::ResponsibilityTransfer(organization.clone(), transfer)).map(Self::Transfer)
+            }
         };
         row.ok_or_else(failures::target_not_found)
     }
@@ -175,6 +191,7 @@ impl Row {
             Self::Node(row) => &row.tags,
             Self::Policy(row) => &row.tags,
             Self::ResourcePolicy(_, policy) => &policy.tags,
+            Self::Transfer(row) => &row.tags,
         }
     }
 
@@ -197,6 +214,10 @@ impl Row {
                 let row = Organization { resource_policy, ..Arc::unwrap_or_clone(row) };
                 txn.put(RowKey::Organization(organization), row);
             }
+            Self::Transfer(row) => {
+                let key = RowKey::ResponsibilityTransfer(organization, row.id.clone());
+                txn.put(key, ResponsibilityTransfer { tags, ..Arc::unwrap_or_clone(row) });
+            }
         }
     }
 }
@@ -211,6 +232,10 @@ pub(super) static TAG_RESOURCE: Declaration<api::TagResource> = Declaration {
         keys: &[
             Key::RequestTags(|input| requested(&input.tags)),
             Key::Text("organizations:PolicyType", |scope, input| policy_type(scope, &input.resource_id)),
+            Key::Text(transfers::DIRECTION_KEY, |scope, input| {
+                transfers::direction(scope, &input.resource_id)
+            }),
+            Key::Text(transfers::TYPE_KEY, |scope, input| transfers::kind(scope, &input.resource_id)),
         ],
     }],
     run: tag_resource,
@@ -238,6 +263,10 @@ pub(super) static UNTAG_RESOURCE: Declaration<api::UntagResource> = Declaration 
         keys: &[
             Key::TagKeys(|input| input.tag_keys.iter().map(String::as_str).collect()),
             Key::Text("organizations:PolicyType", |scope, input| policy_type(scope, &input.resource_id)),
+            Key::Text(transfers::DIRECTION_KEY, |scope, input| {
+                transfers::direction(scope, &input.resource_id)
+            }),
+            Key::Text(transfers::TYPE_KEY, |scope, input| transfers::kind(scope, &input.resource_id)),
         ],
     }],
     run: untag_resource,
@@ -262,7 +291,13 @@ pub(super) static LIST_TAGS_FOR_RESOURCE: Declaration<api::ListTagsForResource> 
         action: "organizations:ListTagsForResource",
         when: always,
         target: |scope, input| target(scope, &input.resource_id),
-        keys: &[Key::Text("organizations:PolicyType", |scope, input| policy_type(scope, &input.resource_id))],
+        keys: &[
+            Key::Text("organizations:PolicyType", |scope, input| policy_type(scope, &input.resource_id)),
+            Key::Text(transfers::DIRECTION_KEY, |scope, input| {
+                transfers::direction(scope, &input.resource_id)
+            }),
+            Key::Text(transfers::TYPE_KEY, |scope, input| transfers::kind(scope, &input.resource_id)),
+        ],
     }],
     run: list_tags_for_resource,
 };
@@ -295,6 +330,7 @@ fn shown_tags<'s>(state: &'s OrganizationState, id: &str) -> Option<&'s [Tag]> {
             let found = state.organization().resource_policy.as_ref();
             found.filter(|row| row.id == policy).map(|row| &*row.tags)
         }
+        Tagged::Transfer(transfer) => state.transfers().get(&transfer).map(|row| &*row.tags),
     }
 }
 

@@ -19,7 +19,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use organization::{
     AccountRequest, AccountRequestOutcome, CentralRootAccess, Handshake, HandshakeAction, HandshakeAnswer,
     HandshakeParty, HandshakeState, Membership, Organization, OrganizationNode, OrganizationPolicy,
-    OrganizationPolicyType, OrganizationResourcePolicy, TrustedService,
+    OrganizationPolicyType, OrganizationResourcePolicy, ResponsibilityTransfer, TransferState,
+    TrustedService,
 };
 pub use settings::{
     AccountSettings, AlternateContact, BillingPreferences, Contact, ContactKind, EmailUpdate, Support,

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use rootward_names::{
     AccountId, AccountRequestId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId, Partition,
-    ResourcePolicyId, Time,
+    ResourcePolicyId, ResponsibilityTransferId, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -280,7 +280,7 @@ pub struct HandshakeAnswer {
 }
 
 /// What a handshake is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HandshakeAction {
     /// That an account joins.
     Invite,
@@ -288,6 +288,8 @@ pub enum HandshakeAction {
     EnableAllFeatures,
     /// That a member agrees to that.
     ApproveAllFeatures,
+    /// That another organization transfers a responsibility to this one.
+    TransferResponsibility(ResponsibilityTransferId),
 }
 
 /// Whom a handshake is put to.
@@ -310,4 +312,76 @@ pub enum HandshakeState {
     Canceled,
     /// The recipient does not agree.
     Declined,
+}
+
+/// That an organization takes over the bills of another one: whether it was agreed, and from when until when. It belongs to the organization
+/// that takes them over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ResponsibilityTransfer {
+    /// `rt-…`
+    pub id: ResponsibilityTransferId,
+    /// The organization that takes over.
+    pub organization: OrganizationId,
+    /// What that organization calls it.
+    pub name: Box<str>,
+    /// The management account of the other one: whom it is put to, and by id once it is accepted.
+    pub source: HandshakeParty,
+    /// The handshake that it is put with.
+    pub handshake: HandshakeId,
+    /// When it was asked for.
+    pub requested: Time,
+    /// Until when it can be accepted.
+    pub expires: Time,
+    /// From when on it is in effect.
+    pub starts: Time,
+    /// The last millisecond that it is in effect; none as long as nobody withdraws it.
+    pub ends: Option<Time>,
+    /// What it has come to.
+    pub state: TransferState,
+    /// Since when.
+    pub since: Time,
+    /// Of the organization that takes over, in the order they were set.
+    pub tags: Vec<Tag>,
+}
+
+/// What a transfer has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TransferState {
+    /// Waits for an answer; over when its time is.
+    Requested,
+    /// The other organization agrees.
+    Accepted,
+    /// It does not agree.
+    Declined,
+    /// Whoever asked has withdrawn the invitation.
+    Canceled,
+    /// One of the two ends it.
+    Withdrawn,
+}
+
+impl ResponsibilityTransfer {
+    /// Whether it waits for an answer.
+    pub fn is_open(&self, now: Time) -> bool {
+        self.state == TransferState::Requested && now < self.expires
+    }
+
+    /// Whether it was agreed and is, or will be, in effect at `time` or after it.
+    pub fn lasts(&self, time: Time) -> bool {
+        let is_agreed = matches!(self.state, TransferState::Accepted | TransferState::Withdrawn);
+        is_agreed && self.ends.is_none_or(|ends| ends >= time.max(self.starts))
+    }
+
+    /// Since when nothing can come of it any more; none while something can.
+    pub fn over_since(&self, now: Time) -> Option<Time> {
+        match self.state {
+            TransferState::Requested => (self.expires <= now).then_some(self.expires),
+            TransferState::Accepted => None,
+            TransferState::Declined | TransferState::Canceled => Some(self.since),
+            // One that ends before it begins is over at once.
+            TransferState::Withdrawn => {
+                let ended = self.ends.filter(|ends| *ends >= self.starts);
+                (!self.lasts(now)).then(|| ended.unwrap_or(self.since))
+            }
+        }
+    }
 }

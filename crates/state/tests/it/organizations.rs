@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rootward_names::{AccountId, NodeId, OrganizationId, OrganizationPolicyId, Partition, Time};
 use rootward_state::entities::{
-    CentralRootAccess, Document, Membership, Organization, OrganizationNode, OrganizationPolicy,
-    OrganizationPolicyType,
+    CentralRootAccess, Document, HandshakeParty, Membership, Organization, OrganizationNode,
+    OrganizationPolicy, OrganizationPolicyType, ResponsibilityTransfer, TransferState,
 };
 use rootward_state::{BindingPolicy, Db, OrganizationState, RowKey, Target, Txn};
 use rootward_store::Store;
@@ -214,4 +214,80 @@ fn organization_is_the_same_after_reopening() {
     assert_eq!(names(&after, 2), names(&before, 2));
     assert_eq!(children(&after, ROOT), children(&before, ROOT));
     assert_eq!(after.organization().management, account(1));
+}
+
+const TRANSFER: &str = "rt-exampletransfer";
+
+fn put_transfer(txn: &mut Txn, source: HandshakeParty) {
+    let time = Time::from_seconds(1);
+    let row = ResponsibilityTransfer {
+        id: TRANSFER.parse().unwrap(),
+        organization: organization(),
+        name: "Bills".into(),
+        source,
+        handshake: "h-examplehandshake".parse().unwrap(),
+        requested: time,
+        expires: time,
+        starts: time,
+        ends: None,
+        state: TransferState::Requested,
+        since: time,
+        tags: vec![],
+    };
+    txn.put(RowKey::ResponsibilityTransfer(organization(), row.id.clone()), row);
+}
+
+fn transfers_of(db: &Db, source: &HandshakeParty) -> Vec<String> {
+    db.snapshot().transfers_of(source).map(|(_, row)| row.id.to_string()).collect()
+}
+
+#[test]
+fn transfer_is_found_by_its_source_as_it_is_now_and_is_gone_with_its_organization() {
+    let (store, db) = organized_on();
+    let by_email = |email: &str| HandshakeParty::Email(email.into());
+    let mut txn = db.begin();
+    put_transfer(&mut txn, by_email("nine@example.com"));
+    db.commit_wait(txn).unwrap();
+    assert_eq!(transfers_of(&db, &by_email("Nine@example.com")), [TRANSFER]);
+    let mut txn = db.begin();
+    put_transfer(&mut txn, HandshakeParty::Account(account(9)));
+    db.commit_wait(txn).unwrap();
+    assert!(transfers_of(&db, &by_email("nine@example.com")).is_empty());
+    let source = HandshakeParty::Account(account(9));
+    assert_eq!(transfers_of(&db, &source), [TRANSFER]);
+    assert_eq!(transfers_of(&Db::open(store).unwrap().db, &source), [TRANSFER]);
+    let mut txn = db.begin();
+    txn.delete(RowKey::Organization(organization()));
+    txn.delete(RowKey::ResponsibilityTransfer(organization(), TRANSFER.parse().unwrap()));
+    db.commit_wait(txn).unwrap();
+    assert!(transfers_of(&db, &source).is_empty());
+}
+
+#[test]
+fn transfer_lasts_until_its_end_and_one_that_ends_before_it_begins_is_over_at_once() {
+    let row = |state, ends: Option<i64>| ResponsibilityTransfer {
+        id: TRANSFER.parse().unwrap(),
+        organization: organization(),
+        name: "Bills".into(),
+        source: HandshakeParty::Account(account(9)),
+        handshake: "h-examplehandshake".parse().unwrap(),
+        requested: Time::from_seconds(1),
+        expires: Time::from_seconds(50),
+        starts: Time::from_seconds(100),
+        ends: ends.map(Time::from_seconds),
+        state,
+        since: Time::from_seconds(10),
+        tags: vec![],
+    };
+    let seen = |state, ends, now| {
+        let (row, now) = (row(state, ends), Time::from_seconds(now));
+        (row.is_open(now), row.lasts(now), row.over_since(now).map(Time::seconds))
+    };
+    assert_eq!(seen(TransferState::Requested, None, 49), (true, false, None));
+    assert_eq!(seen(TransferState::Requested, None, 50), (false, false, Some(50)));
+    assert_eq!(seen(TransferState::Declined, None, 20), (false, false, Some(10)));
+    assert_eq!(seen(TransferState::Accepted, None, 1_000), (false, true, None));
+    assert_eq!(seen(TransferState::Withdrawn, Some(200), 200), (false, true, None));
+    assert_eq!(seen(TransferState::Withdrawn, Some(200), 201), (false, false, Some(200)));
+    assert_eq!(seen(TransferState::Withdrawn, Some(99), 20), (false, false, Some(10)));
 }
