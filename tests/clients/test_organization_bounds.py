@@ -113,6 +113,66 @@ def test_sessions_older_than_the_policy_are_bound_by_it_and_freed_again(organiza
         describe(who)
 
 
+@pytest.mark.parametrize("statement", [
+    deny("*"), deny("iam:*"), deny("iam:List*"), deny("IAM:listUsers"), deny("*:ListUsers"), deny("iam:L?st*s"),
+    {"Effect": "Deny", "NotAction": "s3:*", "Resource": "*"}, {"Effect": "Deny", "NotAction": ["iam:Get*", "*:Create*"], "Resource": "*"},
+    {"Effect": "Deny", "Action": "iam:*", "NotResource": "arn:aws:s3:::*"},
+], ids=str)
+def test_policy_binds_however_it_names_the_action(organization, member, statement):
+    user = member.user(allow("*"))
+    arn = organization.attach(SCP, organization.root, statement)
+    with refused("AccessDenied", denial(user.arn, "iam:ListUsers", member.arn_of("user/"), by(arn))):
+        user.iam.list_users()
+
+
+@pytest.mark.parametrize("statement, allowed", [
+    (allow("iam:*"), True), (allow("*:List*"), True), (allow("iam:*st?sers"), True), (allow("s3:*"), False),
+    (allow("*:Get*"), False), ({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}, True),
+    ({"Effect": "Allow", "NotAction": "iam:List*", "Resource": "*"}, False), (allow("*", "arn:aws:s3:::*"), False),
+    (allow("*", StringEquals={"aws:RequestedRegion": "eu-central-1"}), False), (deny("s3:*"), False),
+], ids=str)
+def test_level_allows_however_it_names_the_action(organization, member, statement, allowed):
+    user = member.user(allow("*"))
+    organization.attach(SCP, member.account, statement)
+    organization.client.detach_policy(PolicyId="p-FullAWSAccess", TargetId=member.account)
+    if allowed:
+        user.iam.list_users()
+        return
+    reason = " because no service control policy allows the iam:ListUsers action"
+    with refused("AccessDenied", denial(user.arn, "iam:ListUsers", member.arn_of("user/"), reason)):
+        user.iam.list_users()
+
+
+def test_statements_of_one_policy_are_about_different_services(organization, member):
+    user = member.user(allow("*"))
+    organization.attach(SCP, member.account, allow("s3:*"), allow("iam:List*"), deny("ec2:*"), deny("iam:ListRoles"))
+    organization.client.detach_policy(PolicyId="p-FullAWSAccess", TargetId=member.account)
+    user.iam.list_users()
+    for refused_one in (user.iam.list_roles, user.iam.get_user):
+        with fails("AccessDenied"):
+            refused_one()
+
+
+def test_operator_is_told_of_nobody_who_is_bound(server, organization, member):
+    user = member.user(allow("iam:ListUsers"))
+    asked = ("who-can", "iam:ListUsers", "--account", member.account)
+    listed = [line.split("\t")[0] for line in server.host(*asked).splitlines()]
+    assert {user.arn, member.root_arn, member.arn} <= set(listed)
+    organization.attach(SCP, organization.root, deny("iam:ListUsers", StringNotEquals={"aws:PrincipalArn": member.arn}))
+    assert [line.split("\t")[0] for line in server.host(*asked).splitlines()] == [member.arn]
+
+
+def test_new_content_of_a_policy_binds_with_the_next_request(organization, member):
+    user = member.user(allow("iam:*"))
+    arn = organization.attach(SCP, organization.root, deny("s3:*"))
+    for _ in range(2):
+        user.iam.list_users()
+        organization.client.update_policy(PolicyId=arn.rsplit("/", 1)[1], Content=policy(deny("iam:ListUsers")))
+        with refused("AccessDenied", denial(user.arn, "iam:ListUsers", member.arn_of("user/"), by(arn))):
+            user.iam.list_users()
+        organization.client.update_policy(PolicyId=arn.rsplit("/", 1)[1], Content=policy(deny("s3:*")))
+
+
 def test_account_is_bound_where_it_is_from_the_move_on(organization, member):
     user, unit = member.user(allow("iam:*")), organization.unit()
     arn = organization.attach(SCP, unit, deny("iam:ListUsers"))
