@@ -1,12 +1,14 @@
 """What binds whom when accounts move, join, leave and close, sessions are older than policies, and one session leads to the next."""
 
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
 
 import console_client
 from rootward_testkit import Credentials, Principal, allow, denial, deny, fresh, policy, refused
+from test_aws_login import Client
 
 SCP, RCP = "SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"
 TASK = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
@@ -361,3 +363,21 @@ def test_root_user_of_a_member_does_no_more_at_the_console_than_it_may(server, o
     assert "service control policy" not in http.get("/console/users").text
     arn = organization.attach(SCP, organization.root, deny("*", **OF_ROOTS))
     assert f"iam:ListUsers on resource: {member.arn_of('user/')}{by(arn)}" in http.get("/console/users").text
+
+
+def test_command_line_that_was_let_in_gets_no_further_than_the_organization_lets_it(server, organization, member):
+    console_client.person(member, "dora", allow("*"))
+    http = console_client.session(server, member, "dora")
+    command_line = Client(SimpleNamespace(server=server, http=http))
+    token = command_line.redeem(command_line.code()).json()["refreshToken"]
+    token = command_line.refresh(token).json()["refreshToken"]
+    for kind, statement in ((SCP, deny), (RCP, for_anyone)):
+        arn = organization.attach(kind, member.account, statement("signin:CreateOAuth2Token"))
+        answer = command_line.refresh(token)
+        assert answer.status_code != 200 and arn in answer.text, answer.text
+        organization.detach(arn, member.account)
+        token = command_line.refresh(token).json()["refreshToken"]
+        arn = organization.attach(kind, member.account, statement("signin:AuthorizeOAuth2Access"))
+        with pytest.raises(AssertionError, match=arn):  # what the page says instead
+            Client(SimpleNamespace(server=server, http=http)).code()
+        organization.detach(arn, member.account)
