@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import console_client
-from rootward_testkit import Credentials, Principal, allow, denial, deny, fresh, policy, refused
+from rootward_testkit import Credentials, Principal, Server, allow, denial, deny, fresh, policy, refused
 from test_aws_login import Client
 
 SCP, RCP = "SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"
@@ -381,3 +381,23 @@ def test_command_line_that_was_let_in_gets_no_further_than_the_organization_lets
         with pytest.raises(AssertionError, match=arn):  # what the page says instead
             Client(SimpleNamespace(server=server, http=http)).code()
         organization.detach(arn, member.account)
+
+
+def test_what_binds_is_there_again_when_the_server_is(tmp_path):
+    server = Server(tmp_path).start()
+    organization = Organization(server.account())
+    member, unit = organization.member(server.account()), organization.unit()
+    user, role = member.user(allow("*")), member.role(member.root_arn)
+    organization.move(member, organization.root, unit)
+    of_callers = organization.attach(SCP, unit, deny("iam:ListUsers"))
+    of_resources = organization.attach(RCP, member.account, for_anyone("sts:AssumeRole"))
+    for _ in range(2):
+        with refused("AccessDenied", denial(user.arn, "iam:ListUsers", member.arn_of("user/"), by(of_callers))):
+            user.iam.list_users()
+        with refused("AccessDenied", denial(user.arn, "sts:AssumeRole", role["Arn"], by(of_resources, "resource"))):
+            user.assume(role)
+        user.iam.list_groups()
+        server.stop()
+        server.start()
+    server.check_trail()
+    server.stop()
