@@ -8,7 +8,7 @@
 
 use rootward_auth::root_task::RootTask;
 use rootward_names::AccountId;
-use rootward_state::entities::Organization;
+use rootward_state::entities::{AccountStatus, Organization};
 use rootward_state::{OrganizationState, World};
 
 /// IAM, as organizations trust it and delegate its administration.
@@ -40,6 +40,8 @@ pub(crate) fn may_assume(
     };
     let is_on = task.map_or_else(|| RootTask::ALL.into_iter().any(is_on), is_on);
     let is_member = member != organization.management && state.member(member).is_some();
+    // Not of one that is closed: its session would be good again when the account is opened anew.
+    let is_open = world.account(member).is_some_and(|state| state.account().status == AccountStatus::Active);
     let is_theirs = account == organization.management || is_delegated(state, account);
-    is_on && is_member && is_theirs && organization.all_features && is_trusted(organization)
+    is_on && is_member && is_open && is_theirs && organization.all_features && is_trusted(organization)
 }

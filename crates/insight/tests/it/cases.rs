@@ -8,6 +8,7 @@ use rootward_insight::{Input, ask};
 fn every_case_is_decided_as_documented() {
     run("policy-cases.json", 226);
     run("denials.json", 10);
+    run("organization-cases.json", 47);
 }
 
 #[test]

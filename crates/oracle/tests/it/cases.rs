@@ -29,6 +29,7 @@ fn wrong(file: &str) -> (usize, String) {
 fn every_documented_case_is_decided_as_documented() {
     assert_eq!(wrong("policy-cases.json"), (226, String::new()));
     assert_eq!(wrong("denials.json"), (10, String::new()));
+    assert_eq!(wrong("organization-cases.json"), (47, String::new()));
 }
 
 #[test]

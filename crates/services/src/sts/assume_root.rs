@@ -108,7 +108,7 @@ fn assume_root(
 mod tests {
     use rootward_names::{OrganizationId, Time};
     use rootward_state::RowKey;
-    use rootward_state::entities::{CentralRootAccess, Organization};
+    use rootward_state::entities::{Account, AccountStatus, CentralRootAccess, Organization};
 
     use super::*;
     use crate::organizations::testing::{delegate, organization};
@@ -238,6 +238,20 @@ mod tests {
             assert!(!is_trusted(&bench, &input), "{other}");
             assert_eq!(assume(&bench, input).unwrap_err().code, "AccessDenied", "{other}");
         }
+    }
+
+    #[test]
+    fn root_user_of_a_member_that_is_not_open_is_not_assumed() {
+        let (bench, _) = bench();
+        let member = MEMBER.parse().unwrap();
+        bench.write(|txn| {
+            let row =
+                Account { status: AccountStatus::Suspended, ..Account::clone(&txn.account(member).unwrap()) };
+            txn.put(RowKey::Account(member), row);
+        });
+        let input = request(MEMBER, RootTask::AuditCredentials);
+        assert!(!is_trusted(&bench, &input));
+        assert_eq!(assume(&bench, input).unwrap_err().code, "AccessDenied");
     }
 
     #[test]
