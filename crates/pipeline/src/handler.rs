@@ -211,6 +211,7 @@ fn context<I>(rule: &Rule<I>, scope: &Scope<'_>, input: &I, target: &Target) -> 
             context.text(&format!("{owner}:ResourceTag/{}", tag.key), &tag.value);
         }
     }
+    context.extend(&target.keys);
     for key in rule.keys {
         match key {
             Key::RequestTags(tags) => {
