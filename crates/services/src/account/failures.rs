@@ -110,7 +110,7 @@ fn conflict(message: &str) -> Failure {
 pub(super) fn address_refused(error: &AccountError) -> Failure {
     match error {
         AccountError::EmailTaken(_) => conflict("The address belongs to the root user of another account."),
-        AccountError::Email { problem, .. } => bad_field("primaryEmail", &problem.to_string()),
+        AccountError::Email { problem, .. } => bad_field("primaryEmail", problem),
         other => Failure::internal(other.to_string()),
     }
 }
