@@ -13,10 +13,10 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use crate::codec::Row;
 use crate::entities::{
-    AccountRequest, Document, Handshake, Membership, Organization, OrganizationNode, OrganizationPolicy,
-    OrganizationPolicyType,
+    AccountRequest, Document, Handshake, HandshakeParty, HandshakeState, Membership, Organization,
+    OrganizationNode, OrganizationPolicy, OrganizationPolicyType,
 };
-use crate::{Entry, RowKey, Table};
+use crate::{Entry, NameKey, RowKey, Table};
 
 /// One organization.
 #[derive(Debug, Clone)]
@@ -98,6 +98,28 @@ pub enum Target {
     Node(NodeId),
 }
 
+/// To whom a handshake is put.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recipient {
+    /// An account that is named, or has answered.
+    Account(AccountId),
+    /// Whoever has an address.
+    Email(NameKey),
+}
+
+impl Recipient {
+    /// Those of one handshake. Whoever has taken it back is none.
+    fn of(row: &Handshake) -> impl Iterator<Item = Self> + use<> {
+        let named = match &row.to {
+            HandshakeParty::Account(account) => Self::Account(*account),
+            HandshakeParty::Email(email) => Self::Email(NameKey::new(email)),
+        };
+        let answered = row.answer.filter(|_| row.state != HandshakeState::Canceled);
+        let answered = answered.map(|answer| Self::Account(answer.by)).filter(|by| *by != named);
+        [Some(named), answered].into_iter().flatten()
+    }
+}
+
 /// Organizations that change, taken out once, however many of their rows do.
 pub(crate) type Open = HashMap<OrganizationId, OrganizationState>;
 
@@ -106,6 +128,7 @@ pub(crate) type Open = HashMap<OrganizationId, OrganizationState>;
 pub(crate) struct Organizations {
     all: RedBlackTreeMapSync<OrganizationId, Arc<OrganizationState>>,
     member_of: RedBlackTreeMapSync<AccountId, OrganizationId>,
+    put_to: RedBlackTreeMapSync<Recipient, RedBlackTreeSetSync<(HandshakeId, OrganizationId)>>,
 }
 
 impl OrganizationState {
@@ -390,7 +413,11 @@ const NODES_MAX: usize = 16;
 
 impl Default for Organizations {
     fn default() -> Self {
-        Self { all: RedBlackTreeMapSync::new_sync(), member_of: RedBlackTreeMapSync::new_sync() }
+        Self {
+            all: RedBlackTreeMapSync::new_sync(),
+            member_of: RedBlackTreeMapSync::new_sync(),
+            put_to: RedBlackTreeMapSync::new_sync(),
+        }
     }
 }
 
@@ -407,6 +434,45 @@ impl Organizations {
         self.all.values()
     }
 
+    /// What is put to somebody, by id.
+    pub(crate) fn handshakes_of<'a>(
+        &'a self,
+        recipient: &Recipient,
+    ) -> impl Iterator<Item = (&'a Arc<OrganizationState>, &'a Arc<Handshake>)> + use<'a> {
+        let put_to = self.put_to.get(recipient).into_iter().flatten();
+        put_to.filter_map(|(id, organization)| {
+            let state = self.get(organization)?;
+            Some((state, state.handshakes.get(id)?))
+        })
+    }
+
+    /// Notes to whom a handshake is put now, and to whom it was.
+    fn note_put_to(
+        &mut self,
+        open: &Open,
+        organization: &OrganizationId,
+        id: &HandshakeId,
+        row: Option<&Row>,
+    ) {
+        let state = open.get(organization).or_else(|| self.all.get(organization).map(|state| &**state));
+        let old = state.and_then(|state| state.handshakes.get(id)).cloned();
+        let entry = (id.clone(), organization.clone());
+        for recipient in old.iter().flat_map(|row| Recipient::of(row)) {
+            let Some(known) = self.put_to.get(&recipient).map(|known| known.remove(&entry)) else { continue };
+            if known.is_empty() {
+                self.put_to.remove_mut(&recipient);
+            } else {
+                self.put_to.insert_mut(recipient, known);
+            }
+        }
+        if let Some(Row::Handshake(row)) = row {
+            for recipient in Recipient::of(row) {
+                let known = self.put_to.get(&recipient).cloned().unwrap_or_default();
+                self.put_to.insert_mut(recipient, known.insert(entry.clone()));
+            }
+        }
+    }
+
     /// Puts or removes a row.
     pub(crate) fn apply(
         &mut self,
@@ -416,7 +482,14 @@ impl Organizations {
         revision: Revision,
     ) -> Result<(), &'static str> {
         let Some(id) = self.organization_of(&key, row.as_ref()) else { return Ok(()) };
+        if let RowKey::Handshake(_, handshake) = &key {
+            self.note_put_to(open, &id, handshake, row.as_ref());
+        }
         if matches!((&key, &row), (RowKey::Organization(_), None)) {
+            let state = open.get(&id).or_else(|| self.all.get(&id).map(|state| &**state));
+            let left: Vec<HandshakeId> =
+                state.iter().flat_map(|state| state.handshakes.iter()).map(|(id, _)| id.clone()).collect();
+            left.iter().for_each(|handshake| self.note_put_to(open, &id, handshake, None));
             open.remove(&id);
             self.all.remove_mut(&id);
             return Ok(());

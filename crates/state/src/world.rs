@@ -13,11 +13,11 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use crate::alerts::{AlertCursor, AlertTables, AlertTarget};
 use crate::codec::{CorruptRow, Row};
 use crate::entities::{
-    AccessKey, Account, AccountSettings, CredentialOwner, CredentialReport, Group, InstanceProfile,
-    LoginProfile, ManagedPolicy, MfaDevice, Named, PasswordPolicy, PolicyRef, Role, RootAccess, RootGuard,
-    SignInSession, Usage, User,
+    AccessKey, Account, AccountSettings, CredentialOwner, CredentialReport, Group, Handshake,
+    InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Named, PasswordPolicy, PolicyRef, Role,
+    RootAccess, RootGuard, SignInSession, Usage, User,
 };
-use crate::organizations::{Open, OrganizationState, Organizations};
+use crate::organizations::{Open, OrganizationState, Organizations, Recipient};
 use crate::{Entry, NameKey, RowKey, Table};
 
 /// Everything, at one revision.
@@ -550,6 +550,14 @@ impl World {
     /// All organizations, by id.
     pub fn organizations(&self) -> impl Iterator<Item = &Arc<OrganizationState>> {
         self.organizations.iter()
+    }
+
+    /// The handshakes that are put to somebody, with their organizations, by id.
+    pub fn handshakes_of<'a>(
+        &'a self,
+        recipient: &Recipient,
+    ) -> impl Iterator<Item = (&'a Arc<OrganizationState>, &'a Arc<Handshake>)> + use<'a> {
+        self.organizations.handshakes_of(recipient)
     }
 
     /// Who is told what happened, by name.
