@@ -28,17 +28,18 @@ pub(super) fn account_opened(
     request: &AccountRequest,
 ) {
     let Some(outcome) = &request.outcome else { return };
-    let mut status = json!({
+    let (state, key, value) = match &outcome.result {
+        Ok(account) => (SUCCEEDED, "accountId", account.to_string()),
+        Err(reason) => (FAILED, "failureReason", reason.to_string()),
+    };
+    let status = json!({
         "id": request.id.to_string(),
-        "state": if outcome.result.is_ok() { SUCCEEDED } else { FAILED },
+        "state": state,
         "accountName": HIDDEN,
+        (key): value,
         "requestedTimestamp": request.requested.spoken(),
         "completedTimestamp": outcome.at.spoken(),
     });
-    match &outcome.result {
-        Ok(account) => status["accountId"] = account.to_string().into(),
-        Err(reason) => status["failureReason"] = (&**reason).into(),
-    }
     put(ctx, txn, row, "CreateAccountResult", &json!({ "createAccountStatus": status }));
 }
 
