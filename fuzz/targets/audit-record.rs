@@ -45,6 +45,7 @@ fuzz_target!(|input: Input<'_>| {
         request,
         response: request,
         additional: request,
+        details: request,
         request_id: Some(b),
         read_only: input.read_only,
         resources: &resources,
@@ -70,7 +71,7 @@ fn identity<'a>(input: &Input<'a>, account: AccountId) -> UserIdentity<'a> {
     let (principal_id, arn, access_key) = (input.a, input.b, input.key);
     let issuer = Issuer { kind: IssuerKind::Role, principal_id, arn, account, user_name: Some(input.c) };
     let session = Session { source_identity: Some(input.c), ..Session::new(Time::from_seconds(0)) };
-    match input.kind % 7 {
+    match input.kind % 9 {
         0 => UserIdentity::Root { arn, account, access_key, alias: Some(input.c), session: Some(session) },
         1 => UserIdentity::User { principal_id, arn, account, access_key, name: input.c, session: None },
         2 => UserIdentity::AssumedRole { principal_id, arn, account, access_key, issuer, session },
@@ -78,6 +79,7 @@ fn identity<'a>(input: &Input<'a>, account: AccountId) -> UserIdentity<'a> {
         4 => UserIdentity::Account { principal_id, account },
         5 => UserIdentity::Service { name: input.c },
         6 => UserIdentity::HiddenUser { account },
+        7 => UserIdentity::ServiceFor { account, name: input.c },
         _ => UserIdentity::Unknown { account: Some(account), access_key },
     }
 }

@@ -67,7 +67,7 @@ def test_regions_are_listed_in_pages_and_switched(management):
 
 
 def test_account_manages_itself_without_its_id_and_no_other(account, other, management):
-    for named, reason in ((account.account, "AccountId"), (other.account, "managed from inside")):
+    for named, reason in ((account.account, "AccountId"), (other.account, "only in an organization")):
         for call, arguments in (
             (management.get_contact_information, {}), (management.get_primary_email, {}),
             (management.start_primary_email_update, {"PrimaryEmail": "new@example.com"}),

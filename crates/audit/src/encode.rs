@@ -2,7 +2,7 @@
 //!
 //! Written by hand, because a record is made for every request: no tree, one allocation, each text looked at once.
 //! Limits are bytes of JSON text: 1,024 for each string (2,048 for an ARN), cut at a character; 100 KB for
-//! `requestParameters` and `responseElements` each, `null` above; 28 KB for `additionalEventData`; 256 KB in all.
+//! `requestParameters` and `responseElements` each, `null` above; 100 KB for `serviceEventDetails`; 28 KB for `additionalEventData`; 256 KB in all.
 //! Source: CloudTrail User Guide, "CloudTrail record contents".
 
 use std::fmt::{Display, Write};
@@ -18,11 +18,11 @@ pub(crate) fn encode(record: &Record<'_>) -> String {
         return text;
     }
     // All other members have bounds whose sum is far below the maximum.
-    encode_whole(&Record { request: None, response: None, additional: None, ..*record })
+    encode_whole(&Record { request: None, response: None, additional: None, details: None, ..*record })
 }
 
 fn encode_whole(record: &Record<'_>) -> String {
-    let payload = [record.request, record.response, record.additional];
+    let payload = [record.request, record.response, record.additional, record.details];
     let payload: usize = payload.into_iter().flatten().map(|raw| raw.get().len()).sum();
     let mut object = Object::new(String::with_capacity(FIXED_BYTES_TYPICAL + payload.min(EVENT_BYTES_MAX)));
     object.text("eventVersion", VERSION);
@@ -51,6 +51,9 @@ fn encode_whole(record: &Record<'_>) -> String {
     object.flag("managementEvent", record.category == Category::Management);
     object.display_if("recipientAccountId", record.recipient);
     object.display_if("sharedEventID", record.shared_id);
+    if let Some(details) = within(record.details, PARAMETERS_BYTES_MAX) {
+        object.raw("serviceEventDetails", details);
+    }
     object.text("eventCategory", record.category.as_str());
     if let Some(details) = &record.tls {
         object.object("tlsDetails", |inner| tls(inner, details));
@@ -62,7 +65,7 @@ fn encode_whole(record: &Record<'_>) -> String {
 }
 
 fn identity(object: &mut Object, identity: &UserIdentity<'_>) {
-    object.text("type", identity.kind());
+    object.text_if("type", identity.kind());
     match *identity {
         UserIdentity::Root { arn, account, access_key, alias, session } => {
             object.display("principalId", account);
@@ -98,6 +101,10 @@ fn identity(object: &mut Object, identity: &UserIdentity<'_>) {
             object.display("accountId", account);
         }
         UserIdentity::Service { name } => object.text("invokedBy", name),
+        UserIdentity::ServiceFor { account, name } => {
+            object.display("accountId", account);
+            object.text("invokedBy", name);
+        }
         UserIdentity::Unknown { account, access_key } => {
             object.display_if("accountId", account);
             object.text_if("accessKeyId", access_key);
@@ -481,6 +488,27 @@ mod tests {
                 r#""resources":[{"ARN":"arn:aws:iam::000123456789:user/bo","accountId":"000123456789","#,
                 r#""type":"AWS::IAM::User"}],"eventType":"AwsApiCall","managementEvent":true,"#,
                 r#""recipientAccountId":"000123456789","eventCategory":"Management"}"#,
+            )
+        );
+    }
+
+    #[test]
+    fn event_of_a_service_tells_for_whom_it_acts_and_what_it_did() {
+        let identity = UserIdentity::ServiceFor { account: account(), name: "organizations.amazonaws.com" };
+        let details = RawValue::from_string(r#"{"accountId":"000123456780"}"#.into()).unwrap();
+        let event_type = crate::EventType::AwsServiceEvent;
+        let record =
+            Record { details: Some(&details), event_type, ..Record::new(id(), time(), CALL, identity) };
+        assert_eq!(
+            encode(&record),
+            concat!(
+                r#"{"eventVersion":"1.11","userIdentity":{"accountId":"000123456789","#,
+                r#""invokedBy":"organizations.amazonaws.com"},"#,
+                r#""eventTime":"2024-01-01T00:00:00Z","eventSource":"iam.amazonaws.com","eventName":"CreateUser","#,
+                r#""awsRegion":"us-east-1","sourceIPAddress":"192.0.2.7","requestParameters":null,"#,
+                r#""responseElements":null,"eventID":"abababab-abab-abab-abab-abababababab","readOnly":false,"#,
+                r#""eventType":"AwsServiceEvent","managementEvent":true,"recipientAccountId":"000123456789","#,
+                r#""serviceEventDetails":{"accountId":"000123456780"},"eventCategory":"Management"}"#,
             )
         );
     }

@@ -202,7 +202,10 @@ fn user_name<'a>(identity: &UserIdentity<'a>) -> Option<&'a str> {
         UserIdentity::AssumedRole { principal_id, .. } | UserIdentity::FederatedUser { principal_id, .. } => {
             session_name(cut(principal_id, TEXT_BYTES_MAX))
         }
-        UserIdentity::Account { .. } | UserIdentity::Service { .. } | UserIdentity::Unknown { .. } => None,
+        UserIdentity::Account { .. }
+        | UserIdentity::Service { .. }
+        | UserIdentity::ServiceFor { .. }
+        | UserIdentity::Unknown { .. } => None,
     }
 }
 
@@ -218,7 +221,7 @@ fn access_key<'a>(identity: &UserIdentity<'a>) -> Option<&'a str> {
         | UserIdentity::FederatedUser { access_key, .. }
         | UserIdentity::Unknown { access_key, .. } => access_key,
         UserIdentity::HiddenUser { .. } => Some(""),
-        UserIdentity::Account { .. } | UserIdentity::Service { .. } => None,
+        UserIdentity::Account { .. } | UserIdentity::Service { .. } | UserIdentity::ServiceFor { .. } => None,
     }
 }
 
@@ -276,7 +279,7 @@ struct Shown<'a> {
 #[serde(rename_all = "camelCase")]
 struct ShownIdentity<'a> {
     #[serde(borrow)]
-    r#type: Cow<'a, str>,
+    r#type: Option<Text<'a>>,
     #[serde(borrow)]
     principal_id: Option<Text<'a>>,
     #[serde(borrow)]
@@ -299,9 +302,9 @@ impl Deref for Text<'_> {
 
 impl ShownIdentity<'_> {
     fn shown_name(&self) -> Option<&str> {
-        match &*self.r#type {
-            "Root" => Some("root"),
-            "AssumedRole" | "FederatedUser" => self.principal_id.as_deref().and_then(session_name),
+        match self.r#type.as_deref() {
+            Some("Root") => Some("root"),
+            Some("AssumedRole" | "FederatedUser") => self.principal_id.as_deref().and_then(session_name),
             _ => self.user_name.as_deref(),
         }
     }
@@ -340,6 +343,7 @@ mod tests {
             3 => UserIdentity::Account { principal_id: text, account },
             4 => UserIdentity::Service { name: text },
             5 => UserIdentity::HiddenUser { account },
+            6 => UserIdentity::ServiceFor { account, name: text },
             _ => UserIdentity::Unknown { account: None, access_key: key },
         }
     }
@@ -347,7 +351,7 @@ mod tests {
     proptest! {
         #[test]
         fn entry_of_a_record_and_of_its_json_are_the_same(
-            kind in 0u8..7,
+            kind in 0u8..8,
             id: [u8; 16],
             millis in 0i64..4_000_000_000_000,
             read_only: bool,
@@ -377,7 +381,7 @@ mod tests {
             resource("arn:aws:iam::1:root", None),
         ];
         let call = Call { source: "iam.amazonaws.com", name: "n", region: "r", source_ip: "s" };
-        let (id, now, who) = (EventId::from_bytes([1; 16]), Time::from_seconds(0), identity(6, "", None));
+        let (id, now, who) = (EventId::from_bytes([1; 16]), Time::from_seconds(0), identity(7, "", None));
         let record = Record { resources: &resources, ..Record::new(id, now, call, who) };
         let referenced = |entry: Entry| {
             let named = |Referenced { kind, name }| format!("{} {name}", kind.unwrap_or_default());

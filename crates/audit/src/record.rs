@@ -32,6 +32,8 @@ pub struct Record<'a> {
     pub response: Option<&'a RawValue>,
     /// `additionalEventData`. Left out above 28 KB.
     pub additional: Option<&'a RawValue>,
+    /// `serviceEventDetails`: what an event of a service's own tells. Left out above 100 KB.
+    pub details: Option<&'a RawValue>,
     /// `requestID`: the id that the caller was given.
     pub request_id: Option<&'a str>,
     /// `readOnly`.
@@ -67,6 +69,7 @@ impl<'a> Record<'a> {
             request: None,
             response: None,
             additional: None,
+            details: None,
             request_id: None,
             read_only: false,
             resources: &[],
@@ -181,6 +184,13 @@ pub enum UserIdentity<'a> {
         /// `invokedBy`.
         name: &'a str,
     },
+    /// A service that acts for an account by itself; it has no `type`.
+    ServiceFor {
+        /// The account.
+        account: AccountId,
+        /// `invokedBy`.
+        name: &'a str,
+    },
     /// `Unknown`: nobody who could be made out, such as the sender of a signature that does not hold.
     Unknown {
         /// The account named by the access key id, if it names one.
@@ -191,16 +201,17 @@ pub enum UserIdentity<'a> {
 }
 
 impl UserIdentity<'_> {
-    /// `type`.
-    pub const fn kind(&self) -> &'static str {
+    /// `type`, if it has one.
+    pub const fn kind(&self) -> Option<&'static str> {
         match self {
-            Self::Root { .. } => "Root",
-            Self::HiddenUser { .. } | Self::User { .. } => "IAMUser",
-            Self::AssumedRole { .. } => "AssumedRole",
-            Self::FederatedUser { .. } => "FederatedUser",
-            Self::Account { .. } => "AWSAccount",
-            Self::Service { .. } => "AWSService",
-            Self::Unknown { .. } => "Unknown",
+            Self::Root { .. } => Some("Root"),
+            Self::HiddenUser { .. } | Self::User { .. } => Some("IAMUser"),
+            Self::AssumedRole { .. } => Some("AssumedRole"),
+            Self::FederatedUser { .. } => Some("FederatedUser"),
+            Self::Account { .. } => Some("AWSAccount"),
+            Self::Service { .. } => Some("AWSService"),
+            Self::ServiceFor { .. } => None,
+            Self::Unknown { .. } => Some("Unknown"),
         }
     }
 
@@ -212,6 +223,7 @@ impl UserIdentity<'_> {
             | Self::AssumedRole { account, .. }
             | Self::FederatedUser { account, .. }
             | Self::Account { account, .. }
+            | Self::ServiceFor { account, .. }
             | Self::HiddenUser { account } => Some(account),
             Self::Service { .. } => None,
             Self::Unknown { account, .. } => account,

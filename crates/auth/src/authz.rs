@@ -218,6 +218,29 @@ pub fn is_denied(world: &World, principal: &Principal, facts: &RequestFacts<'_>,
     decided(world, principal, facts, check, trust, Context::new(), is_explicit).unwrap_or(true)
 }
 
+/// Lets through what needs no permission: nothing has to allow it, but what denies it binds.
+///
+/// # Errors
+/// [`Denied`] with the text that names the kind of policy that denies.
+pub fn refuse_denied(
+    world: &World,
+    principal: &Principal,
+    facts: &RequestFacts<'_>,
+    check: &Check<'_>,
+    context: Context,
+) -> Result<(), Denied> {
+    let denial = decided(world, principal, facts, check, None, context, |decision| {
+        let shown = check.shown.unwrap_or(check.resource);
+        let is_explicit = decision.outcome == Outcome::ExplicitDeny;
+        is_explicit.then(|| decision.denial_message(&principal.arn(), check.action, Some(shown)))
+    });
+    match denial {
+        None => Err(invalid_token()),
+        Some(None) => Ok(()),
+        Some(Some(message)) => Err(Denied::access(message)),
+    }
+}
+
 /// What the principal's policies and this one, of a resource, come to. `context` holds the operation's own keys.
 pub fn with_resource_policy(
     world: &World,

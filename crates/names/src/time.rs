@@ -88,6 +88,16 @@ impl Time {
         Self::from_seconds(days.saturating_mul(86_400))
     }
 
+    /// `Sep 16, 2020 9:20:50 PM`, the form of times within CloudTrail's service events.
+    pub fn spoken(self) -> String {
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let [y, mo, d, h, mi, s] = self.civil();
+        let month = usize::try_from(mo - 1).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"");
+        let (hour, half) = ((h + 11) % 12 + 1, if h < 12 { "AM" } else { "PM" });
+        format!("{month} {d}, {y} {hour}:{mi:02}:{s:02} {half}")
+    }
+
     /// Year, month, day, hour, minute and second in UTC.
     fn civil(self) -> [i64; 6] {
         // Days to civil date by the era method: exact for every i64 of seconds, no table, no time zone data.
@@ -149,5 +159,13 @@ mod tests {
     #[test]
     fn basic_form() {
         assert_eq!(Time::from_seconds(1_440_938_160).basic(), "20150830T123600Z");
+    }
+
+    #[test]
+    fn spoken_form_has_noon_and_midnight_at_twelve() {
+        let spoken = |text: &str| Time::parse(text).unwrap().spoken();
+        assert_eq!(spoken("2020-09-16T21:20:50Z"), "Sep 16, 2020 9:20:50 PM");
+        assert_eq!(spoken("2023-05-01T00:05:04Z"), "May 1, 2023 12:05:04 AM");
+        assert_eq!(spoken("2023-12-31T12:00:00Z"), "Dec 31, 2023 12:00:00 PM");
     }
 }

@@ -1,6 +1,6 @@
 //! What an operation is given besides its input and its transaction.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -74,6 +74,7 @@ pub struct OpContext<'r> {
     pub(crate) mailer: Option<&'r dyn Mailer>,
     pub(crate) records: &'r dyn Records,
     pub(crate) mails: RefCell<Vec<Mail>>,
+    pub(crate) concerned: Cell<Option<AccountId>>,
     pub(crate) random: RefCell<&'r mut dyn Random>,
 }
 
@@ -114,6 +115,7 @@ impl<'r> OpContext<'r> {
             mailer,
             records,
             mails: RefCell::default(),
+            concerned: Cell::default(),
             random: RefCell::new(random),
         }
     }
@@ -134,7 +136,12 @@ impl<'r> OpContext<'r> {
     pub fn in_scope<R>(&self, world: &World, look: impl FnOnce(&Scope<'_>) -> R) -> R {
         let mut nothing = Nothing;
         // A context is good for as long as its randomness is lent, and no shorter: rules get one of their own.
-        let ctx = OpContext { mails: RefCell::default(), random: RefCell::new(&mut nothing), ..*self };
+        let ctx = OpContext {
+            mails: RefCell::default(),
+            concerned: Cell::default(),
+            random: RefCell::new(&mut nothing),
+            ..*self
+        };
         look(&Scope { ctx: &ctx, world })
     }
 
@@ -240,6 +247,12 @@ impl<'r> OpContext<'r> {
     /// Takes the mail that was left.
     pub fn take_mails(&self) -> Vec<Mail> {
         self.mails.take()
+    }
+
+    /// Puts a copy of the call's record into the log of another account, which it is about although the resource that was authorized is
+    /// not that account's. For a call that succeeds.
+    pub fn concerns(&self, account: AccountId) {
+        self.concerned.set(Some(account).filter(|account| *account != self.account()));
     }
 
     /// Lends the random source.

@@ -6,6 +6,7 @@
 
 use rootward_auth::authz::Callers;
 use rootward_names::{AccountId, Time};
+use rootward_policy::Context;
 use rootward_state::entities::{Document, Tag};
 use rootward_state::{Txn, World};
 use rootward_wire::Operation;
@@ -92,6 +93,8 @@ pub struct Target {
     pub account: Option<AccountId>,
     /// Its tags, for `aws:ResourceTag/…` and `iam:ResourceTag/…`.
     pub tags: Vec<Tag>,
+    /// Condition keys that belong to its type in its service, besides those of its tags.
+    pub keys: Context,
     /// The ARN of its permissions boundary.
     pub boundary: Option<String>,
     /// Its trust policy, where the resource is a role to be assumed.

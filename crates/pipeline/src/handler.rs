@@ -173,12 +173,26 @@ impl<O: Operation> Declaration<O> {
         scope: &'a Scope<'_>,
         input: &'a O::Input,
     ) -> impl Iterator<Item = (&'a Rule<O::Input>, Target, Context)> {
-        self.rules.iter().filter(|rule| (rule.when)(scope, input)).map(|rule| {
-            let target = (rule.target)(scope, input);
-            let context = context(rule, scope, input, &target);
-            (rule, target, context)
-        })
+        let needed = self.rules.iter().filter(|rule| (rule.when)(scope, input));
+        needed.map(|rule| asked(rule, scope, input))
     }
+
+    /// Each rule with its target and the condition keys of its own, whether the call needs it or not: for what nothing has to allow, but
+    /// may be denied.
+    pub fn all_needs<'a>(
+        &'a self,
+        scope: &'a Scope<'_>,
+        input: &'a O::Input,
+    ) -> impl Iterator<Item = (&'a Rule<O::Input>, Target, Context)> {
+        self.rules.iter().map(|rule| asked(rule, scope, input))
+    }
+}
+
+/// A rule with its target and the condition keys of its own.
+fn asked<'a, I>(rule: &'a Rule<I>, scope: &Scope<'_>, input: &I) -> (&'a Rule<I>, Target, Context) {
+    let target = (rule.target)(scope, input);
+    let context = context(rule, scope, input, &target);
+    (rule, target, context)
 }
 
 fn check<'a>(action: &'static str, target: &'a Target, scope: &Scope<'_>) -> Check<'a> {
@@ -211,6 +225,7 @@ fn context<I>(rule: &Rule<I>, scope: &Scope<'_>, input: &I, target: &Target) -> 
             context.text(&format!("{owner}:ResourceTag/{}", tag.key), &tag.value);
         }
     }
+    context.extend(&target.keys);
     for key in rule.keys {
         match key {
             Key::RequestTags(tags) => {

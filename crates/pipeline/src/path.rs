@@ -1,7 +1,7 @@
 //! The path: one function a step, in the order in which they run.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -146,7 +146,7 @@ struct Ran {
     mails: Vec<Mail>,
     /// What it was allowed to change or to issue credentials for; what is only read is not told.
     touched: Vec<Touched>,
-    /// The other account whose resource the caller was allowed to use.
+    /// The other account whose resource the caller was allowed to use, or that the call is about.
     other: Option<AccountId>,
 }
 
@@ -504,6 +504,7 @@ impl Pipeline {
             mailer: self.setup.mailer.as_deref(),
             records: &*self.setup.records,
             mails: RefCell::default(),
+            concerned: Cell::default(),
             random: RefCell::new(&mut random),
         };
         let facts = attempt.facts(caller);
@@ -521,6 +522,7 @@ impl Pipeline {
             output => output,
         };
         let mails = if output.is_ok() { ctx.take_mails() } else { Vec::new() };
+        let other = other.or(ctx.concerned.get());
         Ok(Ran { output, txn, mails, touched, other })
     }
 

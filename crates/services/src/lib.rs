@@ -9,6 +9,7 @@ pub mod hardware_tokens;
 mod iam;
 mod organizations;
 mod own;
+mod root_email;
 pub mod root_guard;
 pub mod root_only;
 pub mod root_report;

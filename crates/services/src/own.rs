@@ -1,26 +1,45 @@
-//! The caller's own account, as operations on the account as a whole need it.
+//! The rows of an account as a whole, and those of the caller's own.
 
 use std::sync::Arc;
 
+use rootward_names::AccountId;
 use rootward_pipeline::{Failure, OpContext};
 use rootward_state::entities::{Account, AccountSettings};
 use rootward_state::{RowKey, Txn};
 
-/// The account's row, guarded.
+/// The caller's account, guarded.
 ///
 /// # Errors
 /// An internal one when it is not there: the caller was authenticated as somebody of it.
 pub(crate) fn account(ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Arc<Account>, Failure> {
-    txn.account(ctx.account()).ok_or_else(|| Failure::internal("the caller's account has no row"))
+    account_of(txn, ctx.account())
 }
 
-/// What is settled for the account, guarded.
+/// An account that is there, guarded.
+///
+/// # Errors
+/// An internal one when it is not.
+pub(crate) fn account_of(txn: &mut Txn, id: AccountId) -> Result<Arc<Account>, Failure> {
+    txn.account(id).ok_or_else(|| Failure::internal("an account that was found has no row"))
+}
+
+/// What is settled for the caller's account, guarded.
 pub(crate) fn settings(ctx: &OpContext<'_>, txn: &mut Txn) -> AccountSettings {
-    let row = txn.get::<AccountSettings>(RowKey::AccountSettings(ctx.account()));
+    settings_of(txn, ctx.account())
+}
+
+/// What is settled for an account, guarded.
+pub(crate) fn settings_of(txn: &mut Txn, id: AccountId) -> AccountSettings {
+    let row = txn.get::<AccountSettings>(RowKey::AccountSettings(id));
     row.map_or_else(AccountSettings::new, Arc::unwrap_or_clone)
 }
 
-/// Settles it anew.
+/// Settles it anew for the caller's account.
 pub(crate) fn put_settings(ctx: &OpContext<'_>, txn: &mut Txn, settings: AccountSettings) {
-    txn.put(RowKey::AccountSettings(ctx.account()), settings);
+    put_settings_of(txn, ctx.account(), settings);
+}
+
+/// Settles it anew.
+pub(crate) fn put_settings_of(txn: &mut Txn, id: AccountId, settings: AccountSettings) {
+    txn.put(RowKey::AccountSettings(id), settings);
 }

@@ -14,8 +14,8 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use crate::codec::Row;
 use crate::entities::{
-    AccountRequest, Document, Handshake, HandshakeParty, Membership, Organization, OrganizationNode,
-    OrganizationPolicy, OrganizationPolicyType, ResponsibilityTransfer,
+    AccountRequest, Document, Handshake, HandshakeParty, HandshakeState, Membership, Organization,
+    OrganizationNode, OrganizationPolicy, OrganizationPolicyType, ResponsibilityTransfer,
 };
 use crate::{Entry, NameKey, RowKey, Table};
 
@@ -119,6 +119,34 @@ pub enum Target {
     Node(NodeId),
 }
 
+/// Whom a handshake is put to, or whose responsibility is transferred; addresses are one ignoring case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recipient {
+    /// An account that is named, or has answered.
+    Account(AccountId),
+    /// Whoever has an address.
+    Email(NameKey),
+}
+
+impl From<&HandshakeParty> for Recipient {
+    fn from(party: &HandshakeParty) -> Self {
+        match party {
+            HandshakeParty::Account(account) => Self::Account(*account),
+            HandshakeParty::Email(email) => Self::Email(NameKey::new(email)),
+        }
+    }
+}
+
+impl Recipient {
+    /// Those of one handshake. Whoever has taken it back is none.
+    fn of(row: &Handshake) -> impl Iterator<Item = Self> + use<> {
+        let named = Self::from(&row.to);
+        let answered = row.answer.filter(|_| row.state != HandshakeState::Canceled);
+        let answered = answered.map(|answer| Self::Account(answer.by)).filter(|by| *by != named);
+        [Some(named), answered].into_iter().flatten()
+    }
+}
+
 /// Organizations that change, taken out once, however many of their rows do.
 pub(crate) type Open = HashMap<OrganizationId, OrganizationState>;
 
@@ -127,24 +155,35 @@ pub(crate) type Open = HashMap<OrganizationId, OrganizationState>;
 pub(crate) struct Organizations {
     all: RedBlackTreeMapSync<OrganizationId, Arc<OrganizationState>>,
     member_of: RedBlackTreeMapSync<AccountId, OrganizationId>,
-    transfers: RedBlackTreeMapSync<Source, Transfers>,
+    put_to: PutTo<HandshakeId>,
+    transfers: PutTo<ResponsibilityTransferId>,
 }
 
-/// To which organizations one source transfers something.
-type Transfers = RedBlackTreeMapSync<ResponsibilityTransferId, OrganizationId>;
+/// What concerns somebody, with the organization that keeps it.
+#[derive(Debug, Clone)]
+struct PutTo<I: Ord>(RedBlackTreeMapSync<Recipient, RedBlackTreeSetSync<(I, OrganizationId)>>);
 
-/// Whose responsibility is transferred: addresses are one ignoring case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
-    Account(AccountId),
-    Email(NameKey),
-}
+impl<I: Clone + Ord> PutTo<I> {
+    fn new() -> Self {
+        Self(RedBlackTreeMapSync::new_sync())
+    }
 
-impl From<&HandshakeParty> for Source {
-    fn from(party: &HandshakeParty) -> Self {
-        match party {
-            HandshakeParty::Account(account) => Self::Account(*account),
-            HandshakeParty::Email(email) => Self::Email(NameKey::new(email)),
+    fn of<'a>(&'a self, recipient: &Recipient) -> impl Iterator<Item = &'a (I, OrganizationId)> + use<'a, I> {
+        self.0.get(recipient).into_iter().flatten()
+    }
+
+    fn insert(&mut self, recipient: Recipient, id: &I, organization: &OrganizationId) {
+        let known = self.0.get(&recipient).cloned().unwrap_or_default();
+        self.0.insert_mut(recipient, known.insert((id.clone(), organization.clone())));
+    }
+
+    fn remove(&mut self, recipient: Recipient, id: &I, organization: &OrganizationId) {
+        let entry = (id.clone(), organization.clone());
+        let Some(known) = self.0.get(&recipient).map(|known| known.remove(&entry)) else { return };
+        if known.is_empty() {
+            self.0.remove_mut(&recipient);
+        } else {
+            self.0.insert_mut(recipient, known);
         }
     }
 }
@@ -444,7 +483,8 @@ impl Default for Organizations {
         Self {
             all: RedBlackTreeMapSync::new_sync(),
             member_of: RedBlackTreeMapSync::new_sync(),
-            transfers: RedBlackTreeMapSync::new_sync(),
+            put_to: PutTo::new(),
+            transfers: PutTo::new(),
         }
     }
 }
@@ -462,35 +502,56 @@ impl Organizations {
         self.all.values()
     }
 
-    pub(crate) fn transfers_of(
-        &self,
-        source: &HandshakeParty,
-    ) -> impl Iterator<Item = (&Arc<OrganizationState>, &Arc<ResponsibilityTransfer>)> {
-        let of_source = self.transfers.get(&Source::from(source)).into_iter().flatten();
-        of_source.filter_map(|(id, organization)| {
+    /// What somebody transfers, by id, with the organization that takes over.
+    pub(crate) fn transfers_of<'a>(
+        &'a self,
+        source: &Recipient,
+    ) -> impl Iterator<Item = (&'a Arc<OrganizationState>, &'a Arc<ResponsibilityTransfer>)> + use<'a> {
+        self.transfers.of(source).filter_map(|(id, organization)| {
             let state = self.get(organization)?;
             Some((state, state.transfers.get(id)?))
         })
     }
 
-    fn index(
-        &mut self,
-        id: &ResponsibilityTransferId,
-        row: &ResponsibilityTransfer,
-        organization: &OrganizationId,
-    ) {
-        let source = Source::from(&row.source);
-        let others = self.transfers.get(&source).cloned().unwrap_or_default();
-        self.transfers.insert_mut(source, others.insert(id.clone(), organization.clone()));
+    /// What is put to somebody, by id.
+    pub(crate) fn handshakes_of<'a>(
+        &'a self,
+        recipient: &Recipient,
+    ) -> impl Iterator<Item = (&'a Arc<OrganizationState>, &'a Arc<Handshake>)> + use<'a> {
+        self.put_to.of(recipient).filter_map(|(id, organization)| {
+            let state = self.get(organization)?;
+            Some((state, state.handshakes.get(id)?))
+        })
     }
 
-    fn unindex(&mut self, id: &ResponsibilityTransferId, row: &ResponsibilityTransfer) {
-        let source = Source::from(&row.source);
-        let Some(others) = self.transfers.get(&source).map(|all| all.remove(id)) else { return };
-        if others.is_empty() {
-            self.transfers.remove_mut(&source);
-        } else {
-            self.transfers.insert_mut(source, others);
+    /// Notes whom a row concerns now, and whom it did.
+    fn note_recipients(
+        &mut self,
+        open: &Open,
+        organization: &OrganizationId,
+        key: &RowKey,
+        row: Option<&Row>,
+    ) {
+        let state = open.get(organization).or_else(|| self.all.get(organization).map(|state| &**state));
+        match key {
+            RowKey::Handshake(_, id) => {
+                let old = state.and_then(|state| state.handshakes.get(id)).cloned();
+                for recipient in old.iter().flat_map(|row| Recipient::of(row)) {
+                    self.put_to.remove(recipient, id, organization);
+                }
+                if let Some(Row::Handshake(row)) = row {
+                    Recipient::of(row).for_each(|recipient| self.put_to.insert(recipient, id, organization));
+                }
+            }
+            RowKey::ResponsibilityTransfer(_, id) => {
+                if let Some(old) = state.and_then(|state| state.transfers.get(id)).cloned() {
+                    self.transfers.remove(Recipient::from(&old.source), id, organization);
+                }
+                if let Some(Row::ResponsibilityTransfer(row)) = row {
+                    self.transfers.insert(Recipient::from(&row.source), id, organization);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -503,12 +564,20 @@ impl Organizations {
         revision: Revision,
     ) -> Result<(), &'static str> {
         let Some(id) = self.organization_of(&key, row.as_ref()) else { return Ok(()) };
+        self.note_recipients(open, &id, &key, row.as_ref());
         if matches!((&key, &row), (RowKey::Organization(_), None)) {
-            let gone =
-                open.remove(&id).or_else(|| self.all.get(&id).map(|state| OrganizationState::clone(state)));
-            for (transfer, row) in gone.iter().flat_map(|state| state.transfers.iter()) {
-                self.unindex(transfer, row);
-            }
+            let state = open.get(&id).or_else(|| self.all.get(&id).map(|state| &**state));
+            let handshakes = state.iter().flat_map(|state| state.handshakes.iter());
+            let transfers = state.iter().flat_map(|state| state.transfers.iter());
+            let left: Vec<RowKey> = handshakes
+                .map(|(handshake, _)| RowKey::Handshake(id.clone(), handshake.clone()))
+                .chain(
+                    transfers
+                        .map(|(transfer, _)| RowKey::ResponsibilityTransfer(id.clone(), transfer.clone())),
+                )
+                .collect();
+            left.iter().for_each(|key| self.note_recipients(open, &id, key, None));
+            open.remove(&id);
             self.all.remove_mut(&id);
             return Ok(());
         }
@@ -530,16 +599,6 @@ impl Organizations {
         {
             let entry = Entry { revision, row: Arc::clone(organization) };
             open.insert(id.clone(), OrganizationState::new(entry));
-        }
-        if let RowKey::ResponsibilityTransfer(_, transfer) = &key
-            && let Some(old) = self.opened(open, &id).map(|state| state.transfers.get(transfer).cloned())
-        {
-            if let Some(old) = old {
-                self.unindex(transfer, &old);
-            }
-            if let Some(Row::ResponsibilityTransfer(row)) = &row {
-                self.index(transfer, row, &id);
-            }
         }
         match (self.opened(open, &id), &row) {
             (Some(state), _) => state.apply(key, row, revision),

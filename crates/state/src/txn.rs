@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rootward_names::{AccessKeyId, AccountId};
-use rootward_store::{Commit, Guard, Revision, Write};
+use rootward_store::{COMMIT_BYTES_MAX, Commit, Guard, Revision, Write};
 
 use crate::alerts::{AlertCursor, AlertTarget};
 use crate::codec::Row;
@@ -15,6 +15,9 @@ use crate::entities::{
 };
 use crate::world::Tabled;
 use crate::{AccountState, Entry, NameKey, OutboxId, RowKey, World};
+
+/// What is kept free for the record of the call: without parameters that are large.
+const RECORD_BYTES: usize = 64 * 1_024;
 
 /// One optimistic transaction over a snapshot.
 ///
@@ -254,6 +257,19 @@ impl Txn {
     /// Whether there is anything to commit.
     pub fn is_read_only(&self) -> bool {
         self.writes.is_empty() && self.records.is_empty()
+    }
+
+    /// Whether what is written and read so far fits in one commit of the store, with room for the call's own record. It costs as much as
+    /// encoding it.
+    pub fn fits(&self) -> bool {
+        let guards: usize = self.guards.keys().map(|key| key.encode().len()).sum();
+        let rows: usize = self
+            .writes
+            .iter()
+            .map(|(key, row)| key.encode().len() + row.as_ref().map_or(0, |row| row.encode().len()))
+            .sum();
+        let records: usize = self.records.iter().map(|(_, record)| record.len()).sum();
+        guards + rows + records + RECORD_BYTES < COMMIT_BYTES_MAX
     }
 
     /// What the store is asked to do. Writes are in key order, so an account precedes what is in it, and a rename

@@ -13,11 +13,11 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use crate::alerts::{AlertCursor, AlertTables, AlertTarget};
 use crate::codec::{CorruptRow, Row};
 use crate::entities::{
-    AccessKey, Account, AccountSettings, CredentialOwner, CredentialReport, Group, HandshakeParty,
+    AccessKey, Account, AccountSettings, CredentialOwner, CredentialReport, Group, Handshake,
     InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Named, PasswordPolicy, PolicyRef,
     ResponsibilityTransfer, Role, RootAccess, RootGuard, SignInSession, Usage, User,
 };
-use crate::organizations::{Open, OrganizationState, Organizations};
+use crate::organizations::{Open, OrganizationState, Organizations, Recipient};
 use crate::{Entry, NameKey, RowKey, Table};
 
 /// Everything, at one revision.
@@ -551,16 +551,24 @@ impl World {
 
     /// The transfers that are put to this account or address, or that this account has accepted, by id, each with the organization that takes
     /// over.
-    pub fn transfers_of(
-        &self,
-        source: &HandshakeParty,
-    ) -> impl Iterator<Item = (&Arc<OrganizationState>, &Arc<ResponsibilityTransfer>)> {
+    pub fn transfers_of<'a>(
+        &'a self,
+        source: &Recipient,
+    ) -> impl Iterator<Item = (&'a Arc<OrganizationState>, &'a Arc<ResponsibilityTransfer>)> + use<'a> {
         self.organizations.transfers_of(source)
     }
 
     /// All organizations, by id.
     pub fn organizations(&self) -> impl Iterator<Item = &Arc<OrganizationState>> {
         self.organizations.iter()
+    }
+
+    /// The handshakes that are put to somebody, with their organizations, by id.
+    pub fn handshakes_of<'a>(
+        &'a self,
+        recipient: &Recipient,
+    ) -> impl Iterator<Item = (&'a Arc<OrganizationState>, &'a Arc<Handshake>)> + use<'a> {
+        self.organizations.handshakes_of(recipient)
     }
 
     /// Who is told what happened, by name.

@@ -23,7 +23,7 @@ pub(super) static PUT_CONTACT_INFORMATION: Declaration<api::PutContactInformatio
     rules: &[Rule {
         action: "account:PutContactInformation",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, input.account_id.as_deref()),
         keys: &[],
     }],
     run: put_contact_information,
@@ -34,11 +34,11 @@ fn put_contact_information(
     txn: &mut Txn,
     input: &api::PutContactInformationRequest,
 ) -> Result<Empty, Failure> {
-    whose::must_be_own(ctx, "account:PutContactInformation", input.account_id.as_deref())?;
+    let id = whose::changed(ctx, txn, "account:PutContactInformation", input.account_id.as_deref())?;
     let contact = contact(&input.contact_information)?;
-    let mut settings = own::settings(ctx, txn);
+    let mut settings = own::settings_of(txn, id);
     settings.contact = Some(contact);
-    own::put_settings(ctx, txn, settings);
+    own::put_settings_of(txn, id, settings);
     Ok(Empty)
 }
 
@@ -78,7 +78,7 @@ pub(super) static GET_CONTACT_INFORMATION: Declaration<api::GetContactInformatio
     rules: &[Rule {
         action: "account:GetContactInformation",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, input.account_id.as_deref()),
         keys: &[],
     }],
     run: get_contact_information,
@@ -90,8 +90,8 @@ fn get_contact_information(
     txn: &mut Txn,
     input: &api::GetContactInformationRequest,
 ) -> Result<api::GetContactInformationResponse, Failure> {
-    whose::must_be_own(ctx, "account:GetContactInformation", input.account_id.as_deref())?;
-    let contact = own::settings(ctx, txn).contact.ok_or_else(failures::no_contact_information)?;
+    let id = whose::looked_at(ctx, txn, "account:GetContactInformation", input.account_id.as_deref())?;
+    let contact = own::settings_of(txn, id).contact.ok_or_else(failures::no_contact_information)?;
     Ok(api::GetContactInformationResponse {
         contact_information: Some(shown_contact(&contact)),
         verification_status: Some(api::PhoneNumberVerificationStatus::NotSupported),
@@ -122,7 +122,7 @@ pub(super) static PUT_ALTERNATE_CONTACT: Declaration<api::PutAlternateContact> =
     rules: &[Rule {
         action: "account:PutAlternateContact",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, input.account_id.as_deref()),
         keys: &[Key::Texts(TYPES, |_, input| Some(types(input.alternate_contact_type)))],
     }],
     run: put_alternate_contact,
@@ -134,7 +134,7 @@ fn put_alternate_contact(
     txn: &mut Txn,
     input: &api::PutAlternateContactRequest,
 ) -> Result<Empty, Failure> {
-    whose::must_be_own(ctx, "account:PutAlternateContact", input.account_id.as_deref())?;
+    let id = whose::changed(ctx, txn, "account:PutAlternateContact", input.account_id.as_deref())?;
     let contact = AlternateContact {
         kind: kind(input.alternate_contact_type),
         name: text(&input.name),
@@ -142,11 +142,11 @@ fn put_alternate_contact(
         email: text(&input.email_address),
         phone_number: text(&input.phone_number),
     };
-    let mut settings = own::settings(ctx, txn);
+    let mut settings = own::settings_of(txn, id);
     settings.alternate_contacts.retain(|known| known.kind != contact.kind);
     settings.alternate_contacts.push(contact);
     settings.alternate_contacts.sort_by_key(|contact| contact.kind);
-    own::put_settings(ctx, txn, settings);
+    own::put_settings_of(txn, id, settings);
     Ok(Empty)
 }
 
@@ -156,7 +156,7 @@ pub(super) static GET_ALTERNATE_CONTACT: Declaration<api::GetAlternateContact> =
     rules: &[Rule {
         action: "account:GetAlternateContact",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, input.account_id.as_deref()),
         keys: &[Key::Texts(TYPES, |_, input| Some(types(input.alternate_contact_type)))],
     }],
     run: get_alternate_contact,
@@ -167,8 +167,8 @@ fn get_alternate_contact(
     txn: &mut Txn,
     input: &api::GetAlternateContactRequest,
 ) -> Result<api::GetAlternateContactResponse, Failure> {
-    whose::must_be_own(ctx, "account:GetAlternateContact", input.account_id.as_deref())?;
-    let settings = own::settings(ctx, txn);
+    let id = whose::looked_at(ctx, txn, "account:GetAlternateContact", input.account_id.as_deref())?;
+    let settings = own::settings_of(txn, id);
     let contact = settings.alternate_contact(kind(input.alternate_contact_type));
     let contact = contact.ok_or_else(failures::no_alternate_contact)?;
     Ok(api::GetAlternateContactResponse {
@@ -188,7 +188,7 @@ pub(super) static DELETE_ALTERNATE_CONTACT: Declaration<api::DeleteAlternateCont
     rules: &[Rule {
         action: "account:DeleteAlternateContact",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, input.account_id.as_deref()),
         keys: &[Key::Texts(TYPES, |_, input| Some(types(input.alternate_contact_type)))],
     }],
     run: delete_alternate_contact,
@@ -199,11 +199,11 @@ fn delete_alternate_contact(
     txn: &mut Txn,
     input: &api::DeleteAlternateContactRequest,
 ) -> Result<Empty, Failure> {
-    whose::must_be_own(ctx, "account:DeleteAlternateContact", input.account_id.as_deref())?;
-    let (mut settings, kind) = (own::settings(ctx, txn), kind(input.alternate_contact_type));
+    let id = whose::changed(ctx, txn, "account:DeleteAlternateContact", input.account_id.as_deref())?;
+    let (mut settings, kind) = (own::settings_of(txn, id), kind(input.alternate_contact_type));
     settings.alternate_contact(kind).ok_or_else(failures::no_alternate_contact)?;
     settings.alternate_contacts.retain(|known| known.kind != kind);
-    own::put_settings(ctx, txn, settings);
+    own::put_settings_of(txn, id, settings);
     Ok(Empty)
 }
 
@@ -341,7 +341,7 @@ mod tests {
         };
         for (id, reason) in [
             ("111122223333", "(An account manages itself without naming its own AccountId.)"),
-            ("444455556666", "(An account is managed from inside; assume a role in it.)"),
+            ("444455556666", "(Accounts are managed by AccountId only in an organization.)"),
         ] {
             let error = get(id);
             assert_eq!((error.code, error.status), ("AccessDenied", 403));

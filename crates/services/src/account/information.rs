@@ -18,7 +18,7 @@ pub(super) static GET_ACCOUNT_INFORMATION: Declaration<api::GetAccountInformatio
     rules: &[Rule {
         action: "account:GetAccountInformation",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, input.account_id.as_deref()),
         keys: &[],
     }],
     run: get_account_information,
@@ -29,8 +29,8 @@ fn get_account_information(
     txn: &mut Txn,
     input: &api::GetAccountInformationRequest,
 ) -> Result<api::GetAccountInformationResponse, Failure> {
-    whose::must_be_own(ctx, "account:GetAccountInformation", input.account_id.as_deref())?;
-    let account = own::account(ctx, txn)?;
+    let id = whose::looked_at(ctx, txn, "account:GetAccountInformation", input.account_id.as_deref())?;
+    let account = own::account_of(txn, id)?;
     let state = match account.status {
         AccountStatus::Active => api::AccountState::Active,
         status if status.is_gone(ctx.now) => api::AccountState::Closed,
@@ -50,7 +50,7 @@ pub(super) static PUT_ACCOUNT_NAME: Declaration<api::PutAccountName> = Declarati
     rules: &[Rule {
         action: "account:PutAccountName",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, input.account_id.as_deref()),
         keys: &[],
     }],
     run: put_account_name,
@@ -61,12 +61,12 @@ fn put_account_name(
     txn: &mut Txn,
     input: &api::PutAccountNameRequest,
 ) -> Result<Empty, Failure> {
-    whose::must_be_own(ctx, "account:PutAccountName", input.account_id.as_deref())?;
+    let id = whose::changed(ctx, txn, "account:PutAccountName", input.account_id.as_deref())?;
     let name = input.account_name.expose();
     if name.trim().is_empty() {
         return Err(failures::bad_field("accountName", "A name needs more than blanks."));
     }
-    let account = own::account(ctx, txn)?;
+    let account = own::account_of(txn, id)?;
     txn.put(RowKey::Account(account.id), Account { name: name.into(), ..Account::clone(&account) });
     Ok(Empty)
 }
@@ -78,7 +78,7 @@ pub(super) static GET_GOV_CLOUD_ACCOUNT_INFORMATION: Declaration<api::GetGovClou
         rules: &[Rule {
             action: "account:GetGovCloudAccountInformation",
             when: always,
-            target: |scope, _| whose::target(scope),
+            target: |scope, input| whose::target(scope, input.standard_account_id.as_deref()),
             keys: &[],
         }],
         run: get_gov_cloud_account_information,
@@ -87,10 +87,15 @@ pub(super) static GET_GOV_CLOUD_ACCOUNT_INFORMATION: Declaration<api::GetGovClou
 /// No account has a counterpart: each lives in the partition it was opened in.
 fn get_gov_cloud_account_information(
     ctx: &OpContext<'_>,
-    _: &mut Txn,
+    txn: &mut Txn,
     input: &api::GetGovCloudAccountInformationRequest,
 ) -> Result<api::GetGovCloudAccountInformationResponse, Failure> {
-    whose::must_be_own(ctx, "account:GetGovCloudAccountInformation", input.standard_account_id.as_deref())?;
+    whose::looked_at(
+        ctx,
+        txn,
+        "account:GetGovCloudAccountInformation",
+        input.standard_account_id.as_deref(),
+    )?;
     Err(failures::no_gov_cloud_account())
 }
 

@@ -1,7 +1,7 @@
 //! Account Management: contacts, regions, name and state of an account.
 //!
-//! Every operation is about the caller's own account; that of another account is for whoever manages an organization
-//! ([`whose`]). None of them is the root user's alone.
+//! An operation is about the caller's own account, or about a member of the organization that the caller manages ([`whose`]). None of
+//! them is the root user's alone.
 //!
 //! Source: Account Management API Reference; Service Authorization Reference, "AWS Account Management".
 

@@ -1,6 +1,9 @@
 //! The root user's e-mail address of a member account, for whoever manages its organization.
 //!
-//! The root user of an account changes its own address with `rootward:StartRootEmailUpdate`; these never serve that.
+//! How it changes is [`root_email`]'s to say: the code goes to the new address, and no root user signs in. The root user of an account changes
+//! its own address with `rootward:StartRootEmailUpdate`; these never serve that.
+//!
+//! Source: Account Management API Reference.
 
 use rootward_api::account as api;
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
@@ -8,6 +11,8 @@ use rootward_state::Txn;
 use rootward_wire::Sensitive;
 
 use super::{failures, whose};
+use crate::own;
+use crate::root_email::{self, Authority, Refused};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&ACCEPT_PRIMARY_EMAIL_UPDATE, &GET_PRIMARY_EMAIL, &START_PRIMARY_EMAIL_UPDATE];
@@ -18,11 +23,21 @@ pub(super) static GET_PRIMARY_EMAIL: Declaration<api::GetPrimaryEmail> = Declara
     rules: &[Rule {
         action: "account:GetPrimaryEmail",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, Some(&input.account_id)),
         keys: &[],
     }],
-    run: |ctx, _, input| Err(not_a_member(ctx, "account:GetPrimaryEmail", &input.account_id)),
+    run: get_primary_email,
 };
+
+fn get_primary_email(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::GetPrimaryEmailRequest,
+) -> Result<api::GetPrimaryEmailResponse, Failure> {
+    let id = whose::looked_at(ctx, txn, "account:GetPrimaryEmail", Some(&input.account_id))?;
+    let account = own::account_of(txn, id)?;
+    Ok(api::GetPrimaryEmailResponse { primary_email: Some(Sensitive::new(&*account.email)) })
+}
 
 pub(super) static START_PRIMARY_EMAIL_UPDATE: Declaration<api::StartPrimaryEmailUpdate> = Declaration {
     effect: Effect::Write,
@@ -30,13 +45,22 @@ pub(super) static START_PRIMARY_EMAIL_UPDATE: Declaration<api::StartPrimaryEmail
     rules: &[Rule {
         action: "account:StartPrimaryEmailUpdate",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, Some(&input.account_id)),
         keys: &[Key::Text(DOMAIN, |_, input| domain(&input.primary_email))],
     }],
-    run: |ctx, _: &mut Txn, input| {
-        Err(not_a_member(ctx, "account:StartPrimaryEmailUpdate", &input.account_id))
-    },
+    run: start_primary_email_update,
 };
+
+fn start_primary_email_update(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::StartPrimaryEmailUpdateRequest,
+) -> Result<api::StartPrimaryEmailUpdateResponse, Failure> {
+    let id = whose::changed(ctx, txn, "account:StartPrimaryEmailUpdate", Some(&input.account_id))?;
+    let started = root_email::start(ctx, txn, id, input.primary_email.expose(), &Authority::Organization);
+    started.map_err(failure)?;
+    Ok(api::StartPrimaryEmailUpdateResponse { status: Some(api::PrimaryEmailUpdateStatus::Pending) })
+}
 
 pub(super) static ACCEPT_PRIMARY_EMAIL_UPDATE: Declaration<api::AcceptPrimaryEmailUpdate> = Declaration {
     effect: Effect::Write,
@@ -44,11 +68,34 @@ pub(super) static ACCEPT_PRIMARY_EMAIL_UPDATE: Declaration<api::AcceptPrimaryEma
     rules: &[Rule {
         action: "account:AcceptPrimaryEmailUpdate",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, Some(&input.account_id)),
         keys: &[Key::Text(DOMAIN, |_, input| domain(&input.primary_email))],
     }],
-    run: |ctx, _, input| Err(not_a_member(ctx, "account:AcceptPrimaryEmailUpdate", &input.account_id)),
+    run: accept_primary_email_update,
 };
+
+fn accept_primary_email_update(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::AcceptPrimaryEmailUpdateRequest,
+) -> Result<api::AcceptPrimaryEmailUpdateResponse, Failure> {
+    let id = whose::changed(ctx, txn, "account:AcceptPrimaryEmailUpdate", Some(&input.account_id))?;
+    let accepted = root_email::accept(ctx, txn, id, input.primary_email.expose(), input.otp.expose());
+    accepted.map_err(failure)?;
+    Ok(api::AcceptPrimaryEmailUpdateResponse { status: Some(api::PrimaryEmailUpdateStatus::Accepted) })
+}
+
+fn failure(refused: Refused) -> Failure {
+    match refused {
+        Refused::Account(error) => failures::address_refused(&error),
+        Refused::CodeSentAlready => failures::code_sent_already(),
+        Refused::Internal(failure) => failure,
+        Refused::NoCode => failures::no_email_update(),
+        Refused::NoMailer => failures::no_mailer(),
+        Refused::SameEmail => failures::same_email(),
+        Refused::WrongCode(left) => failures::wrong_code(left).keeping_writes(),
+    }
+}
 
 const DOMAIN: &str = "account:EmailTargetDomain";
 
@@ -57,18 +104,87 @@ fn domain(email: &Sensitive) -> Option<String> {
     email.expose().split_once('@').map(|(_, domain)| domain.to_owned())
 }
 
-/// Nobody manages another account here, see [`whose`].
-fn not_a_member(ctx: &OpContext<'_>, action: &str, account_id: &str) -> Failure {
-    match whose::must_be_own(ctx, action, Some(account_id)) {
-        Err(failure) => failure,
-        Ok(()) => failures::not_own(ctx.principal, action),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::organizations::testing::organization;
     use crate::testing::Bench;
+
+    const MEMBER: &str = "222233334444";
+    const OLD: &str = "222233334444@example.com";
+    const NEW: &str = "new@example.com";
+
+    fn managing() -> Bench {
+        let bench = Bench::new();
+        organization(&bench, &[MEMBER], &["account.amazonaws.com"]);
+        bench
+    }
+
+    fn email(bench: &Bench) -> String {
+        let input = api::GetPrimaryEmailRequest { account_id: MEMBER.into() };
+        bench.run(&GET_PRIMARY_EMAIL, input).unwrap().primary_email.unwrap().expose().to_owned()
+    }
+
+    /// The code that was sent.
+    fn start(bench: &Bench, email: &str) -> Result<String, Failure> {
+        let (account_id, primary_email) = (MEMBER.into(), Sensitive::new(email));
+        let input = api::StartPrimaryEmailUpdateRequest { account_id, primary_email };
+        let started = bench.run(&START_PRIMARY_EMAIL_UPDATE, input)?;
+        assert_eq!(started.status, Some(api::PrimaryEmailUpdateStatus::Pending));
+        let [mail, warning] = bench.take_mails().try_into().unwrap();
+        assert_eq!((&*mail.to, &*warning.to), (email, OLD));
+        assert!(warning.text.contains("manages the organization") && !warning.text.contains(email));
+        let code = mail.text.split("The code is ").nth(1).unwrap().split('.').next();
+        Ok(code.unwrap().to_owned())
+    }
+
+    fn accept(bench: &Bench, email: &str, otp: &str) -> Result<(), Failure> {
+        let [primary_email, otp] = [email, otp].map(Sensitive::new);
+        let input = api::AcceptPrimaryEmailUpdateRequest { account_id: MEMBER.into(), primary_email, otp };
+        let accepted = bench.run(&ACCEPT_PRIMARY_EMAIL_UPDATE, input)?;
+        assert_eq!(accepted.status, Some(api::PrimaryEmailUpdateStatus::Accepted));
+        Ok(())
+    }
+
+    #[test]
+    fn address_of_a_member_changes_when_the_code_comes_back_from_the_new_one() {
+        let bench = managing();
+        let code = start(&bench, NEW).unwrap();
+        assert_eq!(email(&bench), OLD);
+        assert_eq!(accept(&bench, NEW, "nocode").unwrap_err().code, "ValidationException");
+        assert_eq!(accept(&bench, "other@example.com", &code).unwrap_err(), failures::no_email_update());
+        accept(&bench, NEW, &code).unwrap();
+        assert_eq!(email(&bench), NEW);
+        assert_eq!(&*bench.state().account().email, "root@example.com");
+        let [notice] = bench.take_mails().try_into().unwrap();
+        assert!(notice.to == OLD && !notice.text.contains(NEW));
+        assert_eq!(accept(&bench, NEW, &code).unwrap_err(), failures::no_email_update());
+    }
+
+    #[test]
+    fn five_wrong_codes_end_it() {
+        let bench = managing();
+        let code = start(&bench, NEW).unwrap();
+        for left in (0..5).rev() {
+            let refused = accept(&bench, NEW, "nocode").unwrap_err();
+            assert_eq!(refused, failures::wrong_code(left).keeping_writes());
+        }
+        assert_eq!(accept(&bench, NEW, &code).unwrap_err(), failures::no_email_update());
+        assert_eq!(start(&bench, NEW).unwrap_err().code, "TooManyRequestsException");
+        assert_eq!(email(&bench), OLD);
+    }
+
+    #[test]
+    fn what_is_no_address_taken_or_the_present_one_is_refused() {
+        let bench = managing();
+        assert_eq!(start(&bench, "a%b@example.com").unwrap_err().code, "ValidationException");
+        assert_eq!(start(&bench, OLD).unwrap_err(), failures::same_email());
+        let code = start(&bench, "root@example.com").unwrap();
+        assert_eq!(accept(&bench, "root@example.com", &code).unwrap_err().code, "ConflictException");
+        bench.pass_seconds(60);
+        bench.remove_mailer();
+        assert_eq!(start(&bench, NEW).unwrap_err(), failures::no_mailer());
+    }
 
     #[test]
     fn address_of_an_account_without_an_organization_is_nobody_elses_matter() {

@@ -9,7 +9,7 @@
 
 use rootward_api::account as api;
 use rootward_api::account::RegionOptStatus;
-use rootward_names::Partition;
+use rootward_names::{AccountId, Partition};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
 use rootward_state::Txn;
 use rootward_state::entities::AccountSettings;
@@ -27,7 +27,7 @@ pub(super) static LIST_REGIONS: Declaration<api::ListRegions> = Declaration {
     rules: &[Rule {
         action: "account:ListRegions",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, input.account_id.as_deref()),
         keys: &[],
     }],
     run: list_regions,
@@ -39,13 +39,13 @@ fn list_regions(
     txn: &mut Txn,
     input: &api::ListRegionsRequest,
 ) -> Result<api::ListRegionsResponse, Failure> {
-    whose::must_be_own(ctx, "account:ListRegions", input.account_id.as_deref())?;
+    let id = whose::looked_at(ctx, txn, "account:ListRegions", input.account_id.as_deref())?;
     let regions = regions(ctx.partition());
     let after = input.next_token.as_deref().filter(|token| !token.is_empty());
     if after.is_some_and(|after| !regions.iter().any(|(name, _)| *name == after)) {
         return Err(failures::bad_next_token());
     }
-    let settings = own::settings(ctx, txn);
+    let settings = own::settings_of(txn, id);
     let wanted = input.region_opt_status_contains.as_deref().unwrap_or_default();
     let mut rest = regions
         .iter()
@@ -72,7 +72,7 @@ pub(super) static GET_REGION_OPT_STATUS: Declaration<api::GetRegionOptStatus> = 
     rules: &[Rule {
         action: "account:GetRegionOptStatus",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, input.account_id.as_deref()),
         keys: &[Key::Text(TARGET, |_, input| Some(input.region_name.clone()))],
     }],
     run: get_region_opt_status,
@@ -83,11 +83,11 @@ fn get_region_opt_status(
     txn: &mut Txn,
     input: &api::GetRegionOptStatusRequest,
 ) -> Result<api::GetRegionOptStatusResponse, Failure> {
-    whose::must_be_own(ctx, "account:GetRegionOptStatus", input.account_id.as_deref())?;
+    let id = whose::looked_at(ctx, txn, "account:GetRegionOptStatus", input.account_id.as_deref())?;
     let (name, in_use) = find(ctx.partition(), &input.region_name)?;
     Ok(api::GetRegionOptStatusResponse {
         region_name: Some(name.to_owned()),
-        region_opt_status: Some(status(&own::settings(ctx, txn), name, in_use)),
+        region_opt_status: Some(status(&own::settings_of(txn, id), name, in_use)),
     })
 }
 
@@ -97,7 +97,7 @@ pub(super) static ENABLE_REGION: Declaration<api::EnableRegion> = Declaration {
     rules: &[Rule {
         action: "account:EnableRegion",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, input.account_id.as_deref()),
         keys: &[Key::Text(TARGET, |_, input| Some(input.region_name.clone()))],
     }],
     run: enable_region,
@@ -108,8 +108,8 @@ fn enable_region(
     txn: &mut Txn,
     input: &api::EnableRegionRequest,
 ) -> Result<Empty, Failure> {
-    whose::must_be_own(ctx, "account:EnableRegion", input.account_id.as_deref())?;
-    switch(ctx, txn, &input.region_name, Switch::On)
+    let id = whose::changed(ctx, txn, "account:EnableRegion", input.account_id.as_deref())?;
+    switch(ctx, txn, id, &input.region_name, Switch::On)
 }
 
 pub(super) static DISABLE_REGION: Declaration<api::DisableRegion> = Declaration {
@@ -118,7 +118,7 @@ pub(super) static DISABLE_REGION: Declaration<api::DisableRegion> = Declaration 
     rules: &[Rule {
         action: "account:DisableRegion",
         when: always,
-        target: |scope, _| whose::target(scope),
+        target: |scope, input| whose::target(scope, input.account_id.as_deref()),
         keys: &[Key::Text(TARGET, |_, input| Some(input.region_name.clone()))],
     }],
     run: disable_region,
@@ -129,8 +129,8 @@ fn disable_region(
     txn: &mut Txn,
     input: &api::DisableRegionRequest,
 ) -> Result<Empty, Failure> {
-    whose::must_be_own(ctx, "account:DisableRegion", input.account_id.as_deref())?;
-    switch(ctx, txn, &input.region_name, Switch::Off)
+    let id = whose::changed(ctx, txn, "account:DisableRegion", input.account_id.as_deref())?;
+    switch(ctx, txn, id, &input.region_name, Switch::Off)
 }
 
 const TARGET: &str = "account:TargetRegion";
@@ -142,18 +142,24 @@ enum Switch {
 }
 
 /// What is so already stays so.
-fn switch(ctx: &OpContext<'_>, txn: &mut Txn, name: &str, to: Switch) -> Result<Empty, Failure> {
+fn switch(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    id: AccountId,
+    name: &str,
+    to: Switch,
+) -> Result<Empty, Failure> {
     let (name, in_use) = find(ctx.partition(), name)?;
     if in_use == Use::Always {
         return Err(failures::region_is_default(name));
     }
-    let mut settings = own::settings(ctx, txn);
+    let mut settings = own::settings_of(txn, id);
     settings.regions.retain(|on| **on != *name);
     if to == Switch::On {
         settings.regions.push(name.into());
         settings.regions.sort();
     }
-    own::put_settings(ctx, txn, settings);
+    own::put_settings_of(txn, id, settings);
     Ok(Empty)
 }
 

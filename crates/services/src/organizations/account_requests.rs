@@ -24,7 +24,7 @@ use rootward_wire::Sensitive;
 
 use super::joining::{self, Newcomer};
 use super::page::Ask;
-use super::{failures, quotas, service_role, shown, standing, tags};
+use super::{events, failures, quotas, service_role, shown, standing, tags};
 use crate::accounts::{self, AccountError, OpenAccount};
 use crate::root_guard;
 
@@ -84,6 +84,7 @@ fn create_account(
         }),
     };
     joining::touch(txn, &row);
+    events::account_opened(ctx, txn, &row, &request);
     let shown = show(&AccountRequest { outcome: None, ..request.clone() });
     txn.put(RowKey::AccountRequest(row.id.clone(), request.id.clone()), request);
     Ok(api::CreateAccountResponse { create_account_status: Some(shown) })

@@ -167,6 +167,17 @@ pub(super) fn policy_type_not_enabled() -> Failure {
     refused(ErrorCode::PolicyTypeNotEnabled, "This operation can be performed only for enabled policy types.")
 }
 
+/// More than one commit of the store takes.
+pub(super) fn too_many_attachments(targets: usize) -> Failure {
+    constraint(
+        ConstraintViolationExceptionReason::MaxPolicyTypeAttachmentLimitExceeded,
+        &format!(
+            "Policies of this type are attached to {targets} accounts, units and roots, more than can be detached at once. Nothing has \
+             changed. Detach some of them first."
+        ),
+    )
+}
+
 /// What only all features have.
 pub(super) fn policy_type_not_available() -> Failure {
     refused(

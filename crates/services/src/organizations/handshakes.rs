@@ -21,7 +21,7 @@ use rootward_state::entities::{
     Handshake, HandshakeAction, HandshakeAnswer, HandshakeParty, HandshakeState, Organization,
     ResponsibilityTransfer, TransferState,
 };
-use rootward_state::{NameKey, OrganizationState, RowKey, Txn, World};
+use rootward_state::{NameKey, OrganizationState, Recipient, RowKey, Txn, World};
 use rootward_wire::Sensitive;
 
 use super::page::Ask;
@@ -184,7 +184,7 @@ pub(super) static LIST_HANDSHAKES_FOR_ACCOUNT: Declaration<api::ListHandshakesFo
     run: list_handshakes_for_account,
 };
 
-/// Looks through the handshakes of all organizations of the installation, which are few, each with a bounded number of them.
+/// By id, those of all organizations: by the account's id, and by the address of its root user.
 fn list_handshakes_for_account(
     ctx: &OpContext<'_>,
     txn: &mut Txn,
@@ -194,12 +194,17 @@ fn list_handshakes_for_account(
     let wanted = Wanted::new(input.filter.as_ref())?;
     let after = ask.after.as_deref().and_then(|key| key.parse::<HandshakeId>().ok());
     let world = Arc::clone(txn.world());
-    let mut rows: Vec<_> = world
-        .organizations()
-        .flat_map(|state| state.handshakes().after(after.as_ref()).map(move |(_, row)| (state, row)))
+    let email = world.account(ctx.account()).map(|state| NameKey::new(&state.account().email));
+    let recipients =
+        [Some(Recipient::Account(ctx.account())), email.map(Recipient::Email)].into_iter().flatten();
+    let mut rows: Vec<_> = recipients
+        .flat_map(|recipient| world.handshakes_of(&recipient).collect::<Vec<_>>())
+        .filter(|(_, row)| after.as_ref().is_none_or(|after| row.id > *after))
         .filter(|(_, row)| is_shown(row, ctx.now) && is_put_to(&world, row, ctx.account()) && wanted.has(row))
         .collect();
     rows.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
+    // One that is put to the address is the account's as well when it has answered.
+    rows.dedup_by(|(_, a), (_, b)| a.id == b.id);
     let page = ask.take(
         rows.into_iter(),
         |(_, row)| row.id.to_string(),

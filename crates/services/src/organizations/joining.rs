@@ -5,7 +5,7 @@ use rootward_pipeline::OpContext;
 use rootward_state::entities::{Membership, Organization, Tag};
 use rootward_state::{OrganizationState, RowKey, Txn};
 
-use super::{organization, quotas, service_role};
+use super::{events, organization, quotas, service_role};
 
 /// Who joins.
 pub(super) struct Newcomer {
@@ -35,6 +35,7 @@ pub(super) fn join(ctx: &OpContext<'_>, txn: &mut Txn, row: &Organization, newco
         service_role::make(ctx, txn, account);
     }
     txn.put(RowKey::Membership(account), membership);
+    events::joined(ctx, txn, row, account, invited);
     touch(txn, row);
 }
 

@@ -19,6 +19,7 @@ use rootward_state::entities::{AccountStatus, Membership};
 use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Empty;
 
+use super::events::{self, Departure};
 use super::{failures, shown, standing};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&LEAVE_ORGANIZATION, &REMOVE_ACCOUNT_FROM_ORGANIZATION];
@@ -43,7 +44,7 @@ fn remove_account_from_organization(
 ) -> Result<Empty, Failure> {
     let state = standing::managed(ctx, txn)?;
     let account = in_organization(&state, &input.account_id)?;
-    leave(ctx, txn, &state, account)
+    leave(ctx, txn, &state, account, Departure::Removed)
 }
 
 pub(super) static LEAVE_ORGANIZATION: Declaration<api::LeaveOrganization> = Declaration {
@@ -60,7 +61,7 @@ pub(super) static LEAVE_ORGANIZATION: Declaration<api::LeaveOrganization> = Decl
 
 fn leave_organization(ctx: &OpContext<'_>, txn: &mut Txn, _: &Empty) -> Result<Empty, Failure> {
     let state = standing::own(ctx, txn)?;
-    leave(ctx, txn, &state, ctx.account())
+    leave(ctx, txn, &state, ctx.account(), Departure::Left)
 }
 
 /// The account's place is deleted: what is written at the same time on whether it may go, or on what it is there, is read guarded.
@@ -69,6 +70,7 @@ fn leave(
     txn: &mut Txn,
     state: &OrganizationState,
     account: AccountId,
+    departure: Departure,
 ) -> Result<Empty, Failure> {
     if standing::is_management(state, account) {
         return Err(failures::management_cannot_leave());
@@ -79,7 +81,8 @@ fn leave(
         return Err(failures::delegated_administrator_cannot_leave());
     }
     let row = txn.account(account).ok_or_else(failures::account_not_found)?;
-    if !row.status.is_gone(ctx.now) {
+    let is_gone = row.status.is_gone(ctx.now);
+    if !is_gone {
         if matches!(row.status, AccountStatus::Closed { .. }) {
             return Err(failures::closed_cannot_leave());
         }
@@ -88,6 +91,8 @@ fn leave(
         }
     }
     txn.delete(key);
+    let departure = if is_gone { Departure::Cleaned } else { departure };
+    events::departed(ctx, txn, state.organization(), account, departure);
     Ok(Empty)
 }
 

@@ -12,6 +12,7 @@ mod attachments;
 mod closing;
 mod delegation;
 mod effective;
+mod events;
 mod failures;
 mod handshakes;
 mod invitations;

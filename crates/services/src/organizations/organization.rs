@@ -12,7 +12,7 @@ use rootward_state::entities::{
 use rootward_state::{RowKey, Txn};
 use rootward_wire::Empty;
 
-use super::{failures, service_role, shown, standing, transfers};
+use super::{events, failures, service_role, shown, standing, transfers};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&CREATE_ORGANIZATION, &DELETE_ORGANIZATION, &DESCRIBE_ORGANIZATION];
@@ -88,6 +88,7 @@ fn create_organization(
     if organization.all_features {
         service_role::make(ctx, txn, management);
     }
+    events::joined(ctx, txn, &organization, management, membership.invited);
     txn.put(RowKey::Organization(id.clone()), organization.clone());
     txn.put(RowKey::OrganizationNode(id, root), node);
     txn.put(RowKey::Membership(management), membership);

@@ -1,7 +1,11 @@
 //! Types of policies, in force or not.
 //!
 //! AWS's two policies are attached to everything from the start, and bind while their type is in force: to put one in force is to write it
-//! down. To take it out of force is to detach every other policy of the type, and attach AWS's again where it was detached.
+//! down. To take it out of force is to detach every other policy of the type, and attach AWS's again where it was detached: all at once, or
+//! not at all.
+//!
+//! DIFFERENCE: a commit of the store is bounded, so a type is not taken out of force while its policies are attached to more than some thousand
+//! nodes and accounts each; attached to units, they never are. Whoever asks is told to detach some first.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -118,20 +122,23 @@ fn disable_policy_type(
     if !organization.policy_types.contains(&kind) {
         return Err(failures::policy_type_not_enabled());
     }
-    detach_all(txn, &state, &kind)?;
+    let changed = detach_all(txn, &state, &kind)?;
     organization.policy_types.retain(|known| *known != kind);
     let root = root(&state, &organization);
     txn.put(RowKey::Organization(organization.id.clone()), organization);
+    if !txn.fits() {
+        return Err(failures::too_many_attachments(changed));
+    }
     Ok(api::DisablePolicyTypeResponse { root: Some(root) })
 }
 
-/// Leaves of one type what is attached at first. What has only that is not touched, which is most: nothing is without a policy of AWS's
+/// Leaves of one type what is attached at first, of so many nodes and accounts. What has only that is not touched, which is most: nothing is without a policy of AWS's
 /// that has no other instead.
 fn detach_all(
     txn: &mut Txn,
     state: &OrganizationState,
     kind: &OrganizationPolicyType,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     let mut targets = BTreeSet::new();
     for (id, _) in state.policies().iter().filter(|(_, policy)| policy.kind == *kind) {
         // Guarded: whoever attaches it meanwhile rewrites its row. One that is made meanwhile changes the organization's.
@@ -140,6 +147,7 @@ fn detach_all(
     }
     let of_aws = OrganizationPolicy::of_aws().iter().filter(|policy| policy.kind == *kind);
     let of_aws: Vec<_> = of_aws.map(|policy| policy.id.clone()).collect();
+    let count = targets.len();
     for target in targets {
         let place = Place::find(txn, state, &target)?;
         let gone: BTreeSet<_> =
@@ -148,7 +156,7 @@ fn detach_all(
         let kept = kept.collect();
         place.put(txn, state, kept);
     }
-    Ok(())
+    Ok(count)
 }
 
 #[cfg(test)]
@@ -157,6 +165,9 @@ mod tests {
         self, BackupPolicy, ResourceControlPolicy as ResourceControl, ServiceControlPolicy as ServiceControl,
         TagPolicy,
     };
+
+    use rootward_names::AccountId;
+    use rootward_state::entities::Membership;
 
     use super::super::attachments::ATTACH_POLICY;
     use super::super::policies::CREATE_POLICY;
@@ -169,6 +180,31 @@ mod tests {
 
     fn disabling(bench: &Bench, kind: PolicyType) -> api::DisablePolicyTypeRequest {
         api::DisablePolicyTypeRequest { root_id: root(bench), policy_type: kind }
+    }
+
+    #[test]
+    fn more_attachments_than_one_commit_takes_are_refused_and_nothing_changes() {
+        let bench = organization(&[ServiceControl]);
+        let policy = create(&bench, ServiceControl, "NoS3", SCP);
+        attach(&bench, &policy, &root(&bench)).unwrap();
+        let id = policy.parse().unwrap();
+        let row: Arc<Membership> = bench.begin().get(RowKey::Membership(bench.account())).unwrap();
+        let attached: Vec<_> = row.policies.iter().cloned().chain([id]).collect();
+        for thousand in 0..12 {
+            bench.write(|txn| {
+                for number in 1..=1_000 {
+                    let account = AccountId::from_number(thousand * 1_000 + number).unwrap();
+                    let member =
+                        Membership { account, policies: attached.clone(), ..Membership::clone(&row) };
+                    txn.put(RowKey::Membership(account), member);
+                }
+            });
+        }
+        let refused = bench.run(&DISABLE_POLICY_TYPE, disabling(&bench, ServiceControl)).unwrap_err();
+        assert_eq!(refused, failures::too_many_attachments(12_001));
+        let state = state(&bench);
+        assert!(state.is_in_force(&OrganizationPolicyType::ServiceControl));
+        assert_eq!(state.targets_after(&policy.parse().unwrap(), None).count(), 12_001);
     }
 
     #[test]

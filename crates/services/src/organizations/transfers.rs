@@ -34,7 +34,7 @@ use rootward_state::entities::{
     AccountStatus, Handshake, HandshakeAction, HandshakeParty, HandshakeState, Organization,
     ResponsibilityTransfer, TransferState,
 };
-use rootward_state::{NameKey, OrganizationState, RowKey, Txn, World};
+use rootward_state::{NameKey, OrganizationState, Recipient, RowKey, Txn, World};
 use rootward_wire::Sensitive;
 
 use super::page::Ask;
@@ -252,7 +252,7 @@ fn lasting(
     time: Time,
 ) -> impl Iterator<Item = &Arc<OrganizationState>> {
     // The world's iterator borrows the party that it is asked for only while it is made.
-    let all: Vec<_> = world.transfers_of(&HandshakeParty::Account(management)).collect();
+    let all: Vec<_> = world.transfers_of(&Recipient::Account(management)).collect();
     all.into_iter().filter(move |(_, row)| row.lasts(time)).map(|(state, _)| state)
 }
 
@@ -575,8 +575,8 @@ fn find(world: &World, state: &Arc<OrganizationState>, now: Time, id: &str) -> O
 fn outbound(world: &World, state: &OrganizationState) -> Vec<Found> {
     let management = state.organization().management;
     let email =
-        world.account(management).map(|account| HandshakeParty::Email(account.account().email.clone()));
-    let parties = [HandshakeParty::Account(management)].into_iter().chain(email);
+        world.account(management).map(|account| Recipient::Email(NameKey::new(&account.account().email)));
+    let parties = [Recipient::Account(management)].into_iter().chain(email);
     let mut all = Vec::new();
     for party in parties {
         all.extend(world.transfers_of(&party).map(|(target, row)| Found {
@@ -1179,7 +1179,7 @@ mod tests {
         bench.pass_seconds(15 * DAY_SECONDS);
         delete(target).unwrap();
         let world = bench.begin().world().clone();
-        assert_eq!(world.transfers_of(&HandshakeParty::Account(source)).count(), 0);
+        assert_eq!(world.transfers_of(&Recipient::Account(source)).count(), 0);
     }
 
     #[test]

@@ -1,37 +1,18 @@
 //! The root user's e-mail address: `StartRootEmailUpdate`, `AcceptRootEmailUpdate`.
 //!
-//! Who owns an address can take a root user over, so a new one is proved first: a code is sent to it, and the address changes when the
-//! code comes back. A code is good for 15 minutes, one use and five attempts; another is sent after a minute at the earliest, so that
-//! guessing gets nowhere. The address that is to be left hears of it at once, and again when it is.
-//!
-//! Whether an address is another root user's is told to whoever has the code that was sent to it, and to nobody else: the start is the same
-//! for every address.
+//! How it changes is [`root_email`]'s to say; these are the root user's own, signed in.
 //!
 //! Source: Account Management Reference Guide, "Update the root user email address".
 
 use rootward_api::rootward as api;
-use rootward_pipeline::{
-    Callers, Declaration, Effect, Failure, Handler, Mail, NOTICE_SECONDS, OpContext, Rule, always,
-};
-use rootward_state::entities::EmailUpdate;
-use rootward_state::{NameKey, Txn};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
+use rootward_state::Txn;
 use rootward_wire::Empty;
-use subtle::ConstantTimeEq;
 
 use super::{failures, root_user};
-use crate::accounts;
-use crate::own;
+use crate::root_email::{self, Authority, Refused};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&ACCEPT_ROOT_EMAIL_UPDATE, &START_ROOT_EMAIL_UPDATE];
-
-/// How long a code is good, in seconds.
-const CODE_SECONDS: i64 = 900;
-/// How long after a code the next one is sent, in seconds.
-const PAUSE_SECONDS: i64 = 60;
-/// How many codes may be tried.
-const ATTEMPTS: u8 = 5;
-/// The key that codes are kept under.
-const DOMAIN: &str = "root e-mail code";
 
 pub(super) static START_ROOT_EMAIL_UPDATE: Declaration<api::StartRootEmailUpdate> = Declaration {
     effect: Effect::Write,
@@ -40,57 +21,13 @@ pub(super) static START_ROOT_EMAIL_UPDATE: Declaration<api::StartRootEmailUpdate
     run: start_root_email_update,
 };
 
-/// A new code takes the place of the one before.
 fn start_root_email_update(
     ctx: &OpContext<'_>,
     txn: &mut Txn,
     input: &api::StartRootEmailUpdateRequest,
 ) -> Result<Empty, Failure> {
-    let (email, account) = (input.email.expose(), own::account(ctx, txn)?);
-    accounts::check_email(email).map_err(|error| failures::account_refused(&error))?;
-    if *email == *account.email {
-        return Err(failures::same_email());
-    }
-    let mut settings = own::settings(ctx, txn);
-    if let Some(before) = &settings.email_update
-        && (before.sent..before.sent.plus_seconds(PAUSE_SECONDS)).contains(&ctx.now)
-    {
-        return Err(failures::code_sent_already());
-    }
-    let code = ctx.with_random(|random| format!("{:06}", random.number() % 1_000_000));
-    settings.email_update = Some(EmailUpdate {
-        email: email.into(),
-        code: digest(ctx, email, &code),
-        sent: ctx.now,
-        expires: ctx.now.plus_seconds(CODE_SECONDS),
-        attempts_left: ATTEMPTS,
-    });
-    own::put_settings(ctx, txn, settings);
-    let mail = Mail {
-        to: email.into(),
-        subject: format!("The code for the root user of account {}", account.id),
-        text: format!(
-            "Somebody who is signed in as the root user of account {} wants to use this address for it.\n\n\
-             The code is {code}. It is good for 15 minutes.\n\n\
-             If you do not expect this, do nothing, and give the code to nobody.\n",
-            account.id
-        ),
-        seconds: CODE_SECONDS,
-    };
-    let warning = Mail {
-        to: account.email.to_string(),
-        subject: format!("The root user of account {} is to have another address", account.id),
-        text: format!(
-            "Somebody who is signed in as the root user of account {} wants to use another address for it, to which a code was sent. \
-             If that was not you, sign in, end all other sessions and change the password, or ask the operator of the host at once.\n",
-            account.id
-        ),
-        seconds: NOTICE_SECONDS,
-    };
-    for mail in [mail, warning] {
-        ctx.mail(mail).map_err(|_| failures::no_mailer(account.id))?;
-    }
-    Ok(Empty)
+    let started = root_email::start(ctx, txn, ctx.account(), input.email.expose(), &Authority::RootUser);
+    started.map(|()| Empty).map_err(|refused| failure(ctx, refused))
 }
 
 pub(super) static ACCEPT_ROOT_EMAIL_UPDATE: Declaration<api::AcceptRootEmailUpdate> = Declaration {
@@ -105,44 +42,27 @@ fn accept_root_email_update(
     txn: &mut Txn,
     input: &api::AcceptRootEmailUpdateRequest,
 ) -> Result<Empty, Failure> {
-    let mut settings = own::settings(ctx, txn);
-    let update = settings.email_update.as_mut().filter(|update| {
-        let is_its = NameKey::new(&update.email) == NameKey::new(input.email.expose());
-        is_its && (update.sent..update.expires).contains(&ctx.now) && update.attempts_left > 0
-    });
-    let update = update.ok_or_else(failures::no_email_update)?;
-    if !bool::from(digest(ctx, &update.email, input.otp.expose()).ct_eq(&update.code)) {
-        update.attempts_left -= 1;
-        let failure = failures::wrong_code(update.attempts_left).keeping_writes();
-        own::put_settings(ctx, txn, settings);
-        return Err(failure);
-    }
-    let email = update.email.clone();
-    let old = accounts::change_email(txn, ctx.account(), &email)
-        .map_err(|error| failures::account_refused(&error))?;
-    let notice = Mail {
-        to: old.into_string(),
-        subject: format!("The root user of account {} has another address", ctx.account()),
-        text: format!(
-            "The root user of account {} no longer uses this address. If that was not you, ask the operator of the host at once.\n",
-            ctx.account()
-        ),
-        seconds: NOTICE_SECONDS,
-    };
-    // A node that has lost its mail server since then does not undo what was proved.
-    let _ = ctx.mail(notice);
-    Ok(Empty)
+    let (email, otp) = (input.email.expose(), input.otp.expose());
+    let accepted = root_email::accept(ctx, txn, ctx.account(), email, otp);
+    accepted.map(|()| Empty).map_err(|refused| failure(ctx, refused))
 }
 
-/// What is kept of a code. Under a key: there are few enough codes to try them all on a plain digest.
-fn digest(ctx: &OpContext<'_>, email: &str, code: &str) -> [u8; 32] {
-    ctx.vault.mac(DOMAIN, EmailUpdate::code_input(ctx.account(), email, code).as_bytes())
+fn failure(ctx: &OpContext<'_>, refused: Refused) -> Failure {
+    match refused {
+        Refused::Account(error) => failures::account_refused(&error),
+        Refused::CodeSentAlready => failures::code_sent_already(),
+        Refused::Internal(failure) => failure,
+        Refused::NoCode => failures::no_email_update(),
+        Refused::NoMailer => failures::no_mailer(ctx.account()),
+        Refused::SameEmail => failures::same_email(),
+        Refused::WrongCode(left) => failures::wrong_code(left).keeping_writes(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use rootward_state::RowKey;
     use rootward_state::entities::{SessionKind, SignedIn};
+    use rootward_state::{NameKey, RowKey};
     use rootward_wire::Sensitive;
 
     use super::*;

@@ -1,19 +1,20 @@
 //! Sessions that began with a sign-in: `ListSessions`, `RevokeSession`.
 //!
-//! Everybody may see and end their own, whatever policies say: who finds a stranger in their account must not have to ask for
+//! Everybody may see and end their own unless a policy denies it: who finds a stranger in their account must not have to ask for
 //! permission first. Those of other users need permission on the user, those of roles and federated users on everything; the root
 //! user's are its own.
 
 use std::sync::Arc;
 
 use rootward_api::rootward as api;
+use rootward_auth::authz::{self, Check, RequestFacts};
 use rootward_auth::principal::root_arn;
 use rootward_auth::{Identity, Principal, SignIn, authn};
 use rootward_names::Handle;
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Scope, Target};
 use rootward_state::entities::{Named, SessionKind, SignInSession, SignedIn, User};
 use rootward_state::{RowKey, Txn};
-use rootward_wire::Empty;
+use rootward_wire::{Empty, Operation};
 
 use super::failures;
 use crate::session_end::{End, Why, end_one};
@@ -32,8 +33,9 @@ static LIST_SESSIONS: Declaration<api::ListSessions> = Declaration {
             is_of_federated(input) || input.user_name.as_deref().is_some_and(|name| !is_caller(scope, name))
         },
         target: |scope, input| match input.user_name.as_deref() {
-            Some(name) if !is_of_federated(input) => user_target(scope, name),
-            _ => Target::any(),
+            _ if is_of_federated(input) => Target::any(),
+            Some(name) => user_target(scope, name),
+            None => own_target(scope),
         },
         keys: &[],
     }],
@@ -58,6 +60,7 @@ fn list_sessions(
     txn: &mut Txn,
     input: &api::ListSessionsRequest,
 ) -> Result<api::ListSessionsResponse, Failure> {
+    refuse_denied(ctx, txn, &LIST_SESSIONS, input)?;
     let state = ctx.view(txn)?;
     let whose = match &input.user_name {
         Some(_) if is_of_federated(input) => return Err(failures::user_or_federated()),
@@ -109,6 +112,40 @@ fn own(ctx: &OpContext<'_>) -> Result<SignedIn, Failure> {
 
 fn is_caller(scope: &Scope<'_>, name: &str) -> bool {
     matches!(&scope.ctx.principal.identity, Identity::User(user) if user.name.eq_ignore_ascii_case(name))
+}
+
+/// The caller, where sessions of their own are meant.
+fn own_target(scope: &Scope<'_>) -> Target {
+    match &scope.ctx.principal.identity {
+        Identity::Root => Target::arn(root_arn(scope.ctx.partition(), scope.ctx.account())),
+        Identity::User(user) => user_target(scope, &user.name),
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) => Target::any(),
+    }
+}
+
+/// Refuses what a policy denies, though nothing has to allow it: what is one's own is not asked for before the operation runs.
+fn refuse_denied<O: Operation>(
+    ctx: &OpContext<'_>,
+    txn: &Txn,
+    operation: &Declaration<O>,
+    input: &O::Input,
+) -> Result<(), Failure> {
+    // The service is one for all regions.
+    let facts = RequestFacts { region: ctx.partition().global_region(), ..ctx.facts() };
+    ctx.in_scope(txn.world(), |scope| {
+        operation.all_needs(scope, input).try_for_each(|(rule, target, context)| {
+            let check = Check {
+                action: rule.action,
+                resource: &target.arn,
+                shown: None,
+                resource_account: ctx.account(),
+                trust: None,
+                second_factor: None,
+            };
+            authz::refuse_denied(txn.world(), ctx.principal, &facts, &check, context)
+        })
+    })
+    .map_err(Failure::from)
 }
 
 fn user_target(scope: &Scope<'_>, name: &str) -> Target {
@@ -182,6 +219,7 @@ fn revoke_session(
     txn: &mut Txn,
     input: &api::RevokeSessionRequest,
 ) -> Result<Empty, Failure> {
+    refuse_denied(ctx, txn, &REVOKE_SESSION, input)?;
     let missing = || failures::no_such_session(&input.session_id);
     let id: Handle = input.session_id.parse().map_err(|_| missing())?;
     let key = RowKey::Session(ctx.account(), id);
@@ -313,6 +351,35 @@ mod tests {
         assert_eq!(bench.run(&LIST_SESSIONS, both).unwrap_err().code, "ValidationException");
         bench.pass_seconds(60);
         assert!(bench.run(&LIST_SESSIONS, input).unwrap().sessions.is_empty());
+    }
+
+    #[test]
+    fn what_denies_it_binds_on_ones_own_sessions_too() {
+        let (bench, _, [one, _, root]) = bench();
+        let account = bench.account();
+        bench.call_as_user("ann");
+        assert_eq!(list(&bench, None, None).sessions.len(), 2);
+        bench.bind(
+            r#"{"Version":"2012-10-17","Statement":[
+                {"Effect":"Deny","Action":"rootward:ListSessions","Resource":"arn:aws:iam::*:user/ann"},
+                {"Effect":"Deny","Action":"rootward:*","Resource":"arn:aws:iam::*:root"}]}"#,
+        );
+        let denied = |action: &str, who: &str| {
+            format!(
+                "User: arn:aws:iam::{account}:{who} is not authorized to perform: rootward:{action} on resource: \
+                 arn:aws:iam::{account}:{who} with an explicit deny in a service control policy: \
+                 arn:aws:organizations::999988887777:policy/o-exampleorg/service_control_policy/p-examplepol"
+            )
+        };
+        let refusal = |input| bench.run(&LIST_SESSIONS, input).unwrap_err().message;
+        assert_eq!(refusal(Default::default()), denied("ListSessions", "user/ann"));
+        let named = api::ListSessionsRequest { user_name: Some("ann".into()), ..Default::default() };
+        assert_eq!(refusal(named), denied("ListSessions", "user/ann"));
+        revoke(&bench, &one.to_string()).unwrap();
+        bench.call_as_root();
+        assert_eq!(refusal(Default::default()), denied("ListSessions", "root"));
+        let refused = revoke(&bench, &root.to_string()).unwrap_err();
+        assert_eq!((refused.code, refused.message), ("AccessDenied", denied("RevokeSession", "root")));
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use rootward_names::{AccountId, NodeId, OrganizationId, OrganizationPolicyId, Partition, Time};
+use rootward_names::{AccountId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId, Partition, Time};
 use rootward_state::entities::{
-    CentralRootAccess, Document, HandshakeParty, Membership, Organization, OrganizationNode,
-    OrganizationPolicy, OrganizationPolicyType, ResponsibilityTransfer, TransferState,
+    CentralRootAccess, Document, Handshake, HandshakeAction, HandshakeAnswer, HandshakeParty, HandshakeState,
+    Membership, Organization, OrganizationNode, OrganizationPolicy, OrganizationPolicyType,
+    ResponsibilityTransfer, TransferState,
 };
-use rootward_state::{BindingPolicy, Db, OrganizationState, RowKey, Target, Txn};
+use rootward_state::{BindingPolicy, Db, NameKey, OrganizationState, Recipient, RowKey, Target, Txn};
 use rootward_store::Store;
 
 use crate::open;
@@ -108,7 +109,7 @@ fn state(db: &Db) -> Arc<OrganizationState> {
 /// The last part of the ARN of each SCP, level by level.
 fn names(state: &OrganizationState, number: u64) -> Option<Vec<Vec<String>>> {
     let name = |policy: &BindingPolicy| policy.arn.rsplit('/').next().unwrap().to_owned();
-    let levels = state.levels(account(number))?;
+    let levels = state.place(account(number))?.levels()?;
     Some(levels.map(|level| level.scps.policies.iter().map(name).collect()).collect())
 }
 
@@ -173,7 +174,7 @@ fn policy_that_changes_binds_as_it_is_now_wherever_it_is_attached() {
     txn.put(key, OrganizationPolicy { document: Document::new("{}"), ..row });
     db.commit_wait(txn).unwrap();
     let state = state(&db);
-    let levels: Vec<_> = state.levels(account(2)).unwrap().collect();
+    let levels: Vec<_> = state.place(account(2)).unwrap().levels().unwrap().collect();
     let texts = levels.iter().flat_map(|level| &level.scps.policies).map(|policy| policy.document.text());
     assert_eq!(texts.filter(|text| *text == "{}").count(), 2, "at the unit and at the account");
 }
@@ -204,6 +205,74 @@ fn organization_that_is_deleted_is_gone_with_all_that_was_in_it() {
     assert!(world.organization(&organization()).is_none());
     assert!(world.organization_of(account(1)).is_none() && world.organization_of(account(2)).is_none());
     assert_eq!(world.organizations().count(), 0);
+}
+
+fn put_handshake(
+    txn: &mut Txn,
+    id: &str,
+    to: HandshakeParty,
+    state: HandshakeState,
+    answer: Option<HandshakeAnswer>,
+) {
+    let row = Handshake {
+        id: id.parse().unwrap(),
+        organization: organization(),
+        action: HandshakeAction::Invite,
+        to,
+        notes: None,
+        tags: vec![],
+        parent: None,
+        requested: Time::from_seconds(1),
+        expires: Time::from_seconds(2),
+        state,
+        answer,
+    };
+    txn.put(RowKey::Handshake(organization(), row.id.clone()), row);
+}
+
+/// The handshakes that are put to an account, and to an address.
+fn put_to(db: &Db, number: u64, email: &str) -> [Vec<HandshakeId>; 2] {
+    let world = db.snapshot();
+    [Recipient::Account(account(number)), Recipient::Email(NameKey::new(email))]
+        .map(|recipient| world.handshakes_of(&recipient).map(|(_, row)| row.id.clone()).collect())
+}
+
+#[test]
+fn handshakes_are_found_by_whom_they_are_put_to_and_who_has_answered() {
+    let (store, db) = organized_on();
+    let write = |write: &dyn Fn(&mut Txn)| {
+        let mut txn = db.begin();
+        write(&mut txn);
+        db.commit_wait(txn).unwrap();
+    };
+    let (by_id, by_email) =
+        (HandshakeParty::Account(account(3)), HandshakeParty::Email("Guest@example.com".into()));
+    let [first, second]: [HandshakeId; 2] = ["h-firstone", "h-secondone"].map(|id| id.parse().unwrap());
+    write(&|txn| {
+        put_handshake(txn, "h-firstone", by_id.clone(), HandshakeState::Open, None);
+        put_handshake(txn, "h-secondone", by_email.clone(), HandshakeState::Open, None);
+    });
+    assert_eq!(put_to(&db, 3, "guest@example.com"), [vec![first.clone()], vec![second.clone()]]);
+    assert_eq!(put_to(&db, 4, "other@example.com"), [vec![], vec![]]);
+    let answer = Some(HandshakeAnswer { at: Time::from_seconds(1), by: account(3) });
+    write(&|txn| put_handshake(txn, "h-secondone", by_email.clone(), HandshakeState::Declined, answer));
+    assert_eq!(
+        put_to(&db, 3, "guest@example.com"),
+        [vec![first.clone(), second.clone()], vec![second.clone()]]
+    );
+    let reopened = rootward_state::Db::open(store).unwrap().db;
+    assert_eq!(put_to(&reopened, 3, "guest@example.com")[0].len(), 2);
+    write(&|txn| txn.delete(RowKey::Handshake(organization(), first.clone())));
+    assert_eq!(put_to(&db, 3, "guest@example.com"), [vec![second.clone()], vec![second.clone()]]);
+    let taken_back = Some(HandshakeAnswer { at: Time::from_seconds(1), by: account(1) });
+    write(&|txn| put_handshake(txn, "h-secondone", by_email.clone(), HandshakeState::Canceled, taken_back));
+    assert_eq!(put_to(&db, 1, "guest@example.com"), [vec![], vec![second.clone()]]);
+    // In the order of their keys the organization goes first.
+    write(&|txn| {
+        txn.delete(RowKey::Organization(organization()));
+        txn.delete(RowKey::Handshake(organization(), second.clone()));
+    });
+    assert_eq!(put_to(&db, 1, "guest@example.com"), [vec![], vec![]]);
 }
 
 #[test]
@@ -238,7 +307,7 @@ fn put_transfer(txn: &mut Txn, source: HandshakeParty) {
 }
 
 fn transfers_of(db: &Db, source: &HandshakeParty) -> Vec<String> {
-    db.snapshot().transfers_of(source).map(|(_, row)| row.id.to_string()).collect()
+    db.snapshot().transfers_of(&Recipient::from(source)).map(|(_, row)| row.id.to_string()).collect()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What is wrong with merged policies, though each of them is sound.
 //!
-//! Of what services ask of their settings this is what is known and can go wrong by merging: a plan for backups that lacks a part, and more
-//! tags than can be reported or kept. Source: Organizations User Guide, "Backup policy syntax", "Tag policy syntax"; answers of the service.
+//! Of what services ask of their settings this is what is known and can go wrong by merging: a plan for backups that lacks a part, more
+//! tags than can be reported, and more of anything than can be kept. Source: Organizations User Guide, "Backup policy syntax", "Tag policy syntax"; answers of the service.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +21,8 @@ pub(super) struct Fault {
     pub(super) policies: Vec<OrganizationPolicyId>,
 }
 
-/// Bytes of a tag policy.
-const TAGS_BYTES_MAX: usize = 395_000;
+/// Bytes of merged policies: what the service was seen to take of tag policies, and here of every type.
+const BYTES_MAX: usize = 395_000;
 
 /// Tags that are reported as required of one type of resources.
 const REQUIRED_TAGS_MAX: usize = 50;
@@ -37,6 +37,14 @@ pub(super) fn of(kind: &str, merged: &Merged) -> Vec<Fault> {
         "TAG_POLICY" => tags(merged),
         _ => Vec::new(),
     };
+    let bytes = merged.document().to_string().len();
+    if bytes > BYTES_MAX {
+        let message = format!(
+            "Effective policy size is {bytes} bytes, which exceeds the maximum limit of {BYTES_MAX} bytes"
+        );
+        let path = merged.children.keys().next().cloned().unwrap_or_default();
+        faults.push(Fault { path, ..too_many(message, merged.contributing()) });
+    }
     faults.sort();
     faults
 }
@@ -66,13 +74,6 @@ fn missing<'m>(path: &'m str, setting: &'m Merged, names: &'m [&str]) -> impl It
 
 fn tags(merged: &Merged) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let bytes = merged.document().to_string().len();
-    if bytes > TAGS_BYTES_MAX {
-        let message = format!(
-            "Effective policy size is {bytes} bytes, which exceeds the maximum limit of {TAGS_BYTES_MAX} bytes"
-        );
-        faults.push(too_many(message, merged.contributing()));
-    }
     let tags = merged.children.get("tags").into_iter().flat_map(|tags| &tags.children);
     let mut required: BTreeMap<&str, Vec<(&str, &Merged)>> = BTreeMap::new();
     for (tag, setting) in tags {
@@ -102,4 +103,36 @@ fn too_many(message: String, policies: BTreeSet<&OrganizationPolicyId>) -> Fault
 
 fn owned(policies: BTreeSet<&OrganizationPolicyId>) -> Vec<OrganizationPolicyId> {
     policies.into_iter().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+
+    /// The faults of a policy that says this of so many services.
+    fn faults_of(services: usize) -> Vec<Fault> {
+        let services: serde_json::Map<_, _> = (0..services)
+            .map(|n| {
+                (format!("service{n:05}"), serde_json::json!({ "opt_out_policy": { "@@assign": "optOut" } }))
+            })
+            .collect();
+        let text = serde_json::json!({ "services": services }).to_string();
+        let settings = Settings::read("AISERVICES_OPT_OUT_POLICY", &text).unwrap();
+        let policy = ("p-examplepol".parse().unwrap(), settings);
+        of("AISERVICES_OPT_OUT_POLICY", &Merged::of([std::slice::from_ref(&policy)]))
+    }
+
+    #[test]
+    fn merged_policies_of_any_type_are_bounded() {
+        assert!(faults_of(8_000).is_empty());
+        let [fault] = faults_of(9_500).try_into().unwrap();
+        assert_eq!((fault.code, &*fault.path), ("ELEMENTS_TOO_MANY", "services"));
+        assert!(
+            fault.message.ends_with("bytes, which exceeds the maximum limit of 395000 bytes"),
+            "{}",
+            fault.message
+        );
+        assert_eq!(fault.policies, ["p-examplepol".parse().unwrap()]);
+    }
 }

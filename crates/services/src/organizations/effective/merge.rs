@@ -75,13 +75,14 @@ impl Merged {
             return;
         }
         let appended = said.iter().filter_map(|(id, setting)| Some((*id, setting.append.as_ref()?)));
+        // Many policies may append thousands each: what is known is looked through once.
+        let mut known: Option<HashSet<Value>> = None;
         for (id, values) in appended {
             let mut list = match self.value.take() {
                 Some(Value::Array(list)) => list,
                 _ => Vec::new(),
             };
-            // Many policies may append thousands each.
-            let mut known: HashSet<Value> = list.iter().cloned().collect();
+            let known = known.get_or_insert_with(|| list.iter().cloned().collect());
             for value in values {
                 if known.insert(value.clone()) {
                     list.push(value.clone());
