@@ -13,7 +13,7 @@ use rootward_state::alerts::{
 };
 use rootward_state::entities::{
     AccessKey, Account, AccountSettings, AccountStatus, AlternateContact, Bound, Contact, ContactKind,
-    CredentialOwner, CredentialReport, Decision, Document, EmailUpdate, Factor, Grants, Group, InlinePolicy,
+    CredentialOwner, CredentialReport, Decision, Document, EmailUpdate, Factor, Grants, Group, GuardPolicy, InlinePolicy,
     InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Passkey, PasswordHash, PasswordPolicy,
     PolicyRef, PolicyVersion, Position, Purpose, Role, RootAccess, RootGuard, RootUser, Rotated, Seal,
     SessionKind, SignInSession, SignedIn, Support, SupportPlan, Tag, Totp, Usage, User,
@@ -272,6 +272,27 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
             used: None,
         },
     );
+    let document = Document::new(r#"{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}"#);
+    let [set, removed] = [[8; 16], [9; 16]].map(|bytes| Handle::random(&mut Bytes(bytes)));
+    for (handle, purpose) in [
+        (set, Purpose::PutGuardPolicy(document.clone())),
+        (removed, Purpose::DeleteGuardPolicy(document.clone())),
+    ] {
+        txn.put(
+            RowKey::RootAccess(account, handle),
+            RootAccess {
+                purpose,
+                reason: "drill".into(),
+                digest: [1; 32],
+                source_ip: "127.0.0.1".into(),
+                requested: created,
+                expires: created,
+                decisions: Vec::new(),
+                used: Some(created),
+            },
+        );
+    }
+    txn.put(RowKey::GuardPolicy(account), GuardPolicy { document, set: created });
     let seal = Seal::Open { since: created, until: created, reason: "drill".into() };
     txn.put(
         RowKey::RootGuard(account),
@@ -365,6 +386,15 @@ fn put_alerts(txn: &mut Txn, account: AccountId, created: Time) {
     txn.put(RowKey::AlertCursor(NameKey::new("hook")), AlertCursor { seq: 7, delivered: Some(created) });
 }
 
+/// What draws these bytes.
+struct Bytes([u8; 16]);
+
+impl Random for Bytes {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.iter_mut().zip(self.0).for_each(|(byte, drawn)| *byte = drawn);
+    }
+}
+
 struct Sevens;
 
 impl Random for Sevens {
@@ -422,6 +452,9 @@ fn rewritten(world: &Arc<World>) -> Rows {
             txn.put::<PasswordPolicy>(RowKey::PasswordPolicy(id), Arc::clone(policy));
         }
         txn.put(RowKey::AccountSettings(id), state.settings().clone());
+        if let Some(policy) = state.guard_policy() {
+            txn.put::<GuardPolicy>(RowKey::GuardPolicy(id), Arc::clone(policy));
+        }
     }
     for target in world.alert_targets() {
         txn.put::<AlertTarget>(RowKey::AlertTarget(NameKey::new(&target.name)), Arc::clone(target));
