@@ -399,6 +399,16 @@ pub enum Purpose {
     Unseal(u8),
 }
 
+impl Purpose {
+    /// The document that it is about.
+    pub const fn document(&self) -> Option<&Document> {
+        match self {
+            Self::DeleteGuardPolicy(document) | Self::PutGuardPolicy(document) => Some(document),
+            Self::ChangeGuard | Self::SignIn | Self::Unseal(_) => None,
+        }
+    }
+}
+
 /// What one approver said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
