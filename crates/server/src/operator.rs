@@ -115,6 +115,16 @@ pub enum Command {
         /// Whose root user; of the only account if none.
         account: Option<AccountId>,
     },
+    /// Remove the guard policy of an account.
+    DeleteGuardPolicy {
+        /// Of the only account if none.
+        account: Option<AccountId>,
+    },
+    /// The guard policy of an account.
+    GetGuardPolicy {
+        /// Of the only account if none.
+        account: Option<AccountId>,
+    },
     /// Take a hardware token into an account; `EnableMFADevice` binds it.
     ImportHardwareToken {
         /// Whose token; of the only account if none.
@@ -128,6 +138,13 @@ pub enum Command {
     ListAccounts,
     /// List the targets of alerts and how their deliveries go.
     ListAlertTargets,
+    /// Set the guard policy of an account.
+    PutGuardPolicy {
+        /// Of the only account if none.
+        account: Option<AccountId>,
+        /// The document.
+        policy: String,
+    },
     /// Set who must agree to a use of a root user, and how long its sessions last.
     PutRootAccessSettings {
         /// Whose root user; of the only account if none.
@@ -311,6 +328,7 @@ impl Command {
     const fn only_reads(&self) -> bool {
         match self {
             Self::Can { .. }
+            | Self::GetGuardPolicy { .. }
             | Self::ListAccounts
             | Self::ListAlertTargets
             | Self::ReadTrail { .. }
@@ -325,7 +343,9 @@ impl Command {
             | Self::CloseAccount { .. }
             | Self::CreateAccount { .. }
             | Self::CreateRootAccessKey { .. }
+            | Self::DeleteGuardPolicy { .. }
             | Self::ImportHardwareToken { .. }
+            | Self::PutGuardPolicy { .. }
             | Self::PutRootAccessSettings { .. }
             | Self::RemoveAlertTarget { .. }
             | Self::ReopenAccount { .. }
@@ -469,12 +489,15 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
             node.create_account(&name, &email, password.as_ref().map(Secret::expose), admin.as_deref())
         }
         Command::CreateRootAccessKey { account } => node.create_root_access_key(node.meant(account)?),
+        Command::DeleteGuardPolicy { account } => node.delete_guard_policy(node.meant(account)?),
+        Command::GetGuardPolicy { account } => node.guard_policy(node.meant(account)?),
         Command::ListAccounts => node.list_accounts(),
         Command::ListAlertTargets => node.list_alert_targets(),
         Command::RemoveAlertTarget { name } => node.remove_alert_target(&name),
         Command::ImportHardwareToken { account, serial_number, seed } => {
             node.import_hardware_token(node.meant(account)?, &serial_number, seed.expose())
         }
+        Command::PutGuardPolicy { account, policy } => node.put_guard_policy(node.meant(account)?, &policy),
         Command::PutRootAccessSettings { account, required, users, session_minutes } => {
             node.put_root_access_settings(node.meant(account)?, required, &users, session_minutes)
         }
