@@ -135,6 +135,12 @@ mod tests {
                 .contains("a guard policy only denies, and takes no `Allow` at line 1")
         );
         assert!(refused("{").contains("at line 1 column"));
+        for unseen in ["\u{ad}", "\u{9b}", "\u{7f}"] {
+            assert!(
+                refused(&DENY.replace("s3:", &format!("s3:{unseen}")))
+                    .ends_with("it has characters that are not seen")
+            );
+        }
     }
 
     #[test]

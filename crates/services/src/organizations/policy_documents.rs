@@ -47,6 +47,10 @@ pub(crate) fn guard_policy(text: &str) -> Result<Document, String> {
     if text.chars().nth(chars_max).is_some() {
         return Err(format!("it has more than {chars_max} characters"));
     }
+    // Approvers read it: what it says is what they see.
+    if text.chars().any(|c| c == '\u{ad}' || c.is_control() && !c.is_ascii_whitespace()) {
+        return Err("it has characters that are not seen".into());
+    }
     match problems(text, PolicyKind::Guard) {
         Some(found) => Err(found.trim_end_matches('.').to_owned()),
         None => Ok(Document::new(text)),
