@@ -23,6 +23,7 @@ mod tag_keys;
 #[cfg(test)]
 mod testing;
 
+pub use organizations::guardrail;
 use rootward_pipeline::Handler;
 
 /// Every operation that is implemented, service by service.

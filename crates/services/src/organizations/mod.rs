@@ -13,6 +13,7 @@ mod closing;
 mod delegation;
 mod effective;
 mod failures;
+pub mod guardrail;
 mod handshakes;
 mod invitations;
 mod joining;
