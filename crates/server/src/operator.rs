@@ -13,6 +13,7 @@ use std::time::Duration;
 use rootward_alerts::{NewRoute, NewTarget};
 use rootward_names::AccountId;
 use rootward_services::accounts::AccountError;
+use rootward_services::guardrail::Guardrail;
 use rootward_services::hardware_tokens::ImportError;
 use rootward_services::root_guard::GuardError;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,19 @@ pub enum Command {
         severity: Severity,
         /// How it is told.
         route: AlertRoute,
+    },
+    /// Put a ready service control policy in force.
+    ApplyGuardrail {
+        /// Whose organization; of the only one if none.
+        account: Option<AccountId>,
+        /// What the policy is called.
+        name: String,
+        /// What it is for.
+        description: String,
+        /// What it says.
+        document: String,
+        /// `root`, or the id of the root, of a unit or of an account.
+        target: String,
     },
     /// Whether a principal may do something, and why.
     Can {
@@ -339,6 +353,7 @@ impl Command {
             | Self::VerifyTrail
             | Self::WhoCan { .. } => true,
             Self::AddAlertTarget { .. }
+            | Self::ApplyGuardrail { .. }
             | Self::ChangeEmail { .. }
             | Self::CloseAccount { .. }
             | Self::CreateAccount { .. }
@@ -481,6 +496,10 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
     match command {
         Command::AddAlertTarget { name, account, severity, route } => {
             node.add_alert_target(&NewTarget { name: &name, account, severity, route: route.new_route() })
+        }
+        Command::ApplyGuardrail { account, name, description, document, target } => {
+            let guardrail = Guardrail { name: &name, description: &description, document: &document };
+            node.apply_guardrail(account, &guardrail, &target)
         }
         Command::Can { principal, account, question } => node.can(&principal, account, &question),
         Command::ChangeEmail { account, email } => node.change_email(account, &email),
