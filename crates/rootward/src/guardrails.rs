@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use rootward_guardrails::{Guardrail, Region, all, get};
 use rootward_names::AccountId;
 use rootward_server::operator::Command;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Answer, Data, Failure, Outcome, text};
 
@@ -89,7 +89,7 @@ fn list(format: Format) {
                     })
                 })
                 .collect();
-            text::line(serde_json::Value::from(rows));
+            text::line(Value::from(rows));
         }
         Format::Text => {
             text::lines(all().iter().map(|guardrail| format!("{}\t{}", guardrail.name, guardrail.purpose)));
@@ -108,7 +108,7 @@ fn apply(args: Apply) -> Outcome {
     };
     let answer = data.ask(command)?;
     text::line(format_args!("{answer:#}"));
-    if answer["PolicyTypeEnabled"] == true {
+    if answer.get("PolicyTypeEnabled").and_then(Value::as_bool) == Some(true) {
         text::aside("note: service control policies were turned on for the organization");
     }
     leaves(guardrail);

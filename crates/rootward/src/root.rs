@@ -158,13 +158,13 @@ pub(crate) fn run(command: Root) -> Outcome {
 fn show_guard_policy(OfAccount { account, data }: &OfAccount) -> Outcome {
     let answer = data.ask(Command::GetGuardPolicy { account: *account })?;
     // As it was given: what is printed can be set again.
-    text::line(answer["Policy"].as_str().unwrap_or_default());
+    text::line(answer.pointer("/Policy").and_then(Value::as_str).unwrap_or_default());
     let set = text(&answer, "/LastChangedDate");
-    text::aside(match answer["InForce"] == true {
-        true => format!("note: in force, set on {set}"),
-        false => {
-            format!("note: set on {set}; it does not bind while the account is a member of an organization")
-        }
+    let in_force = answer.pointer("/InForce").and_then(Value::as_bool) == Some(true);
+    text::aside(if in_force {
+        format!("note: in force, set on {set}")
+    } else {
+        format!("note: set on {set}; it does not bind while the account is a member of an organization")
     });
     Ok(Answer::Yes)
 }

@@ -122,11 +122,11 @@ fn record_request(ctx: &OpContext<'_>, txn: &mut Txn, request: Handle, wish: &Wi
         alias: state.account().alias.as_deref(),
         session: None,
     };
-    let policy = wish.purpose().document().map(Document::text);
-    let mut parameters = json!({ "requestId": request.to_string(), "reason": wish.reason() });
-    if let Some(policy) = policy {
-        parameters["policy"] = policy.into();
-    }
+    let (request, reason) = (request.to_string(), wish.reason());
+    let parameters = match wish.purpose().document().map(Document::text) {
+        Some(policy) => json!({ "requestId": request, "reason": reason, "policy": policy }),
+        None => json!({ "requestId": request, "reason": reason }),
+    };
     // Values made of texts alone always have a text.
     let parameters = serde_json::value::to_raw_value(&parameters).ok();
     let id = ctx.with_random(|random| EventId::new(ctx.now, random));
