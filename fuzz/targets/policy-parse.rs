@@ -4,9 +4,10 @@
 use libfuzzer_sys::fuzz_target;
 use rootward_policy::{Policy, PolicyKind};
 
-const KINDS: [PolicyKind; 8] = [
+const KINDS: [PolicyKind; 9] = [
     PolicyKind::Boundary,
     PolicyKind::Endpoint,
+    PolicyKind::Guard,
     PolicyKind::Identity,
     PolicyKind::Rcp,
     PolicyKind::Resource,

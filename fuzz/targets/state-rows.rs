@@ -15,10 +15,10 @@ use rootward_state::alerts::{
 use rootward_state::entities::{
     AccessKey, Account, AccountSettings, AccountStatus, AlternateContact, Bound, CentralRootAccess, Contact,
     ContactKind, CredentialOwner, CredentialReport, Decision, Document, EmailUpdate, Factor, Grants, Group,
-    Handshake, HandshakeAction, HandshakeParty, HandshakeState, InlinePolicy, InstanceProfile, LoginProfile,
-    ManagedPolicy, MfaDevice, Organization, Passkey, PasswordHash, PasswordPolicy, PolicyRef, PolicyVersion,
-    Position, Purpose, ResponsibilityTransfer, Role, RootAccess, RootGuard, RootUser, Rotated, Seal,
-    SessionKind, SignInSession, SignedIn, Support, SupportPlan, Tag, Totp, TransferState, Usage, User,
+    GuardPolicy, Handshake, HandshakeAction, HandshakeParty, HandshakeState, InlinePolicy, InstanceProfile,
+    LoginProfile, ManagedPolicy, MfaDevice, Organization, Passkey, PasswordHash, PasswordPolicy, PolicyRef,
+    PolicyVersion, Position, Purpose, ResponsibilityTransfer, Role, RootAccess, RootGuard, RootUser, Rotated,
+    Seal, SessionKind, SignInSession, SignedIn, Support, SupportPlan, Tag, Totp, TransferState, Usage, User,
 };
 use rootward_state::{AccountState, Db, NameKey, RowKey, Stored, Tabled, Txn, World};
 use rootward_store::{Commit, Memory, Store, Write};
@@ -275,6 +275,27 @@ fn sign_in_rows(txn: &mut Txn, account: AccountId, user: UniqueId, created: Time
             used: None,
         },
     );
+    let document = Document::new(r#"{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}"#);
+    let [set, removed] = [[8; 16], [9; 16]].map(|bytes| Handle::random(&mut Bytes(bytes)));
+    for (handle, purpose) in [
+        (set, Purpose::PutGuardPolicy(document.clone())),
+        (removed, Purpose::DeleteGuardPolicy(document.clone())),
+    ] {
+        txn.put(
+            RowKey::RootAccess(account, handle),
+            RootAccess {
+                purpose,
+                reason: "drill".into(),
+                digest: [1; 32],
+                source_ip: "127.0.0.1".into(),
+                requested: created,
+                expires: created,
+                decisions: Vec::new(),
+                used: Some(created),
+            },
+        );
+    }
+    txn.put(RowKey::GuardPolicy(account), GuardPolicy { document, set: created });
     let seal = Seal::Open { since: created, until: created, reason: "drill".into() };
     txn.put(
         RowKey::RootGuard(account),
@@ -429,6 +450,15 @@ impl Random for Counter {
     }
 }
 
+/// What draws these bytes.
+struct Bytes([u8; 16]);
+
+impl Random for Bytes {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.iter_mut().zip(self.0).for_each(|(byte, drawn)| *byte = drawn);
+    }
+}
+
 struct Sevens;
 
 impl Random for Sevens {
@@ -486,6 +516,9 @@ fn rewritten(world: &Arc<World>) -> Rows {
             txn.put::<PasswordPolicy>(RowKey::PasswordPolicy(id), Arc::clone(policy));
         }
         txn.put(RowKey::AccountSettings(id), state.settings().clone());
+        if let Some(policy) = state.guard_policy() {
+            txn.put::<GuardPolicy>(RowKey::GuardPolicy(id), Arc::clone(policy));
+        }
     }
     for target in world.alert_targets() {
         txn.put::<AlertTarget>(RowKey::AlertTarget(NameKey::new(&target.name)), Arc::clone(target));

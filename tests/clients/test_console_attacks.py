@@ -556,6 +556,7 @@ def test_what_a_sign_in_form_brings_comes_back_as_text(house, path, fields):
     ("/console/sessions", {"id": HOSTILE}),
     ("/console/access", {"do": "approve", "id": HOSTILE}),
     ("/console/access", {"do": "settings", "required": HOSTILE, "approvers": HOSTILE, "minutes": HOSTILE}),
+    ("/console/access", {"do": "put-policy", "policy": HOSTILE}),
     ("/console/security", {"do": "remove-factor", "serial": HOSTILE}),
     ("/console/security/password", {"old": HOSTILE, "new": HOSTILE, "again": "x"}),
     ("/console/security/register/app", {"name": HOSTILE}),

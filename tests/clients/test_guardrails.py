@@ -1,11 +1,11 @@
-"""`rootward guardrails`: ready service control policies, listed and printed as CreatePolicy takes them."""
+"""`rootward guardrails`: ready service control policies, listed, printed as CreatePolicy takes them, and put in force."""
 
 import json
 import subprocess
 
 import pytest
 
-from rootward_testkit import BINARY, TIMEOUT
+from rootward_testkit import BINARY, TIMEOUT, Like, Server, deny, policy, refused
 
 
 def guardrails(*arguments, code=0):
@@ -94,3 +94,121 @@ def test_wrong_calls_print_no_document(arguments, reason):
     out, err = guardrails(*arguments, code=2)
     assert out == ""
     assert reason in err
+
+
+# Put in force
+
+
+def apply(server, name, *arguments, code=0):
+    done = subprocess.run(
+        [BINARY, "guardrails", "apply", name, *arguments, "--data", server.data], capture_output=True, timeout=TIMEOUT, text=True)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "panicked" not in done.stderr
+    return json.loads(done.stdout) if code == 0 else done.stderr
+
+
+@pytest.fixture
+def organized(server):
+    """A management account, its organization and a client for that."""
+    account = server.account()
+    organizations = account.client("organizations")
+    organizations.create_organization(FeatureSet="ALL")
+    account.organization_root = organizations.list_roots()["Roots"][0]["Id"]
+    account.organizations = organizations
+    return account
+
+
+@pytest.fixture
+def member(server, organized):
+    """An account that was invited, with its administrator."""
+    member = server.account()
+    invited = organized.organizations.invite_account_to_organization(Target={"Id": member.account, "Type": "ACCOUNT"})
+    member.client("organizations").accept_handshake(HandshakeId=invited["Handshake"]["Id"])
+    return member
+
+
+def attached(account, target):
+    found = account.organizations.list_policies_for_target(TargetId=target, Filter="SERVICE_CONTROL_POLICY")["Policies"]
+    return {policy["Name"] for policy in found} - {"FullAWSAccess"}
+
+
+def test_guardrail_is_put_in_force_once_and_binds(server, organized, member):
+    of = ("--account", organized.account)
+    done = apply(server, "deny-leaving", "--target", "root", *of)
+    assert done["ManagementAccountId"] == organized.account and done["TargetId"] == organized.organization_root
+    assert (done["PolicyCreated"], done["PolicyTypeEnabled"], done["Attached"]) == (True, True, True)
+    again = apply(server, "deny-leaving", "--target", organized.organization_root, *of)
+    assert again == {**done, "PolicyCreated": False, "PolicyTypeEnabled": False, "Attached": False}
+    unit = organized.organizations.create_organizational_unit(ParentId=organized.organization_root, Name="unit")
+    unit = unit["OrganizationalUnit"]["Id"]
+    third = apply(server, "deny-leaving", "--target", unit, *of)
+    assert (third["PolicyId"], third["PolicyCreated"], third["Attached"]) == (done["PolicyId"], False, True)
+    assert attached(organized, organized.organization_root) == attached(organized, unit) == {"deny-leaving"}
+    shown = organized.organizations.describe_policy(PolicyId=done["PolicyId"])["Policy"]
+    assert shown["Content"] == guardrails("show", "deny-leaving")[0].rstrip("\n")
+    assert shown["PolicySummary"]["Description"] == "No account leaves the organization."
+    with refused("AccessDeniedException", Like(f".*with an explicit deny in a service control policy: {done['PolicyArn']}")):
+        member.client("organizations").leave_organization()
+    records = [record for record in server.events("ApplyGuardrail") if record.get("recipientAccountId") == organized.account]
+    assert [record["responseElements"]["attached"] for record in records] == [True, False, True]
+    assert records[0]["requestParameters"]["content"] == shown["Content"]
+
+
+def test_guardrail_with_regions_is_attached_to_an_account(server, organized, member):
+    of = ("--account", organized.account, "--target", member.account)
+    done = apply(server, "limit-regions", "--regions", "us-east-1,eu-central-1", *of)
+    assert (done["TargetId"], done["Attached"]) == (member.account, True)
+    assert attached(organized, member.account) == {"limit-regions"}
+    assert "called `limit-regions` that says something else" in apply(
+        server, "limit-regions", "--regions", "eu-west-1", *of, code=2)
+    assert "it needs the regions" in apply(server, "limit-regions", *of, code=2)
+
+
+def test_what_stands_in_the_way_of_a_guardrail_is_said(server, organized):
+    of = ("--account", organized.account)
+    said = apply(server, "deny-root", "--target", organized.account, *of, code=2)
+    assert f"account {organized.account} manages the organization" in said and "root guard-policy set" in said
+    for target in ("ou-abcd-12345678", "999999999999", "nowhere"):
+        assert f"the organization has no root, unit or account `{target}`" in apply(
+            server, "deny-root", "--target", target, *of, code=2)
+    lone = server.account()
+    assert f"account {lone.account} manages no organization" in apply(
+        server, "deny-root", "--target", "root", "--account", lone.account, code=2)
+    lone.client("organizations").create_organization(FeatureSet="CONSOLIDATED_BILLING")
+    assert "consolidated billing only" in apply(server, "deny-root", "--target", "root", "--account", lone.account, code=2)
+    assert "there are several organizations; say which with --account" in apply(server, "deny-root", "--target", "root", code=2)
+    # None of it has left anything behind.
+    assert attached(organized, organized.organization_root) == set()
+    assert len(organized.organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]) == 1
+
+
+def test_no_more_guardrails_are_attached_than_policies_may_be(server, organized):
+    for number in range(9):
+        made = organized.organizations.create_policy(
+            Name=f"own-{number}", Description="", Type="SERVICE_CONTROL_POLICY", Content=policy(deny("s3:*")))
+        if number == 0:
+            organized.organizations.enable_policy_type(
+                RootId=organized.organization_root, PolicyType="SERVICE_CONTROL_POLICY")
+        organized.organizations.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=organized.organization_root)
+    said = apply(server, "deny-root", "--target", "root", "--account", organized.account, code=2)
+    assert "rootward: " in said and "polic" in said
+    names = [row["Name"] for row in organized.organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]]
+    assert "deny-root" not in names
+
+
+def test_guardrail_is_put_in_force_on_the_folder_of_a_server_that_does_not_run(tmp_path):
+    server = Server(tmp_path).start()
+    account = server.account()
+    assert "there is no organization yet" in apply(server, "deny-root", "--target", "root", code=2)
+    account.client("organizations").create_organization(FeatureSet="ALL")
+    server.stop()
+    assert apply(server, "deny-root", "--target", "root")["Attached"]
+
+
+def test_guardrail_is_the_guard_policy_of_the_management_account(server, organized, tmp_path):
+    file = tmp_path / "guard.json"
+    file.write_text(guardrails("show", "deny-root-keys")[0])
+    server.host("root", "guard-policy", "set", str(file), "--account", organized.account)
+    root = organized.root()
+    with refused("AccessDenied", Like(".*iam:CreateAccessKey .*with an explicit deny in a guard policy: .*")):
+        root.iam.create_access_key()

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from rootward_testkit import BINARY, MODELS, NEW_PASSWORD, PASSWORD, Like, allow, denial, policy, refused, trust
+from rootward_testkit import BINARY, MODELS, NEW_PASSWORD, PASSWORD, Like, allow, denial, deny, policy, refused, trust
 
 DOCUMENT = policy(allow("s3:GetObject"))
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -256,6 +256,7 @@ ORGANIZATIONS = {
 }
 ROOTWARD = {
     "ApproveRootAccess": (REQUEST, ROOT_USER, None),
+    "GetGuardPolicy": ({}, ROOT_USER, r"Account \d+ has no guard policy\."),
     "GetRootProtection": ({}, ROOT_USER, None),
     "ListRootAccessRequests": ({}, ROOT_USER, None),
     "RejectRootAccess": (REQUEST, ROOT_USER, None),
@@ -271,7 +272,9 @@ ROOTWARD = {
     "AcceptRootEmailUpdate": ({"Email": "new@example.com", "Otp": "123456"}, None, None),
     "ChangeRootPassword": ({"OldPassword": PASSWORD, "NewPassword": NEW_PASSWORD}, None, None),
     "CloseAccount": ({}, None, None),
+    "DeleteGuardPolicy": ({}, None, None),
     "GetIamBillingAccess": ({}, None, None),
+    "PutGuardPolicy": ({"Policy": policy(deny("s3:*"))}, None, None),
     "PutIamBillingAccess": ({"Enabled": True}, None, None),
     "PutRootAccessSettings": ({"SessionMinutes": 60, "ApprovalsRequired": 0, "ApproverUserNames": []}, None, None),
     "PutSupportPlan": ({"Plan": "BUSINESS"}, None, None),

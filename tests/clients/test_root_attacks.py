@@ -1,5 +1,6 @@
 """Attacks on the root user: every way to a key of its own while the seal is closed, every way past those who must agree."""
 
+import html
 import json
 import re
 import subprocess
@@ -10,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from console_client import client, error, go_on, is_in, knock_as_root, mark, root_session
 from rootward_testkit import (
-    BINARY, NEW_PASSWORD, PASSWORD, Credentials, Device, Like, Principal, allow, clock_off_by, fresh, policy, refused,
+    BINARY, NEW_PASSWORD, PASSWORD, Credentials, Device, Like, Principal, allow, clock_off_by, deny, fresh, policy, refused,
 )
 
 SEALED = Like("The root user of account [0-9]{12} is sealed: .*")
@@ -497,6 +498,18 @@ def test_approval_to_sign_in_breaks_no_seal(house):
     host(house, "create-access-key", guarded.account, code=2)
 
 
+def test_approver_reads_the_whole_guard_policy_as_text(house):
+    guarded = Guarded(house, required=0)
+    many = [deny(f"s{number}:*") for number in range(100)]
+    document = policy(deny("s3:*", StringNotLike={"aws:username": "<x-evil>&amp;"}), *many)
+    wish = Wish(guarded, {"do": "put-policy", "policy": document})
+    assert wish.ask() == "0 of 2"
+    page = wish.http.get("/console/access").text
+    shown = re.search(f'<pre [^>]*id="policy-{wish.id}"[^>]*>(.*?)</pre>', page, re.DOTALL)[1]
+    assert html.unescape(shown) == document and "<x-evil>" not in page
+    assert guarded.account.rootward.list_root_access_requests(Status="PENDING")["Requests"][0]["Policy"] == document
+
+
 def test_approvals_lapse(house, clock):
     guarded = Guarded(house)
     asked = guarded.ask()
@@ -612,6 +625,8 @@ class Wish:
     ({"do": "unseal", "reason": "drill", "minutes": "5"}, {"reason": "another"}),
     ({"do": "settings", "required": "1", "approvers": "bob", "minutes": "5"}, {"approvers": "bob ann"}),
     ({"do": "settings", "required": "1", "approvers": "bob", "minutes": "5"}, {"minutes": "60"}),
+    ({"do": "put-policy", "policy": policy(deny("s3:*"))}, {"policy": policy(deny("sqs:*"))}),
+    ({"do": "put-policy", "policy": policy(deny("s3:*"))}, {"policy": policy(deny("s3:*")) + "\n"}),
 ])
 def test_two_of_three_agree_to_one_wish_once(house, form, another):
     guarded = Guarded(house, required=0)

@@ -41,6 +41,8 @@ pub enum Kind {
     AccountClosed,
     /// An account was opened.
     AccountOpened,
+    /// What binds an account that no organization binds was changed.
+    GuardPolicyChanged,
     /// A login profile was made or changed: somebody can sign in with a password.
     LoginProfileChanged,
     /// An MFA device was made, enabled, changed or removed.
@@ -83,6 +85,7 @@ impl Kind {
         match self {
             Self::AccountClosed => "account.closed",
             Self::AccountOpened => "account.opened",
+            Self::GuardPolicyChanged => "account.guard-policy.changed",
             Self::LoginProfileChanged => "iam.login-profile.changed",
             Self::MfaChanged => "iam.mfa.changed",
             Self::OrganizationChanged => "organization.changed",
@@ -110,6 +113,9 @@ impl Kind {
                 "If nobody here decided this, find out who did before the account's data is gone."
             }
             Self::AccountOpened => "Check that the account was ordered, and that its owner has set up MFA.",
+            Self::GuardPolicyChanged => {
+                "Compare the policy with what was agreed; if nobody agreed, set it again on the host and look for who did it."
+            }
             Self::LoginProfileChanged => {
                 "Ask the person whose password it is; if they know nothing, delete the login profile and their keys."
             }

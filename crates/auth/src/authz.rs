@@ -10,7 +10,7 @@ use rootward_policy::{
 use rootward_state::entities::{Document, Named};
 use rootward_state::{AccountState, World};
 
-use crate::gather::{Bounds, Gathered, Member};
+use crate::gather::{Bounds, Gathered, Member, guard_policy};
 use crate::principal::root_arn;
 use crate::{Identity, Principal};
 
@@ -278,7 +278,10 @@ fn decided<R>(
     caller_keys(&mut context, principal);
     session_keys(&mut context, principal, check.second_factor, facts.now);
     let gathered = Gathered::of(state, principal);
-    let bounds = Bounds::bearing_on(check.action, &ours, &theirs);
+    let bounds = Bounds {
+        guard: guard_policy(world, state, principal.partition),
+        ..Bounds::bearing_on(check.action, &ours, &theirs)
+    };
     let decided = gathered.with_policies(&bounds, resource, |policies| {
         let request = Request {
             principal: &caller,
@@ -346,7 +349,8 @@ pub fn explain<R>(
         context: &context,
     };
     let gathered = Gathered::of(state, principal);
-    let bounds = Bounds::of(&ours, &theirs);
+    let bounds =
+        Bounds { guard: guard_policy(world, state, principal.partition), ..Bounds::of(&ours, &theirs) };
     let explained = gathered.with_policies(&bounds, question.trust.map(trust_policy), |policies| {
         let mut explanation = rootward_policy::explain(&request, policies);
         if principal.is_role_session() {

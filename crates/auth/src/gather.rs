@@ -14,11 +14,12 @@ use std::sync::{Arc, LazyLock};
 
 use rootward_names::{AccountId, Partition};
 use rootward_policy::{Attached, Owner, Policies, Program, ResourcePolicy, ServiceOf, Source};
-use rootward_state::entities::{Grants, Group, ManagedPolicy, OrganizationPolicyType, PolicyRef, Role, User};
+use rootward_state::entities::{
+    Grants, Group, GuardPolicy, ManagedPolicy, OrganizationPolicyType, PolicyRef, Role, User,
+};
 use rootward_state::{
     AccountState, AnyPolicy, Binding, BindingPolicy, Level, OrganizationState, Place, World,
 };
-
 use smallvec::SmallVec;
 
 use crate::root_task::RootTask;
@@ -149,6 +150,7 @@ impl<'a> Gathered<'a> {
             levels.as_ref().map(|levels| levels.iter().collect::<SmallVec<[_; LEVELS_OFTEN]>>())
         });
         run(&Policies {
+            guard: bounds.guard.as_ref().map(Found::attached),
             identity: &identity,
             boundary: self.boundary.as_ref().map(Found::attached),
             session: session.as_deref(),
@@ -160,9 +162,11 @@ impl<'a> Gathered<'a> {
     }
 }
 
-/// What organizations say: that of the caller's account to the caller, and that of the resource's account about the resource.
+/// What binds the caller's account as a whole, and what its organization says about the resource.
 #[derive(Debug, Default)]
 pub struct Bounds<'a> {
+    /// The guard policy of the caller's account.
+    pub guard: Option<Found<'a>>,
     /// Service control policies of the caller's account.
     pub scps: Option<Levels<'a>>,
     /// Resource control policies of the resource's account.
@@ -182,6 +186,7 @@ impl<'a> Bounds<'a> {
     pub fn bearing_on(action: &str, caller: &Member<'a>, resource: &Member<'a>) -> Self {
         let service = ServiceOf::action(action);
         Self {
+            guard: None,
             scps: caller.bearing(&service, &OrganizationPolicyType::ServiceControl, |level| &level.scps),
             rcps: resource.bearing(&service, &OrganizationPolicyType::ResourceControl, |level| &level.rcps),
         }
@@ -190,10 +195,18 @@ impl<'a> Bounds<'a> {
     /// Of a caller and of whose the resource is.
     pub fn of(caller: &Member<'a>, resource: &Member<'a>) -> Self {
         Self {
+            guard: None,
             scps: caller.levels(&OrganizationPolicyType::ServiceControl, |level| &level.scps),
             rcps: resource.levels(&OrganizationPolicyType::ResourceControl, |level| &level.rcps),
         }
     }
+}
+
+/// The guard policy that binds an account.
+pub fn guard_policy<'a>(world: &World, state: &'a AccountState, partition: Partition) -> Option<Found<'a>> {
+    let policy = world.guard_policy_in_force(state)?;
+    let from = Origin::Managed(GuardPolicy::arn(partition, state.account().id));
+    Some(Found { program: policy.document.program(), from })
 }
 
 impl<'a> Levels<'a> {

@@ -1,4 +1,4 @@
-//! Root access: requests that approvers decide on, the seal, and who must agree.
+//! Root access: requests that approvers decide on, the seal, who must agree, and the guard policy.
 
 use askama::Template;
 use axum::response::{Redirect, Response};
@@ -10,6 +10,12 @@ use serde::Deserialize;
 use crate::layout::{Frame, Part, VERSION, html_with, minute, part};
 use crate::visit::{Posted, Query, SignedIn};
 
+/// What a guard policy begins with.
+const BEGINNING: &str = r#"{
+  "Version": "2012-10-17",
+  "Statement": [{ "Effect": "Deny", "Action": "", "Resource": "*" }]
+}"#;
+
 #[derive(Template)]
 #[template(path = "access.html")]
 struct Page {
@@ -17,6 +23,8 @@ struct Page {
     frame: Frame,
     requests: Part<Vec<Row>>,
     guard: Part<Guard>,
+    /// None if the account has none.
+    policy: Part<Option<Policy>>,
     decides: Decides,
     /// What the forms hold: what was typed and refused, or what stands.
     typed: Typed,
@@ -28,6 +36,8 @@ struct Row {
     id: String,
     purpose: &'static str,
     reason: String,
+    /// The document that it is about.
+    policy: Option<String>,
     from: String,
     asked: String,
     lapses: String,
@@ -36,6 +46,13 @@ struct Row {
     /// Who looks at the page has spoken already.
     agreed: bool,
     approved: String,
+}
+
+/// The guard policy.
+struct Policy {
+    document: String,
+    set: String,
+    in_force: bool,
 }
 
 struct Guard {
@@ -65,6 +82,7 @@ struct Typed {
     approvers: String,
     required: String,
     session_minutes: String,
+    policy: String,
 }
 
 /// A request that waits for others.
@@ -109,12 +127,19 @@ async fn gather(signed_in: &SignedIn, frame: Frame) -> Page {
             None
         }
     };
+    let found = signed_in.call::<api::GetGuardPolicy>(&api::GetGuardPolicyRequest {}).await;
+    let policy = match found {
+        Err(error) if error.code.starts_with("ResourceNotFound") => Ok(None),
+        found => part(found).map(|found| Some(policy(found.guard_policy))),
+    };
     let names = guard.as_ref().ok().map(|guard| &*guard.approvers);
     let decides = decides(own_name, names, signed_in.live.acting().mfa().is_some());
     let typed = guard.as_ref().map(Typed::of).unwrap_or_default();
+    let standing = policy.as_ref().ok().and_then(|policy| Some(policy.as_ref()?.document.clone()));
+    let typed = Typed { policy: standing.unwrap_or_else(|| BEGINNING.to_owned()), ..typed };
     let requests =
         part(requests).map(|listed| listed.requests.into_iter().map(|it| row(it, own_name)).collect());
-    Page { version: VERSION, frame, requests, guard, decides, typed, waits: None }
+    Page { version: VERSION, frame, requests, guard, policy, decides, typed, waits: None }
 }
 
 /// Approvers decide, and they are users in a session with a second factor. Who may not see who they are is let to try, and told
@@ -136,13 +161,15 @@ impl Typed {
             approvers: guard.approvers.join(" "),
             required: guard.required.to_string(),
             session_minutes: guard.session_minutes.to_string(),
+            policy: String::new(),
         }
     }
 
     /// The same, with what a form held that was refused.
     fn with(self, change: &Change) -> Self {
         match change {
-            Change::Approve { .. } | Change::Reject { .. } | Change::Seal => self,
+            Change::Approve { .. } | Change::DeletePolicy | Change::Reject { .. } | Change::Seal => self,
+            Change::PutPolicy { policy } => Self { policy: policy.clone(), ..self },
             Change::Settings { required, approvers, minutes } => Self {
                 required: required.clone(),
                 approvers: approvers.clone(),
@@ -154,6 +181,10 @@ impl Typed {
             }
         }
     }
+}
+
+fn policy(found: api::GuardPolicy) -> Policy {
+    Policy { document: found.policy, set: minute(found.last_changed_date), in_force: found.in_force }
 }
 
 fn guard(found: api::GetRootProtectionResponse) -> Guard {
@@ -177,8 +208,11 @@ fn row(request: api::RootAccessRequest, own_name: Option<&str>) -> Row {
             api::RootAccessPurpose::SignIn => "Sign in as the root user",
             api::RootAccessPurpose::Unseal => "Break the seal",
             api::RootAccessPurpose::ChangeSettings => "Change who must agree",
+            api::RootAccessPurpose::PutGuardPolicy => "Set the guard policy",
+            api::RootAccessPurpose::DeleteGuardPolicy => "Remove the guard policy",
         },
         reason: request.reason.unwrap_or_default(),
+        policy: request.policy,
         from: request.source_ip_address,
         asked: minute(request.requested_at),
         lapses: minute(request.expires_at),
@@ -201,6 +235,10 @@ fn row(request: api::RootAccessRequest, own_name: Option<&str>) -> Row {
 pub(crate) enum Change {
     /// Agrees to a request.
     Approve { id: String },
+    /// Removes the guard policy.
+    DeletePolicy,
+    /// Sets the guard policy.
+    PutPolicy { policy: String },
     /// Rejects a request.
     Reject { id: String },
     /// Closes the seal.
@@ -227,6 +265,8 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
 /// The request that was made, or waits already, for what was refused: the refusal names it.
 fn waits(requests: &[Row], error: &Error, change: &Change) -> Option<Waits> {
     let button = match change {
+        Change::DeletePolicy => "Remove the guard policy",
+        Change::PutPolicy { .. } => "Set the guard policy",
         Change::Settings { .. } => "Save",
         Change::Unseal { .. } => "Break the seal",
         Change::Approve { .. } | Change::Reject { .. } | Change::Seal => return None,
@@ -243,6 +283,15 @@ async fn carry_out(signed_in: &SignedIn, change: Change) -> Result<&'static str,
         Change::Approve { id } => {
             let input = api::ApproveRootAccessRequest { request_id: id };
             signed_in.call::<api::ApproveRootAccess>(&input).await.map(|_| "approved")
+        }
+        Change::DeletePolicy => {
+            let input = api::DeleteGuardPolicyRequest {};
+            signed_in.call::<api::DeleteGuardPolicy>(&input).await.map(|_| "guard")
+        }
+        Change::PutPolicy { policy } => {
+            // Browsers end lines as mail does; what others read and agree to has the lines of a file.
+            let input = api::PutGuardPolicyRequest { policy: policy.replace("\r\n", "\n") };
+            signed_in.call::<api::PutGuardPolicy>(&input).await.map(|_| "guard")
         }
         Change::Reject { id } => {
             let input = api::RejectRootAccessRequest { request_id: id };

@@ -34,6 +34,8 @@ pub(crate) struct Draft {
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
+    /// An account as a whole.
+    Guard,
     /// Users, groups and roles.
     Identity,
     /// A role: who may become it.
@@ -75,6 +77,7 @@ pub(crate) async fn check(Posted(signed_in, draft): Posted<Draft>) -> Response {
 
 fn findings(kind: Kind, document: &str) -> Vec<Finding> {
     let kind = match kind {
+        Kind::Guard => PolicyKind::Guard,
         Kind::Identity => PolicyKind::Identity,
         Kind::Trust => PolicyKind::Trust,
     };

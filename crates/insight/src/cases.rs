@@ -6,7 +6,7 @@
 //! | member | absent or null | `[]` |
 //! |---|---|---|
 //! | `identity_policies` | none | none |
-//! | `boundary`, `resource_policy` | none | – |
+//! | `boundary`, `guard_policy` (of the caller's account), `resource_policy` | none | – |
 //! | `session_policies` | none were passed | a session made without any: it grants nothing |
 //! | `scps`, `rcps` (levels from root to account) | none apply | none apply; an empty level of SCPs allows nothing |
 //! | `vpce_policies` | through no endpoint | an endpoint that allows nothing |
@@ -52,7 +52,7 @@ fn scenario(case: &mut Object<'_>, id: &str) -> Result<Scenario, Unreadable> {
     let mut policies = policies(case)?;
     // The path of the role says it too, and the engine reads that; a case may say it alone.
     if service_linked {
-        (policies.scps, policies.rcps) = (None, None);
+        (policies.guard, policies.scps, policies.rcps) = (None, None, None);
     }
     let resource_policies = one(case, "resource_policy")?.into_iter().collect::<Vec<_>>();
     let question = Question {
@@ -73,6 +73,7 @@ fn policies(case: &mut Object<'_>) -> Result<Policies, Unreadable> {
     Ok(Policies {
         identity: list(case, "identity_policies")?.unwrap_or_default(),
         boundary: one(case, "boundary")?,
+        guard: one(case, "guard_policy")?,
         session: list(case, "session_policies")?,
         scps: levels(case, "scps")?,
         rcps: levels(case, "rcps")?,

@@ -26,6 +26,7 @@ pub(crate) fn read(value: Value<'_>) -> Result<(String, Scenario), Unreadable> {
     let policies = Policies {
         identity: all(&corpus.required("identity_policies")?)?,
         boundary: corpus.optional("permissions_boundary").map(|v| named(&v)).transpose()?,
+        guard: None,
         session: session.map(|document| vec![document]),
         scps: levels(&mut corpus, "scps")?,
         rcps: levels(&mut corpus, "rcps")?,

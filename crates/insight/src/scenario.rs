@@ -28,6 +28,8 @@ pub struct Policies {
     pub identity: Vec<Document>,
     /// The permissions boundary.
     pub boundary: Option<Document>,
+    /// The guard policy of the caller's account.
+    pub guard: Option<Document>,
     /// None if none were passed.
     pub session: Option<Vec<Document>>,
     /// Levels from the root of the organization to the account; none if SCPs do not apply.
@@ -230,7 +232,7 @@ impl Policies {
     pub fn documents(&self) -> impl Iterator<Item = &Document> {
         let levels = self.scps.iter().chain(&self.rcps).flatten().flatten();
         let lists = self.session.iter().chain(&self.endpoint).flatten();
-        self.identity.iter().chain(&self.boundary).chain(levels).chain(lists)
+        self.identity.iter().chain(&self.boundary).chain(&self.guard).chain(levels).chain(lists)
     }
 }
 
@@ -240,6 +242,7 @@ type Level<'a> = Vec<Attached<'a>>;
 struct Layers<'a> {
     identity: Level<'a>,
     boundary: Option<Attached<'a>>,
+    guard: Option<Attached<'a>>,
     session: Option<Level<'a>>,
     scps: Option<Vec<Level<'a>>>,
     rcps: Option<Vec<Level<'a>>>,
@@ -255,6 +258,7 @@ impl<'a> Layers<'a> {
         Self {
             identity: level(&policies.identity),
             boundary: policies.boundary.as_ref().map(Document::attached),
+            guard: policies.guard.as_ref().map(Document::attached),
             session: policies.session.as_ref().map(level),
             scps: policies.scps.as_ref().map(levels),
             rcps: policies.rcps.as_ref().map(levels),
@@ -267,6 +271,7 @@ impl<'a> Layers<'a> {
         rootward_policy::Policies {
             identity: &self.identity,
             boundary: self.boundary,
+            guard: self.guard,
             session: self.session.as_deref(),
             resource: None,
             scps: levels.scps.as_deref(),

@@ -2,7 +2,7 @@
 //!
 //! IAM, "Policy evaluation logic" and the pages below it: "Policy evaluation for requests within a single account",
 //! "Cross-account policy evaluation logic", "The difference between explicit and implicit denies". Organizations, "SCP
-//! evaluation" and "RCP evaluation".
+//! evaluation" and "RCP evaluation". The guard policy is of our own: `docs/decisions/012-guard-policy.md`.
 
 use rootward_policy::{Effect, Layer, Outcome, Policy};
 use serde_json::Value;
@@ -62,6 +62,9 @@ pub fn decide(world: &World) -> Answer {
     let at = if world.is_trust() { At::Trust } else { At::Resource };
     let mut resource = says(&world.resource_policy.iter().collect::<Vec<_>>(), at);
     let resource_layer = if world.is_trust() { Layer::Trust } else { Layer::Resource };
+    // It binds whom SCPs bind, management account or not; there it is instead of them.
+    let guard: Vec<&Value> = world.guard_policy.iter().filter(|_| !service_linked && !stranger).collect();
+    let guard = says(&guard, At::Caller);
     // Organizations, "SCPs": not the management account, not service-linked roles, not callers outside an account.
     let scps: Vec<Says> = match &world.scps {
         Some(levels) if !management && !service_linked && !stranger => {
@@ -94,6 +97,7 @@ pub fn decide(world: &World) -> Answer {
         resource = nothing();
     }
     let denials = [
+        (guard.denies, Layer::Guard),
         (scps.iter().any(|level| level.denies), Layer::Scp),
         (rcps.iter().any(|level| level.denies), Layer::Rcp),
         (resource.denies, resource_layer),

@@ -25,6 +25,7 @@ fn ask<R>(world: &World, run: impl FnOnce(&Request<'_>, &Policies<'_>) -> R) -> 
     let identity = programs(&world.identity_policies);
     let boundary = world.boundary.as_ref().map(program);
     let session = world.session_policies.as_deref().map(programs);
+    let guard = world.guard_policy.as_ref().map(program);
     let resource = world.resource_policy.as_ref().map(program);
     let levels = |levels: &Option<Vec<Vec<Value>>>| -> Option<Vec<Vec<Program>>> {
         levels.as_ref().map(|levels| levels.iter().map(|level| programs(level)).collect())
@@ -45,6 +46,7 @@ fn ask<R>(world: &World, run: impl FnOnce(&Request<'_>, &Policies<'_>) -> R) -> 
         _ => ResourceKind::Other,
     };
     let policies = Policies {
+        guard: guard.as_ref().map(one),
         identity: &identity,
         boundary: boundary.as_ref().map(one),
         session: session.as_deref(),

@@ -246,6 +246,7 @@ impl Choices<'_> {
             principal,
             identity_policies: vec![],
             boundary: None,
+            guard_policy: None,
             session_policies: None,
             scps: None,
             rcps: None,
@@ -271,6 +272,7 @@ impl Choices<'_> {
         world.rcps = self.rarely(70).then(|| self.levels(Kind::Rcp, &world));
         world.vpce_policies =
             self.rarely(40).then(|| self.list(&[1, 1, 1, 2, 0], |c| c.policy(Kind::Endpoint, &world)));
+        world.guard_policy = self.rarely(50).then(|| self.policy(Kind::Identity, &world));
         world
     }
 

@@ -12,6 +12,9 @@ pub struct World {
     /// Of the user and its groups, or of the role.
     pub identity_policies: Vec<Value>,
     pub boundary: Option<Value>,
+    /// Of the caller's account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard_policy: Option<Value>,
     /// None: no session policies were passed. Empty: a federated session made without any.
     pub session_policies: Option<Vec<Value>>,
     /// Levels from the root of the organization to the caller's account; none: not in an organization.

@@ -51,10 +51,14 @@ impl<'a> Checker<'a> {
         self.problems.push(Problem { span, fault });
     }
 
-    /// Managed and organization policies need the current language; the others are taken as they always were.
+    /// Managed, guard and organization policies need the current language; the others are taken as they always were.
     fn version(&mut self, policy: &Policy) {
         let needed = match self.kind {
-            PolicyKind::Boundary | PolicyKind::Identity | PolicyKind::Rcp | PolicyKind::Scp => true,
+            PolicyKind::Boundary
+            | PolicyKind::Guard
+            | PolicyKind::Identity
+            | PolicyKind::Rcp
+            | PolicyKind::Scp => true,
             PolicyKind::Endpoint | PolicyKind::Resource | PolicyKind::Session | PolicyKind::Trust => false,
         };
         if needed && policy.version != Version::V2012 {
@@ -83,6 +87,9 @@ impl<'a> Checker<'a> {
         }
         self.resource(statement);
         self.conditions(statement);
+        if self.kind == PolicyKind::Guard && statement.effect == Effect::Allow {
+            self.note(statement.place.span, Fault::GuardAllows);
+        }
         if self.kind == PolicyKind::Rcp {
             self.rcp(statement);
         }
@@ -165,7 +172,7 @@ impl<'a> Checker<'a> {
         let short = resource != "*" && resource.bytes().filter(|b| *b == b':').count() < 5;
         let refused = match self.kind {
             PolicyKind::Rcp => short,
-            PolicyKind::Scp => short && !resource.ends_with('*'),
+            PolicyKind::Guard | PolicyKind::Scp => short && !resource.ends_with('*'),
             _ => false,
         };
         refused.then(|| {

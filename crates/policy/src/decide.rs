@@ -1,6 +1,6 @@
 //! Deciding: the policies that apply to a request, in the order in which their word counts.
 //!
-//! Any matching Deny of any layer decides. Then every level of SCPs, and the endpoint, must allow. A resource policy that
+//! Any matching Deny of any layer decides; a guard policy has nothing but those. Then every level of SCPs, and the endpoint, must allow. A resource policy that
 //! names the very caller of the same account grants alone; otherwise identity policies must grant (or the resource
 //! policy, to a session by its role or user), within boundary and session policies. Across accounts both sides grant.
 //! Nothing here locks or fails: what is not allowed is denied. Nothing allocates on the common path; exceptions are actions
@@ -70,6 +70,8 @@ pub enum ResourceKind {
 /// Levels of SCPs and RCPs go from the root of the organization to the account. `RCPFullAWSAccess` need not be listed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Policies<'a> {
+    /// The guard policy of the caller's account; none if it has none in force.
+    pub guard: Option<Attached<'a>>,
     /// Of the user and its groups, or of the role.
     pub identity: &'a [Attached<'a>],
     /// The permissions boundary.
@@ -101,6 +103,7 @@ pub(crate) struct Facts {
     pub(crate) resource_kind: ResourceKind,
     /// What a grant that the resource's own policy lacks is called.
     resource_layer: Layer,
+    guard_binds: bool,
     scps_bind: bool,
     rcps_bind: bool,
     /// The root user undoing a bucket policy that locks everyone out.
@@ -163,6 +166,7 @@ fn facts(request: &Request<'_>, query: &Query<'_>, policies: &Policies<'_>) -> F
         same_organization: same_organization(request.context),
         resource_kind: kind,
         resource_layer: if kind == ResourceKind::Trust { Layer::Trust } else { Layer::Resource },
+        guard_binds: bound && principal.has_account_side(),
         scps_bind: bound && principal.has_account_side() && !principal.management_account,
         rcps_bind: bound && rcps_cover(query) && !(same_account && principal.management_account),
         escape: same_account && principal.is_root() && bucket_policy,
@@ -261,8 +265,8 @@ impl<'a> Grants<'a> {
             }
             Layer::Boundary => self.boundary_gap = best.is_none(),
             Layer::Session => self.session_gap = best.is_none(),
-            // `RCPFullAWSAccess` is on every level.
-            Layer::Rcp | Layer::Free | Layer::Root => {}
+            // A guard policy only denies; `RCPFullAWSAccess` is on every level.
+            Layer::Free | Layer::Guard | Layer::Rcp | Layer::Root => {}
         }
     }
 
@@ -276,7 +280,7 @@ impl<'a> Grants<'a> {
             Layer::Identity => self.identity_gap = false,
             Layer::Boundary => self.boundary_gap = false,
             Layer::Session => self.session_gap = false,
-            Layer::Rcp | Layer::Free | Layer::Root => {}
+            Layer::Free | Layer::Guard | Layer::Rcp | Layer::Root => {}
         }
     }
 
@@ -336,6 +340,9 @@ pub(crate) fn each_layer<'a, B>(
     mut visit: impl FnMut(Layer, Side, &[Attached<'a>]) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     let principal = query.principal;
+    if let Some(guard) = policies.guard.as_ref().filter(|_| facts.guard_binds) {
+        visit(Layer::Guard, Side::Caller, std::slice::from_ref(guard))?;
+    }
     for level in policies.scps.filter(|_| facts.scps_bind).unwrap_or_default() {
         visit(Layer::Scp, Side::Caller, level)?;
     }

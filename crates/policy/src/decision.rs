@@ -34,6 +34,8 @@ pub enum Layer {
     Free,
     /// The root user may do everything in its account.
     Root,
+    /// The guard policy of the caller's account.
+    Guard,
     /// Service control policies of the caller's account.
     Scp,
     /// Resource control policies of the resource's account.
@@ -59,6 +61,7 @@ impl Layer {
             Self::Boundary => "permissions boundary",
             Self::Endpoint => "VPC endpoint policy",
             Self::Free => "action without permissions",
+            Self::Guard => "guard policy",
             Self::Identity => "identity-based policy",
             Self::Rcp => "resource control policy",
             Self::Resource => "resource-based policy",
@@ -76,6 +79,7 @@ impl Layer {
             Self::Trust => "the role trust policy",
             Self::Boundary => "a permissions boundary",
             Self::Endpoint => "a VPC endpoint policy",
+            Self::Guard => "a guard policy",
             Self::Rcp => "a resource control policy",
             Self::Resource => "a resource-based policy",
             Self::Scp => "a service control policy",

@@ -86,6 +86,7 @@ pub(crate) enum Fault {
     EffectCase(Box<str>),
     EffectWord(Box<str>),
     EmptyStatements,
+    GuardAllows,
     Json(Malformed),
     Missing(&'static str),
     MissingPrincipal,
@@ -154,7 +155,8 @@ impl Fault {
             Self::ActionPrefix(_) => 7,
             Self::NoResources => 8,
             Self::TrustAction(_) => 9,
-            Self::MissingPrincipal
+            Self::GuardAllows
+            | Self::MissingPrincipal
             | Self::NotPrincipalAllow
             | Self::PrincipalInIdentity
             | Self::Prohibited(_)
@@ -170,6 +172,7 @@ impl Fault {
             Self::ActionPrefix(_)
             | Self::Character(_)
             | Self::DateLiteral(_)
+            | Self::GuardAllows
             | Self::MissingPrincipal
             | Self::NotPrincipalAllow
             | Self::OperatorUnknown(_)
@@ -256,6 +259,7 @@ impl Fault {
                 "write `Allow` or `Deny`, with exactly these letters"
             }
             Self::EmptyStatements => "add a statement, or delete the policy",
+            Self::GuardAllows => "write what it denies; everything else is for other policies to allow",
             Self::Json(_) => "a policy is one JSON object (RFC 8259)",
             Self::Missing(_) => "add it",
             Self::MissingPrincipal => "say who the statement is about",
@@ -296,6 +300,7 @@ impl fmt::Display for Fault {
             Self::DateLiteral(value) => write!(f, "`{value}` is no date"),
             Self::EffectCase(value) | Self::EffectWord(value) => write!(f, "unknown effect `{value}`"),
             Self::EmptyStatements => f.write_str("the policy has no statement"),
+            Self::GuardAllows => f.write_str("a guard policy only denies, and takes no `Allow`"),
             Self::Json(malformed) => f.write_str(&malformed.message),
             Self::Missing(element) => write!(f, "element `{element}` is missing"),
             Self::MissingPrincipal => f.write_str("element `Principal` is missing"),

@@ -12,6 +12,8 @@ pub enum PolicyKind {
     Boundary,
     /// A VPC endpoint policy.
     Endpoint,
+    /// The guard policy of an account: as a service control policy, and it only denies.
+    Guard,
     /// A managed policy, or an inline policy of a user, group or role.
     Identity,
     /// A resource control policy.

@@ -96,6 +96,7 @@ fn statement(request: &Request<'_>, facts: &Facts, layer: Layer) -> String {
         Layer::Endpoint => text.push_str(r#""Principal":"*","#),
         Layer::Boundary
         | Layer::Free
+        | Layer::Guard
         | Layer::Identity
         | Layer::Rcp
         | Layer::Root

@@ -1,13 +1,19 @@
-//! `rootward guardrails`: ready service control policies, listed and shown.
+//! `rootward guardrails`: ready service control policies, listed, shown and put in force.
 
 use clap::{Args, Subcommand, ValueEnum};
 use rootward_guardrails::{Guardrail, Region, all, get};
-use serde_json::json;
+use rootward_names::AccountId;
+use rootward_server::operator::Command;
+use serde_json::{Value, json};
 
-use crate::{Answer, Failure, Outcome, text};
+use crate::{Answer, Data, Failure, Outcome, text};
 
 #[derive(Subcommand)]
 pub(crate) enum Guardrails {
+    /// Put one in force: make the policy, turn its type on and attach it, as far as that is not so already.
+    ///
+    /// What the guardrail leaves open is said on standard error.
+    Apply(Apply),
     /// List them: name and purpose.
     List(List),
     /// Print the document of one, as `aws organizations create-policy --content` takes it.
@@ -31,6 +37,20 @@ enum Format {
 }
 
 #[derive(Args)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    what: Show,
+    /// On what: `root` for the whole organization, or the id of its root, of a unit or of an account.
+    #[arg(long, value_name = "TARGET")]
+    target: String,
+    /// The account that manages the organization; not needed if there is but one.
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
+    #[command(flatten)]
+    data: Data,
+}
+
+#[derive(Args)]
 pub(crate) struct Show {
     /// Which one.
     #[arg(value_parser = named)]
@@ -46,6 +66,7 @@ fn named(name: &str) -> Result<&'static Guardrail, &'static str> {
 
 pub(crate) fn run(command: Guardrails) -> Outcome {
     match command {
+        Guardrails::Apply(args) => apply(args),
         Guardrails::List(List { format }) => {
             list(format);
             Ok(Answer::Yes)
@@ -68,7 +89,7 @@ fn list(format: Format) {
                     })
                 })
                 .collect();
-            text::line(serde_json::Value::from(rows));
+            text::line(Value::from(rows));
         }
         Format::Text => {
             text::lines(all().iter().map(|guardrail| format!("{}\t{}", guardrail.name, guardrail.purpose)));
@@ -76,13 +97,39 @@ fn list(format: Format) {
     }
 }
 
+fn apply(args: Apply) -> Outcome {
+    let Apply { what: Show { name: guardrail, regions }, target, account, data } = args;
+    let command = Command::ApplyGuardrail {
+        account,
+        name: guardrail.name.to_owned(),
+        description: guardrail.purpose.to_owned(),
+        document: document(guardrail, &regions)?,
+        target,
+    };
+    let answer = data.ask(command)?;
+    text::line(format_args!("{answer:#}"));
+    if answer.get("PolicyTypeEnabled").and_then(Value::as_bool) == Some(true) {
+        text::aside("note: service control policies were turned on for the organization");
+    }
+    leaves(guardrail);
+    Ok(Answer::Yes)
+}
+
 fn show(guardrail: &Guardrail, regions: &[Region]) -> Outcome {
+    text::line(document(guardrail, regions)?);
+    leaves(guardrail);
+    Ok(Answer::Yes)
+}
+
+fn document(guardrail: &Guardrail, regions: &[Region]) -> Result<String, Failure> {
     let document = guardrail.document(regions);
     let document =
         document.map_err(|error| Failure::Wrong(format!("{}: {error} (--regions)", guardrail.name)))?;
-    text::line(document.trim_end());
+    Ok(document.trim_end().to_owned())
+}
+
+fn leaves(guardrail: &Guardrail) {
     for left in guardrail.leaves {
         text::aside(format_args!("note: {left}"));
     }
-    Ok(Answer::Yes)
 }

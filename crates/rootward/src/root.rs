@@ -9,7 +9,7 @@ use rootward_server::operator::Command;
 use serde_json::Value;
 
 use crate::text::{self, printable};
-use crate::{Answer, Data, Outcome};
+use crate::{Answer, Data, Failure, Outcome};
 
 #[derive(Subcommand)]
 pub(crate) enum Root {
@@ -21,6 +21,9 @@ pub(crate) enum Root {
     Unseal(Unseal),
     /// Set which users must agree to a use of the root user, and how long its sessions last. Each needs an MFA device.
     Approvers(Approvers),
+    /// What binds a whole account that no service control policy can bind: show, set or remove it.
+    #[command(subcommand)]
+    GuardPolicy(GuardPolicy),
     /// Make an access key for a root user and print it as JSON; only while the seal is broken. Better not to: make an IAM user
     /// instead.
     CreateAccessKey(OfAccount),
@@ -30,6 +33,26 @@ pub(crate) enum Root {
     ResetMfa(OfAccount),
     /// Take a hardware token with its seed into the account, for its root user or any of its users; EnableMFADevice binds it.
     ImportToken(ImportToken),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum GuardPolicy {
+    /// Print the document, and on standard error whether it binds.
+    Show(OfAccount),
+    /// Set the document: in the language of service control policies, and it only denies. It binds every principal of the account,
+    /// its root user and its administrators included, from the next request on.
+    Set(SetGuardPolicy),
+    /// Remove it.
+    Remove(OfAccount),
+}
+
+#[derive(Args)]
+pub(crate) struct SetGuardPolicy {
+    /// The document; `-` reads standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    of: OfAccount,
 }
 
 #[derive(Args)]
@@ -120,12 +143,45 @@ pub(crate) fn run(command: Root) -> Outcome {
             let OfAccount { account, data } = of;
             data.run(Command::PutRootAccessSettings { account, required, users: user, session_minutes })
         }
+        Root::GuardPolicy(GuardPolicy::Show(args)) => show_guard_policy(&args),
+        Root::GuardPolicy(GuardPolicy::Set(args)) => set_guard_policy(args),
+        Root::GuardPolicy(GuardPolicy::Remove(OfAccount { account, data })) => {
+            data.run(Command::DeleteGuardPolicy { account })
+        }
         Root::CreateAccessKey(args) => create_access_key(&args),
         Root::ResetPassword(args) => reset_password(args),
         Root::ImportToken(args) => import_token(args),
         Root::ResetMfa(OfAccount { account, data }) => data.run(Command::ResetRootMfa { account }),
     }
 }
+
+fn show_guard_policy(OfAccount { account, data }: &OfAccount) -> Outcome {
+    let answer = data.ask(Command::GetGuardPolicy { account: *account })?;
+    // As it was given: what is printed can be set again.
+    text::line(answer.pointer("/Policy").and_then(Value::as_str).unwrap_or_default());
+    let set = text(&answer, "/LastChangedDate");
+    let in_force = answer.pointer("/InForce").and_then(Value::as_bool) == Some(true);
+    text::aside(if in_force {
+        format!("note: in force, set on {set}")
+    } else {
+        format!("note: set on {set}; it does not bind while the account is a member of an organization")
+    });
+    Ok(Answer::Yes)
+}
+
+fn set_guard_policy(SetGuardPolicy { file, of: OfAccount { account, data } }: SetGuardPolicy) -> Outcome {
+    let name = text::name(&file);
+    let bytes =
+        text::read(&file).map_err(|error| Failure::Wrong(format!("cannot read `{name}`: {error}")))?;
+    let policy = String::from_utf8(bytes).ok().filter(|policy| policy.len() <= POLICY_BYTES_MAX);
+    let policy = policy.ok_or_else(|| {
+        Failure::Wrong(format!("`{name}` is no guard policy: it is too long, or no text in UTF-8"))
+    })?;
+    data.run(Command::PutGuardPolicy { account, policy })
+}
+
+/// More than the characters that a guard policy may have take.
+const POLICY_BYTES_MAX: usize = 24 * 1024;
 
 fn create_access_key(OfAccount { account, data }: &OfAccount) -> Outcome {
     text::aside(
@@ -176,6 +232,7 @@ fn print(out: &mut impl Write, user: &Value) -> std::io::Result<()> {
         ("access keys", keys(user)),
         ("seal", seal(user)),
         ("approvers", approvers(user)),
+        ("guard policy", guard_policy(user)),
         ("last used", or(text(user, "/LastUsed"), "never")),
     ];
     for (label, line) in lines {
@@ -243,6 +300,15 @@ fn approvers(user: &Value) -> String {
     });
     let required = number(user, "/Approvers/Required");
     format!("{required} of {}: {}", users.len(), names.collect::<Vec<_>>().join(", "))
+}
+
+fn guard_policy(user: &Value) -> String {
+    match &*text(user, "/GuardPolicy") {
+        "IN_FORCE" => "in force",
+        "NOT_IN_FORCE" => "does not bind while the account is a member of an organization",
+        _ => "none",
+    }
+    .into()
 }
 
 fn text(value: &Value, pointer: &str) -> String {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rootward_alerts::{NewRoute, NewTarget};
 use rootward_names::AccountId;
 use rootward_services::accounts::AccountError;
+use rootward_services::guardrail::Guardrail;
 use rootward_services::hardware_tokens::ImportError;
 use rootward_services::root_guard::GuardError;
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,19 @@ pub enum Command {
         /// How it is told.
         route: AlertRoute,
     },
+    /// Put a ready service control policy in force.
+    ApplyGuardrail {
+        /// Whose organization; of the only one if none.
+        account: Option<AccountId>,
+        /// What the policy is called.
+        name: String,
+        /// What it is for.
+        description: String,
+        /// What it says.
+        document: String,
+        /// `root`, or the id of the root, of a unit or of an account.
+        target: String,
+    },
     /// Whether a principal may do something, and why.
     Can {
         /// An ARN of a user, a role or root; or `user/NAME`, `role/NAME`, `root`.
@@ -115,6 +129,16 @@ pub enum Command {
         /// Whose root user; of the only account if none.
         account: Option<AccountId>,
     },
+    /// Remove the guard policy of an account.
+    DeleteGuardPolicy {
+        /// Of the only account if none.
+        account: Option<AccountId>,
+    },
+    /// The guard policy of an account.
+    GetGuardPolicy {
+        /// Of the only account if none.
+        account: Option<AccountId>,
+    },
     /// Take a hardware token into an account; `EnableMFADevice` binds it.
     ImportHardwareToken {
         /// Whose token; of the only account if none.
@@ -128,6 +152,13 @@ pub enum Command {
     ListAccounts,
     /// List the targets of alerts and how their deliveries go.
     ListAlertTargets,
+    /// Set the guard policy of an account.
+    PutGuardPolicy {
+        /// Of the only account if none.
+        account: Option<AccountId>,
+        /// The document.
+        policy: String,
+    },
     /// Set who must agree to a use of a root user, and how long its sessions last.
     PutRootAccessSettings {
         /// Whose root user; of the only account if none.
@@ -311,6 +342,7 @@ impl Command {
     const fn only_reads(&self) -> bool {
         match self {
             Self::Can { .. }
+            | Self::GetGuardPolicy { .. }
             | Self::ListAccounts
             | Self::ListAlertTargets
             | Self::ReadTrail { .. }
@@ -321,11 +353,14 @@ impl Command {
             | Self::VerifyTrail
             | Self::WhoCan { .. } => true,
             Self::AddAlertTarget { .. }
+            | Self::ApplyGuardrail { .. }
             | Self::ChangeEmail { .. }
             | Self::CloseAccount { .. }
             | Self::CreateAccount { .. }
             | Self::CreateRootAccessKey { .. }
+            | Self::DeleteGuardPolicy { .. }
             | Self::ImportHardwareToken { .. }
+            | Self::PutGuardPolicy { .. }
             | Self::PutRootAccessSettings { .. }
             | Self::RemoveAlertTarget { .. }
             | Self::ReopenAccount { .. }
@@ -462,6 +497,10 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
         Command::AddAlertTarget { name, account, severity, route } => {
             node.add_alert_target(&NewTarget { name: &name, account, severity, route: route.new_route() })
         }
+        Command::ApplyGuardrail { account, name, description, document, target } => {
+            let guardrail = Guardrail { name: &name, description: &description, document: &document };
+            node.apply_guardrail(account, &guardrail, &target)
+        }
         Command::Can { principal, account, question } => node.can(&principal, account, &question),
         Command::ChangeEmail { account, email } => node.change_email(account, &email),
         Command::CloseAccount { account } => node.close_account(account),
@@ -469,12 +508,15 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
             node.create_account(&name, &email, password.as_ref().map(Secret::expose), admin.as_deref())
         }
         Command::CreateRootAccessKey { account } => node.create_root_access_key(node.meant(account)?),
+        Command::DeleteGuardPolicy { account } => node.delete_guard_policy(node.meant(account)?),
+        Command::GetGuardPolicy { account } => node.guard_policy(node.meant(account)?),
         Command::ListAccounts => node.list_accounts(),
         Command::ListAlertTargets => node.list_alert_targets(),
         Command::RemoveAlertTarget { name } => node.remove_alert_target(&name),
         Command::ImportHardwareToken { account, serial_number, seed } => {
             node.import_hardware_token(node.meant(account)?, &serial_number, seed.expose())
         }
+        Command::PutGuardPolicy { account, policy } => node.put_guard_policy(node.meant(account)?, &policy),
         Command::PutRootAccessSettings { account, required, users, session_minutes } => {
             node.put_root_access_settings(node.meant(account)?, required, &users, session_minutes)
         }

@@ -5,6 +5,7 @@ mod account;
 pub mod accounts;
 mod central_root;
 mod cloudtrail;
+pub mod guard_policy;
 pub mod hardware_tokens;
 mod iam;
 mod organizations;
@@ -23,6 +24,7 @@ mod tag_keys;
 #[cfg(test)]
 mod testing;
 
+pub use organizations::guardrail;
 use rootward_pipeline::Handler;
 
 /// Every operation that is implemented, service by service.

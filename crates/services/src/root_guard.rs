@@ -34,15 +34,26 @@ pub enum GuardError {
     /// The request cannot be decided any more; the text says what has become of it.
     #[error("the request for root access cannot be decided any more: it {0}")]
     Decided(&'static str),
+    /// A document that is no guard policy; the text says why.
+    #[error("the document is no guard policy: {0}")]
+    Document(String),
     /// The approver's second factor was registered after the request was made.
     #[error("an approver's MFA device must have been registered before the request for root access was made")]
     FactorTooNew,
+    /// Service control policies bind the account, not a guard policy.
+    #[error(
+        "account {0} is a member of an organization, where service control policies bind, and not a guard policy of its own"
+    )]
+    Member(AccountId),
     /// Minutes out of range.
     #[error("a seal is broken for {}-{} minutes", UNSEAL_MINUTES.start(), UNSEAL_MINUTES.end())]
     Minutes,
     /// There is no account with this id.
     #[error("there is no account {0}")]
     NoSuchAccount(AccountId),
+    /// The account has no guard policy.
+    #[error("account {0} has no guard policy")]
+    NoGuardPolicy(AccountId),
     /// There is no such request.
     #[error("there is no such request for root access")]
     NoSuchRequest,
@@ -55,6 +66,12 @@ pub enum GuardError {
     /// The root user has no seal that could be broken.
     #[error("the root user of account {0} has no seal: accounts of a sandbox have none")]
     NoSeal(AccountId),
+    /// Nobody needs to agree, and without that the root user could undo what is to bind it.
+    #[error(
+        "a guard policy is changed with the approvals of others, and nobody needs to agree yet: set approvers up first, or change it \
+         on the host: `rootward root guard-policy set FILE --account {0}`"
+    )]
+    NobodyAgrees(AccountId),
     /// Who decides is no approver.
     #[error("only an approver who has an MFA device decides on requests for root access")]
     NotApprover,
@@ -111,6 +128,16 @@ pub struct Wish {
 }
 
 impl Wish {
+    /// `digest` is of all that is wanted.
+    pub(crate) fn new(purpose: Purpose, reason: String, digest: [u8; 32]) -> Self {
+        Self { purpose, reason, digest }
+    }
+
+    /// What it is for.
+    pub fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
     /// What approvers read.
     pub fn reason(&self) -> &str {
         &self.reason
@@ -328,7 +355,7 @@ pub fn consent(
     }
     let (request, expires) = (Handle::random(random), now.plus_seconds(REQUEST_SECONDS));
     let access = RootAccess {
-        purpose: wish.purpose,
+        purpose: wish.purpose.clone(),
         reason: wish.reason.as_str().into(),
         digest: wish.digest,
         source_ip: source_ip.into(),

@@ -46,10 +46,12 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("rootward", "ApproveRootAccess", Who::Anyone),
     ("rootward", "ChangeRootPassword", Who::Root),
     ("rootward", "CloseAccount", Who::Root),
+    ("rootward", "DeleteGuardPolicy", Who::Root),
     // Everybody's own; the root user's by the root user, signed in.
     ("rootward", "FinishPasskeyRegistration", Who::Anyone),
     // Anyone's once the root user has opened billing to IAM.
     ("rootward", "GetBillingPreferences", Who::Anyone),
+    ("rootward", "GetGuardPolicy", Who::Anyone),
     ("rootward", "GetIamBillingAccess", Who::Root),
     ("rootward", "GetRootProtection", Who::Anyone),
     ("rootward", "GetSupportPlan", Who::Anyone),
@@ -57,6 +59,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     // Everybody's own; those of users by permission.
     ("rootward", "ListSessions", Who::Anyone),
     ("rootward", "PutBillingPreferences", Who::Anyone),
+    ("rootward", "PutGuardPolicy", Who::Root),
     ("rootward", "PutIamBillingAccess", Who::Root),
     ("rootward", "PutRootAccessSettings", Who::Root),
     ("rootward", "PutSupportPlan", Who::Root),

@@ -38,15 +38,57 @@ pub struct RootReport {
     pub is_sealed: bool,
     /// Those who are asked, by name, and whether each can agree as things stand.
     pub approvers: Vec<(String, bool)>,
+    /// Whether the account has a guard policy.
+    pub guard_policy: GuardPolicyState,
     /// When it was last used: signed in, or by an access key.
     pub last_used: Option<Time>,
     /// What is to be mended, worst first.
     pub findings: Vec<Finding>,
 }
 
+/// What the report says that the account alone does not.
+#[derive(Debug, Clone, Copy)]
+pub struct Around {
+    /// Whether anybody is told of what the root user does.
+    pub alerts: bool,
+    /// Whether the account has a guard policy.
+    pub guard_policy: GuardPolicyState,
+    /// Whether the account manages an organization: no service control policy binds it.
+    pub manages: bool,
+}
+
+/// Whether an account has a guard policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuardPolicyState {
+    /// It has none.
+    Absent,
+    /// It has one, which binds.
+    InForce,
+    /// It has one, which does not bind while the account is a member of an organization.
+    NotInForce,
+}
+
+impl Around {
+    /// As the World has it.
+    pub fn of(world: &World, state: &AccountState) -> Self {
+        let account = state.account().id;
+        let organization = world.organization_of(account);
+        let guard_policy = match (state.guard_policy(), world.guard_policy_in_force(state)) {
+            (None, _) => GuardPolicyState::Absent,
+            (Some(_), Some(_)) => GuardPolicyState::InForce,
+            (Some(_), None) => GuardPolicyState::NotInForce,
+        };
+        Self {
+            alerts: is_told(world, account),
+            guard_policy,
+            manages: organization.is_some() && !world.is_member(account),
+        }
+    }
+}
+
 /// Whether there is a target of alerts that is told when the root user of `account` is used: that is critical, which every target
 /// takes.
-pub fn is_told(world: &World, account: AccountId) -> bool {
+fn is_told(world: &World, account: AccountId) -> bool {
     world.alert_targets().any(|target| target.account.is_none_or(|of| of == account))
 }
 
@@ -112,8 +154,8 @@ pub enum Severity {
 }
 
 impl RootReport {
-    /// The report on an account's root user. `alerts`: whether anybody is told of what it does.
-    pub fn new(state: &AccountState, alerts: bool, now: Time) -> Self {
+    /// The report on an account's root user.
+    pub fn new(state: &AccountState, around: Around, now: Time) -> Self {
         let account = state.account();
         let (id, partition, root, guard) = (account.id, account.partition, &account.root, state.root_guard());
         let keys: Vec<_> = root.access_keys.iter().filter_map(|id| state.access_key(*id)).collect();
@@ -148,6 +190,7 @@ impl RootReport {
             guard: guard.clone(),
             is_sealed: guard.is_sealed(now),
             approvers: approvers.map(|user| (user.name().to_owned(), is_approver(state, user.id))).collect(),
+            guard_policy: around.guard_policy,
             last_used: None,
             findings: Vec::new(),
         };
@@ -156,7 +199,7 @@ impl RootReport {
         let by_key = report.keys.iter().filter_map(|key| key.used);
         report.last_used = by_session.chain(by_key).chain(root.password_used).max();
         let here = signed_in_now(state, now);
-        report.findings = report.found(alerts, here);
+        report.findings = report.found(around, here);
         report.findings.sort_by_key(|finding| finding.severity);
         report
     }
@@ -167,7 +210,7 @@ impl RootReport {
     }
 
     /// `here`: whether the root user is signed in.
-    fn found(&self, alerts: bool, here: bool) -> Vec<Finding> {
+    fn found(&self, around: Around, here: bool) -> Vec<Finding> {
         let account = self.account;
         let mut found = Vec::new();
         let mut add = |id, severity, message: String, remedy: String| {
@@ -234,7 +277,18 @@ impl RootReport {
                 format!("give the others second factors, or name others: {set}"),
             );
         }
-        if !alerts {
+        if around.manages && self.guard_policy == GuardPolicyState::Absent {
+            add(
+                "no-guard-policy",
+                Severity::Low,
+                "nothing binds the account, which manages an organization: service control policies do not, and it has no guard policy"
+                    .into(),
+                format!(
+                    "`rootward root guard-policy set FILE --account {account}`, or rootward:PutGuardPolicy with the approvals of others"
+                ),
+            );
+        }
+        if !around.alerts {
             add(
                 "no-alerts",
                 Severity::Medium,
@@ -277,11 +331,13 @@ mod tests {
     use rootward_state::{NameKey, RowKey};
 
     use super::*;
-    use crate::root_guard;
+    use crate::organizations::testing::organization;
     use crate::testing::Bench;
+    use crate::{guard_policy, root_guard};
 
     fn report(bench: &Bench) -> RootReport {
-        RootReport::new(&bench.state(), true, bench.now())
+        let around = Around { alerts: true, ..Around::of(bench.begin().world(), &bench.state()) };
+        RootReport::new(&bench.state(), around, bench.now())
     }
 
     fn found(bench: &Bench) -> Vec<(&'static str, Severity)> {
@@ -307,10 +363,29 @@ mod tests {
     fn nobody_to_be_told_is_a_finding_that_leaves_the_root_user_protected() {
         let bench = Bench::new();
         seal(&bench);
-        let report = RootReport::new(&bench.state(), false, bench.now());
+        let around = Around::of(bench.begin().world(), &bench.state());
+        let report = RootReport::new(&bench.state(), around, bench.now());
         let found: Vec<_> = report.findings.iter().map(|finding| (finding.id, finding.severity)).collect();
         assert_eq!(found, [("no-alerts", Severity::Medium), ("no-approvals", Severity::Low)]);
         assert!(report.is_protected());
+    }
+
+    #[test]
+    fn management_account_without_a_guard_policy_is_a_finding_until_it_has_one() {
+        let bench = Bench::new();
+        seal(&bench);
+        assert_eq!(report(&bench).guard_policy, GuardPolicyState::Absent);
+        assert_eq!(found(&bench), [("no-approvals", Severity::Low)]);
+        organization(&bench, &[], &[]);
+        assert!(found(&bench).contains(&("no-guard-policy", Severity::Low)));
+        let document =
+            r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"s3:*","Resource":"*"}}"#;
+        let document = guard_policy::checked(document).unwrap();
+        bench.write(|txn| {
+            drop(guard_policy::put(txn, bench.account(), document, bench.now()).unwrap());
+        });
+        assert_eq!(report(&bench).guard_policy, GuardPolicyState::InForce);
+        assert_eq!(found(&bench), [("no-approvals", Severity::Low)]);
     }
 
     #[test]

@@ -12,10 +12,10 @@ use serde::de::DeserializeOwned;
 use crate::RowKey;
 use crate::alerts::{AlertCursor, AlertTarget};
 use crate::entities::{
-    AccessKey, Account, AccountRequest, AccountSettings, CredentialReport, Group, Handshake, InstanceProfile,
-    LoginProfile, ManagedPolicy, Membership, MfaDevice, Named, Organization, OrganizationNode,
-    OrganizationPolicy, PasswordPolicy, ResponsibilityTransfer, Role, RootAccess, RootGuard, SignInSession,
-    Usage, User,
+    AccessKey, Account, AccountRequest, AccountSettings, CredentialReport, Group, GuardPolicy, Handshake,
+    InstanceProfile, LoginProfile, ManagedPolicy, Membership, MfaDevice, Named, Organization,
+    OrganizationNode, OrganizationPolicy, PasswordPolicy, ResponsibilityTransfer, Role, RootAccess,
+    RootGuard, SignInSession, Usage, User,
 };
 
 const FORMAT: u8 = 1;
@@ -41,6 +41,7 @@ pub(crate) enum Row {
     CredentialReport(Arc<CredentialReport>),
     AccountSettings(Arc<AccountSettings>),
     Group(Arc<Group>),
+    GuardPolicy(Arc<GuardPolicy>),
     Handshake(Arc<Handshake>),
     InstanceProfile(Arc<InstanceProfile>),
     LoginProfile(Arc<LoginProfile>),
@@ -76,6 +77,7 @@ impl Row {
             Self::CredentialReport(row) => encode(&**row),
             Self::AccountSettings(row) => encode(&**row),
             Self::Group(row) => encode(&**row),
+            Self::GuardPolicy(row) => encode(&**row),
             Self::Handshake(row) => encode(&**row),
             Self::InstanceProfile(row) => encode(&**row),
             Self::LoginProfile(row) => encode(&**row),
@@ -119,6 +121,7 @@ impl Row {
             RowKey::Entity(_, EntityKind::Policy, _) => decode_entity(bytes).map(Self::Policy),
             RowKey::Entity(_, EntityKind::Role, _) => decode_entity(bytes).map(Self::Role),
             RowKey::Entity(_, EntityKind::User, _) => decode_entity(bytes).map(Self::User),
+            RowKey::GuardPolicy(_) => decode(bytes).map(Self::GuardPolicy),
             RowKey::Handshake(..) => decode(bytes).map(Self::Handshake),
             RowKey::KeyUsage(_) | RowKey::RoleUsage(..) => decode(bytes).map(Self::Usage),
             RowKey::LoginProfile(..) => decode(bytes).map(Self::LoginProfile),

@@ -55,6 +55,8 @@ pub enum RowKey {
     Email(NameKey),
     /// A user, group, role, policy or instance profile.
     Entity(AccountId, EntityKind, NameKey),
+    /// What binds an account that no organization can bind.
+    GuardPolicy(AccountId),
     /// An agreement between accounts.
     Handshake(OrganizationId, HandshakeId),
     /// When and where an access key was last used.
@@ -129,6 +131,7 @@ impl fmt::Display for RowKey {
             Self::Entity(account, kind, name) => {
                 write!(f, "a/{account}/{}/{}", kind_letter(*kind), name.as_str())
             }
+            Self::GuardPolicy(account) => write!(f, "a/{account}/own/guard-policy"),
             Self::Handshake(organization, id) => write!(f, "n/{organization}/handshake/{id}"),
             Self::KeyUsage(id) => write!(f, "l/k/{id}"),
             Self::LoginProfile(account, user) => write!(f, "a/{account}/login/{user}"),
@@ -222,6 +225,7 @@ impl RowKey {
             ("login", user) => Self::LoginProfile(account, user.parse().ok()?),
             ("mfa", id) => Self::MfaDevice(account, id.into()),
             ("own", "credential-report") => Self::CredentialReport(account),
+            ("own", "guard-policy") => Self::GuardPolicy(account),
             ("own", "password-policy") => Self::PasswordPolicy(account),
             ("own", "root-guard") => Self::RootGuard(account),
             ("own", "settings") => Self::AccountSettings(account),
@@ -272,6 +276,7 @@ mod tests {
                 .prop_map(|(o, r)| RowKey::AccountRequest(o.parse().unwrap(), r.parse().unwrap())),
             ("o-[a-z0-9]{10}", "rt-[a-z0-9]{8,32}")
                 .prop_map(|(o, t)| RowKey::ResponsibilityTransfer(o.parse().unwrap(), t.parse().unwrap())),
+            account.clone().prop_map(RowKey::GuardPolicy),
             account.clone().prop_map(RowKey::PasswordPolicy),
             account.clone().prop_map(RowKey::RootGuard),
             account.clone().prop_map(RowKey::AccountSettings),

@@ -9,9 +9,10 @@ use rootward_store::{COMMIT_BYTES_MAX, Commit, Guard, Revision, Write};
 use crate::alerts::{AlertCursor, AlertTarget};
 use crate::codec::Row;
 use crate::entities::{
-    AccessKey, Account, AccountRequest, AccountSettings, CredentialReport, Group, Handshake, InstanceProfile,
-    LoginProfile, ManagedPolicy, Membership, MfaDevice, Organization, OrganizationNode, OrganizationPolicy,
-    PasswordPolicy, ResponsibilityTransfer, Role, RootAccess, RootGuard, SignInSession, Usage, User,
+    AccessKey, Account, AccountRequest, AccountSettings, CredentialReport, Group, GuardPolicy, Handshake,
+    InstanceProfile, LoginProfile, ManagedPolicy, Membership, MfaDevice, Organization, OrganizationNode,
+    OrganizationPolicy, PasswordPolicy, ResponsibilityTransfer, Role, RootAccess, RootGuard, SignInSession,
+    Usage, User,
 };
 use crate::world::Tabled;
 use crate::{AccountState, Entry, NameKey, OutboxId, RowKey, World};
@@ -106,6 +107,10 @@ stored! {
         _ => None,
     };
     Group as Group: |world, key| find_entity(world, key);
+    GuardPolicy as GuardPolicy: |world, key| match key {
+        RowKey::GuardPolicy(id) => state(world, Some(*id))?.guard_policy.as_ref(),
+        _ => None,
+    };
     Handshake as Handshake: |world, key| match key {
         RowKey::Handshake(organization, id) => world.organization(organization)?.handshakes.entry(id),
         _ => None,

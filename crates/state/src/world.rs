@@ -13,7 +13,7 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use crate::alerts::{AlertCursor, AlertTables, AlertTarget};
 use crate::codec::{CorruptRow, Row};
 use crate::entities::{
-    AccessKey, Account, AccountSettings, CredentialOwner, CredentialReport, Group, Handshake,
+    AccessKey, Account, AccountSettings, CredentialOwner, CredentialReport, Group, GuardPolicy, Handshake,
     InstanceProfile, LoginProfile, ManagedPolicy, MfaDevice, Named, PasswordPolicy, PolicyRef,
     ResponsibilityTransfer, Role, RootAccess, RootGuard, SignInSession, Usage, User,
 };
@@ -38,6 +38,7 @@ pub struct AccountState {
     pub(crate) access_keys: Table<AccessKeyId, AccessKey>,
     pub(crate) credential_report: Option<Entry<CredentialReport>>,
     pub(crate) groups: Table<NameKey, Group>,
+    pub(crate) guard_policy: Option<Entry<GuardPolicy>>,
     pub(crate) instance_profiles: Table<NameKey, InstanceProfile>,
     pub(crate) login_profiles: Table<UniqueId, LoginProfile>,
     pub(crate) mfa_devices: Table<Box<str>, MfaDevice>,
@@ -130,6 +131,7 @@ impl AccountState {
             access_keys: Table::default(),
             credential_report: None,
             groups: Table::default(),
+            guard_policy: None,
             instance_profiles: Table::default(),
             login_profiles: Table::default(),
             mfa_devices: Table::default(),
@@ -214,6 +216,11 @@ impl AccountState {
     /// The account's credential report, if one was ever generated.
     pub fn credential_report(&self) -> Option<&Arc<CredentialReport>> {
         self.credential_report.as_ref().map(|entry| &entry.row)
+    }
+
+    /// The account's guard policy, if it has one; whether it binds is for [`World::guard_policy_in_force`] to say.
+    pub fn guard_policy(&self) -> Option<&Arc<GuardPolicy>> {
+        self.guard_policy.as_ref().map(|entry| &entry.row)
     }
 
     /// The account's rule for passwords of its users, if it has one of its own.
@@ -389,6 +396,10 @@ impl AccountState {
             }
             (RowKey::AccountSettings(_), _) => self.settings = None,
             (RowKey::Entity(_, kind, name), row) => self.apply_entity(kind, name, row, revision),
+            (RowKey::GuardPolicy(_), Some(Row::GuardPolicy(row))) => {
+                self.guard_policy = Some(Entry { revision, row });
+            }
+            (RowKey::GuardPolicy(_), _) => self.guard_policy = None,
             (key @ (RowKey::KeyUsage(_) | RowKey::RoleUsage(..)), Some(Row::Usage(row))) => {
                 self.usage.insert(key, Entry { revision, row });
             }
@@ -480,6 +491,7 @@ fn account_of(key: &RowKey) -> Option<AccountId> {
         | RowKey::CredentialReport(id)
         | RowKey::AccountSettings(id)
         | RowKey::Entity(id, ..)
+        | RowKey::GuardPolicy(id)
         | RowKey::LoginProfile(id, _)
         | RowKey::MfaDevice(id, _)
         | RowKey::PasswordPolicy(id)
@@ -556,6 +568,16 @@ impl World {
         source: &Recipient,
     ) -> impl Iterator<Item = (&'a Arc<OrganizationState>, &'a Arc<ResponsibilityTransfer>)> + use<'a> {
         self.organizations.transfers_of(source)
+    }
+
+    /// The guard policy that binds an account: its own, unless it is a member of an organization, where service control policies bind.
+    pub fn guard_policy_in_force<'a>(&self, account: &'a AccountState) -> Option<&'a Arc<GuardPolicy>> {
+        account.guard_policy().filter(|_| !self.is_member(account.account.row.id))
+    }
+
+    /// Whether an account is in an organization that another one manages.
+    pub fn is_member(&self, account: AccountId) -> bool {
+        self.organization_of(account).is_some_and(|state| state.organization().management != account)
     }
 
     /// All organizations, by id.

@@ -27,14 +27,17 @@ pub static OPERATIONS: &[&OperationSchema] = &[
     &description::APPROVE_ROOT_ACCESS,
     &description::CHANGE_ROOT_PASSWORD,
     &description::CLOSE_ACCOUNT,
+    &description::DELETE_GUARD_POLICY,
     &description::FINISH_PASSKEY_REGISTRATION,
     &description::GET_BILLING_PREFERENCES,
+    &description::GET_GUARD_POLICY,
     &description::GET_IAM_BILLING_ACCESS,
     &description::GET_ROOT_PROTECTION,
     &description::GET_SUPPORT_PLAN,
     &description::LIST_ROOT_ACCESS_REQUESTS,
     &description::LIST_SESSIONS,
     &description::PUT_BILLING_PREFERENCES,
+    &description::PUT_GUARD_POLICY,
     &description::PUT_IAM_BILLING_ACCESS,
     &description::PUT_ROOT_ACCESS_SETTINGS,
     &description::PUT_SUPPORT_PLAN,
@@ -119,6 +122,13 @@ structure! {
     }
 }
 
+structure! {
+    schema::DELETE_GUARD_POLICY_REQUEST;
+    #[derive(Default)]
+    pub struct DeleteGuardPolicyRequest {
+    }
+}
+
 string_enum! {
     pub enum FindingSeverity {
         Low = "LOW",
@@ -161,6 +171,21 @@ structure! {
 }
 
 structure! {
+    schema::GET_GUARD_POLICY_REQUEST;
+    #[derive(Default)]
+    pub struct GetGuardPolicyRequest {
+    }
+}
+
+structure! {
+    schema::GET_GUARD_POLICY_RESPONSE;
+    #[derive(Default)]
+    pub struct GetGuardPolicyResponse {
+        pub guard_policy: GuardPolicy,
+    }
+}
+
+structure! {
     schema::GET_IAM_BILLING_ACCESS_REQUEST;
     #[derive(Default)]
     pub struct GetIamBillingAccessRequest {
@@ -196,6 +221,7 @@ structure! {
         pub mfa_required_from: Option<Time>,
         pub seal: Seal,
         pub approvers: RootApprovers,
+        pub guard_policy: GuardPolicyState,
         pub last_used_date: Option<Time>,
         pub protected: bool,
         pub findings: Vec<RootFinding>,
@@ -214,6 +240,25 @@ structure! {
     pub struct GetSupportPlanResponse {
         pub plan: SupportPlan,
         pub since: Time,
+    }
+}
+
+structure! {
+    schema::GUARD_POLICY;
+    #[derive(Default)]
+    pub struct GuardPolicy {
+        pub arn: String,
+        pub policy: String,
+        pub last_changed_date: Time,
+        pub in_force: bool,
+    }
+}
+
+string_enum! {
+    pub enum GuardPolicyState {
+        Absent = "ABSENT",
+        InForce = "IN_FORCE",
+        NotInForce = "NOT_IN_FORCE",
     }
 }
 
@@ -273,6 +318,22 @@ structure! {
         pub free_tier_alerts: bool,
         pub free_tier_alert_email: Option<Sensitive>,
         pub currency: Option<String>,
+    }
+}
+
+structure! {
+    schema::PUT_GUARD_POLICY_REQUEST;
+    #[derive(Default)]
+    pub struct PutGuardPolicyRequest {
+        pub policy: String,
+    }
+}
+
+structure! {
+    schema::PUT_GUARD_POLICY_RESPONSE;
+    #[derive(Default)]
+    pub struct PutGuardPolicyResponse {
+        pub guard_policy: GuardPolicy,
     }
 }
 
@@ -356,6 +417,8 @@ string_enum! {
         SignIn = "SIGN_IN",
         Unseal = "UNSEAL",
         ChangeSettings = "CHANGE_SETTINGS",
+        PutGuardPolicy = "PUT_GUARD_POLICY",
+        DeleteGuardPolicy = "DELETE_GUARD_POLICY",
     }
 }
 
@@ -365,6 +428,7 @@ structure! {
         pub request_id: String,
         pub purpose: RootAccessPurpose,
         pub reason: Option<String>,
+        pub policy: Option<String>,
         pub source_ip_address: String,
         pub requested_at: Time,
         pub expires_at: Time,
@@ -522,14 +586,17 @@ operation! { AcceptRootEmailUpdate(AcceptRootEmailUpdateRequest) -> Empty = desc
 operation! { ApproveRootAccess(ApproveRootAccessRequest) -> ApproveRootAccessResponse = description::APPROVE_ROOT_ACCESS }
 operation! { ChangeRootPassword(ChangeRootPasswordRequest) -> Empty = description::CHANGE_ROOT_PASSWORD }
 operation! { CloseAccount(CloseAccountRequest) -> Empty = description::CLOSE_ACCOUNT }
+operation! { DeleteGuardPolicy(DeleteGuardPolicyRequest) -> Empty = description::DELETE_GUARD_POLICY }
 operation! { FinishPasskeyRegistration(FinishPasskeyRegistrationRequest) -> FinishPasskeyRegistrationResponse = description::FINISH_PASSKEY_REGISTRATION }
 operation! { GetBillingPreferences(GetBillingPreferencesRequest) -> GetBillingPreferencesResponse = description::GET_BILLING_PREFERENCES }
+operation! { GetGuardPolicy(GetGuardPolicyRequest) -> GetGuardPolicyResponse = description::GET_GUARD_POLICY }
 operation! { GetIamBillingAccess(GetIamBillingAccessRequest) -> GetIamBillingAccessResponse = description::GET_IAM_BILLING_ACCESS }
 operation! { GetRootProtection(GetRootProtectionRequest) -> GetRootProtectionResponse = description::GET_ROOT_PROTECTION }
 operation! { GetSupportPlan(GetSupportPlanRequest) -> GetSupportPlanResponse = description::GET_SUPPORT_PLAN }
 operation! { ListRootAccessRequests(ListRootAccessRequestsRequest) -> ListRootAccessRequestsResponse = description::LIST_ROOT_ACCESS_REQUESTS }
 operation! { ListSessions(ListSessionsRequest) -> ListSessionsResponse = description::LIST_SESSIONS }
 operation! { PutBillingPreferences(PutBillingPreferencesRequest) -> Empty = description::PUT_BILLING_PREFERENCES }
+operation! { PutGuardPolicy(PutGuardPolicyRequest) -> PutGuardPolicyResponse = description::PUT_GUARD_POLICY }
 operation! { PutIamBillingAccess(PutIamBillingAccessRequest) -> Empty = description::PUT_IAM_BILLING_ACCESS }
 operation! { PutRootAccessSettings(PutRootAccessSettingsRequest) -> PutRootAccessSettingsResponse = description::PUT_ROOT_ACCESS_SETTINGS }
 operation! { PutSupportPlan(PutSupportPlanRequest) -> Empty = description::PUT_SUPPORT_PLAN }
@@ -549,14 +616,17 @@ macro_rules! rootward_operations {
             ApproveRootAccess,
             ChangeRootPassword,
             CloseAccount,
+            DeleteGuardPolicy,
             FinishPasskeyRegistration,
             GetBillingPreferences,
+            GetGuardPolicy,
             GetIamBillingAccess,
             GetRootProtection,
             GetSupportPlan,
             ListRootAccessRequests,
             ListSessions,
             PutBillingPreferences,
+            PutGuardPolicy,
             PutIamBillingAccess,
             PutRootAccessSettings,
             PutSupportPlan,
@@ -626,6 +696,21 @@ pub mod description {
         errors: &[ErrorCode::Conflict.schema(), ErrorCode::Validation.schema()],
         anonymous: false,
     };
+    pub static DELETE_GUARD_POLICY: OperationSchema = OperationSchema {
+        name: "DeleteGuardPolicy",
+        service: &SERVICE,
+        http: ("POST", "/"),
+        status: 200,
+        input: &schema::DELETE_GUARD_POLICY_REQUEST,
+        output: &rootward_wire::EMPTY,
+        result_wrapper: None,
+        errors: &[
+            ErrorCode::Conflict.schema(),
+            ErrorCode::LimitExceeded.schema(),
+            ErrorCode::ResourceNotFound.schema(),
+        ],
+        anonymous: false,
+    };
     pub static FINISH_PASSKEY_REGISTRATION: OperationSchema = OperationSchema {
         name: "FinishPasskeyRegistration",
         service: &SERVICE,
@@ -651,6 +736,17 @@ pub mod description {
         output: &schema::GET_BILLING_PREFERENCES_RESPONSE,
         result_wrapper: None,
         errors: &[ErrorCode::Validation.schema()],
+        anonymous: false,
+    };
+    pub static GET_GUARD_POLICY: OperationSchema = OperationSchema {
+        name: "GetGuardPolicy",
+        service: &SERVICE,
+        http: ("POST", "/"),
+        status: 200,
+        input: &schema::GET_GUARD_POLICY_REQUEST,
+        output: &schema::GET_GUARD_POLICY_RESPONSE,
+        result_wrapper: None,
+        errors: &[ErrorCode::ResourceNotFound.schema()],
         anonymous: false,
     };
     pub static GET_IAM_BILLING_ACCESS: OperationSchema = OperationSchema {
@@ -717,6 +813,21 @@ pub mod description {
         output: &rootward_wire::EMPTY,
         result_wrapper: None,
         errors: &[ErrorCode::Validation.schema()],
+        anonymous: false,
+    };
+    pub static PUT_GUARD_POLICY: OperationSchema = OperationSchema {
+        name: "PutGuardPolicy",
+        service: &SERVICE,
+        http: ("POST", "/"),
+        status: 200,
+        input: &schema::PUT_GUARD_POLICY_REQUEST,
+        output: &schema::PUT_GUARD_POLICY_RESPONSE,
+        result_wrapper: None,
+        errors: &[
+            ErrorCode::Conflict.schema(),
+            ErrorCode::LimitExceeded.schema(),
+            ErrorCode::Validation.schema(),
+        ],
         anonymous: false,
     };
     pub static PUT_IAM_BILLING_ACCESS: OperationSchema = OperationSchema {
@@ -902,6 +1013,8 @@ pub mod schema {
     static CURRENCY_PATTERN: Pattern = Pattern::expression(r"[A-Z]{3}", r"[A-Z]{3}", None);
     pub static CURRENCY: Schema =
         Schema::new("Currency", Kind::String(Range::new(3, 3), Some(&CURRENCY_PATTERN)));
+    pub static DELETE_GUARD_POLICY_REQUEST: Schema =
+        Schema::new("DeleteGuardPolicyRequest", Kind::Structure(&[]));
     static DEVICE_NAME_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_1, 1);
     pub static DEVICE_NAME: Schema =
         Schema::new("DeviceName", Kind::String(Range::new(1, 64), Some(&DEVICE_NAME_PATTERN)));
@@ -933,6 +1046,11 @@ pub mod schema {
         "GetBillingPreferencesResponse",
         Kind::Structure(&[Member::new("BillingPreferences", &BILLING_PREFERENCES).required()]),
     );
+    pub static GET_GUARD_POLICY_REQUEST: Schema = Schema::new("GetGuardPolicyRequest", Kind::Structure(&[]));
+    pub static GET_GUARD_POLICY_RESPONSE: Schema = Schema::new(
+        "GetGuardPolicyResponse",
+        Kind::Structure(&[Member::new("GuardPolicy", &GUARD_POLICY).required()]),
+    );
     pub static GET_IAM_BILLING_ACCESS_REQUEST: Schema =
         Schema::new("GetIamBillingAccessRequest", Kind::Structure(&[]));
     pub static GET_IAM_BILLING_ACCESS_RESPONSE: Schema = Schema::new(
@@ -955,6 +1073,7 @@ pub mod schema {
             Member::new("MfaRequiredFrom", &TIMESTAMP),
             Member::new("Seal", &SEAL).required(),
             Member::new("Approvers", &ROOT_APPROVERS).required(),
+            Member::new("GuardPolicy", &GUARD_POLICY_STATE).required(),
             Member::new("LastUsedDate", &TIMESTAMP),
             Member::new("Protected", &BOOLEAN).required(),
             Member::new("Findings", &ROOT_FINDINGS).required(),
@@ -968,6 +1087,19 @@ pub mod schema {
             Member::new("Since", &TIMESTAMP).required(),
         ]),
     );
+    pub static GUARD_POLICY: Schema = Schema::new(
+        "GuardPolicy",
+        Kind::Structure(&[
+            Member::new("Arn", &ARN).required(),
+            Member::new("Policy", &GUARD_POLICY_DOCUMENT).required(),
+            Member::new("LastChangedDate", &TIMESTAMP).required(),
+            Member::new("InForce", &BOOLEAN).required(),
+        ]),
+    );
+    pub static GUARD_POLICY_DOCUMENT: Schema =
+        Schema::new("GuardPolicyDocument", Kind::String(Range::new(1, 10240), None));
+    pub static GUARD_POLICY_STATE: Schema =
+        Schema::new("GuardPolicyState", Kind::Enum(&["ABSENT", "IN_FORCE", "NOT_IN_FORCE"]));
     pub static LIST_ROOT_ACCESS_REQUESTS_REQUEST: Schema = Schema::new(
         "ListRootAccessRequestsRequest",
         Kind::Structure(&[
@@ -1028,6 +1160,14 @@ pub mod schema {
             Member::new("FreeTierAlertEmail", &EMAIL_ADDRESS),
             Member::new("Currency", &CURRENCY),
         ]),
+    );
+    pub static PUT_GUARD_POLICY_REQUEST: Schema = Schema::new(
+        "PutGuardPolicyRequest",
+        Kind::Structure(&[Member::new("Policy", &GUARD_POLICY_DOCUMENT).required()]),
+    );
+    pub static PUT_GUARD_POLICY_RESPONSE: Schema = Schema::new(
+        "PutGuardPolicyResponse",
+        Kind::Structure(&[Member::new("GuardPolicy", &GUARD_POLICY).required()]),
     );
     pub static PUT_IAM_BILLING_ACCESS_REQUEST: Schema = Schema::new(
         "PutIamBillingAccessRequest",
@@ -1104,14 +1244,17 @@ pub mod schema {
             length: Range::ANY,
         }),
     );
-    pub static ROOT_ACCESS_PURPOSE: Schema =
-        Schema::new("RootAccessPurpose", Kind::Enum(&["SIGN_IN", "UNSEAL", "CHANGE_SETTINGS"]));
+    pub static ROOT_ACCESS_PURPOSE: Schema = Schema::new(
+        "RootAccessPurpose",
+        Kind::Enum(&["SIGN_IN", "UNSEAL", "CHANGE_SETTINGS", "PUT_GUARD_POLICY", "DELETE_GUARD_POLICY"]),
+    );
     pub static ROOT_ACCESS_REQUEST: Schema = Schema::new(
         "RootAccessRequest",
         Kind::Structure(&[
             Member::new("RequestId", &REQUEST_ID).required(),
             Member::new("Purpose", &ROOT_ACCESS_PURPOSE).required(),
             Member::new("Reason", &REASON),
+            Member::new("Policy", &GUARD_POLICY_DOCUMENT),
             Member::new("SourceIpAddress", &SOURCE_IP_ADDRESS).required(),
             Member::new("RequestedAt", &TIMESTAMP).required(),
             Member::new("ExpiresAt", &TIMESTAMP).required(),

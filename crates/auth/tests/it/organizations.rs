@@ -8,12 +8,12 @@ use rootward_auth::{Identity, Principal};
 use rootward_names::Partition;
 use rootward_names::{AccountId, OrganizationPolicyId};
 use rootward_policy::{
-    Attached, Context, Outcome, Policies, Principal as Caller, PrincipalKind, Program, Request, Source,
-    decide,
+    Attached, Context, Layer, Outcome, Policies, Principal as Caller, PrincipalKind, Program, Request,
+    Source, decide,
 };
 use rootward_state::RowKey;
 use rootward_state::entities::{
-    CentralRootAccess, Document, Membership, Organization, OrganizationNode, OrganizationPolicy,
+    CentralRootAccess, Document, GuardPolicy, Membership, Organization, OrganizationNode, OrganizationPolicy,
     OrganizationPolicyType,
 };
 
@@ -159,6 +159,20 @@ impl Organized {
             .map(|denied| denied.message)
     }
 
+    /// What is decided of the same, as it is explained.
+    fn explained(&self, principal: &Principal) -> (Outcome, Layer) {
+        let question = Question {
+            action: "iam:ListUsers",
+            resource: "*",
+            resource_account: principal.account,
+            trust: None,
+            now: NOW,
+        };
+        let decision = |decision: rootward_policy::Decision<'_>| (decision.outcome, decision.layer);
+        explain(&self.bench.world(), principal, &question, &Context::new(), |told| decision(told.decision))
+            .unwrap()
+    }
+
     /// Somebody of the member who may everything, as far as the account itself is concerned.
     fn ann(&mut self) -> Principal {
         principal(Identity::User(self.bench.user("ann", |user| user.grants = inline(ALLOW))))
@@ -243,6 +257,35 @@ fn scp_binds_users_and_root_users_of_members_and_not_the_management_account() {
         assert!(denial.ends_with(&reason), "{denial}");
     }
     assert_eq!(organized.denial(&organized.management_root()), None);
+}
+
+#[test]
+fn guard_policy_binds_everybody_of_the_management_account_and_nobody_of_a_member() {
+    let mut organized = Organized::with_scp(ALLOW);
+    let ann = organized.ann();
+    let management = organized.management;
+    let document = format!(r#"{{"Version": "2012-10-17", "Statement": {NOT_LIST}}}"#);
+    organized.bench.write(|txn| {
+        for account in [management, account()] {
+            let policy = GuardPolicy { document: Document::new(&*document), set: NOW };
+            txn.put(RowKey::GuardPolicy(account), policy);
+        }
+    });
+    let denial = organized.denial(&organized.management_root()).unwrap();
+    let arn = "arn:aws:rootward::444455556666:guard-policy";
+    assert!(denial.ends_with(&format!("with an explicit deny in a guard policy: {arn}")), "{denial}");
+    let outcome = organized.explained(&organized.management_root());
+    assert_eq!(outcome, (Outcome::ExplicitDeny, Layer::Guard));
+    for member in [&ann, &principal(Identity::Root)] {
+        assert_eq!(organized.denial(member), None);
+    }
+    // On its own again, it is bound by its own.
+    organized.bench.write(|txn| txn.delete(RowKey::Membership(account())));
+    for lone in [&ann, &principal(Identity::Root)] {
+        assert!(
+            organized.denial(lone).unwrap().contains("in a guard policy: arn:aws:rootward::111122223333")
+        );
+    }
 }
 
 #[test]

@@ -52,9 +52,16 @@ fn fault(changes: &[(&str, Value)]) -> String {
 #[test]
 fn members_that_may_be_absent_may_be_null() {
     assert_eq!(decision(&[]), "allowed");
-    for name in
-        ["boundary", "session_policies", "scps", "rcps", "vpce_policies", "resource_policy", "expected"]
-    {
+    for name in [
+        "boundary",
+        "guard_policy",
+        "session_policies",
+        "scps",
+        "rcps",
+        "vpce_policies",
+        "resource_policy",
+        "expected",
+    ] {
         assert_eq!(decision(&[(name, Value::Null)]), "allowed", "{name}");
     }
     for name in ["context", "principal_account", "resource_account", "principal_in_management_account"] {
@@ -179,6 +186,10 @@ fn policy_of_a_role_is_a_trust_policy_when_it_is_assumed() {
 fn service_linked_is_said_by_the_path_or_by_the_case() {
     let session = json!({"type": "role_session", "arn": "arn:aws:sts::111111111111:assumed-role/r/s",
                          "role_arn": "arn:aws:iam::111111111111:role/r", "service_linked": true});
+    let guard = ("guard_policy", deny_all());
+    assert_eq!(decision(&[("principal", session.clone()), guard.clone()]), "allowed");
+    let managing = ("request.principal_in_management_account", json!(true));
+    assert_eq!(decision(&[guard, managing]), "explicitDeny");
     let scps = ("scps", json!([[deny_all()]]));
     assert_eq!(decision(&[("principal", session), scps.clone()]), "allowed");
     assert_eq!(

@@ -58,7 +58,7 @@ proptest! {
 /// A generator of worlds in which nothing matches would agree about everything.
 #[test]
 fn generated_worlds_are_decided_by_every_layer() {
-    use Layer::{Boundary, Endpoint, Free, Identity, Rcp, Resource, Root, Scp, Session, Trust};
+    use Layer::{Boundary, Endpoint, Free, Guard, Identity, Rcp, Resource, Root, Scp, Session, Trust};
     use Outcome::{Allowed, ExplicitDeny, ImplicitDeny};
 
     const WORLDS: usize = 4_000;
@@ -76,7 +76,7 @@ fn generated_worlds_are_decided_by_every_layer() {
     }
     let expected = [
         (Allowed, &[Free, Identity, Resource, Root, Trust][..]),
-        (ExplicitDeny, &[Boundary, Endpoint, Identity, Rcp, Resource, Scp, Session, Trust]),
+        (ExplicitDeny, &[Boundary, Endpoint, Guard, Identity, Rcp, Resource, Scp, Session, Trust]),
         (ImplicitDeny, &[Boundary, Endpoint, Identity, Resource, Scp, Session, Trust]),
     ];
     for (outcome, layers) in expected {

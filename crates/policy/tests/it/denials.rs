@@ -65,10 +65,26 @@ fn several_denies_are_told_in_order() {
         ..Policies::default()
     };
     assert!(message(&policies).ends_with("in a service control policy"));
-    policies.scps = None;
+    policies.guard = Some(of(&deny));
+    assert!(message(&policies).ends_with("in a guard policy"));
+    (policies.guard, policies.scps) = (None, None);
     assert!(message(&policies).ends_with("in an identity-based policy"));
     policies.identity = &[];
     assert!(message(&policies).ends_with("in a permissions boundary"));
+}
+
+#[test]
+fn guard_policy_takes_away_and_gives_nothing() {
+    let (allow, deny) = (program(ALLOW), program(DENY));
+    let arn = "arn:aws:rootward::111111111111:guard-policy";
+    let guard = Some(Attached { program: &deny, source: Source::Managed { arn } });
+    let policies = Policies { guard, identity: &[of(&allow)], ..Policies::default() };
+    assert_eq!(message(&policies), format!("{BASE} with an explicit deny in a guard policy: {arn}"));
+    let policies = Policies { guard: Some(of(&allow)), ..Policies::default() };
+    assert_eq!(
+        message(&policies),
+        format!("{BASE} because no identity-based policy allows the s3:GetObject action")
+    );
 }
 
 #[test]

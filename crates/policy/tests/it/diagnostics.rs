@@ -215,6 +215,24 @@ fn rules_of_organization_policies() {
 }
 
 #[test]
+fn guard_policy_is_held_to_the_rules_of_scps_and_only_denies() {
+    let guard = |statement: &str| {
+        Policy::parse(&format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#), PolicyKind::Guard)
+    };
+    let deny = r#"{"Effect":"Deny","NotAction":"iam:Get*","Resource":"arn:aws:sqs*"}"#;
+    assert!(guard(deny).is_ok());
+    assert!(guard(&deny.replace("sqs*", "sqs")).is_err());
+    assert!(guard(r#"{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}"#).is_err());
+    assert!(Policy::parse(&format!(r#"{{"Statement":{deny}}}"#), PolicyKind::Guard).is_err());
+    let allows = r#"[{"Effect":"Deny","Action":"*","Resource":"*"},{"Effect":"Allow","Action":"s3:*","Resource":"*"}]"#;
+    assert_eq!(
+        guard(allows).unwrap_err().to_string(),
+        "1:84: a guard policy only denies, and takes no `Allow`; write what it denies; everything else is for other policies \
+         to allow"
+    );
+}
+
+#[test]
 fn every_problem_is_told_at_its_place() {
     let text = "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n    {\"Effect\": \"allow\", \"Action\": \"s3Get\", \"Resource\": \"*\"},\n    {\"Effect\": \"Deny\", \"Action\": [\"s3:\\u0000x:y\", 7], \"Resource\": \"b\"}\n  ]\n}";
     let problems = Policy::parse(text, PolicyKind::Identity).unwrap_err();

@@ -7,9 +7,10 @@ use rootward_policy::{Policy, PolicyKind, Program};
 
 use crate::world::{Asked, outcome};
 
-const KINDS: [PolicyKind; 8] = [
+const KINDS: [PolicyKind; 9] = [
     PolicyKind::Boundary,
     PolicyKind::Endpoint,
+    PolicyKind::Guard,
     PolicyKind::Identity,
     PolicyKind::Rcp,
     PolicyKind::Resource,

@@ -21,6 +21,7 @@ struct World {
     session: Option<Vec<Statements>>,
     resource: Option<Statements>,
     scps: Option<Vec<Vec<Statements>>>,
+    guard: Option<Statements>,
     endpoint: Option<Vec<Statements>>,
     action: &'static str,
     resource_arn: &'static str,
@@ -55,6 +56,7 @@ impl World {
         let scps: Option<Vec<_>> =
             self.scps.as_ref().map(|levels| levels.iter().map(|level| programs(level)).collect());
         let endpoint = self.endpoint.as_deref().map(programs);
+        let guard = self.guard.as_ref().map(program);
         let identity = attached(&identity);
         let session = session.as_deref().map(attached);
         let endpoint = endpoint.as_deref().map(attached);
@@ -74,6 +76,7 @@ impl World {
             resource: resource.as_ref().map(|program| ResourcePolicy { attached: of(program), kind }),
             scps: levels.as_deref(),
             endpoint: endpoint.as_deref(),
+            guard: guard.as_ref().map(of),
             ..Policies::default()
         };
         let foreign = matches!(self.kind, PrincipalKind::Anonymous | PrincipalKind::Service { .. });
@@ -107,6 +110,7 @@ impl World {
         match layer {
             Layer::Identity => self.identity.iter_mut().collect(),
             Layer::Boundary => self.boundary.iter_mut().collect(),
+            Layer::Guard => self.guard.iter_mut().collect(),
             Layer::Session => self.session.get_or_insert_default().iter_mut().collect(),
             Layer::Resource | Layer::Trust => vec![self.resource.get_or_insert_default()],
             Layer::Endpoint => self.endpoint.iter_mut().flatten().collect(),
@@ -206,9 +210,10 @@ fn world() -> impl Strategy<Value = World> {
         prop::option::of(policy(true)),
         prop::option::of(prop::collection::vec(some(false), 1..3)),
         prop::option::of(some(true)),
+        prop::option::of(policy(false)),
     )
         .prop_map(
-            |((kind, same_account, asked), identity, boundary, session, resource, scps, endpoint)| {
+            |((kind, same_account, asked), identity, boundary, session, resource, scps, endpoint, guard)| {
                 let (action, resource_arn) = asked;
                 World {
                     kind,
@@ -218,6 +223,7 @@ fn world() -> impl Strategy<Value = World> {
                     session,
                     resource,
                     scps,
+                    guard,
                     endpoint,
                     action,
                     resource_arn,

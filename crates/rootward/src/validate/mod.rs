@@ -40,6 +40,8 @@ enum Kind {
     Boundary,
     /// A VPC endpoint policy.
     Endpoint,
+    /// The guard policy of an account.
+    Guard,
     /// A policy of a user, group or role.
     Identity,
     /// A resource control policy.
@@ -217,6 +219,7 @@ impl Kind {
         match self {
             Self::Boundary => PolicyKind::Boundary,
             Self::Endpoint => PolicyKind::Endpoint,
+            Self::Guard => PolicyKind::Guard,
             Self::Identity => PolicyKind::Identity,
             Self::Rcp => PolicyKind::Rcp,
             Self::Resource => PolicyKind::Resource,

@@ -9,8 +9,15 @@ use super::Node;
 use crate::operator::OperatorError;
 
 /// The host commands on record that change nothing.
-const READING: [&str; 6] =
-    ["Can", "GetRootProtection", "ListAccounts", "ListAlertTargets", "TestAlertTarget", "WhoCan"];
+const READING: [&str; 7] = [
+    "Can",
+    "GetGuardPolicy",
+    "GetRootProtection",
+    "ListAccounts",
+    "ListAlertTargets",
+    "TestAlertTarget",
+    "WhoCan",
+];
 /// Whose hand is on the host, as records have it.
 #[derive(Clone, Copy)]
 pub(super) struct Hand<'a> {

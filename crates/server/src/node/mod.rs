@@ -6,6 +6,7 @@
 mod accounts;
 mod alerts;
 mod folder;
+mod guardrails;
 mod host;
 mod questions;
 mod root;

@@ -6,13 +6,16 @@ use rootward_auth::password::Password;
 use rootward_auth::totp::Seed;
 use rootward_names::{AccountId, Handle, Time};
 use rootward_services::accounts::{self, AccountError};
+use rootward_services::guard_policy;
 use rootward_services::hardware_tokens::import_hardware_token;
-use rootward_services::root_guard::{self, Settings};
-use rootward_services::root_report::{Device, DeviceKind, Finding, Key, RootReport, Severity, is_told};
+use rootward_services::root_guard::{self, GuardError, Settings};
+use rootward_services::root_report::{
+    Around, Device, DeviceKind, Finding, GuardPolicyState, Key, RootReport, Severity,
+};
 use rootward_services::root_user;
 use rootward_services::session_end::{End, Why};
 use rootward_state::AccountState;
-use rootward_state::entities::{Account, RootGuard, Seal};
+use rootward_state::entities::{Account, GuardPolicy, RootGuard, Seal};
 use serde_json::{Value, json};
 
 use super::Node;
@@ -62,8 +65,7 @@ impl Node {
         };
         let answer = answer.map_err(OperatorError::from).map(|states| {
             let of = |state: &Arc<AccountState>| {
-                let alerts = is_told(&world, state.account().id);
-                report(&RootReport::new(state, alerts, now), now)
+                report(&RootReport::new(state, Around::of(&world, state), now), now)
             };
             let shown: Vec<_> = states.into_iter().map(of).collect();
             json!({ "RootUsers": shown })
@@ -108,6 +110,46 @@ impl Node {
         self.change_guard("PutRootAccessSettings", account, &parameters, |txn, _| {
             Ok(root_guard::change_settings(txn, account, &settings)?)
         })
+    }
+
+    /// The guard policy, in force or not.
+    pub(crate) fn guard_policy(&self, account: AccountId) -> Result<Value, OperatorError> {
+        let parameters = json!({ "accountId": account.to_string() });
+        let world = self.db.snapshot();
+        let answer = match world.account(account) {
+            None => Err(AccountError::NoSuchAccount(account).into()),
+            Some(state) => match state.guard_policy() {
+                None => Err(GuardError::NoGuardPolicy(account).into()),
+                Some(policy) => {
+                    let in_force = world.guard_policy_in_force(state).is_some();
+                    Ok(guard_policy_of(state.account(), policy, in_force))
+                }
+            },
+        };
+        self.record_read("GetGuardPolicy", &parameters, answer)
+    }
+
+    /// Sets the guard policy. The host asks nobody.
+    pub(crate) fn put_guard_policy(&self, account: AccountId, policy: &str) -> Result<Value, OperatorError> {
+        let parameters = json!({ "accountId": account.to_string(), "policy": policy });
+        self.host_write("PutGuardPolicy", &parameters, |txn, now, _| {
+            let document = guard_policy::checked(policy)?;
+            let policy = guard_policy::put(txn, account, document, now)?;
+            let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
+            // Where it would not be, it is not taken.
+            let result = guard_policy_of(&row, &policy, true);
+            Ok(Changed { account: Some(account), elements: Value::Null, result })
+        })
+    }
+
+    /// Removes the guard policy.
+    pub(crate) fn delete_guard_policy(&self, account: AccountId) -> Result<Value, OperatorError> {
+        let parameters = json!({ "accountId": account.to_string() });
+        self.host_write("DeleteGuardPolicy", &parameters, |txn, _, _| {
+            guard_policy::remove(txn, account)?;
+            Ok(Changed { account: Some(account), elements: Value::Null, result: () })
+        })?;
+        Ok(json!({ "AccountId": account.to_string() }))
     }
 
     /// Makes a root user's access key, for a host command.
@@ -231,6 +273,16 @@ impl Node {
     }
 }
 
+fn guard_policy_of(account: &Account, policy: &GuardPolicy, in_force: bool) -> Value {
+    json!({
+        "AccountId": account.id.to_string(),
+        "Arn": GuardPolicy::arn(account.partition, account.id),
+        "Policy": policy.document.text(),
+        "LastChangedDate": policy.set.to_string(),
+        "InForce": in_force,
+    })
+}
+
 /// One root user. Names and their meaning stay as they are; what is not known is null.
 fn report(report: &RootReport, now: Time) -> Value {
     let text = |time: Option<Time>| time.map(|time| time.to_string());
@@ -253,6 +305,11 @@ fn report(report: &RootReport, now: Time) -> Value {
         "Seal": seal(&report.guard, now),
         "SessionMinutes": report.guard.session_minutes,
         "Approvers": { "Required": report.guard.approvals_required, "Users": approvers },
+        "GuardPolicy": match report.guard_policy {
+            GuardPolicyState::Absent => "ABSENT",
+            GuardPolicyState::InForce => "IN_FORCE",
+            GuardPolicyState::NotInForce => "NOT_IN_FORCE",
+        },
         "Protected": report.is_protected(),
         "Findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
     })

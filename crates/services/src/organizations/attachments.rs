@@ -134,26 +134,40 @@ fn attach_policy(
 ) -> Result<Empty, Failure> {
     let state = standing::managed_or_delegated(ctx, txn, &ATTACH_POLICY, input)?;
     let policy = policies::find(&state, &input.policy_id)?;
-    let place = Place::find(txn, &state, &target(&input.target_id)?)?;
-    if !state.organization().policy_types.contains(&policy.kind) {
+    attach(txn, &state, policy, &target(&input.target_id)?)?;
+    Ok(Empty)
+}
+
+/// Attaches a policy, which may have been made in the same transaction, as its type may have been put in force.
+///
+/// # Errors
+/// As `AttachPolicy`.
+pub(super) fn attach(
+    txn: &mut Txn,
+    state: &OrganizationState,
+    policy: &OrganizationPolicy,
+    target: &Target,
+) -> Result<(), Failure> {
+    let place = Place::find(txn, state, target)?;
+    if !standing::row(txn, &state.organization().id)?.policy_types.contains(&policy.kind) {
         return Err(failures::policy_type_not_enabled());
     }
     if place.policies().contains(&policy.id) {
         return Err(failures::policy_already_attached());
     }
-    let attached = of_kind(&state, place.policies(), &policy.kind).count();
+    let attached = of_kind(state, place.policies(), &policy.kind).count();
     if attached >= quotas::of_policies(&policy.kind).attached_max {
         return Err(failures::too_many_attached());
     }
     if !policy.is_of_aws() {
-        let key = policies::key(&state, &policy.id);
+        let key = policies::key(state, &policy.id);
         let row: Arc<OrganizationPolicy> = txn.get(key.clone()).ok_or_else(failures::policy_not_found)?;
         txn.put::<OrganizationPolicy>(key, row);
     }
     let mut attached = place.policies().to_vec();
     attached.push(policy.id.clone());
-    place.put(txn, &state, attached);
-    Ok(Empty)
+    place.put(txn, state, attached);
+    Ok(())
 }
 
 pub(super) static DETACH_POLICY: Declaration<api::DetachPolicy> = Declaration {

@@ -14,6 +14,7 @@ mod delegation;
 mod effective;
 mod events;
 mod failures;
+pub mod guardrail;
 mod handshakes;
 mod invitations;
 mod joining;
@@ -38,6 +39,7 @@ mod tree;
 mod trusted;
 mod units;
 
+pub(crate) use policy_documents::guard_policy;
 use rootward_pipeline::Handler;
 
 /// Every operation that is implemented.

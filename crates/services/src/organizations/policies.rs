@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use rootward_api::organizations as api;
-use rootward_names::OrganizationPolicyId;
+use rootward_names::{OrganizationPolicyId, Time};
 use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
 };
@@ -131,30 +131,62 @@ fn create_policy(
     input: &api::CreatePolicyRequest,
 ) -> Result<api::CreatePolicyResponse, Failure> {
     let state = standing::managed_or_delegated(ctx, txn, &CREATE_POLICY, input)?;
-    let kind = kind_of(input.r#type);
-    if !state.organization().all_features {
-        return Err(failures::policy_type_not_available());
-    }
-    check_name(&state, &kind, &input.name, None)?;
-    let count = state.policies().iter().filter(|(_, policy)| policy.kind == kind).count();
-    if count >= quotas::of_policies(&kind).count_max {
-        return Err(failures::too_many_policies());
-    }
-    let document = policy_documents::checked(&kind, &input.content)?;
-    let tags = tags::new(input.tags.as_deref())?;
-    let policy = OrganizationPolicy {
+    let policy = New {
         id: ctx.with_random(|random| OrganizationPolicyId::random(random)),
-        kind,
-        name: input.name.as_str().into(),
-        description: input.description.as_str().into(),
-        document,
-        updated: ctx.now,
-        tags,
+        kind: kind_of(input.r#type),
+        name: &input.name,
+        description: &input.description,
+        content: &input.content,
+        tags: input.tags.as_deref(),
+        now: ctx.now,
     };
-    let organization = hold(txn, &state)?;
-    let shown = whole(&organization, &policy);
-    txn.put(key(&state, &policy.id), policy);
-    Ok(api::CreatePolicyResponse { policy: Some(shown) })
+    let policy = policy.make(txn, &state)?;
+    Ok(api::CreatePolicyResponse { policy: Some(whole(state.organization(), &policy)) })
+}
+
+/// A policy that is to be made.
+pub(super) struct New<'a> {
+    pub(super) id: OrganizationPolicyId,
+    pub(super) kind: OrganizationPolicyType,
+    pub(super) name: &'a str,
+    pub(super) description: &'a str,
+    pub(super) content: &'a str,
+    pub(super) tags: Option<&'a [api::Tag]>,
+    pub(super) now: Time,
+}
+
+impl New<'_> {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// As `CreatePolicy`.
+    pub(super) fn make(
+        self,
+        txn: &mut Txn,
+        state: &OrganizationState,
+    ) -> Result<OrganizationPolicy, Failure> {
+        let kind = self.kind;
+        if !state.organization().all_features {
+            return Err(failures::policy_type_not_available());
+        }
+        check_name(state, &kind, self.name, None)?;
+        let count = state.policies().iter().filter(|(_, policy)| policy.kind == kind).count();
+        if count >= quotas::of_policies(&kind).count_max {
+            return Err(failures::too_many_policies());
+        }
+        let policy = OrganizationPolicy {
+            id: self.id,
+            name: self.name.into(),
+            description: self.description.into(),
+            document: policy_documents::checked(&kind, self.content)?,
+            updated: self.now,
+            tags: tags::new(self.tags)?,
+            kind,
+        };
+        hold(txn, state)?;
+        txn.put(key(state, &policy.id), policy.clone());
+        Ok(policy)
+    }
 }
 
 /// Rewrites the organization's row: whoever makes or renames a policy meanwhile, or deletes the organization, loses or wins.

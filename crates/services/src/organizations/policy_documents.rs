@@ -37,6 +37,26 @@ pub(super) fn checked(kind: &OrganizationPolicyType, text: &str) -> Result<Docum
     }
 }
 
+/// The guard policy of an account, checked: as long as a service control policy, and it only denies.
+///
+/// # Errors
+/// What is wrong with it, without a final stop.
+pub(crate) fn guard_policy(text: &str) -> Result<Document, String> {
+    let chars_max = quotas::of_policies(&OrganizationPolicyType::ServiceControl).chars_max;
+    // Before it is read: what is read is bounded.
+    if text.chars().nth(chars_max).is_some() {
+        return Err(format!("it has more than {chars_max} characters"));
+    }
+    // Approvers read it: what it says is what they see.
+    if text.chars().any(|c| c == '\u{ad}' || c.is_control() && !c.is_ascii_whitespace()) {
+        return Err("it has characters that are not seen".into());
+    }
+    match problems(text, PolicyKind::Guard) {
+        Some(found) => Err(found.trim_end_matches('.').to_owned()),
+        None => Ok(Document::new(text)),
+    }
+}
+
 fn problems(text: &str, kind: PolicyKind) -> Option<String> {
     let problems = Policy::parse(text, kind).err()?;
     let told: Vec<_> = problems.iter().take(TOLD_MAX).map(told).collect();

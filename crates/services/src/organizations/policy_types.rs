@@ -53,7 +53,19 @@ fn enable_policy_type(
     input: &api::EnablePolicyTypeRequest,
 ) -> Result<api::EnablePolicyTypeResponse, Failure> {
     let (state, mut organization) = changed(ctx, txn, &ENABLE_POLICY_TYPE, input, &input.root_id)?;
-    let kind = policies::kind_of(input.policy_type);
+    put_in_force(txn, &mut organization, policies::kind_of(input.policy_type))?;
+    Ok(api::EnablePolicyTypeResponse { root: Some(root(&state, &organization)) })
+}
+
+/// Puts a type of policies in force.
+///
+/// # Errors
+/// As `EnablePolicyType`.
+pub(super) fn put_in_force(
+    txn: &mut Txn,
+    organization: &mut Organization,
+    kind: OrganizationPolicyType,
+) -> Result<(), Failure> {
     if !organization.all_features {
         return Err(failures::policy_type_not_available());
     }
@@ -63,9 +75,8 @@ fn enable_policy_type(
     organization.policy_types.push(kind);
     // As lists show them.
     organization.policy_types.sort_by(|a, b| a.name().cmp(b.name()));
-    let root = root(&state, &organization);
-    txn.put(RowKey::Organization(organization.id.clone()), organization);
-    Ok(api::EnablePolicyTypeResponse { root: Some(root) })
+    txn.put(RowKey::Organization(organization.id.clone()), organization.clone());
+    Ok(())
 }
 
 /// The organization with a copy of its row, for a call that names its root.

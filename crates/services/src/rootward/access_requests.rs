@@ -122,12 +122,15 @@ fn request(state: &AccountState, id: Handle, row: &RootAccess, now: Time) -> api
     });
     api::RootAccessRequest {
         request_id: id.to_string(),
-        purpose: match row.purpose {
+        purpose: match &row.purpose {
             Purpose::ChangeGuard => api::RootAccessPurpose::ChangeSettings,
+            Purpose::DeleteGuardPolicy(_) => api::RootAccessPurpose::DeleteGuardPolicy,
+            Purpose::PutGuardPolicy(_) => api::RootAccessPurpose::PutGuardPolicy,
             Purpose::SignIn => api::RootAccessPurpose::SignIn,
             Purpose::Unseal(_) => api::RootAccessPurpose::Unseal,
         },
         reason: Some(row.reason.to_string()).filter(|reason| !reason.is_empty()),
+        policy: row.purpose.document().map(|document| document.text().to_owned()),
         source_ip_address: row.source_ip.to_string(),
         requested_at: row.requested,
         expires_at: row.expires,

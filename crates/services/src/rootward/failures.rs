@@ -130,16 +130,21 @@ fn invalid(text: impl std::fmt::Display) -> Failure {
 pub(super) fn refused(error: &GuardError) -> Failure {
     let code = match error {
         GuardError::ApproverTwice(_)
+        | GuardError::Document(_)
         | GuardError::Minutes
         | GuardError::Reason
         | GuardError::SessionMinutes
         | GuardError::TooFewApprovers { .. }
         | GuardError::TooManyApprovers => ErrorCode::Validation,
         GuardError::Decided(_)
+        | GuardError::Member(_)
+        | GuardError::NobodyAgrees(_)
         | GuardError::NoSeal(_)
         | GuardError::NoSecondFactor(_)
         | GuardError::SpokenAlready => ErrorCode::Conflict,
-        GuardError::NoSuchRequest | GuardError::NoSuchUser(_) => ErrorCode::ResourceNotFound,
+        GuardError::NoGuardPolicy(_) | GuardError::NoSuchRequest | GuardError::NoSuchUser(_) => {
+            ErrorCode::ResourceNotFound
+        }
         GuardError::TooManyRequests => ErrorCode::LimitExceeded,
         GuardError::FactorTooNew | GuardError::NotApprover | GuardError::Sealed(_) => {
             return Failure::access_denied(sentence(error));

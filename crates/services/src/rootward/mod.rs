@@ -5,6 +5,7 @@ mod billing;
 mod closing;
 mod email;
 mod failures;
+mod guard_policy;
 mod passkeys;
 mod password;
 mod protection;
@@ -22,6 +23,7 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {
         billing::OPERATIONS,
         closing::OPERATIONS,
         email::OPERATIONS,
+        guard_policy::OPERATIONS,
         passkeys::OPERATIONS,
         password::OPERATIONS,
         protection::OPERATIONS,

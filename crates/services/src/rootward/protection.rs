@@ -8,7 +8,7 @@ use rootward_state::{AccountState, Txn};
 
 use super::root_user;
 use crate::root_guard;
-use crate::root_report::{DeviceKind, RootReport, Severity, is_told};
+use crate::root_report::{Around, DeviceKind, GuardPolicyState, RootReport, Severity};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&GET_ROOT_PROTECTION];
 
@@ -27,8 +27,7 @@ fn get_root_protection(
     _: &api::GetRootProtectionRequest,
 ) -> Result<api::GetRootProtectionResponse, Failure> {
     let state = ctx.view(txn)?;
-    let alerts = is_told(txn.world(), ctx.account());
-    let report = RootReport::new(&state, alerts, ctx.now);
+    let report = RootReport::new(&state, Around::of(txn.world(), &state), ctx.now);
     let is_protected = report.is_protected();
     // Known once the root user has signed in without a second factor for the first time.
     let missing_since = report.mfa_missing_since.filter(|_| report.devices.is_empty());
@@ -72,6 +71,11 @@ fn get_root_protection(
         mfa_required_from: required_from,
         seal: seal(&report.guard, ctx.now),
         approvers: approvers(&report.guard, &state),
+        guard_policy: match report.guard_policy {
+            GuardPolicyState::Absent => api::GuardPolicyState::Absent,
+            GuardPolicyState::InForce => api::GuardPolicyState::InForce,
+            GuardPolicyState::NotInForce => api::GuardPolicyState::NotInForce,
+        },
         last_used_date: report.last_used,
         protected: is_protected,
         findings: findings.collect(),

@@ -8,7 +8,7 @@ use rootward_auth::principal::root_arn;
 use rootward_names::Handle;
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
 use rootward_state::Txn;
-use rootward_state::entities::RootGuard;
+use rootward_state::entities::{Document, RootGuard};
 use serde_json::json;
 
 use super::protection::{approvers, seal};
@@ -87,7 +87,7 @@ fn put_root_access_settings(
 }
 
 /// Lets through what others agree to. Who has not been asked is asked now, which outlasts the refusal.
-fn agreed(ctx: &OpContext<'_>, txn: &mut Txn, wish: &Wish) -> Result<(), Failure> {
+pub(super) fn agreed(ctx: &OpContext<'_>, txn: &mut Txn, wish: &Wish) -> Result<(), Failure> {
     let source_ip = ctx.source_ip.to_string();
     let consent =
         ctx.with_random(|random| root_guard::consent(txn, ctx.account(), wish, &source_ip, ctx.now, random));
@@ -122,7 +122,11 @@ fn record_request(ctx: &OpContext<'_>, txn: &mut Txn, request: Handle, wish: &Wi
         alias: state.account().alias.as_deref(),
         session: None,
     };
-    let parameters = json!({ "requestId": request.to_string(), "reason": wish.reason() });
+    let (request, reason) = (request.to_string(), wish.reason());
+    let parameters = match wish.purpose().document().map(Document::text) {
+        Some(policy) => json!({ "requestId": request, "reason": reason, "policy": policy }),
+        None => json!({ "requestId": request, "reason": reason }),
+    };
     // Values made of texts alone always have a text.
     let parameters = serde_json::value::to_raw_value(&parameters).ok();
     let id = ctx.with_random(|random| EventId::new(ctx.now, random));

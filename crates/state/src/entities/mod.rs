@@ -27,8 +27,8 @@ pub use settings::{
     SupportPlan,
 };
 pub use sign_in::{
-    Bound, CredentialReport, Decision, Factor, LoginProfile, MfaDevice, Passkey, PasswordPolicy, Position,
-    Purpose, RootAccess, RootGuard, Rotated, Seal, SessionKind, SignInSession, SignedIn, Totp,
+    Bound, CredentialReport, Decision, Factor, GuardPolicy, LoginProfile, MfaDevice, Passkey, PasswordPolicy,
+    Position, Purpose, RootAccess, RootGuard, Rotated, Seal, SessionKind, SignInSession, SignedIn, Totp,
 };
 
 /// Whether an account may be used.

@@ -7,7 +7,7 @@
 use rootward_names::{AccessKeyId, AccountId, Handle, Partition, Time, UniqueId};
 use serde::{Deserialize, Serialize};
 
-use super::{CredentialOwner, PasswordHash, Tag};
+use super::{CredentialOwner, Document, PasswordHash, Tag};
 
 /// The rule for passwords of an account's users. It never applies to the root user. The default is what fields mean that
 /// `UpdateAccountPasswordPolicy` leaves out; an account without a policy follows another rule.
@@ -326,6 +326,24 @@ impl RootGuard {
     }
 }
 
+/// What binds every principal of an account, its root user included, where no service control policy can.
+///
+/// Kept also while the account is a member of an organization, where it does not bind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GuardPolicy {
+    /// What it says: Deny alone.
+    pub document: Document,
+    /// When it was set.
+    pub set: Time,
+}
+
+impl GuardPolicy {
+    /// The ARN of an account's guard policy, of which there is one at most.
+    pub fn arn(partition: Partition, account: AccountId) -> String {
+        format!("arn:{partition}:rootward::{account}:guard-policy")
+    }
+}
+
 /// The seal on a root user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Seal {
@@ -367,14 +385,28 @@ pub struct RootAccess {
 }
 
 /// What a root user is wanted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Purpose {
     /// To change who must agree, and how long sessions last.
     ChangeGuard,
+    /// To remove the guard policy, which says this.
+    DeleteGuardPolicy(Document),
+    /// To set this guard policy.
+    PutGuardPolicy(Document),
     /// To sign in.
     SignIn,
     /// To break the seal, for some minutes.
     Unseal(u8),
+}
+
+impl Purpose {
+    /// The document that it is about.
+    pub const fn document(&self) -> Option<&Document> {
+        match self {
+            Self::DeleteGuardPolicy(document) | Self::PutGuardPolicy(document) => Some(document),
+            Self::ChangeGuard | Self::SignIn | Self::Unseal(_) => None,
+        }
+    }
 }
 
 /// What one approver said.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use rootward_names::{AccountId, EntityKind, Handle, Partition, Random, Time, UniqueId};
 use rootward_state::alerts::{AlertCursor, AlertRoute, AlertTarget, Severity, WebhookRoute};
 use rootward_state::entities::{
-    Account, AccountSettings, AccountStatus, Bound, CredentialOwner, CredentialReport, Factor, Grants, Group,
-    MfaDevice, Named, PasswordPolicy, PolicyRef, RootGuard, RootUser, Rotated, Seal, SessionKind,
-    SignInSession, SignedIn, Support, SupportPlan, Totp, User,
+    Account, AccountSettings, AccountStatus, Bound, CredentialOwner, CredentialReport, Document, Factor,
+    Grants, Group, GuardPolicy, MfaDevice, Named, PasswordPolicy, PolicyRef, RootGuard, RootUser, Rotated,
+    Seal, SessionKind, SignInSession, SignedIn, Support, SupportPlan, Totp, User,
 };
 use rootward_state::{CommitError, Db, NameKey, Opened, RowKey, Txn};
 use rootward_store::{Memory, Store};
@@ -335,7 +335,10 @@ fn rows_of_signing_in_read_back_and_are_guarded() {
         parent: None,
     };
     let guard = RootGuard { approvals_required: 2, approvers: vec![user], ..RootGuard::new() };
+    let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+    let policy = GuardPolicy { document: Document::new(deny), set: Time::from_seconds(3) };
     let mut txn = db.begin();
+    txn.put(RowKey::GuardPolicy(account), policy.clone());
     txn.put(RowKey::Session(account, handle), session);
     txn.put(RowKey::RootGuard(account), guard.clone());
     let report = CredentialReport { generated: Time::from_seconds(5), content: [7; 3].into() };
@@ -345,6 +348,7 @@ fn rows_of_signing_in_read_back_and_are_guarded() {
     for txn in [&mut first, &mut second] {
         assert!(txn.get::<SignInSession>(RowKey::Session(account, handle)).is_some());
         assert!(txn.get::<PasswordPolicy>(RowKey::PasswordPolicy(account)).is_none());
+        assert_eq!(txn.get::<GuardPolicy>(RowKey::GuardPolicy(account)).as_deref(), Some(&policy));
         txn.delete(RowKey::Session(account, handle));
     }
     db.commit_wait(first).unwrap();
@@ -352,6 +356,7 @@ fn rows_of_signing_in_read_back_and_are_guarded() {
     let again = Db::open(store).unwrap().db.snapshot();
     let state = again.account(account).unwrap();
     assert_eq!((state.root_guard(), state.sessions().len()), (&guard, 0));
+    assert_eq!(state.guard_policy().map(|row| &**row), Some(&policy));
     let report = state.credential_report().unwrap();
     assert_eq!((report.generated, &*report.content), (Time::from_seconds(5), [7; 3].as_slice()));
 }

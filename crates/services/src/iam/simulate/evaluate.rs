@@ -20,6 +20,8 @@ pub(super) struct Simulation<'a> {
     pub(super) attached: usize,
     pub(super) boundary: Option<Attached<'a>>,
     pub(super) boundary_is_given: bool,
+    /// The guard policy of the account; none if none is simulated.
+    pub(super) guard: Option<Attached<'a>>,
     /// Levels from the root of the organization to the account; none if none are simulated.
     pub(super) scps: Option<Vec<Vec<Attached<'a>>>>,
     pub(super) resource_policy: Option<Attached<'a>>,
@@ -61,7 +63,13 @@ impl Simulation<'_> {
     /// to look through, and long values to match.
     pub(super) fn actions_max(&self, work: usize) -> Option<usize> {
         let levels = self.scps.iter().flatten().flatten();
-        let policies = self.identity.iter().chain(&self.boundary).chain(&self.resource_policy).chain(levels);
+        let policies = self
+            .identity
+            .iter()
+            .chain(&self.boundary)
+            .chain(&self.resource_policy)
+            .chain(&self.guard)
+            .chain(levels);
         let bytes: usize = policies.map(|attached| attached.program.extent()).sum();
         let longest = self.context.iter().map(|(_, value)| length(value)).max().unwrap_or_default();
         let longer = 1 + self.context.iter().count() / KEYS_AT_ONCE + longest / BYTES_AT_ONCE;
@@ -124,6 +132,7 @@ impl Simulation<'_> {
             self.scps.as_ref().map(|levels| levels.iter().map(Vec::as_slice).collect());
         let resource_policy = self.resource_policy.or_else(|| same_account.then(|| given(self.own_side)));
         let policies = Policies {
+            guard: self.guard,
             identity: &self.identity,
             boundary: self.boundary,
             resource: resource_policy.map(|attached| ResourcePolicy { attached, kind: ResourceKind::Other }),
@@ -154,7 +163,7 @@ impl Simulation<'_> {
         let layer = |layer| explanation.layers.iter().filter(move |trace| trace.layer == layer);
         let ended = decision.layer == Layer::Scp && !decision.is_allowed();
         let shown = |layer: Layer| match layer {
-            Layer::Identity => true,
+            Layer::Guard | Layer::Identity => true,
             Layer::Resource => self.resource_policy.is_some(),
             Layer::Boundary => decision.outcome == Outcome::ExplicitDeny,
             Layer::Scp | Layer::Rcp | Layer::Trust | Layer::Session | Layer::Endpoint => false,
@@ -205,6 +214,8 @@ impl Simulation<'_> {
                 api::PolicySourceType::PermissionsBoundaryPolicy,
             ),
             Layer::Boundary => (name(source), api::PolicySourceType::PermissionsBoundaryPolicy),
+            // AWS has no such policy, and so no type of it.
+            Layer::Guard => ("GuardPolicy".to_owned(), api::PolicySourceType::None),
             Layer::Resource => ("ResourcePolicy".to_owned(), api::PolicySourceType::ResourcePolicy),
             _ => match at.checked_sub(self.attached) {
                 Some(given) => (format!("PolicyInputList.{}", given + 1), api::PolicySourceType::IamPolicy),

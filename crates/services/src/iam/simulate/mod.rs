@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rootward_api::iam as api;
-use rootward_auth::gather::{Bounds, Gathered, Member, attached};
+use rootward_auth::gather::{Bounds, Found, Gathered, Member, attached, guard_policy};
 use rootward_auth::principal::session_arn;
 use rootward_names::{AccountId, folded};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
@@ -156,7 +156,7 @@ fn simulate_custom_policy(
     let caller = caller.map_or_else(|| Caller::nobody(ctx), |arn| Caller::named(&arn));
     let scps = scps.transpose()?;
     let levels = scps.as_ref().map(|levels| levels.iter().map(|level| level.attached().collect()).collect());
-    asked.simulate(&Gathered::default(), levels, &caller)
+    asked.simulate(&Gathered::default(), None, levels, &caller)
 }
 
 fn scp_level((at, level): (usize, &api::OrderedOrganizationPolicyType)) -> Result<Documents, Failure> {
@@ -207,7 +207,8 @@ fn simulate_principal_policy(
     let member = Member::of(&world, ctx.account());
     let scps = Bounds::of(&member, &member).scps.filter(|_| !exclusions.take_scps());
     let levels = scps.as_ref().map(|levels| levels.iter().map(<[_]>::to_vec).collect());
-    asked.simulate(&gathered, levels, &caller)
+    let guard = guard_policy(&world, &state, ctx.partition());
+    asked.simulate(&gathered, guard.as_ref().map(Found::attached), levels, &caller)
 }
 
 /// What both kinds of simulations are asked.
@@ -232,6 +233,7 @@ impl Asked<'_> {
     fn simulate(
         self,
         gathered: &Gathered<'_>,
+        guard: Option<Attached<'_>>,
         scps: Option<Vec<Vec<Attached<'_>>>>,
         caller: &Caller,
     ) -> Result<api::SimulatePolicyResponse, Failure> {
@@ -273,6 +275,7 @@ impl Asked<'_> {
                 .attached()
                 .next()
                 .or_else(|| gathered.boundary.as_ref().map(|found| found.attached())),
+            guard,
             scps,
             resource_policy: resource_policy.as_ref().map(ResourcePolicy::attached),
             resource_owner: owner,

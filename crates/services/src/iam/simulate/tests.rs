@@ -528,6 +528,49 @@ fn organization_of_the_account_takes_part_unless_it_is_left_out() {
 }
 
 #[test]
+fn guard_policy_of_the_account_denies_under_its_own_name_and_as_no_word_of_an_organization() {
+    let bench = Bench::new();
+    bench.add_user("bob");
+    let text = policy(
+        r#"{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"false"}}}"#,
+    );
+    bench.write(|txn| {
+        let document = crate::guard_policy::checked(&text).unwrap();
+        drop(crate::guard_policy::put(txn, bench.account(), document, bench.now()).unwrap());
+    });
+    let asked = |mfa: Option<&str>| {
+        let entry = |value: &str| api::ContextEntry {
+            context_key_name: Some("aws:MultiFactorAuthPresent".into()),
+            context_key_values: Some(strings(&[value])),
+            context_key_type: Some(api::ContextKeyTypeEnum::Boolean),
+        };
+        let input = api::SimulatePrincipalPolicyRequest {
+            policy_input_list: Some(vec![allow("*")]),
+            context_entries: mfa.map(|value| vec![entry(value)]),
+            ..principal(BOB, &["s3:GetObject"])
+        };
+        only(bench.run(&SIMULATE_PRINCIPAL_POLICY, input).unwrap().evaluation_results.unwrap())
+    };
+    let denied = asked(Some("false"));
+    assert_eq!(denied.eval_decision, ExplicitDeny);
+    assert!(denied.organizations_decision_detail.is_none());
+    let matched = only_statement(denied.matched_statements);
+    assert_eq!(matched.source_policy_id.as_deref(), Some("GuardPolicy"));
+    assert_eq!(matched.source_policy_type, Some(api::PolicySourceType::None));
+    assert_eq!(asked(Some("true")).eval_decision, Allowed);
+    let open = asked(None);
+    assert_eq!(open.eval_decision, Allowed);
+    assert_eq!(open.missing_context_values.unwrap(), ["aws:MultiFactorAuthPresent"]);
+    // A policy that is made up binds nobody, and nothing binds it.
+    assert_eq!(only(simulated(custom(&[&allow("*")], &["s3:GetObject"], &[]))).eval_decision, Allowed);
+}
+
+fn only_statement(found: Option<Vec<api::Statement>>) -> api::Statement {
+    let [statement]: [_; 1] = found.unwrap().try_into().unwrap();
+    statement
+}
+
+#[test]
 fn caller_is_known_by_its_own_keys_and_a_stand_in_by_its_arn_alone() {
     let bench = bench();
     let text = policy(
