@@ -114,6 +114,7 @@ fn documents<'a>(input: &'a Input) -> Vec<Kinded<'a>> {
         };
         add(PolicyKind::Identity, &mut policies.identity.iter());
         add(PolicyKind::Boundary, &mut policies.boundary.iter());
+        add(PolicyKind::Guard, &mut policies.guard.iter());
         add(PolicyKind::Session, &mut policies.session.iter().flatten());
         add(PolicyKind::Scp, &mut policies.scps.iter().flatten().flatten());
         add(PolicyKind::Rcp, &mut policies.rcps.iter().flatten().flatten());
