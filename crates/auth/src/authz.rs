@@ -279,7 +279,7 @@ fn decided<R>(
     session_keys(&mut context, principal, check.second_factor, facts.now);
     let gathered = Gathered::of(state, principal);
     let bounds = Bounds {
-        guard: guard_policy(world, state, principal.partition),
+        guard: guard_policy(state, principal.partition),
         ..Bounds::bearing_on(check.action, &ours, &theirs)
     };
     let decided = gathered.with_policies(&bounds, resource, |policies| {
@@ -349,8 +349,7 @@ pub fn explain<R>(
         context: &context,
     };
     let gathered = Gathered::of(state, principal);
-    let bounds =
-        Bounds { guard: guard_policy(world, state, principal.partition), ..Bounds::of(&ours, &theirs) };
+    let bounds = Bounds { guard: guard_policy(state, principal.partition), ..Bounds::of(&ours, &theirs) };
     let explained = gathered.with_policies(&bounds, question.trust.map(trust_policy), |policies| {
         let mut explanation = rootward_policy::explain(&request, policies);
         if principal.is_role_session() {

@@ -203,8 +203,8 @@ impl<'a> Bounds<'a> {
 }
 
 /// The guard policy that binds an account.
-pub fn guard_policy<'a>(world: &World, state: &'a AccountState, partition: Partition) -> Option<Found<'a>> {
-    let policy = world.guard_policy_in_force(state)?;
+pub fn guard_policy(state: &AccountState, partition: Partition) -> Option<Found<'_>> {
+    let policy = state.guard_policy()?;
     let from = Origin::Managed(GuardPolicy::arn(partition, state.account().id));
     Some(Found { program: policy.document.program(), from })
 }

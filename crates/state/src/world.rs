@@ -218,7 +218,7 @@ impl AccountState {
         self.credential_report.as_ref().map(|entry| &entry.row)
     }
 
-    /// The account's guard policy, if it has one; whether it binds is for [`World::guard_policy_in_force`] to say.
+    /// The account's guard policy, if it has one.
     pub fn guard_policy(&self) -> Option<&Arc<GuardPolicy>> {
         self.guard_policy.as_ref().map(|entry| &entry.row)
     }
@@ -568,11 +568,6 @@ impl World {
         source: &Recipient,
     ) -> impl Iterator<Item = (&'a Arc<OrganizationState>, &'a Arc<ResponsibilityTransfer>)> + use<'a> {
         self.organizations.transfers_of(source)
-    }
-
-    /// The guard policy that binds an account: its own, unless it is a member of an organization, where service control policies bind.
-    pub fn guard_policy_in_force<'a>(&self, account: &'a AccountState) -> Option<&'a Arc<GuardPolicy>> {
-        account.guard_policy().filter(|_| !self.is_member(account.account.row.id))
     }
 
     /// Whether an account is in an organization that another one manages.

@@ -250,7 +250,6 @@ structure! {
         pub arn: String,
         pub policy: String,
         pub last_changed_date: Time,
-        pub in_force: bool,
     }
 }
 
@@ -258,7 +257,6 @@ string_enum! {
     pub enum GuardPolicyState {
         Absent = "ABSENT",
         InForce = "IN_FORCE",
-        NotInForce = "NOT_IN_FORCE",
     }
 }
 
@@ -1093,13 +1091,12 @@ pub mod schema {
             Member::new("Arn", &ARN).required(),
             Member::new("Policy", &GUARD_POLICY_DOCUMENT).required(),
             Member::new("LastChangedDate", &TIMESTAMP).required(),
-            Member::new("InForce", &BOOLEAN).required(),
         ]),
     );
     pub static GUARD_POLICY_DOCUMENT: Schema =
         Schema::new("GuardPolicyDocument", Kind::String(Range::new(1, 10240), None));
     pub static GUARD_POLICY_STATE: Schema =
-        Schema::new("GuardPolicyState", Kind::Enum(&["ABSENT", "IN_FORCE", "NOT_IN_FORCE"]));
+        Schema::new("GuardPolicyState", Kind::Enum(&["ABSENT", "IN_FORCE"]));
     pub static LIST_ROOT_ACCESS_REQUESTS_REQUEST: Schema = Schema::new(
         "ListRootAccessRequestsRequest",
         Kind::Structure(&[

@@ -112,7 +112,7 @@ impl Node {
         })
     }
 
-    /// The guard policy, in force or not.
+    /// The guard policy.
     pub(crate) fn guard_policy(&self, account: AccountId) -> Result<Value, OperatorError> {
         let parameters = json!({ "accountId": account.to_string() });
         let world = self.db.snapshot();
@@ -120,10 +120,7 @@ impl Node {
             None => Err(AccountError::NoSuchAccount(account).into()),
             Some(state) => match state.guard_policy() {
                 None => Err(GuardError::NoGuardPolicy(account).into()),
-                Some(policy) => {
-                    let in_force = world.guard_policy_in_force(state).is_some();
-                    Ok(guard_policy_of(state.account(), policy, in_force))
-                }
+                Some(policy) => Ok(guard_policy_of(state.account(), policy)),
             },
         };
         self.record_read("GetGuardPolicy", &parameters, answer)
@@ -136,8 +133,7 @@ impl Node {
             let document = guard_policy::checked(policy)?;
             let policy = guard_policy::put(txn, account, document, now)?;
             let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
-            // Where it would not be, it is not taken.
-            let result = guard_policy_of(&row, &policy, true);
+            let result = guard_policy_of(&row, &policy);
             Ok(Changed { account: Some(account), elements: Value::Null, result })
         })
     }
@@ -273,13 +269,12 @@ impl Node {
     }
 }
 
-fn guard_policy_of(account: &Account, policy: &GuardPolicy, in_force: bool) -> Value {
+fn guard_policy_of(account: &Account, policy: &GuardPolicy) -> Value {
     json!({
         "AccountId": account.id.to_string(),
         "Arn": GuardPolicy::arn(account.partition, account.id),
         "Policy": policy.document.text(),
         "LastChangedDate": policy.set.to_string(),
-        "InForce": in_force,
     })
 }
 
@@ -308,7 +303,6 @@ fn report(report: &RootReport, now: Time) -> Value {
         "GuardPolicy": match report.guard_policy {
             GuardPolicyState::Absent => "ABSENT",
             GuardPolicyState::InForce => "IN_FORCE",
-            GuardPolicyState::NotInForce => "NOT_IN_FORCE",
         },
         "Protected": report.is_protected(),
         "Findings": report.findings.iter().map(finding).collect::<Vec<_>>(),

@@ -373,6 +373,13 @@ pub(super) fn already_in_an_organization(account: Option<AccountId>) -> Failure 
     )
 }
 
+pub(super) fn guard_policy_stands() -> Failure {
+    refused(
+        ErrorCode::AccessDenied,
+        "The account has a guard policy, and joins an organization of another account only without one. Remove the guard policy first.",
+    )
+}
+
 pub(super) fn organization_is_full() -> Failure {
     handshake_constraint(
         HandshakeConstraintViolationExceptionReason::AccountNumberLimitExceeded,

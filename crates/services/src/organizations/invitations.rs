@@ -19,7 +19,7 @@ use rootward_state::{NameKey, OrganizationState, RowKey, Txn};
 
 use super::joining::{self, Newcomer};
 use super::{all_features, failures, handshakes, leaving, quotas, shown, standing, tags};
-use crate::accounts;
+use crate::{accounts, guard_policy};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&INVITE_ACCOUNT_TO_ORGANIZATION];
 
@@ -109,6 +109,10 @@ pub(super) fn accept(
     // Its absence is guarded: two organizations do not both get it.
     if txn.get::<Membership>(RowKey::Membership(account)).is_some() {
         return Err(failures::already_in_an_organization(None));
+    }
+    // Where service control policies bind, it would have to end; and that is for its approvers to say.
+    if guard_policy::read(txn, account).is_some() {
+        return Err(failures::guard_policy_stands());
     }
     if ctx.partition() != organization.partition {
         return Err(failures::other_partition());
@@ -230,6 +234,29 @@ mod tests {
         assert_eq!((&member.parent, member.invited), (&state.organization().root, true));
         assert_eq!(&*member.tags[0].key, "stage");
         assert!(world.account(account).unwrap().named::<Role>("AWSServiceRoleForOrganizations").is_some());
+    }
+
+    #[test]
+    fn account_with_a_guard_policy_does_not_join_and_is_given_none_while_it_does() {
+        let bench = organized();
+        let account = bench.open_account("Guarded", "two@example.com");
+        let id = invite(&bench, account);
+        bench.call_as_root_of(account);
+        let input = api::AcceptHandshakeRequest { handshake_id: id.clone() };
+        let (_, accept) = bench.run_uncommitted(&ACCEPT_HANDSHAKE, &input).unwrap();
+        let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"s3:*","Resource":"*"}}"#;
+        let document = guard_policy::checked(deny).unwrap();
+        let mut set = bench.begin();
+        drop(guard_policy::put(&mut set, account, document.clone(), bench.now()).unwrap());
+        assert!(bench.second_loses(set, accept));
+        let refused = take(&bench, &id).unwrap_err();
+        assert_eq!(refused.code, "AccessDeniedException");
+        assert!(refused.message.contains("guard policy"), "{}", refused.message);
+        bench.write(|txn| guard_policy::remove(txn, account).unwrap());
+        let mut set = bench.begin();
+        drop(guard_policy::put(&mut set, account, document, bench.now()).unwrap());
+        let (_, accept) = bench.run_uncommitted(&ACCEPT_HANDSHAKE, &input).unwrap();
+        assert!(bench.second_loses(accept, set));
     }
 
     #[test]

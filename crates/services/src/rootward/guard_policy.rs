@@ -29,8 +29,7 @@ fn get_guard_policy(
 ) -> Result<api::GetGuardPolicyResponse, Failure> {
     let state = ctx.view(txn)?;
     let policy = state.guard_policy().ok_or_else(|| refused(GuardError::NoGuardPolicy(ctx.account())))?;
-    let in_force = txn.world().guard_policy_in_force(&state).is_some();
-    Ok(api::GetGuardPolicyResponse { guard_policy: shown(ctx, policy, in_force) })
+    Ok(api::GetGuardPolicyResponse { guard_policy: shown(ctx, policy) })
 }
 
 static PUT_GUARD_POLICY: Declaration<api::PutGuardPolicy> = Declaration {
@@ -50,7 +49,7 @@ fn put_guard_policy(
     let wish = guard_policy::wish_to_put(txn, ctx.account(), &document).map_err(refused)?;
     agreed(ctx, txn, &wish)?;
     let policy = guard_policy::put(txn, ctx.account(), document, ctx.now).map_err(refused)?;
-    Ok(api::PutGuardPolicyResponse { guard_policy: shown(ctx, &policy, true) })
+    Ok(api::PutGuardPolicyResponse { guard_policy: shown(ctx, &policy) })
 }
 
 static DELETE_GUARD_POLICY: Declaration<api::DeleteGuardPolicy> = Declaration {
@@ -76,12 +75,11 @@ fn refused(error: GuardError) -> Failure {
     failures::refused(&error)
 }
 
-fn shown(ctx: &OpContext<'_>, policy: &GuardPolicy, in_force: bool) -> api::GuardPolicy {
+fn shown(ctx: &OpContext<'_>, policy: &GuardPolicy) -> api::GuardPolicy {
     api::GuardPolicy {
         arn: GuardPolicy::arn(ctx.partition(), ctx.account()),
         policy: policy.document.text().to_owned(),
         last_changed_date: policy.set,
-        in_force,
     }
 }
 
@@ -165,7 +163,7 @@ mod tests {
         assert_eq!(request.policy.as_deref(), Some(DENY));
         assert!(request.reason.unwrap().starts_with("set this guard policy, SHA-256 "));
         let set = put(&bench, DENY).unwrap();
-        assert_eq!((&*set.policy, set.in_force, set.last_changed_date), (DENY, true, bench.now()));
+        assert_eq!((&*set.policy, set.last_changed_date), (DENY, bench.now()));
         assert_eq!(set.arn, "arn:aws:rootward::111122223333:guard-policy");
         bench.add_role("r");
         bench.call_as_role("r");
@@ -270,16 +268,10 @@ mod tests {
     }
 
     #[test]
-    fn member_keeps_its_policy_out_of_force_and_sets_none() {
+    fn member_sets_none() {
         let bench = guarded();
-        bench.write(|txn| {
-            let document = guard_policy::checked(DENY).unwrap();
-            drop(guard_policy::put(txn, bench.account(), document, bench.now()).unwrap());
-        });
-        assert!(get(&bench).unwrap().in_force);
         bench.bind(&DENY.replace("Deny", "Allow").replace("s3:*", "*"));
         call_as_root(&bench);
-        assert!(!get(&bench).unwrap().in_force);
         let failure = put(&bench, &other()).unwrap_err();
         assert_eq!(failure.code, "ConflictException");
         assert!(failure.message.contains("is a member of an organization"), "{}", failure.message);

@@ -74,7 +74,6 @@ fn get_root_protection(
         guard_policy: match report.guard_policy {
             GuardPolicyState::Absent => api::GuardPolicyState::Absent,
             GuardPolicyState::InForce => api::GuardPolicyState::InForce,
-            GuardPolicyState::NotInForce => api::GuardPolicyState::NotInForce,
         },
         last_used_date: report.last_used,
         protected: is_protected,

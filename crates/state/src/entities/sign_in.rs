@@ -327,8 +327,6 @@ impl RootGuard {
 }
 
 /// What binds every principal of an account, its root user included, where no service control policy can.
-///
-/// Kept also while the account is a member of an organization, where it does not bind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GuardPolicy {
     /// What it says: Deny alone.

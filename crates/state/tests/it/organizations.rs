@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rootward_names::{AccountId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId, Partition, Time};
 use rootward_state::entities::{
-    Account, CentralRootAccess, Document, GuardPolicy, Handshake, HandshakeAction, HandshakeAnswer,
-    HandshakeParty, HandshakeState, Membership, Organization, OrganizationNode, OrganizationPolicy,
-    OrganizationPolicyType, ResponsibilityTransfer, TransferState,
+    CentralRootAccess, Document, Handshake, HandshakeAction, HandshakeAnswer, HandshakeParty,
+    HandshakeState, Membership, Organization, OrganizationNode, OrganizationPolicy, OrganizationPolicyType,
+    ResponsibilityTransfer, TransferState,
 };
 use rootward_state::{BindingPolicy, Db, NameKey, OrganizationState, Recipient, RowKey, Target, Txn};
 use rootward_store::Store;
@@ -129,36 +129,6 @@ fn policies_bind_members_level_by_level_and_never_the_management_account() {
     assert!(!state.is_in_force(&OrganizationPolicyType::ResourceControl));
     assert_eq!(state.path(account(2)).unwrap(), format!("{ORGANIZATION}/{ROOT}/{UNIT}/"));
     assert_eq!(state.path(account(3)), None);
-}
-
-/// Whether the guard policy of an account is in force.
-fn is_guarded(db: &Db, number: u64) -> bool {
-    let world = db.snapshot();
-    world.guard_policy_in_force(world.account(account(number)).unwrap()).is_some()
-}
-
-#[test]
-fn guard_policy_binds_where_no_organization_can() {
-    let db = organized();
-    let mut txn = db.begin();
-    let document = Document::new(r#"{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#);
-    let own = Account::clone(db.snapshot().account(crate::account_id()).unwrap().account());
-    for number in 1..=3 {
-        let policy = GuardPolicy { document: document.clone(), set: Time::from_seconds(1) };
-        txn.put(RowKey::Account(account(number)), Account { id: account(number), ..own.clone() });
-        txn.put(RowKey::GuardPolicy(account(number)), policy);
-    }
-    db.commit_wait(txn).unwrap();
-    assert_eq!([1, 2, 3].map(|number| is_guarded(&db, number)), [true, false, true]);
-    let mut txn = db.begin();
-    txn.delete(RowKey::Membership(account(2)));
-    put_member(&mut txn, 3, UNIT, &[FULL]);
-    db.commit_wait(txn).unwrap();
-    assert_eq!([1, 2, 3].map(|number| is_guarded(&db, number)), [true, true, false]);
-    let mut txn = db.begin();
-    txn.delete(RowKey::GuardPolicy(account(1)));
-    db.commit_wait(txn).unwrap();
-    assert!(!is_guarded(&db, 1));
 }
 
 #[test]

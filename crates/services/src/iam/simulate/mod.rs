@@ -207,7 +207,7 @@ fn simulate_principal_policy(
     let member = Member::of(&world, ctx.account());
     let scps = Bounds::of(&member, &member).scps.filter(|_| !exclusions.take_scps());
     let levels = scps.as_ref().map(|levels| levels.iter().map(<[_]>::to_vec).collect());
-    let guard = guard_policy(&world, &state, ctx.partition());
+    let guard = guard_policy(&state, ctx.partition());
     asked.simulate(&gathered, guard.as_ref().map(Found::attached), levels, &caller)
 }
 
