@@ -1,6 +1,6 @@
 #!/bin/sh
 # Measures every figure, or only those named: bench/run.sh [start] [memory] [identity] [peers] [durable] [scale] [alerts]
-# [signin] [console] [attempts]
+# [signin] [console] [attempts] [organizations]
 # Builds what it measures, installs the peer into bench/.venv, prints a table, writes bench/results.json.
 set -eu
 bench=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
@@ -8,7 +8,7 @@ repository=$(dirname -- "$bench")
 
 cargo build --release --quiet --manifest-path "$repository/Cargo.toml" -p rootward
 cargo build --release --quiet --manifest-path "$repository/Cargo.toml" -p rootward-store --example commit_rate
-cargo build --release --quiet --manifest-path "$repository/Cargo.toml" -p rootward-auth --example hash_cost
+cargo build --release --quiet --manifest-path "$repository/Cargo.toml" -p rootward-auth --example hash_cost --example organization_cost
 cargo build --release --quiet --manifest-path "$bench/Cargo.toml"
 
 wanted=$(cat "$bench/requirements.txt")

@@ -8,7 +8,7 @@ import re
 import time
 from statistics import median
 
-from .programs import ADMINISTRATOR, Bench, Missing, Receiver, Server, Visitor
+from .programs import ADMINISTRATOR, Bench, Missing, Organizer, Receiver, Server, Visitor
 from .report import Row, at_least, at_most, middle, number, stated
 
 TRUST = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"%s"},"Action":"sts:AssumeRole"}}'
@@ -340,6 +340,32 @@ def attempts(bench: Bench) -> list[Row]:
     ]
 
 
+def organizations(bench: Bench) -> list[Row]:
+    """An organization of 10,000 accounts: what it costs a decision in one of them, and pages of their list, walked from front to end,
+    against the smallest answer over the same connection."""
+    cost = bench.organization_cost()
+    alone, member = cost["alone_ns"] / 1000, cost["member_ns"] / 1000
+    with bench.sandbox() as server:
+        management = Organizer(server, "123456789012")
+        management.call("CreateOrganization")
+        for n in range(ACCOUNTS):
+            management.call("CreateAccount", AccountName=f"Account {n}", Email=f"account-{n}@example.com")
+        pages, floors, token = [], [], {}
+        while len(pages) < ACCOUNTS // 20:
+            page, took = management.call("ListAccounts", **token)
+            pages.append(took)
+            floors.append(management.call("DescribeOrganization")[1])
+            token = {"NextToken": page.get("NextToken")}
+    return [
+        at_most("organizations", "a decision in a member, against one in a lone account", 1.5, "×", member / alone, **cost),
+        stated("organizations", "… in a member / in a lone account", f"{member:.2f} / {alone:.2f} µs"),
+        at_most("organizations", "a policy attached above 5,000 accounts, to its first decision", 1_000, "ms", cost["effect_ms"]),
+        at_most("organizations", "memory of an idle member", 100, "KiB", cost["bytes_each"] / 1024),
+        at_most("organizations", "a page of ListAccounts, 10,000 accounts, median of all pages", 5, "ms", median(pages), worst_ms=max(pages)),
+        stated("organizations", "… worst page; DescribeOrganization", f"{number(max(pages))}; {number(median(floors))} ms"),
+    ]
+
+
 def with_passwords(bench: Bench, server: Server, count: int) -> list[str]:
     """Users who may sign in."""
     names = [f"person-{n}" for n in range(count)]
@@ -349,6 +375,7 @@ def with_passwords(bench: Bench, server: Server, count: int) -> list[str]:
     return names
 
 
+ACCOUNTS = 10_000
 ALERTS = 250
 ATTEMPTS = 1_000
 PASSWORD = "brisk-Heron+52-harbours"
@@ -365,4 +392,5 @@ FIGURES = {
     "signin": signin,
     "console": console,
     "attempts": attempts,
+    "organizations": organizations,
 }

@@ -189,6 +189,31 @@ class Visitor:
         return answer.status, content
 
 
+class Organizer:
+    """The management account of a sandbox's organization, over one connection. The sandbox takes it at its word."""
+
+    def __init__(self, server: Server, account: str):
+        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        signed = "AWS4-HMAC-SHA256 Credential={}/{}/us-east-1/organizations/aws4_request, SignedHeaders=host;x-amz-date, Signature={}"
+        self._headers = {
+            "Authorization": signed.format(account, time.strftime("%Y%m%d", time.gmtime()), "0" * 64),
+            "X-Amz-Date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
+            "Content-Type": "application/x-amz-json-1.1",
+        }
+
+    def call(self, operation: str, **parameters) -> tuple[dict, float]:
+        """What it answers, and after how many milliseconds."""
+        headers = self._headers | {"X-Amz-Target": f"AWSOrganizationsV20161128.{operation}"}
+        begun = time.perf_counter()
+        self._connection.request("POST", "/", json.dumps(parameters), headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        took = (time.perf_counter() - begun) * 1000
+        if answer.status != 200:
+            raise Missing(f"{operation} failed: {answer.status} {content.decode()}")
+        return json.loads(content or "{}"), took
+
+
 @dataclass
 class Bench:
     """Where the programs are, and a folder on the disk that is measured; it is removed at the end."""
@@ -321,6 +346,13 @@ class Bench:
         if done.returncode:
             raise Missing(f"hash_cost failed: {done.stderr.strip()}")
         return float(done.stdout)
+
+    def organization_cost(self) -> dict:
+        """What an organization costs a decision, in process."""
+        done = subprocess.run([str(self.rootward / "examples" / "organization_cost"), "101"], capture_output=True, text=True)
+        if done.returncode:
+            raise Missing(f"organization_cost failed: {done.stderr.strip()}")
+        return json.loads(done.stdout)
 
     def load(self, server: Server, call: str, *options: str, **parameters: str) -> dict:
         """Sends many calls; the report says how many a second, how long they took, what they cost."""

@@ -1,15 +1,12 @@
 """Billing transfer: the management account of one organization takes over the bills of another's."""
 
-import json
-import subprocess
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from botocore.exceptions import ClientError
-from test_cli import TOOLS, environment
 
-from rootward_testkit import RECENT, TIMEOUT, allow, fresh
+from rootward_testkit import RECENT, allow, fresh
 
 SECOND = timedelta(seconds=1)
 
@@ -224,27 +221,3 @@ def test_transfer_is_still_there_after_a_restart(server, target, source):
     server.stop()
     server.start()
     assert [row["Id"] for row in target.inbound()] == [row["Id"] for row in source.outbound()] == [transfer]
-
-
-def test_aws_cli_takes_over_bills_and_gives_them_back(server, target, source):
-    def aws(organization, *arguments):
-        key = organization.account.credentials
-        settings = {
-            "AWS_ENDPOINT_URL": server.url, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": key.key,
-            "AWS_SECRET_ACCESS_KEY": key.secret,
-        }
-        command = [TOOLS / "aws", "organizations", *arguments]
-        done = subprocess.run(command, env=environment(**settings), capture_output=True, text=True, timeout=2 * TIMEOUT)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    handshake = aws(
-        target, "invite-organization-to-transfer-responsibility", "--type", "BILLING",
-        "--target", f"Type=ACCOUNT,Id={source.account.account}", "--start-timestamp", month(2).isoformat(),
-        "--source-name", fresh("subsidiary"),
-    )["Handshake"]
-    aws(source, "accept-handshake", "--handshake-id", handshake["Id"])
-    [outbound] = aws(source, "list-outbound-responsibility-transfers", "--type", "BILLING")["ResponsibilityTransfers"]
-    assert outbound["Id"] == transfer_of(handshake) and outbound["Status"] == "ACCEPTED"
-    ended = aws(source, "terminate-responsibility-transfer", "--id", outbound["Id"])["ResponsibilityTransfer"]
-    assert (ended["Status"], ended["EndTimestamp"]) == ("WITHDRAWN", (month(1) - SECOND).timestamp())
