@@ -1,7 +1,7 @@
 //! `GetOrganizationTree`: the units and accounts of an organization as a picture, with the policies that are attached to each.
 //!
-//! What is asked about is opened, and what is above it; what else is small enough is opened too, from the root down, so that a
-//! small organization is shown whole. Of the rest it is told how much there is. An answer holds a bounded number of items, however
+//! What is asked about is opened, and what is above it; what is below it is opened too where that is small enough, so that a small
+//! organization is shown whole when its root is asked about. Of the rest it is told how much there is. An answer holds a bounded number of items, however
 //! large the organization; it takes time that grows with the number of accounts, as counting them does.
 //!
 //! In a node units come first, then accounts, each by name. Policies show when their type is in force.
@@ -65,7 +65,9 @@ fn get_organization_tree(
     let after = input.next_token.as_deref().map(read).transpose()?;
     let mut tree = Tree::new(&state, txn.world());
     let next_token = tree.open_at(&at, after.as_deref(), asked(input.max_results, PAGE));
-    tree.open_what_fits();
+    if let Child::Node(node) = &at {
+        tree.open_below(node);
+    }
     let mut items = Vec::new();
     tree.show_node(&organization.root, None, &mut items);
     let types = [OrganizationPolicyType::ServiceControl, OrganizationPolicyType::ResourceControl];
@@ -145,10 +147,10 @@ impl<'a> Tree<'a> {
         next
     }
 
-    /// Opens more units, the higher ones first, as long as that stays small.
-    fn open_what_fits(&mut self) {
+    /// Opens units below what is asked about, the higher ones first, as long as that stays small.
+    fn open_below(&mut self, node: &NodeId) {
         let mut items: usize = self.open.values().map(Vec::len).sum();
-        let mut waiting = VecDeque::from([self.state.organization().root.clone()]);
+        let mut waiting = VecDeque::from([node.clone()]);
         while let Some(node) = waiting.pop_front() {
             if !self.open.contains_key(&node) {
                 let Counts { units, accounts, .. } = self.counts_of(&node);
