@@ -268,11 +268,11 @@ def test_account_tells_what_its_root_user_can_do_and_which_policy_forbids_it(wor
     assert len(can) == 22 and can["Make access keys for itself"] == "can" and can["Close the account"] == "can"
     assert (can["Stop the audit trail"], can["Delete the audit trail"]) == ("cannot", "cannot")
     told = text(answer)
-    assert "18 of the 20 things that are asked here." in told and "SCP KeepTrail at Root" in told
+    assert "It can do 18 of the 20 things asked here." in told and "SCP KeepTrail at Root" in told
     bound = ann.get(f"{HERE}/accounts/{world.members['Deep']}?action=dynamodb%3ADeleteTable")
     denied = {task: verdict for task, verdict in verdicts(bound).items() if task not in ("Sign in at the console", "Sign requests")}
     assert set(denied.values()) == {"cannot"} and "dynamodb:DeleteTable" in denied
-    assert "None of the 20 things" in text(bound) and "SCP DenyRoot at five" in text(bound)
+    assert "It can do none of the 20 things" in text(bound) and "SCP DenyRoot at five" in text(bound)
     # What the page says is what happens.
     for member, denied in (("Deep", True), ("Middle", False)):
         verdict = world.management.rootward.explain_member_root(

@@ -128,6 +128,8 @@ struct Off {
     kind: Kind,
     what: &'static str,
     means: &'static str,
+    /// The class that colours it.
+    tone: &'static str,
     /// As [`Change`] has it.
     change: &'static str,
     button: &'static str,
@@ -138,6 +140,7 @@ static OFF: [Off; 2] = [
         kind: Kind::ServiceControlPolicy,
         what: "Service control policies",
         means: "nothing bounds what users, roles and root users of members may do.",
+        tone: "warn",
         change: "enable-scps",
         button: "Turn on SCPs",
     },
@@ -145,6 +148,7 @@ static OFF: [Off; 2] = [
         kind: Kind::ResourceControlPolicy,
         what: "Resource control policies",
         means: "nothing bounds what may be done to what belongs to members.",
+        tone: "denied",
         change: "enable-rcps",
         button: "Turn on RCPs",
     },
