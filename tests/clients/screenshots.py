@@ -7,6 +7,7 @@ only when its page does.
 import base64
 import json
 import struct
+import subprocess
 import tempfile
 import zlib
 from pathlib import Path
@@ -17,8 +18,9 @@ import boto3
 
 from browser import browser
 from post import Mailbox, Post
-from rootward_testkit import ROOT, free_port
+from rootward_testkit import BINARY, ROOT, Credentials, Principal, allow, deny, free_port, policy
 from test_aws_login import CROSS, SAME, Client
+from test_console_attacks import finished
 from test_console import register_app, setup_code, sign_in, start
 from test_federation import login, signin_token, switch
 from test_mail import serving
@@ -35,13 +37,24 @@ WINDOW = {"width": 1100, "height": 820}
 
 # Texts that differ from run to run, and what stands there in every picture.
 CALM = """
+// In an organization each account has an id of its own, in the order in which they are met.
+const met = (window.met ??= []), hasOthers = OWN_IDS;
+const account = (id) => {
+  if (!hasOthers) return "111122223333";
+  if (id.endsWith("3333")) return id;
+  if (!met.includes(id)) met.push(id);
+  const place = met.indexOf(id);
+  return `${1111 * (place % 9 + 1)}${2222 + place}3333`;
+};
 const calm = [
   [/\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z/g, "2026-05-04T09:30:00Z"], [/\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC/g, "2026-05-04 09:30 UTC"],
   [/\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d/g, "2026-05-04 09:30:00"], [/ until \\d\\d:\\d\\d(?=[,: ])/g, ""],
   [/[A-Z][a-z]{2} \\d{1,2}, \\d{4} \\d{1,2}:\\d\\d:\\d\\d [AP]M/g, "May 4, 2026 9:30:00 AM"], [/localhost:\\d+/g, "localhost:4566"],
   [/\\b(AIDA|AROA|AGPA|ANPA|AKIA|ASIA)[A-Z0-9]{16,}/g, "$1EXAMPLEEXAMPLE12"],
   [/\\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\b/g, "0196995f-2bc0-7d00-8a1e-5f2c8e1a9b3d"],
-  [/\\b[0-9a-f]{32}\\b/g, "5f2c8e1a9b3d47f6a0c1e2d3b4a59687"], [/(?<!\\d)\\d{12}(?!\\d)/g, "111122223333"],
+  [/\\b[0-9a-f]{32}\\b/g, "5f2c8e1a9b3d47f6a0c1e2d3b4a59687"], [/(?<!\\d)\\d{12}(?!\\d)/g, account],
+  [/\\bo-[a-z0-9]{10}\\b/g, "o-exampleorg"], [/\\br-[a-z0-9]{4}\\b/g, "r-exam"],
+  [/\\bou-[a-z0-9]{4}-[a-z0-9]{8}\\b/g, "ou-exam-12345678"], [/\\bp-[a-z0-9]{8,10}\\b/g, "p-examplepol"],
   [/[A-Za-z0-9+\\/=_-]{120,}/g, (found) => "EXAMPLEcode1234567890".repeat(20).slice(0, 280)],
   [/\\b[A-Za-z0-9+\\/]{40}\\b/g, "EXAMPLEKEYwJalrXUtnFEMIK7MDENGbPxRfiCY12"],
   [/Mozilla\\/5.0 [^<"\\n]*/g, "Mozilla/5.0 (X11; Linux x86_64) Chromium"], [/Boto3\\/[^<"\\n]*/g, "Boto3/1.40"],
@@ -82,12 +95,14 @@ def main():
             page.open("/console/recover")
             Camera(page).shoot("recover-without-mail")
         server.stop()
+    shoot_organization()
     write_index()
 
 
 class Camera:
-    def __init__(self, page):
-        self.page = page
+    def __init__(self, page, own_ids=False):
+        """`own_ids`: accounts differ, so that each keeps another id in the pictures."""
+        self.page, self.calm = page, CALM.replace("OWN_IDS", json.dumps(own_ids))
 
     def shoot(self, name, at=None):
         """Pictures of what the browser shows, from the element `at` on."""
@@ -96,7 +111,7 @@ class Camera:
             if not width:
                 size = {**WINDOW, "deviceScaleFactor": 1, "mobile": False}
                 self.page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-            self.page.driver.execute_script(CALM)
+            self.page.driver.execute_script(self.calm)
             self.page.driver.execute_script(
                 "const at = arguments[0] && document.querySelector(arguments[0]); at ? at.scrollIntoView() : scrollTo(0, 0);", at
             )
@@ -108,7 +123,7 @@ class Camera:
         """The menu, which is behind a button on a phone only."""
         self.page.look(False, LOOKS["phone"][1])
         self.page.driver.find_element("css selector", ".menu-button").click()
-        self.page.driver.execute_script(CALM)
+        self.page.driver.execute_script(self.calm)
         taken = self.page.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
         (FOLDER / "menu-phone.png").write_bytes(smaller(base64.b64decode(taken["data"])))
         self.page.look(dark=False)
@@ -402,6 +417,117 @@ def shoot_editor(camera, page):
     page.driver.execute_script("document.getElementById('document').value = arguments[0];", document)
     page.press("Create policy")
     camera.shoot("editor", at="label[for=name]")
+
+
+def shoot_organization():
+    """The account that manages an organization of some departments, a member of it, and an account without one."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = start(Path(folder))
+        account = server.account("example")
+        with browser(f"http://localhost:{server.port}") as page:
+            camera = Camera(page, own_ids=True)
+            for name in ("ann", "cleo"):
+                account.user(*([allow("*")] if name == "ann" else []), name=name)
+                account.iam.create_login_profile(UserName=name, Password=PASSWORD)
+            sign_in(page, account.account, "ann", PASSWORD)
+            page.open("/console/organization")
+            camera.shoot("organization-none")
+            page.press("Create an organization")
+            camera.shoot("organization-created")
+            page.open("/console/organization/root-access")
+            camera.shoot("root-credentials-not-trusted")
+            units, members = departments(account)
+            for name, path in {
+                "organization": "/organization", "organization-unit": f"/organization?at={units['Payments']}",
+                "organization-search": "/organization?search=prod",
+                "organization-account": f"/organization/accounts/{members['Payments production']}",
+                "organization-account-bound": f"/organization/accounts/{members['Sandbox of Bob']}?action=ec2%3ARunInstances#ask",
+                "organization-management": f"/organization/accounts/{account.account}",
+                "root-credentials": "/organization/root-access", "root-credentials-some": "/organization/root-access?only=some",
+            }.items():
+                page.open(f"/console{path}")
+                camera.shoot(name)
+            page.open(f"/console/organization/accounts/{members['Payments production']}")
+            camera.shoot("organization-account-binding", at=".binding")
+            page.open("/console/organization").driver.find_element("link text", "SCP KeepTrail").click()
+            page.wait_for("KeepTrail")
+            camera.shoot("organization-policy")
+            page.open("/console/organization/root-access").press("Delete credentials")
+            camera.shoot("root-credentials-delete")
+            page.open("/console")
+            camera.shoot("home-management", at="#members")
+            page.press("Sign out")
+            sign_in(page, account.account, "cleo", PASSWORD)
+            page.open("/console/organization")
+            camera.shoot("organization-denied")
+            page.press("Sign out")
+            sign_in(page, members["Payments production"], "ops", PASSWORD)
+            page.open("/console/organization")
+            camera.shoot("organization-member")
+        server.stop()
+
+
+def departments(account):
+    """Units by name, and members by name."""
+    organizations, iam = account.client("organizations"), account.iam
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    for kind in ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"):
+        organizations.enable_policy_type(RootId=root, PolicyType=kind)
+    units, members = {}, {}
+    for parent, name in (
+        (None, "Security"), (None, "Workloads"), (None, "Sandboxes"), ("Workloads", "Retail"), ("Retail", "Europe"),
+        ("Europe", "Payments"), ("Payments", "Cards"), ("Workloads", "Research"),
+    ):
+        made = organizations.create_organizational_unit(ParentId=units.get(parent, root), Name=name)
+        units[name] = made["OrganizationalUnit"]["Id"]
+    for unit, name in (
+        ("Security", "Log archive"), ("Security", "Audit"), ("Payments", "Payments production"), ("Payments", "Payments staging"),
+        ("Cards", "Cards production"), ("Research", "Notebooks"), ("Sandboxes", "Sandbox of Bob"), ("Sandboxes", "Sandbox of Cleo"),
+        *(("Retail", f"Shop {number:02}") for number in range(1, 25)),
+    ):
+        asked = organizations.create_account(
+            Email=f"{name.lower().replace(' ', '-')}@example.com", AccountName=name)["CreateAccountStatus"]
+        members[name] = finished(organizations, asked)
+        organizations.move_account(AccountId=members[name], SourceParentId=root, DestinationParentId=units[unit])
+    organizations.close_account(AccountId=members["Sandbox of Cleo"])
+    organizations.enable_aws_service_access(ServicePrincipal="iam.amazonaws.com")
+    for name in ("Log archive", "Audit", "Notebooks", "Sandbox of Bob"):
+        no_way_in(account, members[name])
+    iam.enable_organizations_root_sessions()
+    attach(account, "SERVICE_CONTROL_POLICY", "KeepTrail", "Nobody stops the audit trail", guardrail(account, "protect-trail"), root)
+    attach(account, "SERVICE_CONTROL_POLICY", "DenyRoot", "Nobody works as root", guardrail(account, "deny-root"), units["Sandboxes"])
+    attach(account, "SERVICE_CONTROL_POLICY", "EuropeOnly", "Work goes on in Europe",
+           guardrail(account, "limit-regions", "--regions", "eu-central-1,eu-west-1"), units["Europe"])
+    attach(account, "SERVICE_CONTROL_POLICY", "NoRootKeys", "Root users have no keys", guardrail(account, "deny-root-keys"),
+           units["Workloads"])
+    attach(account, "RESOURCE_CONTROL_POLICY", "OnlyOurs", "Buckets are for the organization alone", policy(deny(
+        "s3:*", Principal="*", StringNotEqualsIfExists={"aws:PrincipalOrgID": "${aws:ResourceOrgID}"})), units["Payments"])
+    owner = account.assume({"Arn": f"arn:aws:iam::{members['Payments production']}:role/OrganizationAccountAccessRole"})
+    owner.iam.create_user(UserName="ops")
+    owner.iam.create_login_profile(UserName="ops", Password=PASSWORD)
+    owner.iam.attach_user_policy(UserName="ops", PolicyArn="arn:aws:iam::aws:policy/AWSOrganizationsReadOnlyAccess")
+    account.server.host("root", "unseal", "--account", members["Payments production"], "--reason", "old key", "--minutes", "5")
+    account.server.host("root", "create-access-key", "--account", members["Payments production"])
+    return units, members
+
+
+def no_way_in(account, member):
+    """Takes the recovery by mail from a member's root user."""
+    account.iam.enable_organizations_root_credentials_management()
+    answer = account.sts.assume_root(
+        TargetPrincipal=member, TaskPolicyArn={"arn": "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"})
+    Principal(account.server, Credentials.of(answer["Credentials"])).iam.delete_login_profile()
+
+
+def guardrail(account, name, *arguments):
+    shown = subprocess.run([BINARY, "guardrails", "show", name, *arguments], capture_output=True, text=True, check=True)
+    return shown.stdout
+
+
+def attach(account, kind, name, description, content, target):
+    organizations = account.client("organizations")
+    made = organizations.create_policy(Type=kind, Name=name, Description=description, Content=content)
+    organizations.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=target)
 
 
 def write_index():

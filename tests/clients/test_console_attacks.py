@@ -13,7 +13,7 @@ from browser import browser
 from console_client import (
     client, error, go_on, is_in, is_signed_in, knock, knock_as_root, mark, person, root_session, session, step,
 )
-from rootward_testkit import NEW_PASSWORD, PASSWORD, ROOT, Server, allow, fresh, policy, refused, trust
+from rootward_testkit import NEW_PASSWORD, PASSWORD, ROOT, Server, allow, deny, fresh, policy, refused, trust
 
 ROUTES = re.findall(r'\.route\(\s*"(/console[^"]*)",([^\n]*)', (ROOT / "crates/console/src/lib.rs").read_text())
 POSTED = [path for path, methods in ROUTES if "post(" in methods]
@@ -332,7 +332,7 @@ def two_sessions(house, account, ann):
 
 def test_every_form_is_known_here():
     assert len(POSTED) > 25 and {"/console/sign-out", "/console/access", "/console/policies/check"} <= set(IN_SESSION)
-    source = (ROOT / "crates/console/src").glob("*.rs")
+    source = (ROOT / "crates/console/src").rglob("*.rs")
     # Whoever takes a form takes it by one of these two, which look at its mark.
     takers = sum(len(re.findall(r"(?:Posted|Knocked)\([^)]*\)+: (?:Posted|Knocked)<", file.read_text())) for file in source)
     assert takers == len(POSTED)
@@ -463,6 +463,7 @@ def littered(house):
         "FullName": HOSTILE[:50], "AddressLine1": HOSTILE[:60], "City": HOSTILE[:50], "CountryCode": "DE", "PostalCode": "1",
         "PhoneNumber": "+4912345678", "StateOrRegion": HOSTILE[:50],
     })
+    litter_organization(account)
     http = session(house, account, "sly", account.device(sly), agent=HOSTILE)
     root = client(house)
     go_on(root, "reason", knock_as_root(root, account), reason=HOSTILE, approvals=0, minutes=60)
@@ -475,6 +476,31 @@ def littered(house):
     page = go_on(waiting, "reason", knock_as_root(waiting, account), reason=HOSTILE, approvals=0, minutes=60)
     assert "0 of 1" in page.text and strangers(page) == []
     return http, root
+
+
+def litter_organization(account):
+    organizations = account.client("organizations")
+    organizations.create_organization()
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    organizations.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
+    unit = organizations.create_organizational_unit(ParentId=root, Name=HOSTILE[:128])["OrganizationalUnit"]["Id"]
+    asked = organizations.create_account(Email=f"{fresh('member')}@example.com", AccountName=QUOTED[:50])["CreateAccountStatus"]
+    member = finished(organizations, asked)
+    organizations.move_account(AccountId=member, SourceParentId=root, DestinationParentId=unit)
+    made = organizations.create_policy(
+        Type="SERVICE_CONTROL_POLICY", Name=HOSTILE[:128], Description=HOSTILE, Content=policy(deny("iam:CreateUser")))
+    for target in (unit, member):
+        organizations.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=target)
+    organizations.enable_aws_service_access(ServicePrincipal="iam.amazonaws.com")
+    account.iam.enable_organizations_root_credentials_management()
+
+
+def finished(organizations, asked):
+    """The account that was asked for, once it is there."""
+    while asked["State"] == "IN_PROGRESS":
+        asked = organizations.describe_create_account_status(CreateAccountRequestId=asked["Id"])["CreateAccountStatus"]
+    assert asked["State"] == "SUCCEEDED", asked
+    return asked["AccountId"]
 
 
 def crawl(http):
@@ -496,7 +522,7 @@ def crawl(http):
 def test_nothing_that_people_write_becomes_part_of_a_page(littered):
     http, root = littered
     pages = {**crawl(root), **crawl(http)}
-    one_of = re.compile(r"/console/(users|groups|roles|policies|trail)/[^/?]+$")
+    one_of = re.compile(r"/console/(users|groups|roles|policies|trail|organization/accounts|organization/policies)/[^/?]+$")
     shown = {one_of.sub(r"/console/\1/{}", path.partition("?")[0]) for path in pages}
     assert shown >= {re.sub(r"\{\w+\}", "{}", path) for path in SHOWN} - {
         "/console/", "/console/assets/{}", "/console/authorize", "/console/federation", "/console/first-run",
@@ -565,6 +591,10 @@ def test_what_a_sign_in_form_brings_comes_back_as_text(house, path, fields):
     ("/console/security/register/passkey", {"name": HOSTILE}),
     ("/console/security/register/passkey/finish", {"state": HOSTILE, "credential": HOSTILE}),
     ("/console/account", {"do": "name", "name": HOSTILE}),
+    ("/console/organization", {"do": "enable-scps", "root": HOSTILE}),
+    ("/console/organization/root-access", {"do": "delete", "account": HOSTILE}),
+    ("/console/organization/root-access", {"do": "delete", "account": HOSTILE, "confirm": "yes"}),
+    ("/console/organization/root-access", {"do": "recover", "account": HOSTILE, "confirm": "yes"}),
 ])
 def test_what_a_form_brings_comes_back_as_text(two_sessions, path, fields):
     http, _ = two_sessions
@@ -576,7 +606,10 @@ def test_what_a_form_brings_comes_back_as_text(two_sessions, path, fields):
 def test_what_an_address_brings_comes_back_as_text(house, two_sessions, path):
     http, _ = two_sessions
     path = re.sub(r"\{\w+\}", quote(HOSTILE, safe=""), path)
-    names = ("user", "version", "principal", "actions", "marker", "of", "done", "door", "email", "account", "next", HOSTILE)
+    names = (
+        "user", "version", "principal", "actions", "action", "resource", "marker", "of", "at", "only", "search", "done", "door",
+        "email", "account", "next", HOSTILE,
+    )
     for visitor in (http, client(house)):
         for query in ([(name, HOSTILE)] for name in names):
             assert shows_text_only(visitor.get(path, params=query)), query

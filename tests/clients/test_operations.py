@@ -254,9 +254,15 @@ ORGANIZATIONS = {
     "TerminateResponsibilityTransfer": (TRANSFER, TRANSFER_ARN, None),
     "UpdateResponsibilityTransfer": ({**TRANSFER, "Name": "Sister"}, TRANSFER_ARN, None),
 }
+IN_NONE = r"Your account is not a member of an organization\."
 ROOTWARD = {
     "ApproveRootAccess": (REQUEST, ROOT_USER, None),
     "GetGuardPolicy": ({}, ROOT_USER, r"Account \d+ has no guard policy\."),
+    # In no organization; in one: test_console_organization.py.
+    "ExplainMemberRoot": ({**MEMBER, "Questions": [{"Action": "iam:CreateUser"}]}, r"\*", IN_NONE),
+    "GetOrganizationTree": ({}, r"\*", IN_NONE),
+    "ListMemberRootCredentials": ({}, r"\*", IN_NONE),
+    "SearchAccounts": ({"Text": "new"}, r"\*", IN_NONE),
     "GetRootProtection": ({}, ROOT_USER, None),
     "ListRootAccessRequests": ({}, ROOT_USER, None),
     "RejectRootAccess": (REQUEST, ROOT_USER, None),
@@ -295,9 +301,11 @@ ACTIONS = {
     "rootward:CloseAccount": "account:CloseAccount",
     "rootward:FinishPasskeyRegistration": "iam:EnableMFADevice",
     "rootward:GetIamBillingAccess": "billing:GetIAMAccessPreference",
+    "rootward:GetOrganizationTree": "organizations:ListAccounts",
     "rootward:GetSupportPlan": "supportplans:GetSupportPlan",
     "rootward:PutIamBillingAccess": "billing:UpdateIAMAccessPreference",
     "rootward:PutSupportPlan": "supportplans:StartSupportPlanUpdate",
+    "rootward:SearchAccounts": "organizations:ListAccounts",
     "rootward:StartPasskeyRegistration": "iam:EnableMFADevice",
 }
 # A pattern that nothing breaks.

@@ -18,7 +18,9 @@ pub(crate) struct Confirm {
     pub(crate) fields: Vec<(&'static str, String)>,
     /// Its button.
     pub(crate) yes: &'static str,
-    /// Where somebody goes who means no.
+    /// What somebody says who means no.
+    pub(crate) no: &'static str,
+    /// Where they go.
     pub(crate) back: String,
 }
 

@@ -7,6 +7,7 @@ use rootward_api::{iam, rootward as api};
 use rootward_auth::Identity;
 
 use crate::layout::{Frame, VERSION, Words, capital, html, minute, told};
+use crate::organization::credentials::Summary;
 use crate::users::sign_in_address;
 use crate::visit::SignedIn;
 
@@ -28,6 +29,8 @@ struct Page {
     /// The address for users to sign in at, once there is one and the root user is still signed in.
     sign_in: Option<String>,
     points: Vec<Point>,
+    /// Of the account that manages an organization.
+    members: Option<Summary>,
 }
 
 impl Page {
@@ -71,6 +74,7 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
     let acting = signed_in.live.acting();
     let arn = acting.arn();
     let found = signed_in.call::<api::GetRootProtection>(&api::GetRootProtectionRequest {}).await;
+    let members = Summary::read(&signed_in).await;
     let page = match found {
         Ok(found) => {
             let everyday = everyday(&signed_in).await;
@@ -87,6 +91,7 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
                 last_used: found.last_used_date.map(minute),
                 sign_in: has_done.then(|| sign_in_address(&signed_in)),
                 points,
+                members,
                 frame,
             }
         }
@@ -104,6 +109,7 @@ pub(crate) async fn page(signed_in: SignedIn) -> Response {
             last_used: None,
             sign_in: None,
             points: own_factor(&signed_in).into_iter().collect(),
+            members,
         },
     };
     signed_in.answer(html(&page))

@@ -78,6 +78,13 @@ const MENU: &[(&str, &[Entry])] = &[
         ],
     ),
     (
+        "Organization",
+        &[
+            entry("organization", "/organization", "Units and accounts"),
+            entry("member-roots", "/organization/root-access", "Member root users"),
+        ],
+    ),
+    (
         "You",
         &[
             entry("security", "/security", "Security credentials"),

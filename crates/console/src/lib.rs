@@ -29,6 +29,7 @@ mod groups;
 mod home;
 mod layout;
 mod list;
+mod organization;
 mod password_policy;
 mod policies;
 mod recover;
@@ -62,6 +63,8 @@ use rootward_signin::SignInService;
 use rootward_state::Db;
 use rootward_store::vault::Vault;
 use tower::ServiceExt;
+
+use self::organization::credentials;
 
 /// What whoever has the setup code opens the first account with, and where from.
 #[derive(Clone, Copy)]
@@ -123,6 +126,10 @@ impl Console {
             .route("/console/groups", get(groups::list).post(groups::create))
             .route("/console/groups/{name}", get(groups::page).post(groups::change))
             .route("/console/groups/{name}/policies", post(groups::change_policies))
+            .route("/console/organization", get(organization::page).post(organization::change))
+            .route("/console/organization/accounts/{id}", get(organization::account::page))
+            .route("/console/organization/policies/{id}", get(organization::policy::page))
+            .route("/console/organization/root-access", get(credentials::page).post(credentials::change))
             .route("/console/password-policy", get(password_policy::page).post(password_policy::set))
             .route("/console/password-policy/delete", post(password_policy::delete))
             .route("/console/policies", get(policies::list).post(policies::create))

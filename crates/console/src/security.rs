@@ -198,6 +198,7 @@ fn confirm_removal(signed_in: &SignedIn, serial: String, text: String) -> Respon
         action: "/console/security".into(),
         fields: vec![("do", "remove-factor".into()), ("serial", serial), ("confirm", "yes".into())],
         yes: "Remove it",
+        no: "Keep it",
         back: "/console/security".into(),
     };
     confirm.ask(signed_in, frame(signed_in))

@@ -340,6 +340,7 @@ pub(crate) async fn change(Path(name): Path<String>, Posted(signed_in, change): 
                 action: address("users", &name, None),
                 fields: vec![("do", "remove-factor".into()), ("serial", serial), ("confirm", "yes".into())],
                 yes: "Remove it",
+                no: "Keep it",
                 back: address("users", &name, None),
             };
             return confirm.ask(&signed_in, frame(&signed_in));

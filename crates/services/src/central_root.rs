@@ -25,6 +25,11 @@ pub(crate) fn is_delegated(state: &OrganizationState, account: AccountId) -> boo
     member.is_some_and(|member| member.delegated.iter().any(|service| &*service.principal == SERVICE))
 }
 
+/// Whether the root credentials of its members are managed from one place.
+pub(crate) fn manages_credentials(organization: &Organization) -> bool {
+    organization.all_features && is_trusted(organization) && organization.root_access.credentials
+}
+
 /// Whether principals of `account` can be allowed to assume the root user of `member` for this task; without a task, for any.
 pub(crate) fn may_assume(
     world: &World,

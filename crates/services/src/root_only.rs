@@ -47,14 +47,20 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("rootward", "ChangeRootPassword", Who::Root),
     ("rootward", "CloseAccount", Who::Root),
     ("rootward", "DeleteGuardPolicy", Who::Root),
+    // Of who manages the organization, or administers something for it.
+    ("rootward", "ExplainMemberRoot", Who::Anyone),
     // Everybody's own; the root user's by the root user, signed in.
     ("rootward", "FinishPasskeyRegistration", Who::Anyone),
     // Anyone's once the root user has opened billing to IAM.
     ("rootward", "GetBillingPreferences", Who::Anyone),
     ("rootward", "GetGuardPolicy", Who::Anyone),
     ("rootward", "GetIamBillingAccess", Who::Root),
+    // As whoever may list what is in the organization.
+    ("rootward", "GetOrganizationTree", Who::Anyone),
     ("rootward", "GetRootProtection", Who::Anyone),
     ("rootward", "GetSupportPlan", Who::Anyone),
+    // Of who manages the organization, or administers IAM for it.
+    ("rootward", "ListMemberRootCredentials", Who::Anyone),
     ("rootward", "ListRootAccessRequests", Who::Anyone),
     // Everybody's own; those of users by permission.
     ("rootward", "ListSessions", Who::Anyone),
@@ -66,6 +72,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("rootward", "RejectRootAccess", Who::Anyone),
     ("rootward", "RevokeSession", Who::Anyone),
     ("rootward", "SealRoot", Who::Root),
+    ("rootward", "SearchAccounts", Who::Anyone),
     ("rootward", "StartPasskeyRegistration", Who::Anyone),
     ("rootward", "StartRootEmailUpdate", Who::Root),
     ("rootward", "UnsealRoot", Who::Root),

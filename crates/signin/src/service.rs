@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rootward_audit::{Backlogged, Entry, Lane, Writer};
-use rootward_auth::guard;
 use rootward_auth::passkey::{self, RelyingParty};
 use rootward_auth::password::{Asker, Busy, Hasher, Password, Place, Verified, Who};
 use rootward_auth::second_factor::{self, GUESS_SECONDS, Guesses, TooMany};
 use rootward_auth::session::Tokens;
 use rootward_auth::{Credential, Identity, Principal, SignIn};
+use rootward_auth::{authn, guard};
 use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Time};
 use rootward_pipeline::{Draw, Mailer, Source};
 use rootward_services::session_end::{End, Why, end_one};
@@ -331,6 +331,14 @@ impl SignInService {
     pub fn session(&self, visitor: &Visitor<'_>, cookie: &str) -> Option<Live> {
         let world = self.setup.db.snapshot();
         session::find(&world, &self.setup.tokens, cookie, visitor, self.setup.source.now())
+    }
+
+    /// Whose root user a session token of `AssumeRoot` is of, for a task that whoever is signed in carries out there.
+    pub fn assumed_root(&self, token: &str) -> Option<Principal> {
+        let session = self.setup.tokens.open(token).ok()?;
+        let world = self.setup.db.snapshot();
+        let principal = authn::holder(&world, session, self.setup.source.now()).ok()?;
+        principal.is_assumed_root().then_some(principal)
     }
 
     /// How many requests for root access wait for who is signed in to decide.

@@ -28,12 +28,15 @@ pub static OPERATIONS: &[&OperationSchema] = &[
     &description::CHANGE_ROOT_PASSWORD,
     &description::CLOSE_ACCOUNT,
     &description::DELETE_GUARD_POLICY,
+    &description::EXPLAIN_MEMBER_ROOT,
     &description::FINISH_PASSKEY_REGISTRATION,
     &description::GET_BILLING_PREFERENCES,
     &description::GET_GUARD_POLICY,
     &description::GET_IAM_BILLING_ACCESS,
+    &description::GET_ORGANIZATION_TREE,
     &description::GET_ROOT_PROTECTION,
     &description::GET_SUPPORT_PLAN,
+    &description::LIST_MEMBER_ROOT_CREDENTIALS,
     &description::LIST_ROOT_ACCESS_REQUESTS,
     &description::LIST_SESSIONS,
     &description::PUT_BILLING_PREFERENCES,
@@ -44,6 +47,7 @@ pub static OPERATIONS: &[&OperationSchema] = &[
     &description::REJECT_ROOT_ACCESS,
     &description::REVOKE_SESSION,
     &description::SEAL_ROOT,
+    &description::SEARCH_ACCOUNTS,
     &description::START_PASSKEY_REGISTRATION,
     &description::START_ROOT_EMAIL_UPDATE,
     &description::UNSEAL_ROOT,
@@ -76,6 +80,14 @@ string_enum! {
     pub enum AccessKeyStatus {
         Active = "Active",
         Inactive = "Inactive",
+    }
+}
+
+string_enum! {
+    pub enum AccountState {
+        Active = "ACTIVE",
+        Suspended = "SUSPENDED",
+        Closed = "CLOSED",
     }
 }
 
@@ -123,9 +135,38 @@ structure! {
 }
 
 structure! {
+    schema::DECIDING_POLICY;
+    pub struct DecidingPolicy {
+        pub policy_id: String,
+        pub policy_name: String,
+        pub policy_type: OrganizationPolicyType,
+        pub target_id: String,
+        pub statement_id: Option<String>,
+    }
+}
+
+structure! {
     schema::DELETE_GUARD_POLICY_REQUEST;
     #[derive(Default)]
     pub struct DeleteGuardPolicyRequest {
+    }
+}
+
+structure! {
+    schema::EXPLAIN_MEMBER_ROOT_REQUEST;
+    #[derive(Default)]
+    pub struct ExplainMemberRootRequest {
+        pub account_id: String,
+        pub questions: Vec<RootQuestion>,
+    }
+}
+
+structure! {
+    schema::EXPLAIN_MEMBER_ROOT_RESPONSE;
+    #[derive(Default)]
+    pub struct ExplainMemberRootResponse {
+        pub account_id: String,
+        pub verdicts: Vec<RootVerdict>,
     }
 }
 
@@ -152,6 +193,17 @@ structure! {
     #[derive(Default)]
     pub struct FinishPasskeyRegistrationResponse {
         pub serial_number: String,
+    }
+}
+
+structure! {
+    schema::FOUND_ACCOUNT;
+    pub struct FoundAccount {
+        pub account_id: String,
+        pub account_name: Sensitive,
+        pub state: AccountState,
+        pub management: bool,
+        pub unit_names: Vec<Sensitive>,
     }
 }
 
@@ -197,6 +249,28 @@ structure! {
     #[derive(Default)]
     pub struct GetIamBillingAccessResponse {
         pub enabled: bool,
+    }
+}
+
+structure! {
+    schema::GET_ORGANIZATION_TREE_REQUEST;
+    #[derive(Default)]
+    pub struct GetOrganizationTreeRequest {
+        pub at: Option<String>,
+        pub max_results: Option<i32>,
+        pub next_token: Option<String>,
+    }
+}
+
+structure! {
+    schema::GET_ORGANIZATION_TREE_RESPONSE;
+    #[derive(Default)]
+    pub struct GetOrganizationTreeResponse {
+        pub organization_id: String,
+        pub management_account_id: String,
+        pub enabled_policy_types: Vec<OrganizationPolicyType>,
+        pub items: Vec<OrganizationItem>,
+        pub next_token: Option<String>,
     }
 }
 
@@ -261,6 +335,28 @@ string_enum! {
 }
 
 structure! {
+    schema::LIST_MEMBER_ROOT_CREDENTIALS_REQUEST;
+    #[derive(Default)]
+    pub struct ListMemberRootCredentialsRequest {
+        pub account_id: Option<String>,
+        pub only_present: Option<bool>,
+        pub max_results: Option<i32>,
+        pub next_token: Option<String>,
+    }
+}
+
+structure! {
+    schema::LIST_MEMBER_ROOT_CREDENTIALS_RESPONSE;
+    #[derive(Default)]
+    pub struct ListMemberRootCredentialsResponse {
+        pub members: Vec<MemberRootCredentials>,
+        pub members_total: i32,
+        pub members_with_credentials: i32,
+        pub next_token: Option<String>,
+    }
+}
+
+structure! {
     schema::LIST_ROOT_ACCESS_REQUESTS_REQUEST;
     #[derive(Default)]
     pub struct ListRootAccessRequestsRequest {
@@ -299,11 +395,67 @@ structure! {
     }
 }
 
+structure! {
+    schema::MEMBER_ROOT_CREDENTIALS;
+    pub struct MemberRootCredentials {
+        pub account_id: String,
+        pub account_name: Sensitive,
+        pub state: AccountState,
+        pub password_present: bool,
+        pub password_recoverable: bool,
+        pub access_keys: i32,
+        pub mfa_devices: i32,
+        pub last_used_date: Option<Time>,
+    }
+}
+
 string_enum! {
     pub enum MfaDeviceType {
         Virtual = "VIRTUAL",
         Passkey = "PASSKEY",
         Hardware = "HARDWARE",
+    }
+}
+
+structure! {
+    schema::ORGANIZATION_ITEM;
+    pub struct OrganizationItem {
+        pub id: String,
+        pub r#type: OrganizationItemType,
+        pub parent_id: Option<String>,
+        pub name: Sensitive,
+        pub state: Option<AccountState>,
+        pub management: bool,
+        pub policies: Vec<OrganizationPolicy>,
+        pub units: i32,
+        pub accounts: i32,
+        pub hidden: i32,
+        pub open: bool,
+    }
+}
+
+string_enum! {
+    pub enum OrganizationItemType {
+        Root = "ROOT",
+        OrganizationalUnit = "ORGANIZATIONAL_UNIT",
+        Account = "ACCOUNT",
+    }
+}
+
+structure! {
+    schema::ORGANIZATION_POLICY;
+    pub struct OrganizationPolicy {
+        pub policy_id: String,
+        pub policy_name: String,
+        pub policy_type: OrganizationPolicyType,
+        pub aws_managed: bool,
+    }
+}
+
+string_enum! {
+    pub enum OrganizationPolicyType {
+        ServiceControlPolicy = "SERVICE_CONTROL_POLICY",
+        ResourceControlPolicy = "RESOURCE_CONTROL_POLICY",
     }
 }
 
@@ -475,6 +627,46 @@ structure! {
 }
 
 structure! {
+    schema::ROOT_QUESTION;
+    #[derive(Default)]
+    pub struct RootQuestion {
+        pub action: String,
+        pub resource_arn: Option<String>,
+    }
+}
+
+structure! {
+    schema::ROOT_VERDICT;
+    pub struct RootVerdict {
+        pub action: String,
+        pub resource_arn: String,
+        pub verdict: RootVerdictType,
+        pub reason: RootVerdictReason,
+        pub target_id: Option<String>,
+        pub policies: Vec<DecidingPolicy>,
+        pub missing_keys: Vec<String>,
+    }
+}
+
+string_enum! {
+    pub enum RootVerdictReason {
+        RootUser = "ROOT_USER",
+        ExplicitDeny = "EXPLICIT_DENY",
+        NoAllow = "NO_ALLOW",
+        Condition = "CONDITION",
+        AccountState = "ACCOUNT_STATE",
+    }
+}
+
+string_enum! {
+    pub enum RootVerdictType {
+        Allowed = "ALLOWED",
+        Denied = "DENIED",
+        Depends = "DEPENDS",
+    }
+}
+
+structure! {
     schema::SEAL;
     pub struct Seal {
         pub state: SealState,
@@ -502,6 +694,25 @@ string_enum! {
     pub enum SealState {
         Sealed = "SEALED",
         Unsealed = "UNSEALED",
+    }
+}
+
+structure! {
+    schema::SEARCH_ACCOUNTS_REQUEST;
+    #[derive(Default)]
+    pub struct SearchAccountsRequest {
+        pub text: String,
+        pub max_results: Option<i32>,
+        pub next_token: Option<String>,
+    }
+}
+
+structure! {
+    schema::SEARCH_ACCOUNTS_RESPONSE;
+    #[derive(Default)]
+    pub struct SearchAccountsResponse {
+        pub accounts: Vec<FoundAccount>,
+        pub next_token: Option<String>,
     }
 }
 
@@ -585,12 +796,15 @@ operation! { ApproveRootAccess(ApproveRootAccessRequest) -> ApproveRootAccessRes
 operation! { ChangeRootPassword(ChangeRootPasswordRequest) -> Empty = description::CHANGE_ROOT_PASSWORD }
 operation! { CloseAccount(CloseAccountRequest) -> Empty = description::CLOSE_ACCOUNT }
 operation! { DeleteGuardPolicy(DeleteGuardPolicyRequest) -> Empty = description::DELETE_GUARD_POLICY }
+operation! { ExplainMemberRoot(ExplainMemberRootRequest) -> ExplainMemberRootResponse = description::EXPLAIN_MEMBER_ROOT }
 operation! { FinishPasskeyRegistration(FinishPasskeyRegistrationRequest) -> FinishPasskeyRegistrationResponse = description::FINISH_PASSKEY_REGISTRATION }
 operation! { GetBillingPreferences(GetBillingPreferencesRequest) -> GetBillingPreferencesResponse = description::GET_BILLING_PREFERENCES }
 operation! { GetGuardPolicy(GetGuardPolicyRequest) -> GetGuardPolicyResponse = description::GET_GUARD_POLICY }
 operation! { GetIamBillingAccess(GetIamBillingAccessRequest) -> GetIamBillingAccessResponse = description::GET_IAM_BILLING_ACCESS }
+operation! { GetOrganizationTree(GetOrganizationTreeRequest) -> GetOrganizationTreeResponse = description::GET_ORGANIZATION_TREE }
 operation! { GetRootProtection(GetRootProtectionRequest) -> GetRootProtectionResponse = description::GET_ROOT_PROTECTION }
 operation! { GetSupportPlan(GetSupportPlanRequest) -> GetSupportPlanResponse = description::GET_SUPPORT_PLAN }
+operation! { ListMemberRootCredentials(ListMemberRootCredentialsRequest) -> ListMemberRootCredentialsResponse = description::LIST_MEMBER_ROOT_CREDENTIALS }
 operation! { ListRootAccessRequests(ListRootAccessRequestsRequest) -> ListRootAccessRequestsResponse = description::LIST_ROOT_ACCESS_REQUESTS }
 operation! { ListSessions(ListSessionsRequest) -> ListSessionsResponse = description::LIST_SESSIONS }
 operation! { PutBillingPreferences(PutBillingPreferencesRequest) -> Empty = description::PUT_BILLING_PREFERENCES }
@@ -601,6 +815,7 @@ operation! { PutSupportPlan(PutSupportPlanRequest) -> Empty = description::PUT_S
 operation! { RejectRootAccess(RejectRootAccessRequest) -> RejectRootAccessResponse = description::REJECT_ROOT_ACCESS }
 operation! { RevokeSession(RevokeSessionRequest) -> Empty = description::REVOKE_SESSION }
 operation! { SealRoot(SealRootRequest) -> SealRootResponse = description::SEAL_ROOT }
+operation! { SearchAccounts(SearchAccountsRequest) -> SearchAccountsResponse = description::SEARCH_ACCOUNTS }
 operation! { StartPasskeyRegistration(StartPasskeyRegistrationRequest) -> StartPasskeyRegistrationResponse = description::START_PASSKEY_REGISTRATION }
 operation! { StartRootEmailUpdate(StartRootEmailUpdateRequest) -> Empty = description::START_ROOT_EMAIL_UPDATE }
 operation! { UnsealRoot(UnsealRootRequest) -> UnsealRootResponse = description::UNSEAL_ROOT }
@@ -615,12 +830,15 @@ macro_rules! rootward_operations {
             ChangeRootPassword,
             CloseAccount,
             DeleteGuardPolicy,
+            ExplainMemberRoot,
             FinishPasskeyRegistration,
             GetBillingPreferences,
             GetGuardPolicy,
             GetIamBillingAccess,
+            GetOrganizationTree,
             GetRootProtection,
             GetSupportPlan,
+            ListMemberRootCredentials,
             ListRootAccessRequests,
             ListSessions,
             PutBillingPreferences,
@@ -631,6 +849,7 @@ macro_rules! rootward_operations {
             RejectRootAccess,
             RevokeSession,
             SealRoot,
+            SearchAccounts,
             StartPasskeyRegistration,
             StartRootEmailUpdate,
             UnsealRoot
@@ -709,6 +928,17 @@ pub mod description {
         ],
         anonymous: false,
     };
+    pub static EXPLAIN_MEMBER_ROOT: OperationSchema = OperationSchema {
+        name: "ExplainMemberRoot",
+        service: &SERVICE,
+        http: ("POST", "/"),
+        status: 200,
+        input: &schema::EXPLAIN_MEMBER_ROOT_REQUEST,
+        output: &schema::EXPLAIN_MEMBER_ROOT_RESPONSE,
+        result_wrapper: None,
+        errors: &[ErrorCode::ResourceNotFound.schema(), ErrorCode::Validation.schema()],
+        anonymous: false,
+    };
     pub static FINISH_PASSKEY_REGISTRATION: OperationSchema = OperationSchema {
         name: "FinishPasskeyRegistration",
         service: &SERVICE,
@@ -758,6 +988,17 @@ pub mod description {
         errors: &[ErrorCode::Validation.schema()],
         anonymous: false,
     };
+    pub static GET_ORGANIZATION_TREE: OperationSchema = OperationSchema {
+        name: "GetOrganizationTree",
+        service: &SERVICE,
+        http: ("POST", "/"),
+        status: 200,
+        input: &schema::GET_ORGANIZATION_TREE_REQUEST,
+        output: &schema::GET_ORGANIZATION_TREE_RESPONSE,
+        result_wrapper: None,
+        errors: &[ErrorCode::ResourceNotFound.schema(), ErrorCode::Validation.schema()],
+        anonymous: false,
+    };
     pub static GET_ROOT_PROTECTION: OperationSchema = OperationSchema {
         name: "GetRootProtection",
         service: &SERVICE,
@@ -778,6 +1019,21 @@ pub mod description {
         output: &schema::GET_SUPPORT_PLAN_RESPONSE,
         result_wrapper: None,
         errors: &[ErrorCode::Validation.schema()],
+        anonymous: false,
+    };
+    pub static LIST_MEMBER_ROOT_CREDENTIALS: OperationSchema = OperationSchema {
+        name: "ListMemberRootCredentials",
+        service: &SERVICE,
+        http: ("POST", "/"),
+        status: 200,
+        input: &schema::LIST_MEMBER_ROOT_CREDENTIALS_REQUEST,
+        output: &schema::LIST_MEMBER_ROOT_CREDENTIALS_RESPONSE,
+        result_wrapper: None,
+        errors: &[
+            ErrorCode::Conflict.schema(),
+            ErrorCode::ResourceNotFound.schema(),
+            ErrorCode::Validation.schema(),
+        ],
         anonymous: false,
     };
     pub static LIST_ROOT_ACCESS_REQUESTS: OperationSchema = OperationSchema {
@@ -902,6 +1158,17 @@ pub mod description {
         errors: &[ErrorCode::Conflict.schema(), ErrorCode::Validation.schema()],
         anonymous: false,
     };
+    pub static SEARCH_ACCOUNTS: OperationSchema = OperationSchema {
+        name: "SearchAccounts",
+        service: &SERVICE,
+        http: ("POST", "/"),
+        status: 200,
+        input: &schema::SEARCH_ACCOUNTS_REQUEST,
+        output: &schema::SEARCH_ACCOUNTS_RESPONSE,
+        result_wrapper: None,
+        errors: &[ErrorCode::ResourceNotFound.schema(), ErrorCode::Validation.schema()],
+        anonymous: false,
+    };
     pub static START_PASSKEY_REGISTRATION: OperationSchema = OperationSchema {
         name: "StartPasskeyRegistration",
         service: &SERVICE,
@@ -969,6 +1236,15 @@ pub mod schema {
     static ACCOUNT_ID_PATTERN: Pattern = Pattern::expression(r"\d{12}", r"[0-9]{12}", None);
     pub static ACCOUNT_ID: Schema =
         Schema::new("AccountId", Kind::String(Range::new(12, 12), Some(&ACCOUNT_ID_PATTERN)));
+    static ACCOUNT_NAME_PATTERN: Pattern = Pattern::class(r"[ -;=?-~]+", CLASS_1, 1);
+    pub static ACCOUNT_NAME: Schema =
+        Schema::new("AccountName", Kind::String(Range::new(1, 50), Some(&ACCOUNT_NAME_PATTERN))).sensitive();
+    pub static ACCOUNT_STATE: Schema =
+        Schema::new("AccountState", Kind::Enum(&["ACTIVE", "SUSPENDED", "CLOSED"]));
+    static ACTION_NAME_PATTERN: Pattern =
+        Pattern::expression(r"[A-Za-z0-9-]+:[A-Za-z0-9]+", r"[A-Za-z0-9-]+:[A-Za-z0-9]+", None);
+    pub static ACTION_NAME: Schema =
+        Schema::new("ActionName", Kind::String(Range::new(3, 128), Some(&ACTION_NAME_PATTERN)));
     pub static APPROVALS_REQUIRED: Schema =
         Schema::new("ApprovalsRequired", Kind::Integer(Range::new(0, 10)));
     pub static APPROVE_ROOT_ACCESS_REQUEST: Schema = Schema::new(
@@ -1008,12 +1284,44 @@ pub mod schema {
         ]),
     );
     pub static CLOSE_ACCOUNT_REQUEST: Schema = Schema::new("CloseAccountRequest", Kind::Structure(&[]));
+    static CONDITION_KEY_PATTERN: Pattern = Pattern::class(r"[\s\S]*", CLASS_2, 0);
+    pub static CONDITION_KEY: Schema =
+        Schema::new("ConditionKey", Kind::String(Range::new(1, 256), Some(&CONDITION_KEY_PATTERN)));
+    pub static CONDITION_KEYS: Schema = Schema::new(
+        "ConditionKeys",
+        Kind::List(List {
+            member: &CONDITION_KEY,
+            member_name: "member",
+            flattened: false,
+            length: Range::ANY,
+        }),
+    );
+    pub static COUNT: Schema = Schema::new("Count", Kind::Integer(Range::new(0, 1000000)));
     static CURRENCY_PATTERN: Pattern = Pattern::expression(r"[A-Z]{3}", r"[A-Z]{3}", None);
     pub static CURRENCY: Schema =
         Schema::new("Currency", Kind::String(Range::new(3, 3), Some(&CURRENCY_PATTERN)));
+    pub static DECIDING_POLICIES: Schema = Schema::new(
+        "DecidingPolicies",
+        Kind::List(List {
+            member: &DECIDING_POLICY,
+            member_name: "member",
+            flattened: false,
+            length: Range::ANY,
+        }),
+    );
+    pub static DECIDING_POLICY: Schema = Schema::new(
+        "DecidingPolicy",
+        Kind::Structure(&[
+            Member::new("PolicyId", &ORGANIZATION_POLICY_ID).required(),
+            Member::new("PolicyName", &ORGANIZATION_POLICY_NAME).required(),
+            Member::new("PolicyType", &ORGANIZATION_POLICY_TYPE).required(),
+            Member::new("TargetId", &ORGANIZATION_ITEM_ID).required(),
+            Member::new("StatementId", &STATEMENT_ID),
+        ]),
+    );
     pub static DELETE_GUARD_POLICY_REQUEST: Schema =
         Schema::new("DeleteGuardPolicyRequest", Kind::Structure(&[]));
-    static DEVICE_NAME_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_1, 1);
+    static DEVICE_NAME_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_3, 1);
     pub static DEVICE_NAME: Schema =
         Schema::new("DeviceName", Kind::String(Range::new(1, 64), Some(&DEVICE_NAME_PATTERN)));
     static EMAIL_ADDRESS_PATTERN: Pattern =
@@ -1021,7 +1329,21 @@ pub mod schema {
     pub static EMAIL_ADDRESS: Schema =
         Schema::new("EmailAddress", Kind::String(Range::new(5, 64), Some(&EMAIL_ADDRESS_PATTERN)))
             .sensitive();
-    static FINDING_ID_PATTERN: Pattern = Pattern::class(r"[A-Za-z0-9-]+", CLASS_2, 1);
+    pub static EXPLAIN_MEMBER_ROOT_REQUEST: Schema = Schema::new(
+        "ExplainMemberRootRequest",
+        Kind::Structure(&[
+            Member::new("AccountId", &ACCOUNT_ID).required(),
+            Member::new("Questions", &ROOT_QUESTIONS).required(),
+        ]),
+    );
+    pub static EXPLAIN_MEMBER_ROOT_RESPONSE: Schema = Schema::new(
+        "ExplainMemberRootResponse",
+        Kind::Structure(&[
+            Member::new("AccountId", &ACCOUNT_ID).required(),
+            Member::new("Verdicts", &ROOT_VERDICTS).required(),
+        ]),
+    );
+    static FINDING_ID_PATTERN: Pattern = Pattern::class(r"[A-Za-z0-9-]+", CLASS_4, 1);
     pub static FINDING_ID: Schema =
         Schema::new("FindingId", Kind::String(Range::new(1, 64), Some(&FINDING_ID_PATTERN)));
     pub static FINDING_SEVERITY: Schema =
@@ -1037,6 +1359,25 @@ pub mod schema {
     pub static FINISH_PASSKEY_REGISTRATION_RESPONSE: Schema = Schema::new(
         "FinishPasskeyRegistrationResponse",
         Kind::Structure(&[Member::new("SerialNumber", &SERIAL_NUMBER).required()]),
+    );
+    pub static FOUND_ACCOUNT: Schema = Schema::new(
+        "FoundAccount",
+        Kind::Structure(&[
+            Member::new("AccountId", &ACCOUNT_ID).required(),
+            Member::new("AccountName", &ACCOUNT_NAME).required(),
+            Member::new("State", &ACCOUNT_STATE).required(),
+            Member::new("Management", &BOOLEAN).required(),
+            Member::new("UnitNames", &UNIT_NAMES).required(),
+        ]),
+    );
+    pub static FOUND_ACCOUNTS: Schema = Schema::new(
+        "FoundAccounts",
+        Kind::List(List {
+            member: &FOUND_ACCOUNT,
+            member_name: "member",
+            flattened: false,
+            length: Range::ANY,
+        }),
     );
     pub static GET_BILLING_PREFERENCES_REQUEST: Schema =
         Schema::new("GetBillingPreferencesRequest", Kind::Structure(&[]));
@@ -1054,6 +1395,24 @@ pub mod schema {
     pub static GET_IAM_BILLING_ACCESS_RESPONSE: Schema = Schema::new(
         "GetIamBillingAccessResponse",
         Kind::Structure(&[Member::new("Enabled", &BOOLEAN).required()]),
+    );
+    pub static GET_ORGANIZATION_TREE_REQUEST: Schema = Schema::new(
+        "GetOrganizationTreeRequest",
+        Kind::Structure(&[
+            Member::new("At", &ORGANIZATION_ITEM_ID),
+            Member::new("MaxResults", &MAX_RESULTS),
+            Member::new("NextToken", &NEXT_TOKEN),
+        ]),
+    );
+    pub static GET_ORGANIZATION_TREE_RESPONSE: Schema = Schema::new(
+        "GetOrganizationTreeResponse",
+        Kind::Structure(&[
+            Member::new("OrganizationId", &ORGANIZATION_ID).required(),
+            Member::new("ManagementAccountId", &ACCOUNT_ID).required(),
+            Member::new("EnabledPolicyTypes", &ORGANIZATION_POLICY_TYPES).required(),
+            Member::new("Items", &ORGANIZATION_ITEMS).required(),
+            Member::new("NextToken", &NEXT_TOKEN),
+        ]),
     );
     pub static GET_ROOT_PROTECTION_REQUEST: Schema =
         Schema::new("GetRootProtectionRequest", Kind::Structure(&[]));
@@ -1097,6 +1456,24 @@ pub mod schema {
         Schema::new("GuardPolicyDocument", Kind::String(Range::new(1, 10240), None));
     pub static GUARD_POLICY_STATE: Schema =
         Schema::new("GuardPolicyState", Kind::Enum(&["ABSENT", "IN_FORCE"]));
+    pub static LIST_MEMBER_ROOT_CREDENTIALS_REQUEST: Schema = Schema::new(
+        "ListMemberRootCredentialsRequest",
+        Kind::Structure(&[
+            Member::new("AccountId", &ACCOUNT_ID),
+            Member::new("OnlyPresent", &BOOLEAN),
+            Member::new("MaxResults", &MAX_RESULTS),
+            Member::new("NextToken", &NEXT_TOKEN),
+        ]),
+    );
+    pub static LIST_MEMBER_ROOT_CREDENTIALS_RESPONSE: Schema = Schema::new(
+        "ListMemberRootCredentialsResponse",
+        Kind::Structure(&[
+            Member::new("Members", &MEMBERS_ROOT_CREDENTIALS).required(),
+            Member::new("MembersTotal", &COUNT).required(),
+            Member::new("MembersWithCredentials", &COUNT).required(),
+            Member::new("NextToken", &NEXT_TOKEN),
+        ]),
+    );
     pub static LIST_ROOT_ACCESS_REQUESTS_REQUEST: Schema = Schema::new(
         "ListRootAccessRequestsRequest",
         Kind::Structure(&[
@@ -1129,11 +1506,121 @@ pub mod schema {
         ]),
     );
     pub static MAX_RESULTS: Schema = Schema::new("MaxResults", Kind::Integer(Range::new(1, 100)));
+    pub static MEMBER_ROOT_CREDENTIALS: Schema = Schema::new(
+        "MemberRootCredentials",
+        Kind::Structure(&[
+            Member::new("AccountId", &ACCOUNT_ID).required(),
+            Member::new("AccountName", &ACCOUNT_NAME).required(),
+            Member::new("State", &ACCOUNT_STATE).required(),
+            Member::new("PasswordPresent", &BOOLEAN).required(),
+            Member::new("PasswordRecoverable", &BOOLEAN).required(),
+            Member::new("AccessKeys", &COUNT).required(),
+            Member::new("MfaDevices", &COUNT).required(),
+            Member::new("LastUsedDate", &TIMESTAMP),
+        ]),
+    );
+    pub static MEMBERS_ROOT_CREDENTIALS: Schema = Schema::new(
+        "MembersRootCredentials",
+        Kind::List(List {
+            member: &MEMBER_ROOT_CREDENTIALS,
+            member_name: "member",
+            flattened: false,
+            length: Range::ANY,
+        }),
+    );
     pub static MFA_DEVICE_TYPE: Schema =
         Schema::new("MfaDeviceType", Kind::Enum(&["VIRTUAL", "PASSKEY", "HARDWARE"]));
-    static NEXT_TOKEN_PATTERN: Pattern = Pattern::class(r"[A-Za-z0-9+/=_-]+", CLASS_3, 1);
+    static NEXT_TOKEN_PATTERN: Pattern = Pattern::class(r"[A-Za-z0-9+/=_-]+", CLASS_5, 1);
     pub static NEXT_TOKEN: Schema =
         Schema::new("NextToken", Kind::String(Range::new(1, 2048), Some(&NEXT_TOKEN_PATTERN)));
+    static ORGANIZATION_ID_PATTERN: Pattern =
+        Pattern::expression(r"o-[a-z0-9]{10,32}", r"o-[a-z0-9]{10,32}", None);
+    pub static ORGANIZATION_ID: Schema =
+        Schema::new("OrganizationId", Kind::String(Range::new(12, 34), Some(&ORGANIZATION_ID_PATTERN)));
+    pub static ORGANIZATION_ITEM: Schema = Schema::new(
+        "OrganizationItem",
+        Kind::Structure(&[
+            Member::new("Id", &ORGANIZATION_ITEM_ID).required(),
+            Member::new("Type", &ORGANIZATION_ITEM_TYPE).required(),
+            Member::new("ParentId", &ORGANIZATION_ITEM_ID),
+            Member::new("Name", &ORGANIZATION_ITEM_NAME).required(),
+            Member::new("State", &ACCOUNT_STATE),
+            Member::new("Management", &BOOLEAN).required(),
+            Member::new("Policies", &ORGANIZATION_POLICIES).required(),
+            Member::new("Units", &COUNT).required(),
+            Member::new("Accounts", &COUNT).required(),
+            Member::new("Hidden", &COUNT).required(),
+            Member::new("Open", &BOOLEAN).required(),
+        ]),
+    );
+    static ORGANIZATION_ITEM_ID_PATTERN: Pattern = Pattern::expression(
+        r"(r-[0-9a-z]{4,32})|(ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})|(\d{12})",
+        r"(r-[0-9a-z]{4,32})|(ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})|([0-9]{12})",
+        None,
+    );
+    pub static ORGANIZATION_ITEM_ID: Schema = Schema::new(
+        "OrganizationItemId",
+        Kind::String(Range::new(1, 68), Some(&ORGANIZATION_ITEM_ID_PATTERN)),
+    );
+    static ORGANIZATION_ITEM_NAME_PATTERN: Pattern = Pattern::class(r"[\s\S]*", CLASS_2, 0);
+    pub static ORGANIZATION_ITEM_NAME: Schema = Schema::new(
+        "OrganizationItemName",
+        Kind::String(Range::new(1, 128), Some(&ORGANIZATION_ITEM_NAME_PATTERN)),
+    )
+    .sensitive();
+    pub static ORGANIZATION_ITEM_TYPE: Schema =
+        Schema::new("OrganizationItemType", Kind::Enum(&["ROOT", "ORGANIZATIONAL_UNIT", "ACCOUNT"]));
+    pub static ORGANIZATION_ITEMS: Schema = Schema::new(
+        "OrganizationItems",
+        Kind::List(List {
+            member: &ORGANIZATION_ITEM,
+            member_name: "member",
+            flattened: false,
+            length: Range::ANY,
+        }),
+    );
+    pub static ORGANIZATION_POLICIES: Schema = Schema::new(
+        "OrganizationPolicies",
+        Kind::List(List {
+            member: &ORGANIZATION_POLICY,
+            member_name: "member",
+            flattened: false,
+            length: Range::ANY,
+        }),
+    );
+    pub static ORGANIZATION_POLICY: Schema = Schema::new(
+        "OrganizationPolicy",
+        Kind::Structure(&[
+            Member::new("PolicyId", &ORGANIZATION_POLICY_ID).required(),
+            Member::new("PolicyName", &ORGANIZATION_POLICY_NAME).required(),
+            Member::new("PolicyType", &ORGANIZATION_POLICY_TYPE).required(),
+            Member::new("AwsManaged", &BOOLEAN).required(),
+        ]),
+    );
+    static ORGANIZATION_POLICY_ID_PATTERN: Pattern =
+        Pattern::expression(r"p-[0-9a-zA-Z_]{8,128}", r"p-[0-9a-zA-Z_]{8,128}", None);
+    pub static ORGANIZATION_POLICY_ID: Schema = Schema::new(
+        "OrganizationPolicyId",
+        Kind::String(Range::new(1, 130), Some(&ORGANIZATION_POLICY_ID_PATTERN)),
+    );
+    static ORGANIZATION_POLICY_NAME_PATTERN: Pattern = Pattern::class(r"[\s\S]*", CLASS_2, 0);
+    pub static ORGANIZATION_POLICY_NAME: Schema = Schema::new(
+        "OrganizationPolicyName",
+        Kind::String(Range::new(1, 128), Some(&ORGANIZATION_POLICY_NAME_PATTERN)),
+    );
+    pub static ORGANIZATION_POLICY_TYPE: Schema = Schema::new(
+        "OrganizationPolicyType",
+        Kind::Enum(&["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"]),
+    );
+    pub static ORGANIZATION_POLICY_TYPES: Schema = Schema::new(
+        "OrganizationPolicyTypes",
+        Kind::List(List {
+            member: &ORGANIZATION_POLICY_TYPE,
+            member_name: "member",
+            flattened: false,
+            length: Range::ANY,
+        }),
+    );
     static OTP_PATTERN: Pattern = Pattern::expression(r"\d{6}", r"[0-9]{6}", None);
     pub static OTP: Schema =
         Schema::new("Otp", Kind::String(Range::new(6, 6), Some(&OTP_PATTERN))).sensitive();
@@ -1141,11 +1628,11 @@ pub mod schema {
         Schema::new("PasskeyCredential", Kind::String(Range::new(2, 65536), None));
     pub static PASSKEY_OPTIONS: Schema =
         Schema::new("PasskeyOptions", Kind::String(Range::new(2, 65536), None));
-    static PASSKEY_STATE_PATTERN: Pattern = Pattern::class(r"[A-Za-z0-9+/=_-]+", CLASS_3, 1);
+    static PASSKEY_STATE_PATTERN: Pattern = Pattern::class(r"[A-Za-z0-9+/=_-]+", CLASS_5, 1);
     pub static PASSKEY_STATE: Schema =
         Schema::new("PasskeyState", Kind::String(Range::new(1, 8192), Some(&PASSKEY_STATE_PATTERN)))
             .sensitive();
-    static PASSWORD_PATTERN: Pattern = Pattern::class(r"[\u0009\u000A\u000D\u0020-\u00FF]+", CLASS_4, 1);
+    static PASSWORD_PATTERN: Pattern = Pattern::class(r"[\u0009\u000A\u000D\u0020-\u00FF]+", CLASS_6, 1);
     pub static PASSWORD: Schema =
         Schema::new("Password", Kind::String(Range::new(1, 128), Some(&PASSWORD_PATTERN))).sensitive();
     pub static PUT_BILLING_PREFERENCES_REQUEST: Schema = Schema::new(
@@ -1189,7 +1676,7 @@ pub mod schema {
         "PutSupportPlanRequest",
         Kind::Structure(&[Member::new("Plan", &SUPPORT_PLAN).required()]),
     );
-    static REASON_PATTERN: Pattern = Pattern::class(r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]+", CLASS_5, 1);
+    static REASON_PATTERN: Pattern = Pattern::class(r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]+", CLASS_7, 1);
     pub static REASON: Schema =
         Schema::new("Reason", Kind::String(Range::new(1, 256), Some(&REASON_PATTERN)));
     pub static REJECT_ROOT_ACCESS_REQUEST: Schema = Schema::new(
@@ -1200,9 +1687,12 @@ pub mod schema {
         "RejectRootAccessResponse",
         Kind::Structure(&[Member::new("Request", &ROOT_ACCESS_REQUEST).required()]),
     );
-    static REQUEST_ID_PATTERN: Pattern = Pattern::class(r"[A-Za-z0-9-]+", CLASS_2, 1);
+    static REQUEST_ID_PATTERN: Pattern = Pattern::class(r"[A-Za-z0-9-]+", CLASS_4, 1);
     pub static REQUEST_ID: Schema =
         Schema::new("RequestId", Kind::String(Range::new(1, 64), Some(&REQUEST_ID_PATTERN)));
+    static RESOURCE_NAME_PATTERN: Pattern = Pattern::class(r"[!-~]+", CLASS_8, 1);
+    pub static RESOURCE_NAME: Schema =
+        Schema::new("ResourceName", Kind::String(Range::new(1, 2048), Some(&RESOURCE_NAME_PATTERN)));
     pub static REVOKE_SESSION_REQUEST: Schema = Schema::new(
         "RevokeSessionRequest",
         Kind::Structure(&[Member::new("SessionId", &SESSION_ID).required()]),
@@ -1315,6 +1805,49 @@ pub mod schema {
             length: Range::ANY,
         }),
     );
+    pub static ROOT_QUESTION: Schema = Schema::new(
+        "RootQuestion",
+        Kind::Structure(&[
+            Member::new("Action", &ACTION_NAME).required(),
+            Member::new("ResourceArn", &RESOURCE_NAME),
+        ]),
+    );
+    pub static ROOT_QUESTIONS: Schema = Schema::new(
+        "RootQuestions",
+        Kind::List(List {
+            member: &ROOT_QUESTION,
+            member_name: "member",
+            flattened: false,
+            length: Range::new(1, 50),
+        }),
+    );
+    pub static ROOT_VERDICT: Schema = Schema::new(
+        "RootVerdict",
+        Kind::Structure(&[
+            Member::new("Action", &ACTION_NAME).required(),
+            Member::new("ResourceArn", &RESOURCE_NAME).required(),
+            Member::new("Verdict", &ROOT_VERDICT_TYPE).required(),
+            Member::new("Reason", &ROOT_VERDICT_REASON).required(),
+            Member::new("TargetId", &ORGANIZATION_ITEM_ID),
+            Member::new("Policies", &DECIDING_POLICIES).required(),
+            Member::new("MissingKeys", &CONDITION_KEYS).required(),
+        ]),
+    );
+    pub static ROOT_VERDICT_REASON: Schema = Schema::new(
+        "RootVerdictReason",
+        Kind::Enum(&["ROOT_USER", "EXPLICIT_DENY", "NO_ALLOW", "CONDITION", "ACCOUNT_STATE"]),
+    );
+    pub static ROOT_VERDICT_TYPE: Schema =
+        Schema::new("RootVerdictType", Kind::Enum(&["ALLOWED", "DENIED", "DEPENDS"]));
+    pub static ROOT_VERDICTS: Schema = Schema::new(
+        "RootVerdicts",
+        Kind::List(List {
+            member: &ROOT_VERDICT,
+            member_name: "member",
+            flattened: false,
+            length: Range::ANY,
+        }),
+    );
     pub static SEAL: Schema = Schema::new(
         "Seal",
         Kind::Structure(&[
@@ -1328,7 +1861,25 @@ pub mod schema {
     pub static SEAL_ROOT_RESPONSE: Schema =
         Schema::new("SealRootResponse", Kind::Structure(&[Member::new("Seal", &SEAL).required()]));
     pub static SEAL_STATE: Schema = Schema::new("SealState", Kind::Enum(&["SEALED", "UNSEALED"]));
-    static SERIAL_NUMBER_PATTERN: Pattern = Pattern::class(r"[\w+=/:,.@-]+", CLASS_6, 1);
+    pub static SEARCH_ACCOUNTS_REQUEST: Schema = Schema::new(
+        "SearchAccountsRequest",
+        Kind::Structure(&[
+            Member::new("Text", &SEARCH_TEXT).required(),
+            Member::new("MaxResults", &MAX_RESULTS),
+            Member::new("NextToken", &NEXT_TOKEN),
+        ]),
+    );
+    pub static SEARCH_ACCOUNTS_RESPONSE: Schema = Schema::new(
+        "SearchAccountsResponse",
+        Kind::Structure(&[
+            Member::new("Accounts", &FOUND_ACCOUNTS).required(),
+            Member::new("NextToken", &NEXT_TOKEN),
+        ]),
+    );
+    static SEARCH_TEXT_PATTERN: Pattern = Pattern::class(r"[\s\S]*", CLASS_2, 0);
+    pub static SEARCH_TEXT: Schema =
+        Schema::new("SearchText", Kind::String(Range::new(1, 64), Some(&SEARCH_TEXT_PATTERN)));
+    static SERIAL_NUMBER_PATTERN: Pattern = Pattern::class(r"[\w+=/:,.@-]+", CLASS_9, 1);
     pub static SERIAL_NUMBER: Schema =
         Schema::new("SerialNumber", Kind::String(Range::new(9, 256), Some(&SERIAL_NUMBER_PATTERN)));
     pub static SESSION: Schema = Schema::new(
@@ -1347,7 +1898,7 @@ pub mod schema {
             Member::new("Current", &BOOLEAN).required(),
         ]),
     );
-    static SESSION_ID_PATTERN: Pattern = Pattern::class(r"[A-Za-z0-9_-]+", CLASS_7, 1);
+    static SESSION_ID_PATTERN: Pattern = Pattern::class(r"[A-Za-z0-9_-]+", CLASS_10, 1);
     pub static SESSION_ID: Schema =
         Schema::new("SessionId", Kind::String(Range::new(1, 64), Some(&SESSION_ID_PATTERN)));
     pub static SESSION_KIND: Schema = Schema::new("SessionKind", Kind::Enum(&["CONSOLE", "COMMAND_LINE"]));
@@ -1356,7 +1907,7 @@ pub mod schema {
         "Sessions",
         Kind::List(List { member: &SESSION, member_name: "member", flattened: false, length: Range::ANY }),
     );
-    static SOURCE_IP_ADDRESS_PATTERN: Pattern = Pattern::class(r"[0-9a-fA-F.:]+", CLASS_8, 1);
+    static SOURCE_IP_ADDRESS_PATTERN: Pattern = Pattern::class(r"[0-9a-fA-F.:]+", CLASS_11, 1);
     pub static SOURCE_IP_ADDRESS: Schema =
         Schema::new("SourceIpAddress", Kind::String(Range::new(2, 45), Some(&SOURCE_IP_ADDRESS_PATTERN)));
     pub static START_PASSKEY_REGISTRATION_REQUEST: Schema = Schema::new(
@@ -1377,9 +1928,21 @@ pub mod schema {
         "StartRootEmailUpdateRequest",
         Kind::Structure(&[Member::new("Email", &EMAIL_ADDRESS).required()]),
     );
+    static STATEMENT_ID_PATTERN: Pattern = Pattern::class(r"[\s\S]*", CLASS_2, 0);
+    pub static STATEMENT_ID: Schema =
+        Schema::new("StatementId", Kind::String(Range::new(1, 256), Some(&STATEMENT_ID_PATTERN)));
     pub static SUPPORT_PLAN: Schema =
         Schema::new("SupportPlan", Kind::Enum(&["BASIC", "DEVELOPER", "BUSINESS", "ENTERPRISE"]));
     pub static TIMESTAMP: Schema = Schema::new("Timestamp", Kind::Timestamp(None));
+    pub static UNIT_NAMES: Schema = Schema::new(
+        "UnitNames",
+        Kind::List(List {
+            member: &ORGANIZATION_ITEM_NAME,
+            member_name: "member",
+            flattened: false,
+            length: Range::ANY,
+        }),
+    );
     pub static UNSEAL_MINUTES: Schema = Schema::new("UnsealMinutes", Kind::Integer(Range::new(1, 60)));
     pub static UNSEAL_ROOT_REQUEST: Schema = Schema::new(
         "UnsealRootRequest",
@@ -1391,7 +1954,7 @@ pub mod schema {
     pub static UNSEAL_ROOT_RESPONSE: Schema =
         Schema::new("UnsealRootResponse", Kind::Structure(&[Member::new("Seal", &SEAL).required()]));
     pub static USER_AGENT: Schema = Schema::new("UserAgent", Kind::String(Range::new(0, 1024), None));
-    static USER_NAME_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_1, 1);
+    static USER_NAME_PATTERN: Pattern = Pattern::class(r"[\w+=,.@-]+", CLASS_3, 1);
     pub static USER_NAME: Schema =
         Schema::new("UserName", Kind::String(Range::new(1, 64), Some(&USER_NAME_PATTERN)));
 
@@ -1402,26 +1965,38 @@ static CLASS_0: &[(char, char)] = &[
 
     #[rustfmt::skip]
 static CLASS_1: &[(char, char)] = &[
-    ('+', '.'), ('0', '9'), ('=', '='), ('@', 'Z'), ('_', '_'), ('a', 'z'),
+    ('\u{20}', ';'), ('=', '='), ('?', '~'),
 ];
 
     #[rustfmt::skip]
 static CLASS_2: &[(char, char)] = &[
-    ('-', '-'), ('0', '9'), ('A', 'Z'), ('a', 'z'),
+    ('\u{0}', '\u{84}'), ('\u{86}', '\u{9f}'), ('\u{a1}', '\u{167f}'), ('\u{1681}', '\u{1fff}'),
+    ('\u{200b}', '\u{2027}'), ('\u{202a}', '\u{202e}'), ('\u{2030}', '\u{205e}'), ('\u{2060}', '\u{2fff}'),
+    ('\u{3001}', '\u{10ffff}'),
 ];
 
     #[rustfmt::skip]
 static CLASS_3: &[(char, char)] = &[
-    ('+', '+'), ('-', '-'), ('/', '9'), ('=', '='), ('A', 'Z'), ('_', '_'), ('a', 'z'),
+    ('+', '.'), ('0', '9'), ('=', '='), ('@', 'Z'), ('_', '_'), ('a', 'z'),
 ];
 
     #[rustfmt::skip]
 static CLASS_4: &[(char, char)] = &[
-    ('\u{9}', '\u{a}'), ('\u{d}', '\u{d}'), ('\u{20}', '\u{ff}'),
+    ('-', '-'), ('0', '9'), ('A', 'Z'), ('a', 'z'),
 ];
 
     #[rustfmt::skip]
 static CLASS_5: &[(char, char)] = &[
+    ('+', '+'), ('-', '-'), ('/', '9'), ('=', '='), ('A', 'Z'), ('_', '_'), ('a', 'z'),
+];
+
+    #[rustfmt::skip]
+static CLASS_6: &[(char, char)] = &[
+    ('\u{9}', '\u{a}'), ('\u{d}', '\u{d}'), ('\u{20}', '\u{ff}'),
+];
+
+    #[rustfmt::skip]
+static CLASS_7: &[(char, char)] = &[
     ('\u{20}', '~'), ('\u{a0}', '\u{ac}'), ('\u{ae}', '\u{377}'), ('\u{37a}', '\u{37f}'),
     ('\u{384}', '\u{38a}'), ('\u{38c}', '\u{38c}'), ('\u{38e}', '\u{3a1}'), ('\u{3a3}', '\u{52f}'),
     ('\u{531}', '\u{556}'), ('\u{559}', '\u{58a}'), ('\u{58d}', '\u{58f}'), ('\u{591}', '\u{5c7}'),
@@ -1642,17 +2217,22 @@ static CLASS_5: &[(char, char)] = &[
 ];
 
     #[rustfmt::skip]
-static CLASS_6: &[(char, char)] = &[
+static CLASS_8: &[(char, char)] = &[
+    ('!', '~'),
+];
+
+    #[rustfmt::skip]
+static CLASS_9: &[(char, char)] = &[
     ('+', ':'), ('=', '='), ('@', 'Z'), ('_', '_'), ('a', 'z'),
 ];
 
     #[rustfmt::skip]
-static CLASS_7: &[(char, char)] = &[
+static CLASS_10: &[(char, char)] = &[
     ('-', '-'), ('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z'),
 ];
 
     #[rustfmt::skip]
-static CLASS_8: &[(char, char)] = &[
+static CLASS_11: &[(char, char)] = &[
     ('.', '.'), ('0', ':'), ('A', 'F'), ('a', 'f'),
 ];
 }

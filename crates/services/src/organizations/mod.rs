@@ -20,6 +20,7 @@ mod invitations;
 mod joining;
 mod leaving;
 mod organization;
+pub(crate) mod overview;
 mod page;
 mod policies;
 #[cfg(test)]

@@ -3,10 +3,13 @@
 use rootward_api::organizations as api;
 use rootward_api::organizations::{HandshakePartyType, OrganizationFeatureSet};
 use rootward_auth::password::Password;
-use rootward_names::{AccountId, OrganizationId, Partition};
+use rootward_names::{AccountId, NodeId, OrganizationId, OrganizationPolicyId, Partition};
 use rootward_pipeline::Failure;
 use rootward_state::RowKey;
-use rootward_state::entities::{Account, Membership, Organization, TrustedService};
+use rootward_state::entities::{
+    Account, Document, Membership, Organization, OrganizationNode, OrganizationPolicy,
+    OrganizationPolicyType, TrustedService,
+};
 use rootward_wire::Sensitive;
 
 use super::account_requests::{CREATE_ACCOUNT, DESCRIBE_CREATE_ACCOUNT_STATUS};
@@ -68,7 +71,7 @@ pub(super) fn to(r#type: HandshakePartyType, id: &str) -> api::InviteAccountToOr
 }
 
 /// Lets the root user of an account sign in.
-pub(super) fn give_password(bench: &Bench, account: AccountId) {
+pub(crate) fn give_password(bench: &Bench, account: AccountId) {
     let password = Password::new("correct horse battery staple 9!A");
     let hash = bench.write_with(|_, _, random, _| {
         accounts::root_password(&password, "Workload", "w@example.com", random)
@@ -93,12 +96,7 @@ pub(crate) fn organization(bench: &Bench, members: &[&str], trusted: &[&str]) ->
     for member in members {
         join(bench, &id, member);
     }
-    bench.write(|txn| {
-        let key = RowKey::Organization(id.clone());
-        let mut row = Organization::clone(&*txn.get::<Organization>(key.clone()).unwrap());
-        row.trusted = trusted.iter().map(|name| service(bench, name)).collect();
-        txn.put(key, row);
-    });
+    change(bench, &id, |row| row.trusted = trusted.iter().map(|name| service(bench, name)).collect());
     id
 }
 
@@ -134,14 +132,101 @@ pub(crate) fn join(bench: &Bench, id: &OrganizationId, member: &str) {
     assert_eq!(opened.unwrap().account, account);
 }
 
-/// Lets a member administer a service.
-pub(crate) fn delegate(bench: &Bench, member: &str, name: &str) {
-    let key = RowKey::Membership(member.parse().unwrap());
+/// Changes the organization's own row.
+pub(crate) fn change(bench: &Bench, id: &OrganizationId, change: impl FnOnce(&mut Organization)) {
     bench.write(|txn| {
-        let mut row = Membership::clone(&*txn.get::<Membership>(key.clone()).unwrap());
-        row.delegated.push(service(bench, name));
+        let key = RowKey::Organization(id.clone());
+        let mut row = Organization::clone(&*txn.get::<Organization>(key.clone()).unwrap());
+        change(&mut row);
         txn.put(key, row);
     });
+}
+
+/// Puts both types of policies that decide in force.
+pub(crate) fn enable_types(bench: &Bench, id: &OrganizationId) {
+    let types = vec![OrganizationPolicyType::ServiceControl, OrganizationPolicyType::ResourceControl];
+    change(bench, id, |row| row.policy_types = types);
+}
+
+/// The id of the unit of this name in the root or in another unit; it is made if it is not there.
+pub(crate) fn unit(bench: &Bench, id: &OrganizationId, parent: Option<&str>, name: &str) -> String {
+    let state = bench.begin().world().organization(id).unwrap().clone();
+    let parent = parent.map_or_else(|| state.organization().root.clone(), |parent| parent.parse().unwrap());
+    let known =
+        state.nodes().iter().find(|(_, node)| node.parent.as_ref() == Some(&parent) && *node.name == *name);
+    if let Some((known, _)) = known {
+        return known.to_string();
+    }
+    let root = state.organization().root.as_str().trim_start_matches("r-").to_owned();
+    let unit: NodeId = format!("ou-{root}-{:08}", state.nodes().len()).parse().unwrap();
+    let node = OrganizationNode {
+        id: unit.clone(),
+        parent: Some(parent),
+        name: name.into(),
+        policies: attached_at_first(),
+        tags: Vec::new(),
+    };
+    bench.write(|txn| txn.put(RowKey::OrganizationNode(id.clone(), unit.clone()), node));
+    unit.to_string()
+}
+
+/// Puts an account into the unit of this name in the root.
+pub(crate) fn place(bench: &Bench, id: &OrganizationId, account: &str, name: &str) {
+    let parent = unit(bench, id, None, name).parse().unwrap();
+    change_member(bench, account, |row| row.parent = parent);
+}
+
+/// Attaches a new service control policy to an account, unit or root.
+pub(crate) fn add_policy(bench: &Bench, id: &OrganizationId, target: &str, name: &str, document: &str) {
+    let state = bench.begin().world().organization(id).unwrap().clone();
+    let policy: OrganizationPolicyId = format!("p-{:08}", state.policies().len()).parse().unwrap();
+    let row = OrganizationPolicy {
+        id: policy.clone(),
+        kind: OrganizationPolicyType::ServiceControl,
+        name: name.into(),
+        description: "".into(),
+        document: Document::new(document),
+        updated: bench.now(),
+        tags: Vec::new(),
+    };
+    let mut attached = match target.parse::<NodeId>() {
+        Ok(node) => state.node(&node).unwrap().policies.clone(),
+        Err(_) => state.member(target.parse().unwrap()).unwrap().policies.clone(),
+    };
+    attached.push(policy.clone());
+    bench.write(|txn| txn.put(RowKey::OrganizationPolicy(id.clone(), policy), row));
+    set_policies(bench, id, target, &attached);
+}
+
+/// Leaves nothing but these attached to an account, unit or root.
+pub(crate) fn set_policies(
+    bench: &Bench,
+    id: &OrganizationId,
+    target: &str,
+    policies: &[OrganizationPolicyId],
+) {
+    let Ok(node) = target.parse::<NodeId>() else {
+        return change_member(bench, target, |row| row.policies = policies.to_vec());
+    };
+    bench.write(|txn| {
+        let key = RowKey::OrganizationNode(id.clone(), node);
+        let row = OrganizationNode::clone(&*txn.get::<OrganizationNode>(key.clone()).unwrap());
+        txn.put(key, OrganizationNode { policies: policies.to_vec(), ..row });
+    });
+}
+
+fn change_member(bench: &Bench, account: &str, change: impl FnOnce(&mut Membership)) {
+    let key = RowKey::Membership(account.parse().unwrap());
+    bench.write(|txn| {
+        let mut row = Membership::clone(&*txn.get::<Membership>(key.clone()).unwrap());
+        change(&mut row);
+        txn.put(key, row);
+    });
+}
+
+/// Lets a member administer a service.
+pub(crate) fn delegate(bench: &Bench, member: &str, name: &str) {
+    change_member(bench, member, |row| row.delegated.push(service(bench, name)));
 }
 
 /// From now on the root user of this account calls.

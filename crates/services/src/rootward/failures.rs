@@ -7,6 +7,7 @@ use rootward_names::{AccountId, Handle, Time};
 use rootward_pipeline::Failure;
 
 use crate::accounts::AccountError;
+use crate::organizations::overview::Unseen;
 use crate::root_guard::GuardError;
 
 /// A session without a second factor.
@@ -53,6 +54,34 @@ pub(super) fn user_name_needed() -> Failure {
 /// Sessions of one user and of all federated ones are asked for at once.
 pub(super) fn user_or_federated() -> Failure {
     Failure::new(ErrorCode::Validation.schema(), "UserName and Federated exclude each other.")
+}
+
+/// Why somebody does not see the organization.
+pub(super) fn organization_unseen(why: Unseen) -> Failure {
+    match why {
+        Unseen::NoOrganization => not_found("Your account is not a member of an organization."),
+        Unseen::NotTheirs => Failure::access_denied("You don't have permissions to access this resource."),
+    }
+}
+
+pub(super) fn nothing_in_organization(id: &str) -> Failure {
+    not_found(format!("There is no account, unit or root {id} in your organization."))
+}
+
+pub(super) fn no_such_member(id: &str) -> Failure {
+    not_found(format!("There is no member account {id} in your organization."))
+}
+
+/// Root credentials are looked at from outside only where that was switched on.
+pub(super) fn root_credentials_not_managed() -> Failure {
+    conflict(
+        "The organization does not manage the root credentials of its members: this needs all features, trusted access for \
+         iam.amazonaws.com, and iam:EnableOrganizationsRootCredentialsManagement.",
+    )
+}
+
+fn not_found(message: impl Into<String>) -> Failure {
+    Failure::new(ErrorCode::ResourceNotFound.schema(), message)
 }
 
 pub(super) fn invalid_token() -> Failure {

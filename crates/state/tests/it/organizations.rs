@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rootward_names::{AccountId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId, Partition, Time};
 use rootward_state::entities::{
-    CentralRootAccess, Document, Handshake, HandshakeAction, HandshakeAnswer, HandshakeParty,
-    HandshakeState, Membership, Organization, OrganizationNode, OrganizationPolicy, OrganizationPolicyType,
+    CentralRootAccess, Document, Handshake, HandshakeAction, HandshakeAnswer, HandshakeParty, HandshakeState,
+    Membership, Organization, OrganizationNode, OrganizationPolicy, OrganizationPolicyType,
     ResponsibilityTransfer, TransferState,
 };
 use rootward_state::{BindingPolicy, Db, NameKey, OrganizationState, Recipient, RowKey, Target, Txn};

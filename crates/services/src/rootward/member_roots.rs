@@ -1,0 +1,370 @@
+//! `ExplainMemberRoot`: what the root user of an account of the organization can do, and which of its policies say so.
+//!
+//! Each question is put to the policy engine as the root user itself, with what follows from the account and the time. What a
+//! request would say beside that (its address, its region, a second factor) is not known, and where the answer turns on it, it
+//! says so. What is never there when a root user asks by itself counts as known: it has no tags, and is no session of
+//! `sts:AssumeRoot`.
+//!
+//! For whoever may look at the organization. It tells nothing of the account but what its organization's policies say.
+
+use rootward_api::rootward as api;
+use rootward_auth::authz::{self, Question};
+use rootward_auth::{Credential, Identity, Principal};
+use rootward_names::{AccountId, Arn};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
+use rootward_policy::{
+    Cause, Context, Effect as StatementEffect, Explanation, Layer, Outcome, Outlook, Source, StatementTrace,
+};
+use rootward_state::entities::AccountStatus;
+use rootward_state::{OrganizationState, Target as Child, Txn, World};
+
+use super::{failures, policy_type};
+use crate::organizations::overview;
+
+pub(super) static OPERATIONS: &[&dyn Handler] = &[&EXPLAIN_MEMBER_ROOT];
+
+/// Keys that no request of a root user has.
+const NEVER_THERE: &[&str] = &[
+    "aws:AssumedRoot",
+    "aws:FederatedProvider",
+    "aws:PrincipalServiceName",
+    "aws:SourceIdentity",
+    "aws:username",
+];
+const NEVER_THERE_PREFIX: &str = "aws:PrincipalTag/";
+
+static EXPLAIN_MEMBER_ROOT: Declaration<api::ExplainMemberRoot> = Declaration {
+    effect: Effect::Read,
+    callers: Callers::Anyone,
+    rules: &[Rule {
+        action: "rootward:ExplainMemberRoot",
+        when: always,
+        target: |scope, input| overview::target(scope, &input.account_id),
+        keys: &[],
+    }],
+    run: explain_member_root,
+};
+
+fn explain_member_root(
+    ctx: &OpContext<'_>,
+    txn: &mut Txn,
+    input: &api::ExplainMemberRootRequest,
+) -> Result<api::ExplainMemberRootResponse, Failure> {
+    let state = overview::seen(ctx, txn).map_err(failures::organization_unseen)?;
+    let found = overview::find(&state, &input.account_id);
+    let Some(Child::Account(account)) = found else {
+        return Err(failures::nothing_in_organization(&input.account_id));
+    };
+    let root = Principal {
+        account,
+        partition: state.organization().partition,
+        identity: Identity::Root,
+        // Nobody has proved anything: nothing of the answer turns on it.
+        credential: Credential::Foreign("".into()),
+    };
+    let world = txn.world();
+    let verdict = |question| answer(ctx, world, &state, &root, question);
+    let verdicts = input.questions.iter().map(verdict).collect::<Option<Vec<_>>>();
+    Ok(api::ExplainMemberRootResponse {
+        account_id: account.to_string(),
+        verdicts: verdicts.ok_or_else(|| failures::nothing_in_organization(&input.account_id))?,
+    })
+}
+
+/// None for an account that is gone.
+fn answer(
+    ctx: &OpContext<'_>,
+    world: &World,
+    state: &OrganizationState,
+    root: &Principal,
+    question: &api::RootQuestion,
+) -> Option<api::RootVerdict> {
+    let resource = question.resource_arn.as_deref().unwrap_or("*");
+    let owner = Arn::parse(resource).ok().and_then(|arn| arn.account.parse().ok());
+    let asked = Question {
+        action: &question.action,
+        resource,
+        resource_account: owner.unwrap_or(root.account),
+        trust: None,
+        now: ctx.now,
+    };
+    let is_let_in = world.account(root.account)?.account().status == AccountStatus::Active;
+    authz::explain(world, root, &asked, &Context::new(), |explanation| {
+        let told = if is_let_in { Told::of(explanation) } else { Told::kept_out() };
+        let level = told.level.and_then(|level| at_level(state, root.account, level));
+        let policies = told.statements.iter();
+        api::RootVerdict {
+            action: question.action.clone(),
+            resource_arn: resource.to_owned(),
+            verdict: told.verdict,
+            reason: told.reason,
+            target_id: level,
+            policies: policies
+                .filter_map(|(level, cause)| deciding(state, root.account, *level, cause))
+                .collect(),
+            missing_keys: told.missing_keys,
+        }
+    })
+}
+
+/// What an explanation comes to.
+struct Told<'a> {
+    verdict: api::RootVerdictType,
+    reason: api::RootVerdictReason,
+    /// The level at which nothing allows it.
+    level: Option<usize>,
+    /// The statements that decide, each with the level of its policy.
+    statements: Vec<(usize, Cause<'a>)>,
+    missing_keys: Vec<String>,
+}
+
+impl<'a> Told<'a> {
+    fn kept_out() -> Self {
+        Self::new(api::RootVerdictType::Denied, api::RootVerdictReason::AccountState)
+    }
+
+    fn new(verdict: api::RootVerdictType, reason: api::RootVerdictReason) -> Self {
+        Self { verdict, reason, level: None, statements: Vec::new(), missing_keys: Vec::new() }
+    }
+
+    fn of(explanation: &Explanation<'a>) -> Self {
+        let traces = || {
+            let layers = explanation.layers.iter().filter_map(|trace| Some((trace.level?, trace)));
+            layers.flat_map(|(level, trace)| trace.statements.iter().map(move |it| (level, it)))
+        };
+        let unknown = |trace: &StatementTrace<'_>| unknown_keys(explanation, trace);
+        let is_deny = |trace: &StatementTrace<'_>| trace.effect == StatementEffect::Deny;
+        let is_matched = |trace: &StatementTrace<'_>| trace.verdict == rootward_policy::Verdict::Matched;
+        let denies = traces().filter(|(_, it)| is_deny(it) && is_matched(it) && unknown(it).is_empty());
+        let denies: Vec<_> = denies.map(|(level, it)| (level, it.cause)).collect();
+        if !denies.is_empty() {
+            let told = Self::new(api::RootVerdictType::Denied, api::RootVerdictReason::ExplicitDeny);
+            return Self { statements: denies, ..told };
+        }
+        let open: Vec<_> = traces().filter(|(_, it)| it.open && !unknown(it).is_empty()).collect();
+        if explanation.outlook == Outlook::Depends && !open.is_empty() {
+            let mut missing_keys: Vec<_> = open.iter().flat_map(|(_, it)| unknown(it)).collect();
+            missing_keys.sort_unstable();
+            missing_keys.dedup();
+            let told = Self::new(api::RootVerdictType::Depends, api::RootVerdictReason::Condition);
+            let statements = open.into_iter().map(|(level, it)| (level, it.cause)).collect();
+            return Self { statements, missing_keys, ..told };
+        }
+        match explanation.decision.outcome {
+            Outcome::Allowed => Self::new(api::RootVerdictType::Allowed, api::RootVerdictReason::RootUser),
+            Outcome::ExplicitDeny | Outcome::ImplicitDeny => {
+                let told = Self::new(api::RootVerdictType::Denied, api::RootVerdictReason::NoAllow);
+                Self { level: lacking(explanation), ..told }
+            }
+        }
+    }
+}
+
+/// The first level at which nothing allows what none allows.
+fn lacking(explanation: &Explanation<'_>) -> Option<usize> {
+    let layer = explanation.decision.layer;
+    let levels = explanation.layers.iter().filter(|trace| trace.layer == layer);
+    let is_organizations = matches!(layer, Layer::Scp | Layer::Rcp);
+    let mut lacking = levels.filter(|trace| trace.matched(StatementEffect::Allow).next().is_none());
+    lacking.next().filter(|_| is_organizations)?.level
+}
+
+/// The keys that a statement looks at and nobody knows before there is a request.
+fn unknown_keys(explanation: &Explanation<'_>, trace: &StatementTrace<'_>) -> Vec<String> {
+    let is_never = |key: &str| {
+        let prefix = key.get(..NEVER_THERE_PREFIX.len()).unwrap_or_default();
+        prefix.eq_ignore_ascii_case(NEVER_THERE_PREFIX)
+            || NEVER_THERE.iter().any(|never| never.eq_ignore_ascii_case(key))
+    };
+    let is_missing =
+        |key: &str| explanation.missing_keys.iter().any(|missing| missing.eq_ignore_ascii_case(key));
+    let keys = trace.cause.context_keys().filter(|key| is_missing(key) && !is_never(key));
+    keys.map(str::to_owned).collect()
+}
+
+/// The node of this level, or behind them all the account.
+fn at_level(state: &OrganizationState, account: AccountId, level: usize) -> Option<String> {
+    let mut levels: Vec<_> = state.above(account).map(|node| node.id.to_string()).collect();
+    levels.reverse();
+    levels.push(account.to_string());
+    levels.into_iter().nth(level)
+}
+
+fn deciding(
+    state: &OrganizationState,
+    account: AccountId,
+    level: usize,
+    cause: &Cause<'_>,
+) -> Option<api::DecidingPolicy> {
+    let Source::Managed { arn } = cause.source else { return None };
+    let policy = state.policy(&arn.rsplit('/').next()?.parse().ok()?)?;
+    Some(api::DecidingPolicy {
+        policy_id: policy.id.to_string(),
+        policy_name: policy.name.to_string(),
+        policy_type: policy_type(&policy.kind)?,
+        target_id: at_level(state, account, level)?,
+        statement_id: cause.sid().map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rootward_names::OrganizationId;
+    use rootward_state::RowKey;
+    use rootward_state::entities::Account;
+
+    use super::*;
+    use crate::organizations::testing::{
+        add_policy, call_as, delegate, enable_types, organization, place, unit,
+    };
+    use crate::testing::Bench;
+
+    const MEMBER: &str = "222233334444";
+    const DENY_ROOT: &str = r#"{"Statement":{"Sid":"NoRoot","Effect":"Deny","Action":"*","Resource":"*","Condition":
+        {"ArnLike":{"aws:PrincipalArn":"arn:*:iam::*:root"},"Null":{"aws:AssumedRoot":"true"}}}}"#;
+    const DENY_STOP: &str =
+        r#"{"Statement":{"Effect":"Deny","Action":"cloudtrail:StopLogging","Resource":"*"}}"#;
+    const ONE_REGION: &str = r#"{"Statement":{"Effect":"Deny","NotAction":"iam:*","Resource":"*","Condition":
+        {"StringNotEquals":{"aws:RequestedRegion":"eu-central-1"}}}}"#;
+    const ONLY_S3: &str = r#"{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
+
+    /// An organization with a member in a unit, and both types of policies in force.
+    fn bench() -> (Bench, OrganizationId, String) {
+        let bench = Bench::new();
+        let id = organization(&bench, &[MEMBER], &[]);
+        enable_types(&bench, &id);
+        place(&bench, &id, MEMBER, "Workloads");
+        let unit = unit(&bench, &id, None, "Workloads");
+        (bench, id, unit)
+    }
+
+    fn ask_of(bench: &Bench, account: &str, action: &str) -> Result<api::RootVerdict, Failure> {
+        let questions = vec![api::RootQuestion { action: action.into(), resource_arn: None }];
+        let input = api::ExplainMemberRootRequest { account_id: account.into(), questions };
+        Ok(bench.run(&EXPLAIN_MEMBER_ROOT, input)?.verdicts.remove(0))
+    }
+
+    fn ask(bench: &Bench, action: &str) -> api::RootVerdict {
+        ask_of(bench, MEMBER, action).unwrap()
+    }
+
+    fn names(verdict: &api::RootVerdict) -> Vec<(&str, &str)> {
+        let policies = verdict.policies.iter();
+        policies.map(|policy| (&*policy.policy_name, &*policy.target_id)).collect()
+    }
+
+    #[test]
+    fn root_user_may_do_what_no_policy_of_its_organization_denies() {
+        let (bench, id, unit) = bench();
+        add_policy(&bench, &id, &unit, "KeepTrail", DENY_STOP);
+        let allowed = ask(&bench, "iam:CreateAccessKey");
+        assert_eq!(
+            (allowed.verdict, allowed.reason),
+            (api::RootVerdictType::Allowed, api::RootVerdictReason::RootUser)
+        );
+        let denied = ask(&bench, "cloudtrail:StopLogging");
+        assert_eq!(
+            (denied.verdict, denied.reason),
+            (api::RootVerdictType::Denied, api::RootVerdictReason::ExplicitDeny)
+        );
+        assert_eq!(names(&denied), [("KeepTrail", &*unit)]);
+    }
+
+    #[test]
+    fn policy_that_spares_assumed_root_users_denies_the_root_user_itself() {
+        let (bench, id, unit) = bench();
+        add_policy(&bench, &id, MEMBER, "DenyRoot", DENY_ROOT);
+        add_policy(&bench, &id, &unit, "OneRegion", ONE_REGION);
+        for action in ["iam:CreateUser", "s3:DeleteBucket"] {
+            let denied = ask(&bench, action);
+            assert_eq!(
+                (denied.verdict, names(&denied)),
+                (api::RootVerdictType::Denied, vec![("DenyRoot", MEMBER)])
+            );
+            assert_eq!(denied.policies[0].statement_id.as_deref(), Some("NoRoot"));
+        }
+    }
+
+    #[test]
+    fn what_turns_on_a_request_depends_and_says_on_what() {
+        let (bench, id, unit) = bench();
+        add_policy(&bench, &id, &unit, "OneRegion", ONE_REGION);
+        let depends = ask(&bench, "s3:DeleteBucket");
+        assert_eq!(
+            (depends.verdict, depends.reason),
+            (api::RootVerdictType::Depends, api::RootVerdictReason::Condition)
+        );
+        assert_eq!(
+            (names(&depends), &*depends.missing_keys),
+            (vec![("OneRegion", &*unit)], &["aws:RequestedRegion".to_owned()][..])
+        );
+        assert_eq!(ask(&bench, "iam:CreateUser").verdict, api::RootVerdictType::Allowed);
+    }
+
+    #[test]
+    fn level_that_allows_nothing_of_it_is_named() {
+        let (bench, id, unit) = bench();
+        crate::organizations::testing::set_policies(&bench, &id, &unit, &[]);
+        add_policy(&bench, &id, &unit, "OnlyS3", ONLY_S3);
+        assert_eq!(ask(&bench, "s3:DeleteBucket").verdict, api::RootVerdictType::Allowed);
+        let denied = ask(&bench, "iam:CreateUser");
+        assert_eq!(
+            (denied.verdict, denied.reason, denied.target_id.as_deref()),
+            (api::RootVerdictType::Denied, api::RootVerdictReason::NoAllow, Some(&*unit))
+        );
+        assert!(denied.policies.is_empty());
+    }
+
+    #[test]
+    fn management_account_is_bound_by_nothing() {
+        let (bench, id, _) = bench();
+        let root = bench.begin().world().organization(&id).unwrap().organization().root.to_string();
+        add_policy(&bench, &id, &root, "DenyRoot", DENY_ROOT);
+        let allowed = ask_of(&bench, "111122223333", "account:CloseAccount").unwrap();
+        assert_eq!(allowed.verdict, api::RootVerdictType::Allowed);
+        assert_eq!(ask(&bench, "account:CloseAccount").verdict, api::RootVerdictType::Denied);
+    }
+
+    #[test]
+    fn root_user_of_a_suspended_account_may_do_nothing() {
+        let (bench, ..) = bench();
+        let account: AccountId = MEMBER.parse().unwrap();
+        bench.write(|txn| {
+            let row = Account {
+                status: AccountStatus::Suspended,
+                ..Account::clone(&txn.account(account).unwrap())
+            };
+            txn.put(RowKey::Account(account), row);
+        });
+        let denied = ask(&bench, "iam:CreateUser");
+        assert_eq!(
+            (denied.verdict, denied.reason),
+            (api::RootVerdictType::Denied, api::RootVerdictReason::AccountState)
+        );
+    }
+
+    #[test]
+    fn it_is_for_who_manages_the_organization_or_administers_something_for_it() {
+        let (bench, ..) = bench();
+        let code = |of: &str| ask_of(&bench, of, "iam:CreateUser").map(drop).map_err(|failure| failure.code);
+        assert_eq!(code("999988887777"), Err("ResourceNotFoundException"));
+        call_as(&bench, MEMBER);
+        assert_eq!(code(MEMBER), Err("AccessDenied"));
+        delegate(&bench, MEMBER, "ram.amazonaws.com");
+        assert_eq!(code("111122223333"), Ok(()));
+    }
+
+    #[test]
+    fn it_is_authorized_on_the_account() {
+        let (bench, ..) = bench();
+        let questions = vec![api::RootQuestion { action: "iam:CreateUser".into(), resource_arn: None }];
+        let input = api::ExplainMemberRootRequest { account_id: MEMBER.into(), questions };
+        let (action, target) = bench.targets(&EXPLAIN_MEMBER_ROOT, &input).remove(0);
+        assert_eq!(action, "rootward:ExplainMemberRoot");
+        assert!(
+            target.arn.ends_with("/222233334444") && target.arn.contains(":account/o-"),
+            "{}",
+            target.arn
+        );
+    }
+}
