@@ -10,7 +10,7 @@ use rootward_policy::{
 use rootward_state::entities::{Document, Named};
 use rootward_state::{AccountState, World};
 
-use crate::gather::{Bounds, Gathered, Member, guard_policy};
+use crate::gather::{Bounds, Gathered, Member};
 use crate::principal::root_arn;
 use crate::{Identity, Principal};
 
@@ -194,28 +194,13 @@ pub fn authorize(
     // The account was there when the caller was authenticated, on an earlier snapshot.
     let state = world.account(principal.account).ok_or_else(invalid_token)?;
     billing_switch(state, principal, check.action)?;
-    let trust = check.trust.map(trust_policy);
-    let denial = decided(world, principal, facts, check, trust, context, |decision| {
-        let shown = check.shown.unwrap_or(check.resource);
-        if decision.is_allowed() {
-            None
-        } else {
-            Some(decision.denial_message(&principal.arn(), check.action, Some(shown)))
-        }
-    });
-    match denial {
-        None => Err(invalid_token()),
-        Some(None) => Ok(()),
-        Some(Some(message)) => Err(Denied::access(message)),
-    }
+    denial(world, principal, facts, check, context, |decision| !decision.is_allowed())
 }
 
 /// Whether a policy of the principal's denies this, whatever others allow: what revokes sessions denies everything to those that
 /// began before some time.
 pub fn is_denied(world: &World, principal: &Principal, facts: &RequestFacts<'_>, check: &Check<'_>) -> bool {
-    let trust = check.trust.map(trust_policy);
-    let is_explicit = |decision: &Decision<'_>| decision.outcome == Outcome::ExplicitDeny;
-    decided(world, principal, facts, check, trust, Context::new(), is_explicit).unwrap_or(true)
+    refuse_denied(world, principal, facts, check, Context::new()).is_err()
 }
 
 /// Lets through what needs no permission: nothing has to allow it, but what denies it binds.
@@ -229,12 +214,25 @@ pub fn refuse_denied(
     check: &Check<'_>,
     context: Context,
 ) -> Result<(), Denied> {
-    let denial = decided(world, principal, facts, check, None, context, |decision| {
+    denial(world, principal, facts, check, context, |decision| decision.outcome == Outcome::ExplicitDeny)
+}
+
+/// Refuses where the decision is one that counts.
+fn denial(
+    world: &World,
+    principal: &Principal,
+    facts: &RequestFacts<'_>,
+    check: &Check<'_>,
+    context: Context,
+    counts: fn(&Decision<'_>) -> bool,
+) -> Result<(), Denied> {
+    let trust = check.trust.map(trust_policy);
+    let denial = decided(world, principal, facts, check, trust, context, |decision| {
         let shown = check.shown.unwrap_or(check.resource);
-        let is_explicit = decision.outcome == Outcome::ExplicitDeny;
-        is_explicit.then(|| decision.denial_message(&principal.arn(), check.action, Some(shown)))
+        counts(decision).then(|| decision.denial_message(&principal.arn(), check.action, Some(shown)))
     });
     match denial {
+        // The account was there when the caller was authenticated, on an earlier snapshot.
         None => Err(invalid_token()),
         Some(None) => Ok(()),
         Some(Some(message)) => Err(Denied::access(message)),
@@ -278,10 +276,7 @@ fn decided<R>(
     caller_keys(&mut context, principal);
     session_keys(&mut context, principal, check.second_factor, facts.now);
     let gathered = Gathered::of(state, principal);
-    let bounds = Bounds {
-        guard: guard_policy(state, principal.partition),
-        ..Bounds::bearing_on(check.action, &ours, &theirs)
-    };
+    let bounds = Bounds::bearing_on(check.action, state, principal.partition, &ours, &theirs);
     let decided = gathered.with_policies(&bounds, resource, |policies| {
         let request = Request {
             principal: &caller,
@@ -349,7 +344,7 @@ pub fn explain<R>(
         context: &context,
     };
     let gathered = Gathered::of(state, principal);
-    let bounds = Bounds { guard: guard_policy(state, principal.partition), ..Bounds::of(&ours, &theirs) };
+    let bounds = Bounds::of(state, principal.partition, &ours, &theirs);
     let explained = gathered.with_policies(&bounds, question.trust.map(trust_policy), |policies| {
         let mut explanation = rootward_policy::explain(&request, policies);
         if principal.is_role_session() {

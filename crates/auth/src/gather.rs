@@ -182,20 +182,31 @@ pub struct Levels<'a> {
 }
 
 impl<'a> Bounds<'a> {
-    /// What of them bears on an action: the same decision, and the same denial, by fewer policies.
-    pub fn bearing_on(action: &str, caller: &Member<'a>, resource: &Member<'a>) -> Self {
+    /// What of them bears on an action: the same decision, and the same denial, by fewer policies. `state` is the caller's.
+    pub fn bearing_on(
+        action: &str,
+        state: &'a AccountState,
+        partition: Partition,
+        caller: &Member<'a>,
+        resource: &Member<'a>,
+    ) -> Self {
         let service = ServiceOf::action(action);
         Self {
-            guard: None,
+            guard: guard_policy(state, partition),
             scps: caller.bearing(&service, &OrganizationPolicyType::ServiceControl, |level| &level.scps),
             rcps: resource.bearing(&service, &OrganizationPolicyType::ResourceControl, |level| &level.rcps),
         }
     }
 
-    /// Of a caller and of whose the resource is.
-    pub fn of(caller: &Member<'a>, resource: &Member<'a>) -> Self {
+    /// Of a caller, whose account is `state`, and of whose the resource is.
+    pub fn of(
+        state: &'a AccountState,
+        partition: Partition,
+        caller: &Member<'a>,
+        resource: &Member<'a>,
+    ) -> Self {
         Self {
-            guard: None,
+            guard: guard_policy(state, partition),
             scps: caller.levels(&OrganizationPolicyType::ServiceControl, |level| &level.scps),
             rcps: resource.levels(&OrganizationPolicyType::ResourceControl, |level| &level.rcps),
         }
@@ -203,7 +214,7 @@ impl<'a> Bounds<'a> {
 }
 
 /// The guard policy that binds an account.
-pub fn guard_policy(state: &AccountState, partition: Partition) -> Option<Found<'_>> {
+fn guard_policy(state: &AccountState, partition: Partition) -> Option<Found<'_>> {
     let policy = state.guard_policy()?;
     let from = Origin::Managed(GuardPolicy::arn(partition, state.account().id));
     Some(Found { program: policy.document.program(), from })
@@ -214,6 +225,13 @@ impl<'a> Levels<'a> {
     fn push(&mut self, policies: impl Iterator<Item = &'a BindingPolicy>) {
         self.attached.extend(policies.map(attached_policy));
         self.ends.push(self.attached.len());
+    }
+
+    /// Ends a level that this policy allows everything on, if there is one.
+    fn end(&mut self, allows: Option<&'a BindingPolicy>) {
+        if let Some(allows) = allows {
+            self.push([allows].into_iter());
+        }
     }
 
     /// From the root down.
@@ -258,34 +276,26 @@ impl<'a> Member<'a> {
         Some(levels)
     }
 
-    /// Levels that allow everything only deny, so they are one; of a level that does not, no policy may be left out that could allow.
+    /// Levels that allow everything only deny, so those that follow one another are one; of a level that does not, no policy may be left out
+    /// that could allow. The order stays: of two policies that deny, both ways name the same.
     fn bearing(
         &self,
         service: &ServiceOf<'_>,
         kind: &OrganizationPolicyType,
         of: impl Fn(&'a Level) -> &'a Binding,
     ) -> Option<Levels<'a>> {
-        let bindings = self.levels_in_force(kind)?.map(|level| of(level));
-        let (mut levels, mut allows, mut narrow) = (Levels::default(), None, false);
-        for binding in bindings {
+        let (mut levels, mut allows) = (Levels::default(), None);
+        for binding in self.levels_in_force(kind)?.map(|level| of(level)) {
             if binding.allows_everything {
                 allows = allows.or_else(|| binding.policies.iter().find(|policy| allows_everything(policy)));
                 let denies = |policy: &&BindingPolicy| policy.can_deny && policy.scope.may_have(service);
                 levels.attached.extend(binding.policies.iter().filter(denies).map(attached_policy));
             } else {
-                narrow = true;
+                levels.end(allows.take());
+                levels.push(binding.policies.iter().filter(|policy| policy.scope.may_have(service)));
             }
         }
-        if let Some(allows) = allows {
-            levels.push([allows].into_iter());
-        }
-        if narrow {
-            for binding in self.levels_in_force(kind)?.map(|level| of(level)) {
-                if !binding.allows_everything {
-                    levels.push(binding.policies.iter().filter(|policy| policy.scope.may_have(service)));
-                }
-            }
-        }
+        levels.end(allows);
         Some(levels)
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use rootward_names::{Time, folded, same_folded};
 
+use crate::hash;
 use crate::principal::Principal;
 
 /// Condition keys of a request. Names are case-insensitive, a key set again replaces the former value.
@@ -238,20 +239,11 @@ pub(crate) fn hash(name: &str) -> u64 {
 
 /// Of a name whose letters outside of ASCII are in lower case.
 fn hash_folded(name: &[u8]) -> u64 {
-    let (words, rest) = name.as_chunks();
-    let last = match name.last_chunk() {
-        Some(last) => u64::from_le_bytes(*last),
-        None => rest.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)),
-    };
-    let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain([last]);
-    words.fold(name.len() as u64, |hash, word| (hash.rotate_left(23) ^ (word | LOWER_CASE)).wrapping_mul(ODD))
+    hash::words(name, LOWER_CASE)
 }
 
 /// Sets the bit in which a capital letter of ASCII differs from its small one.
 const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
-
-/// The golden ratio: its bits have no pattern.
-const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
+use crate::hash;
 use crate::pattern::Pattern;
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -183,16 +184,8 @@ const FEW: usize = 8;
 struct Hash(u64);
 
 impl Hash {
-    /// Eight bytes at a time: each decision hashes its action.
     fn of(text: &str) -> Self {
-        let (words, rest) = text.as_bytes().as_chunks();
-        let last = match text.as_bytes().last_chunk() {
-            Some(last) => u64::from_le_bytes(*last),
-            None => rest.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)),
-        };
-        let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain([last]);
-        let hash =
-            words.fold(text.len() as u64, |hash, word| (hash.rotate_left(23) ^ word).wrapping_mul(ODD));
+        let hash = hash::words(text.as_bytes(), 0);
         Self(hash ^ (hash >> 32))
     }
 
@@ -201,9 +194,6 @@ impl Hash {
         NonZeroU32::MIN.saturating_add((self.0 >> 32) as u32)
     }
 }
-
-/// The golden ratio: its bits have no pattern.
-const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A set of hashes that may seem to have more than it has: each sets two bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

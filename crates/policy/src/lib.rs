@@ -18,6 +18,7 @@ mod decision;
 mod diagnostic;
 mod edit;
 mod explain;
+mod hash;
 mod index;
 mod json;
 mod operator;

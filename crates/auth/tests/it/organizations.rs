@@ -224,12 +224,15 @@ proptest! {
                 resource_account: Some(account()),
                 context: &context,
             };
-            let [all, few] = [Bounds::of(&member, &member), Bounds::bearing_on(action, &member, &member)].map(|bounds| {
+            let state = world.account(account()).unwrap();
+            let all = Bounds::of(state, Partition::Aws, &member, &member);
+            let few = Bounds::bearing_on(action, state, Partition::Aws, &member, &member);
+            let [all, few] = [all, few].map(|bounds| {
                 let levels = bounds.scps.unwrap();
                 let levels: Vec<_> = levels.iter().collect();
                 let policies = Policies { identity: &identity, scps: Some(&levels), ..Policies::default() };
                 let decision = decide(&request, &policies);
-                (decision.outcome, decision.layer)
+                (decision.outcome, decision.layer, decision.denial_message("ann", action, None))
             });
             prop_assert_eq!(all, few, "{}", action);
         }

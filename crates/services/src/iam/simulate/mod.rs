@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rootward_api::iam as api;
-use rootward_auth::gather::{Bounds, Found, Gathered, Member, attached, guard_policy};
+use rootward_auth::gather::{Bounds, Found, Gathered, Member, attached};
 use rootward_auth::principal::session_arn;
 use rootward_names::{AccountId, folded};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
@@ -205,9 +205,9 @@ fn simulate_principal_policy(
     let caller = caller.map_or_else(|| entity.caller(ctx, &arn), |arn| Caller::named(&arn));
     let world = Arc::clone(txn.world());
     let member = Member::of(&world, ctx.account());
-    let scps = Bounds::of(&member, &member).scps.filter(|_| !exclusions.take_scps());
+    let Bounds { guard, scps, .. } = Bounds::of(&state, ctx.partition(), &member, &member);
+    let scps = scps.filter(|_| !exclusions.take_scps());
     let levels = scps.as_ref().map(|levels| levels.iter().map(<[_]>::to_vec).collect());
-    let guard = guard_policy(&state, ctx.partition());
     asked.simulate(&gathered, guard.as_ref().map(Found::attached), levels, &caller)
 }
 
