@@ -36,7 +36,7 @@ def test_server_that_is_down_at_the_start_is_in_the_log_and_keeps_nothing_from_s
 
 
 def code_of(mail):
-    return re.search(r"The code is (\d{6})\.", mail.get_content())[1]
+    return re.search(r"The code is ([A-Z2-9]{6})\.", mail.get_content())[1]
 
 
 def other(code):

@@ -1,8 +1,9 @@
 //! Another e-mail address for a root user, whoever may give it one.
 //!
 //! Who owns an address can take a root user over, so a new one is proved first: a code is sent to it, and the address changes when the
-//! code comes back. A code is good for 15 minutes, one use and five attempts; another is sent after a minute at the earliest, so that
-//! guessing gets nowhere. The address that is to be left hears of it at once, and again when it is.
+//! code comes back. A code is good for 15 minutes, one use and five attempts; another is sent after a minute at the earliest. An organization
+//! has many accounts to try one address with, and could fill its mailbox and everybody's queue: codes are long enough for that, and few are
+//! under way for one organization. The address that is to be left hears of it at once, and again when it is.
 //!
 //! Whether an address is another root user's is told to whoever has the code that was sent to it, and to nobody else: the start is the same
 //! for every address.
@@ -22,6 +23,12 @@ use crate::own;
 const CODE_SECONDS: i64 = 900;
 /// How long after a code the next one is sent, in seconds.
 const PAUSE_SECONDS: i64 = 60;
+/// For how many members of one organization codes are under way at once.
+const UNDER_WAY_MAX: usize = 20;
+/// What a code is made of: thirty bits of letters and digits that look like no other.
+const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+/// How long a code is.
+const CODE_CHARS: usize = 6;
 /// How many codes may be tried.
 const ATTEMPTS: u8 = 5;
 /// The key that codes are kept under.
@@ -49,6 +56,8 @@ pub(crate) enum Refused {
     NoMailer,
     /// The address is the root user's already.
     SameEmail,
+    /// Codes are under way for as many members of the organization as may be.
+    TooManyCodes,
     /// This is not the code. So many attempts are left, which has been written.
     WrongCode(u8),
 }
@@ -75,7 +84,10 @@ pub(crate) fn start(
     {
         return Err(Refused::CodeSentAlready);
     }
-    let code = ctx.with_random(|random| format!("{:06}", random.number() % 1_000_000));
+    if matches!(authority, Authority::Organization) && under_way(ctx, txn, account) >= UNDER_WAY_MAX {
+        return Err(Refused::TooManyCodes);
+    }
+    let code = code(ctx);
     settings.email_update = Some(EmailUpdate {
         email: email.into(),
         code: digest(ctx, account, email, &code),
@@ -88,6 +100,26 @@ pub(crate) fn start(
         ctx.mail(mail).map_err(|_| Refused::NoMailer)?;
     }
     Ok(())
+}
+
+/// The other members of the account's organization to whose new addresses codes are on their way.
+fn under_way(ctx: &OpContext<'_>, txn: &Txn, account: AccountId) -> usize {
+    let world = txn.world();
+    let members = world.organization_of(account).into_iter().flat_map(|state| state.members().iter());
+    let updates = members
+        .filter(|(member, _)| **member != account)
+        .filter_map(|(member, _)| world.account(*member)?.settings().email_update.as_ref());
+    updates.filter(|update| (update.sent..update.sent.plus_seconds(CODE_SECONDS)).contains(&ctx.now)).count()
+}
+
+fn code(ctx: &OpContext<'_>) -> String {
+    let mut bits = ctx.with_random(|random| random.number());
+    let letters = (0..CODE_CHARS).filter_map(|_| {
+        let letter = ALPHABET.get((bits % 32) as usize);
+        bits /= 32;
+        letter.map(|letter| char::from(*letter))
+    });
+    letters.collect()
 }
 
 fn code_mail(account: AccountId, to: &str, code: &str, authority: &Authority) -> Mail {
@@ -171,5 +203,5 @@ pub(crate) fn accept(
 
 /// What is kept of a code. Under a key: there are few enough codes to try them all on a plain digest.
 fn digest(ctx: &OpContext<'_>, account: AccountId, email: &str, code: &str) -> [u8; 32] {
-    ctx.vault.mac(DOMAIN, EmailUpdate::code_input(account, email, code).as_bytes())
+    ctx.vault.mac(DOMAIN, EmailUpdate::code_input(account, email, &code.to_ascii_uppercase()).as_bytes())
 }

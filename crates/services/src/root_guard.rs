@@ -303,9 +303,22 @@ pub fn wish_to_change(
     let mut digest = Sha256::new().chain_update([b'c', session_minutes, approvals_required]);
     // By id: another user who has the name later is somebody else.
     approvers.iter().for_each(|user| digest.update(user.to_string()));
-    let names = if settings.approvers.is_empty() { "nobody".into() } else { settings.approvers.join(", ") };
+    // Names can be given to somebody else, and nobody sees ids: it is said who would be new, and who no longer one.
+    let standing = read(txn, account)?.approvers;
+    let gone = standing.iter().filter(|user| !approvers.contains(user));
+    let gone = gone
+        .map(|user| txn.world().account(account)?.by_id::<User>(*user))
+        .map(|user| user.map(|user| user.name.to_string()));
+    let gone: Vec<String> = gone.map(|name| name.unwrap_or_else(|| "a deleted user".into())).collect();
+    let names =
+        settings.approvers.iter().zip(&approvers).map(|(name, user)| {
+            if standing.contains(user) { name.to_string() } else { format!("{name} (new)") }
+        });
+    let names =
+        if settings.approvers.is_empty() { "nobody".into() } else { names.collect::<Vec<_>>().join(", ") };
+    let gone = if gone.is_empty() { String::new() } else { format!(" (no longer: {})", gone.join(", ")) };
     let reason = format!(
-        "{approvals_required} of {} must agree: {names}; sessions of {session_minutes} minutes",
+        "{approvals_required} of {} must agree: {names}{gone}; sessions of {session_minutes} minutes",
         approvers.len()
     );
     Ok(Wish { purpose: Purpose::ChangeGuard, reason, digest: digest.finalize().into() })
@@ -578,18 +591,21 @@ mod tests {
         let (bench, [ann, ..]) = guarded(1);
         let names = ["bob".to_owned()];
         let settings = Settings { session_minutes: None, approvals_required: 1, approvers: &names };
-        let ask = || {
+        let ask = |expected: &str| {
             bench.write_with(|txn, now, random, _| {
                 let wish = wish_to_change(txn, bench.account(), &settings)?;
-                assert_eq!(wish.reason(), "1 of 1 must agree: bob; sessions of 30 minutes");
+                assert_eq!(wish.reason(), expected);
                 consent(txn, bench.account(), &wish, "192.0.2.7", now, random)
             })
         };
-        let Ok(Consent::Awaited { request, .. }) = ask() else { panic!("nobody was asked") };
+        let known = "1 of 1 must agree: bob (no longer: ann, cleo); sessions of 30 minutes";
+        let Ok(Consent::Awaited { request, .. }) = ask(known) else { panic!("nobody was asked") };
         say(&bench, request, ann, true).unwrap();
         bench.write(|txn| txn.delete_entity::<User>(bench.account(), "bob"));
         bench.add_factor(bench.add_user("bob"));
-        assert!(matches!(ask(), Ok(Consent::Awaited { is_new: true, .. })));
+        let new =
+            "1 of 1 must agree: bob (new) (no longer: ann, a deleted user, cleo); sessions of 30 minutes";
+        assert!(matches!(ask(new), Ok(Consent::Awaited { is_new: true, .. })));
     }
 
     #[test]

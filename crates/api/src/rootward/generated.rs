@@ -1621,7 +1621,7 @@ pub mod schema {
             length: Range::ANY,
         }),
     );
-    static OTP_PATTERN: Pattern = Pattern::expression(r"\d{6}", r"[0-9]{6}", None);
+    static OTP_PATTERN: Pattern = Pattern::expression(r"[a-zA-Z0-9]{6}", r"[a-zA-Z0-9]{6}", None);
     pub static OTP: Schema =
         Schema::new("Otp", Kind::String(Range::new(6, 6), Some(&OTP_PATTERN))).sensitive();
     pub static PASSKEY_CREDENTIAL: Schema =

@@ -116,6 +116,13 @@ pub(super) fn address_refused(error: &AccountError) -> Failure {
 }
 
 /// A code was asked for just now.
+pub(super) fn too_many_codes() -> Failure {
+    Failure::new(
+        ErrorCode::TooManyRequests.schema(),
+        "Codes are on their way for as many accounts of the organization as may be at once: wait 15 minutes.",
+    )
+}
+
 pub(super) fn code_sent_already() -> Failure {
     Failure::new(
         ErrorCode::TooManyRequests.schema(),

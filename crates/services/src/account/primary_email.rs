@@ -92,6 +92,7 @@ fn failure(refused: Refused) -> Failure {
         Refused::Internal(failure) => failure,
         Refused::NoCode => failures::no_email_update(),
         Refused::NoMailer => failures::no_mailer(),
+        Refused::TooManyCodes => failures::too_many_codes(),
         Refused::SameEmail => failures::same_email(),
         Refused::WrongCode(left) => failures::wrong_code(left).keeping_writes(),
     }
@@ -99,9 +100,9 @@ fn failure(refused: Refused) -> Failure {
 
 const DOMAIN: &str = "account:EmailTargetDomain";
 
-/// What follows the `@`.
+/// What follows the `@`, in lower case: a condition on it is a text, and domains have no case.
 fn domain(email: &Sensitive) -> Option<String> {
-    email.expose().split_once('@').map(|(_, domain)| domain.to_owned())
+    email.expose().split_once('@').map(|(_, domain)| domain.to_ascii_lowercase())
 }
 
 #[cfg(test)]

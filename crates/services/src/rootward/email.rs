@@ -54,6 +54,7 @@ fn failure(ctx: &OpContext<'_>, refused: Refused) -> Failure {
         Refused::Internal(failure) => failure,
         Refused::NoCode => failures::no_email_update(),
         Refused::NoMailer => failures::no_mailer(ctx.account()),
+        Refused::TooManyCodes => failures::too_many_codes(),
         Refused::SameEmail => failures::same_email(),
         Refused::WrongCode(left) => failures::wrong_code(left).keeping_writes(),
     }
@@ -86,7 +87,10 @@ mod tests {
         assert!(!warning.text.contains(email));
         let code = mail.text.split("The code is ").nth(1).unwrap().split('.').next().unwrap();
         assert!(!warning.text.contains(code));
-        assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()), "{code}");
+        assert!(
+            code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()),
+            "{code}"
+        );
         Ok(code.to_owned())
     }
 

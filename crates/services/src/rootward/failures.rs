@@ -111,6 +111,13 @@ pub(super) fn no_mailer(account: AccountId) -> Failure {
 }
 
 /// A code was asked for just now.
+pub(super) fn too_many_codes() -> Failure {
+    Failure::new(
+        ErrorCode::LimitExceeded.schema(),
+        "Codes are on their way for as many accounts of the organization as may be at once: wait 15 minutes.",
+    )
+}
+
 pub(super) fn code_sent_already() -> Failure {
     Failure::new(
         ErrorCode::LimitExceeded.schema(),
