@@ -52,7 +52,7 @@ fn enable_all_features(
         return Err(failures::too_large_for_all_features());
     }
     // What was asked before is of no interest any more: at most one request with its parts is kept, however often it is repeated.
-    let earlier = state.handshakes().iter().filter(|(_, row)| row.action != HandshakeAction::Invite);
+    let earlier = state.handshakes().iter().filter(|(_, row)| row.action.is_about_all_features());
     earlier.for_each(|(_, row)| handshakes::remove(txn, row));
     handshakes::sweep(ctx, txn, &state);
     handshakes::cancel_where(ctx, txn, &state, |row| row.action == HandshakeAction::Invite);

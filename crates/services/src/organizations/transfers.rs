@@ -702,12 +702,13 @@ mod tests {
     use rootward_wire::Empty;
 
     use super::*;
+    use crate::organizations::all_features::ENABLE_ALL_FEATURES;
     use crate::organizations::handshakes::{
         ACCEPT_HANDSHAKE, CANCEL_HANDSHAKE, DECLINE_HANDSHAKE, DESCRIBE_HANDSHAKE,
     };
     use crate::organizations::organization::{CREATE_ORGANIZATION, DELETE_ORGANIZATION};
     use crate::organizations::tags::{LIST_TAGS_FOR_RESOURCE, TAG_RESOURCE};
-    use crate::organizations::testing::{member, organized, reason};
+    use crate::organizations::testing::{member, organized, organized_as, reason};
     use crate::testing::Bench;
 
     /// The first of the month after the next one.
@@ -870,6 +871,19 @@ mod tests {
         assert_eq!(seen.status, Some(ResponsibilityTransferStatus::Accepted));
         assert_eq!(seen.source.unwrap().management_account_email.unwrap().expose(), "two@example.com");
         assert_eq!((outbound(&bench), inbound(&bench, None).unwrap()), (vec![], vec![transfer]));
+    }
+
+    #[test]
+    fn invitation_is_answered_after_its_organization_has_asked_for_all_features() {
+        let bench = organized_as(api::OrganizationFeatureSet::ConsolidatedBilling);
+        let [first, second] = ["two@example.com", "three@example.com"].map(|email| other(&bench, email));
+        let (accepted, transfer) = ids(&to_account(&bench, first).unwrap());
+        let (canceled, withdrawn) = ids(&to_account(&bench, second).unwrap());
+        bench.run(&ENABLE_ALL_FEATURES, Default::default()).unwrap();
+        bench.run(&CANCEL_HANDSHAKE, api::CancelHandshakeRequest { handshake_id: canceled }).unwrap();
+        assert_eq!(status_of(&bench, &withdrawn), "CANCELED");
+        take(&bench, first, &accepted).unwrap();
+        assert_eq!(status_of(&bench, &transfer), "ACCEPTED");
     }
 
     #[test]
