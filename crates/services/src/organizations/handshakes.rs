@@ -311,9 +311,7 @@ fn guard(txn: &mut Txn, found: &Found) -> Result<(), Failure> {
 }
 
 fn find(world: &World, account: AccountId, now: Time, id: &str) -> Option<Found> {
-    let id: HandshakeId = id.parse().ok()?;
-    let mut found = world.organizations().filter_map(|state| Some((state, state.handshakes().get(&id)?)));
-    let (state, row) = found.next().filter(|(_, row)| is_shown(row, now))?;
+    let (state, row) = world.handshake(&id.parse().ok()?).filter(|(_, row)| is_shown(row, now))?;
     let looks = state.member(account).is_some_and(|member| !member.delegated.is_empty());
     let is_party = standing::is_management(state, account) || looks || is_put_to(world, row, account);
     is_party.then(|| Found { state: Arc::clone(state), row: Arc::clone(row) })

@@ -561,31 +561,36 @@ impl Found {
     fn inbound(target: &Arc<OrganizationState>, row: &Arc<ResponsibilityTransfer>) -> Self {
         Self { side: Side::Target, target: Arc::clone(target), row: Arc::clone(row) }
     }
+
+    fn outbound(target: &Arc<OrganizationState>, row: &Arc<ResponsibilityTransfer>) -> Self {
+        Self { side: Side::Source, target: Arc::clone(target), row: Arc::clone(row) }
+    }
 }
 
 /// The transfer with this id, if the organization is a side of it.
-fn find(world: &World, state: &Arc<OrganizationState>, now: Time, id: &str) -> Option<Found> {
-    let id: ResponsibilityTransferId = id.parse().ok()?;
-    let inbound = state.transfers().get(&id).map(|row| Found::inbound(state, row));
-    let outbound = || outbound(world, state).into_iter().find(|found| found.row.id == id);
-    inbound.or_else(outbound).filter(|found| is_shown(&found.row, now))
+fn find(world: &World, state: &OrganizationState, now: Time, id: &str) -> Option<Found> {
+    let (target, row) = world.transfer(&id.parse().ok()?).filter(|(_, row)| is_shown(row, now))?;
+    if target.organization().id == state.organization().id {
+        return Some(Found::inbound(target, row));
+    }
+    let source = Recipient::from(&row.source);
+    sources(world, state).any(|party| party == source).then(|| Found::outbound(target, row))
 }
 
 /// The transfers that are put to the management account, by id or by its address, and those that it has accepted.
 fn outbound(world: &World, state: &OrganizationState) -> Vec<Found> {
-    let management = state.organization().management;
-    let email =
-        world.account(management).map(|account| Recipient::Email(NameKey::new(&account.account().email)));
-    let parties = [Recipient::Account(management)].into_iter().chain(email);
     let mut all = Vec::new();
-    for party in parties {
-        all.extend(world.transfers_of(&party).map(|(target, row)| Found {
-            side: Side::Source,
-            target: Arc::clone(target),
-            row: Arc::clone(row),
-        }));
+    for party in sources(world, state) {
+        all.extend(world.transfers_of(&party).map(|(target, row)| Found::outbound(target, row)));
     }
     all
+}
+
+/// How transfers name the management account as their source: by its id or its address.
+fn sources(world: &World, state: &OrganizationState) -> impl Iterator<Item = Recipient> {
+    let management = state.organization().management;
+    let email = world.account(management).map(|account| NameKey::new(&account.account().email));
+    [Recipient::Account(management)].into_iter().chain(email.map(Recipient::Email))
 }
 
 /// The row under its key, guarded.
