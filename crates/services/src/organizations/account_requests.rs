@@ -83,7 +83,7 @@ fn create_account(
             result: result.map_err(|reason| reason.as_str().into()),
         }),
     };
-    joining::touch(txn, &row);
+    standing::touch(txn, &row);
     events::account_opened(ctx, txn, &row, &request);
     let shown = show(&AccountRequest { outcome: None, ..request.clone() });
     txn.put(RowKey::AccountRequest(row.id.clone(), request.id.clone()), request);
@@ -107,7 +107,7 @@ fn open(
     ctx: &OpContext<'_>,
     txn: &mut Txn,
     state: &OrganizationState,
-    row: &Organization,
+    row: &Arc<Organization>,
     input: &api::CreateAccountRequest,
     tags: Vec<rootward_state::entities::Tag>,
 ) -> Result<Result<AccountId, CreateAccountFailureReason>, Failure> {

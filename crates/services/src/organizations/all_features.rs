@@ -19,7 +19,7 @@ use rootward_state::entities::{
 };
 use rootward_state::{OrganizationState, RowKey, Txn, World};
 
-use super::{failures, handshakes, joining, quotas, service_role, standing};
+use super::{failures, handshakes, quotas, service_role, standing};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&ENABLE_ALL_FEATURES];
 
@@ -64,7 +64,7 @@ fn enable_all_features(
     }
     let shown = handshakes::show(ctx.now, txn.world(), &state, &parent);
     put(txn, parent);
-    joining::touch(txn, &row);
+    standing::touch(txn, &row);
     Ok(api::EnableAllFeaturesResponse { handshake: Some(shown) })
 }
 
@@ -96,8 +96,8 @@ fn put(txn: &mut Txn, row: Handshake) {
 
 /// The handshake of an organization that is on its way to all features.
 pub(super) fn pending(state: &OrganizationState, now: Time) -> Option<&Handshake> {
-    let rows = state.handshakes().iter().map(|(_, row)| &**row);
-    rows.into_iter().find(|row| row.action == HandshakeAction::EnableAllFeatures && row.is_open(now))
+    let mut rows = state.handshakes().iter().map(|(_, row)| &**row);
+    rows.find(|row| row.action == HandshakeAction::EnableAllFeatures && row.is_open(now))
 }
 
 /// The caller's account agrees.

@@ -11,7 +11,7 @@ use rootward_state::entities::{AccountStatus, Membership};
 use rootward_state::{OrganizationState, RowKey, Txn, World};
 use rootward_wire::Empty;
 
-use super::{events, failures, joining, leaving, quotas, standing};
+use super::{events, failures, leaving, quotas, standing};
 use crate::accounts::{self, AccountError};
 use crate::session_end::{End, Why};
 
@@ -56,7 +56,7 @@ fn close_account(
     }
     close(ctx, txn, account)?;
     events::account_closed(ctx, txn, &row, account);
-    joining::touch(txn, &row);
+    standing::touch(txn, &row);
     Ok(Empty)
 }
 

@@ -87,7 +87,7 @@ fn register_delegated_administrator(
     }
     member.delegated.push(TrustedService { principal: principal.into(), since: ctx.now });
     txn.put(RowKey::Membership(id), member);
-    txn.put::<Organization>(RowKey::Organization(row.id.clone()), row);
+    standing::touch(txn, &row);
     Ok(Empty)
 }
 
@@ -121,7 +121,7 @@ fn deregister_delegated_administrator(
     }
     member.delegated.retain(|service| &*service.principal != principal);
     txn.put(RowKey::Membership(id), member);
-    txn.put::<Organization>(RowKey::Organization(row.id.clone()), row);
+    standing::touch(txn, &row);
     Ok(Empty)
 }
 

@@ -88,7 +88,7 @@ fn invite_account_to_organization(
         state: HandshakeState::Open,
         answer: None,
     };
-    joining::touch(txn, &row);
+    standing::touch(txn, &row);
     let shown = handshakes::show(ctx.now, txn.world(), &state, &handshake);
     txn.put(RowKey::Handshake(row.id.clone(), handshake.id.clone()), handshake);
     Ok(api::InviteAccountToOrganizationResponse { handshake: Some(shown) })

@@ -38,7 +38,7 @@ use rootward_state::{NameKey, OrganizationState, Recipient, RowKey, Txn, World};
 use rootward_wire::Sensitive;
 
 use super::page::Ask;
-use super::{failures, handshakes, invitations, joining, quotas, shown, standing, tags};
+use super::{failures, handshakes, invitations, quotas, shown, standing, tags};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &DESCRIBE_RESPONSIBILITY_TRANSFER,
@@ -132,7 +132,7 @@ fn invite_organization_to_transfer_responsibility(
         state: HandshakeState::Open,
         answer: None,
     };
-    joining::touch(txn, &organization);
+    standing::touch(txn, &organization);
     let shown = handshakes::show_with(ctx.now, txn.world(), &state, &handshake, Some(&transfer));
     txn.put(RowKey::Handshake(organization.id.clone(), handshake.id.clone()), handshake);
     txn.put(key(&transfer), transfer);
@@ -240,7 +240,7 @@ pub(super) fn accept(
     let source = HandshakeParty::Account(ctx.account());
     let accepted =
         ResponsibilityTransfer { state: TransferState::Accepted, since, source, ..Arc::unwrap_or_clone(row) };
-    joining::touch(txn, &own);
+    standing::touch(txn, &own);
     txn.put(key(&accepted), accepted);
     Ok(())
 }
@@ -274,7 +274,7 @@ fn check_chain(
     let mut last = Some(target);
     while let Some(state) = last {
         let row = standing::row(txn, &state.organization().id).map_err(|_| failures::no_handshake())?;
-        joining::touch(txn, &row);
+        standing::touch(txn, &row);
         left = left.checked_sub(1).ok_or_else(failures::chain_too_long)?;
         last = lasting(&world, state.organization().management, starts).next().map(|state| &**state);
     }
