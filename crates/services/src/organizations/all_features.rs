@@ -84,7 +84,7 @@ fn handshake(
         tags: Vec::new(),
         parent,
         requested: ctx.now,
-        expires: ctx.now.plus_seconds(quotas::ALL_FEATURES_DAYS * 86_400),
+        expires: ctx.now.plus_days(quotas::ALL_FEATURES_DAYS),
         state: HandshakeState::Open,
         answer: None,
     }
@@ -363,7 +363,7 @@ mod tests {
         bench.run(&CANCEL_HANDSHAKE, api::CancelHandshakeRequest { handshake_id: id }).unwrap();
         assert_eq!(state(&bench, &first), api::HandshakeState::Canceled);
         let id = enable(&bench).unwrap().id.unwrap();
-        bench.pass_seconds(90 * 86_400);
+        bench.pass_days(90);
         assert_eq!(state(&bench, &id), api::HandshakeState::Expired);
         assert_eq!(accept(&bench, &id).unwrap_err().code, "InvalidHandshakeTransitionException");
         enable(&bench).unwrap();

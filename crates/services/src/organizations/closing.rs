@@ -50,7 +50,7 @@ fn close_account(
     if matches!(status, AccountStatus::Closed { .. }) {
         return Err(failures::account_already_closed());
     }
-    let since = ctx.now.plus_seconds(-quotas::CLOSED_ACCOUNTS_DAYS * 86_400);
+    let since = ctx.now.plus_days(-quotas::CLOSED_ACCOUNTS_DAYS);
     if closed_since(&state, txn.world(), since) >= quotas::closed_accounts_max(state.members().len()) {
         return Err(failures::close_quota_exceeded());
     }
@@ -145,7 +145,7 @@ mod tests {
             close(&bench, *account).unwrap();
         }
         assert_eq!(reason(&close(&bench, members[10]).unwrap_err()), "CLOSE_ACCOUNT_QUOTA_EXCEEDED");
-        bench.pass_seconds(30 * 86_400);
+        bench.pass_days(30);
         close(&bench, members[10]).unwrap();
     }
 

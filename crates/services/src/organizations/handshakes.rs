@@ -337,10 +337,8 @@ fn is_put_to(world: &World, row: &Handshake, account: AccountId) -> bool {
 }
 
 fn is_shown(row: &Handshake, now: Time) -> bool {
-    row.over_since(now).is_none_or(|since| now < since.plus_seconds(SHOWN_SECONDS))
+    row.over_since(now).is_none_or(|since| now < since.plus_days(quotas::HANDSHAKE_SHOWN_DAYS))
 }
-
-const SHOWN_SECONDS: i64 = quotas::HANDSHAKE_SHOWN_DAYS * 86_400;
 
 /// Removes those that are shown no more.
 pub(super) fn sweep(ctx: &OpContext<'_>, txn: &mut Txn, state: &OrganizationState) {
@@ -532,8 +530,6 @@ mod tests {
     use crate::organizations::testing::{invite, organized, reason};
     use crate::testing::Bench;
 
-    const DAY_SECONDS: i64 = 86_400;
-
     fn accept(bench: &Bench, id: &str) -> Result<api::Handshake, Failure> {
         let input = api::AcceptHandshakeRequest { handshake_id: id.into() };
         Ok(bench.run(&ACCEPT_HANDSHAKE, input)?.handshake.unwrap())
@@ -631,12 +627,12 @@ mod tests {
         let bench = organized();
         let account = bench.open_account("Invited", "two@example.com");
         let id = invite(&bench, account);
-        bench.pass_seconds(15 * DAY_SECONDS);
+        bench.pass_days(15);
         assert_eq!(describe(&bench, &id).unwrap().state, Some(api::HandshakeState::Expired));
         assert_eq!(code(cancel(&bench, &id)), "InvalidHandshakeTransitionException");
         bench.call_as_root_of(account);
         assert_eq!(code(accept(&bench, &id)), "InvalidHandshakeTransitionException");
-        bench.pass_seconds(30 * DAY_SECONDS);
+        bench.pass_days(30);
         assert_eq!(code(describe(&bench, &id)), "HandshakeNotFoundException");
         bench.call_as_root();
         assert!(of_organization(&bench).is_empty());

@@ -49,8 +49,6 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &UPDATE_RESPONSIBILITY_TRANSFER,
 ];
 
-const DAY_SECONDS: i64 = 86_400;
-
 pub(super) const DIRECTION_KEY: &str = "organizations:TransferDirection";
 pub(super) const TYPE_KEY: &str = "organizations:TransferType";
 
@@ -109,10 +107,7 @@ fn invite_organization_to_transfer_responsibility(
         source: source.clone(),
         handshake: handshake.clone(),
         requested: ctx.now,
-        expires: ctx
-            .now
-            .plus_seconds(quotas::INVITATION_DAYS * DAY_SECONDS)
-            .min(starts.plus_seconds(-DAY_SECONDS)),
+        expires: ctx.now.plus_days(quotas::INVITATION_DAYS).min(starts.plus_days(-1)),
         starts,
         ends: None,
         state: TransferState::Requested,
@@ -144,13 +139,13 @@ fn invite_organization_to_transfer_responsibility(
 /// # Errors
 /// `InvalidInputException`.
 fn check_start(now: Time, starts: Time) -> Result<(), Failure> {
-    if starts.millis().rem_euclid(DAY_SECONDS * 1_000) != 0 {
+    if starts != starts.day_start() {
         return Err(failures::bad_start(InvalidInputExceptionReason::StartDateNotBeginningOfDay));
     }
     if starts != starts.month_start(0) {
         return Err(failures::bad_start(InvalidInputExceptionReason::StartDateNotBeginningOfMonth));
     }
-    if starts.plus_seconds(-DAY_SECONDS) <= now {
+    if starts.plus_days(-1) <= now {
         return Err(failures::bad_start(InvalidInputExceptionReason::StartDateTooEarly));
     }
     if starts > now.month_start(quotas::TRANSFER_MONTHS_AHEAD_MAX) {
@@ -186,7 +181,7 @@ fn check_source(
         return Err(failures::too_many_inbound());
     }
     // Those that have brought nothing, or nothing that is left: what is kept is bounded by what lasts, and days.
-    let since = ctx.now.plus_seconds(-DAY_SECONDS);
+    let since = ctx.now.plus_days(-1);
     let of_today = rows().filter(|row| row.requested > since && !row.lasts(ctx.now));
     if of_today.count() >= quotas::INVITATIONS_PER_DAY {
         return Err(failures::too_many_invitations());
@@ -607,8 +602,7 @@ fn key(row: &ResponsibilityTransfer) -> RowKey {
 }
 
 fn is_shown(row: &ResponsibilityTransfer, now: Time) -> bool {
-    let shown_seconds = quotas::HANDSHAKE_SHOWN_DAYS * DAY_SECONDS;
-    row.over_since(now).is_none_or(|since| now < since.plus_seconds(shown_seconds))
+    row.over_since(now).is_none_or(|since| now < since.plus_days(quotas::HANDSHAKE_SHOWN_DAYS))
 }
 
 /// Removes those that are shown no more.
@@ -846,7 +840,7 @@ mod tests {
         let handshake = to_account(&bench, source).unwrap();
         let (id, transfer) = ids(&handshake);
         assert_eq!(handshake.action, Some(api::ActionType::TransferResponsibility));
-        assert_eq!(handshake.expiration_timestamp, Some(bench.now().plus_seconds(15 * DAY_SECONDS)));
+        assert_eq!(handshake.expiration_timestamp, Some(bench.now().plus_days(15)));
         let asked = describe(&bench, &transfer).unwrap();
         assert_eq!(asked.status, Some(ResponsibilityTransferStatus::Requested));
         assert_eq!(asked.active_handshake_id.as_deref(), Some(&*id));
@@ -937,14 +931,14 @@ mod tests {
         };
         for (start, expected) in [
             (first.plus_seconds(1), "START_DATE_NOT_BEGINNING_OF_DAY"),
-            (first.plus_seconds(DAY_SECONDS), "START_DATE_NOT_BEGINNING_OF_MONTH"),
+            (first.plus_days(1), "START_DATE_NOT_BEGINNING_OF_MONTH"),
             (bench.now().month_start(0), "START_DATE_TOO_EARLY"),
             (bench.now().month_start(37), "START_DATE_TOO_LATE"),
         ] {
             assert_eq!(why(&at(start).unwrap_err()), ("InvalidInputException", expected));
         }
         // Nobody can answer on the last day before it begins.
-        let last_day = first.plus_seconds(-DAY_SECONDS);
+        let last_day = first.plus_days(-1);
         bench.pass_seconds(last_day.seconds() - bench.now().seconds());
         assert_eq!(reason(&at(first).unwrap_err()), "START_DATE_TOO_EARLY");
         bench.pass_seconds(-60);
@@ -1016,7 +1010,7 @@ mod tests {
         bench.run(&CANCEL_HANDSHAKE, api::CancelHandshakeRequest { handshake_id: canceled }).unwrap();
         assert_eq!(status_of(&bench, &of_canceled), "CANCELED");
         let (expired, of_expired) = ids(&to_account(&bench, source).unwrap());
-        bench.pass_seconds(15 * DAY_SECONDS);
+        bench.pass_days(15);
         assert_eq!(status_of(&bench, &of_expired), "EXPIRED");
         assert_eq!(take(&bench, source, &expired).unwrap_err().code, "InvalidHandshakeTransitionException");
         assert_eq!(outbound(&bench).len(), 3);
@@ -1029,7 +1023,7 @@ mod tests {
                 (CONSTRAINT, "TRANSFER_RESPONSIBILITY_UPDATE_NOT_ALLOWED")
             );
         }
-        bench.pass_seconds(30 * DAY_SECONDS);
+        bench.pass_days(30);
         assert!(inbound(&bench, None).unwrap().is_empty());
         assert_eq!(
             describe(&bench, &of_expired).unwrap_err().code,
@@ -1195,7 +1189,7 @@ mod tests {
         is_busy(delete(target));
         // Whoever is asked is not bound by that.
         delete(source).unwrap();
-        bench.pass_seconds(15 * DAY_SECONDS);
+        bench.pass_days(15);
         delete(target).unwrap();
         let world = bench.begin().world().clone();
         assert_eq!(world.transfers_of(&Recipient::Account(source)).count(), 0);
@@ -1325,7 +1319,7 @@ mod tests {
         }
         let next = || send(&bench, request(&bench, HandshakePartyType::Email, "next@example.com"));
         assert_eq!(why(&next().unwrap_err()), (HANDSHAKE_CONSTRAINT, "HANDSHAKE_RATE_LIMIT_EXCEEDED"));
-        bench.pass_seconds(DAY_SECONDS);
+        bench.pass_days(1);
         next().unwrap();
     }
 }
