@@ -20,7 +20,7 @@ use rootward_state::entities::{
     PolicyVersion, Position, Purpose, ResponsibilityTransfer, Role, RootAccess, RootGuard, RootUser, Rotated,
     Seal, SessionKind, SignInSession, SignedIn, Support, SupportPlan, Tag, Totp, TransferState, Usage, User,
 };
-use rootward_state::{AccountState, Db, NameKey, RowKey, Stored, Tabled, Txn, World};
+use rootward_state::{AccountState, Db, NameKey, Recipient, RowKey, Stored, Tabled, Txn, World};
 use rootward_store::{Commit, Memory, Store, Write};
 
 /// What is done to the rows of a small account before they are read.
@@ -535,7 +535,7 @@ fn rewritten(world: &Arc<World>) -> Rows {
         for (transfer, row) in state.transfers().iter() {
             let key = RowKey::ResponsibilityTransfer(of.clone(), transfer.clone());
             txn.put::<ResponsibilityTransfer>(key, Arc::clone(row));
-            assert!(world.transfers_of(&row.source).count() > 0);
+            assert!(world.transfers_of(&Recipient::from(&row.source)).count() > 0);
         }
     }
     db.commit_wait(txn).expect("what is read can be written");

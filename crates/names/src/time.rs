@@ -54,6 +54,12 @@ impl Time {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
+    /// This instant moved by `days` of 24 hours (saturating).
+    #[must_use]
+    pub const fn plus_days(self, days: i64) -> Self {
+        self.plus_seconds(days.saturating_mul(DAY_SECONDS))
+    }
+
     /// Reads an ISO 8601 instant with an offset or `Z`, in the years 0000 to 9999: what the wire formats can show.
     ///
     /// # Errors
@@ -67,6 +73,12 @@ impl Time {
     pub fn basic(self) -> String {
         let [y, mo, d, h, mi, s] = self.civil();
         format!("{y:04}{mo:02}{d:02}T{h:02}{mi:02}{s:02}Z")
+    }
+
+    /// The first instant of this instant's day, in UTC.
+    #[must_use]
+    pub const fn day_start(self) -> Self {
+        Self::from_seconds(self.seconds().div_euclid(DAY_SECONDS).saturating_mul(DAY_SECONDS))
     }
 
     /// The first instant of the month, in UTC, that is `months` after the one of this instant.
@@ -85,7 +97,7 @@ impl Time {
         let (era, yoe) = (year.div_euclid(400), year.rem_euclid(400));
         let doe = yoe * 365 + yoe / 4 - yoe / 100 + (153 * month + 2) / 5;
         let days = era.saturating_mul(146_097).saturating_add(doe - 719_468);
-        Self::from_seconds(days.saturating_mul(86_400))
+        Self::from_seconds(days.saturating_mul(DAY_SECONDS))
     }
 
     /// `Sep 16, 2020 9:20:50 PM`, the form of times within CloudTrail's service events.
@@ -101,7 +113,7 @@ impl Time {
     /// Year, month, day, hour, minute and second in UTC.
     fn civil(self) -> [i64; 6] {
         // Days to civil date by the era method: exact for every i64 of seconds, no table, no time zone data.
-        let (days, rest) = (self.seconds().div_euclid(86_400), self.seconds().rem_euclid(86_400));
+        let (days, rest) = (self.seconds().div_euclid(DAY_SECONDS), self.seconds().rem_euclid(DAY_SECONDS));
         let z = days + 719_468;
         let era = z.div_euclid(146_097);
         let doe = z.rem_euclid(146_097);
@@ -122,6 +134,8 @@ impl fmt::Display for Time {
         write!(f, "{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}Z")
     }
 }
+
+const DAY_SECONDS: i64 = 86_400;
 
 /// 0000-01-01T00:00:00Z.
 const YEAR_ZERO_SECONDS: i64 = -62_167_219_200;
@@ -146,6 +160,15 @@ mod tests {
             prop_assert_eq!(start_y * 12 + start_mo, y * 12 + mo + months);
             prop_assert_eq!(rest, [1, 0, 0, 0]);
         }
+    }
+
+    #[test]
+    fn days_are_counted_across_months_and_begin_at_midnight_before_the_epoch_too() {
+        let time = |text: &str| Time::parse(text).unwrap();
+        assert_eq!(time("2024-02-28T12:00:00Z").plus_days(2), time("2024-03-01T12:00:00Z"));
+        assert_eq!(time("2024-03-01T12:00:00Z").plus_days(-1).day_start(), time("2024-02-29T00:00:00Z"));
+        assert_eq!(time("1969-12-31T23:59:59.999Z").day_start(), time("1969-12-31T00:00:00Z"));
+        assert_eq!(Time::from_millis(1).plus_days(i64::MAX), Time::from_millis(i64::MAX));
     }
 
     #[test]

@@ -138,6 +138,11 @@ impl Bench {
         self.now.set(self.now().plus_seconds(seconds));
     }
 
+    /// The same, by days.
+    pub(crate) fn pass_days(&self, days: i64) {
+        self.now.set(self.now().plus_days(days));
+    }
+
     /// Opens another account, with nothing in it.
     pub(crate) fn open_account(&self, name: &str, email: &str) -> AccountId {
         let partition = Partition::Aws;

@@ -150,40 +150,54 @@ impl Recipient {
 /// Organizations that change, taken out once, however many of their rows do.
 pub(crate) type Open = HashMap<OrganizationId, OrganizationState>;
 
-/// All organizations, which account is in which, and who transfers something to which.
+/// All organizations, which account is in which, and what they keep that concerns others.
 #[derive(Debug, Clone)]
 pub(crate) struct Organizations {
     all: RedBlackTreeMapSync<OrganizationId, Arc<OrganizationState>>,
     member_of: RedBlackTreeMapSync<AccountId, OrganizationId>,
-    put_to: PutTo<HandshakeId>,
-    transfers: PutTo<ResponsibilityTransferId>,
+    handshakes: Kept<HandshakeId>,
+    transfers: Kept<ResponsibilityTransferId>,
 }
 
-/// What concerns somebody, with the organization that keeps it.
+/// Which organization keeps what, and whom it concerns.
 #[derive(Debug, Clone)]
-struct PutTo<I: Ord>(RedBlackTreeMapSync<Recipient, RedBlackTreeSetSync<(I, OrganizationId)>>);
+struct Kept<I: Ord> {
+    by: RedBlackTreeMapSync<I, OrganizationId>,
+    put_to: RedBlackTreeMapSync<Recipient, RedBlackTreeSetSync<(I, OrganizationId)>>,
+}
 
-impl<I: Clone + Ord> PutTo<I> {
+impl<I: Clone + Ord> Kept<I> {
     fn new() -> Self {
-        Self(RedBlackTreeMapSync::new_sync())
+        Self { by: RedBlackTreeMapSync::new_sync(), put_to: RedBlackTreeMapSync::new_sync() }
     }
 
-    fn of<'a>(&'a self, recipient: &Recipient) -> impl Iterator<Item = &'a (I, OrganizationId)> + use<'a, I> {
-        self.0.get(recipient).into_iter().flatten()
+    fn put_to<'a>(
+        &'a self,
+        recipient: &Recipient,
+    ) -> impl Iterator<Item = &'a (I, OrganizationId)> + use<'a, I> {
+        self.put_to.get(recipient).into_iter().flatten()
     }
 
-    fn insert(&mut self, recipient: Recipient, id: &I, organization: &OrganizationId) {
-        let known = self.0.get(&recipient).cloned().unwrap_or_default();
-        self.0.insert_mut(recipient, known.insert((id.clone(), organization.clone())));
+    fn insert(&mut self, id: &I, organization: &OrganizationId, recipients: impl Iterator<Item = Recipient>) {
+        self.by.insert_mut(id.clone(), organization.clone());
+        for recipient in recipients {
+            let known = self.put_to.get(&recipient).cloned().unwrap_or_default();
+            self.put_to.insert_mut(recipient, known.insert((id.clone(), organization.clone())));
+        }
     }
 
-    fn remove(&mut self, recipient: Recipient, id: &I, organization: &OrganizationId) {
+    fn remove(&mut self, id: &I, organization: &OrganizationId, recipients: impl Iterator<Item = Recipient>) {
+        if self.by.get(id) == Some(organization) {
+            self.by.remove_mut(id);
+        }
         let entry = (id.clone(), organization.clone());
-        let Some(known) = self.0.get(&recipient).map(|known| known.remove(&entry)) else { return };
-        if known.is_empty() {
-            self.0.remove_mut(&recipient);
-        } else {
-            self.0.insert_mut(recipient, known);
+        for recipient in recipients {
+            let Some(known) = self.put_to.get(&recipient).map(|known| known.remove(&entry)) else { continue };
+            if known.is_empty() {
+                self.put_to.remove_mut(&recipient);
+            } else {
+                self.put_to.insert_mut(recipient, known);
+            }
         }
     }
 }
@@ -483,8 +497,8 @@ impl Default for Organizations {
         Self {
             all: RedBlackTreeMapSync::new_sync(),
             member_of: RedBlackTreeMapSync::new_sync(),
-            put_to: PutTo::new(),
-            transfers: PutTo::new(),
+            handshakes: Kept::new(),
+            transfers: Kept::new(),
         }
     }
 }
@@ -502,12 +516,27 @@ impl Organizations {
         self.all.values()
     }
 
+    /// The transfer with an id, with the organization that takes over.
+    pub(crate) fn transfer(
+        &self,
+        id: &ResponsibilityTransferId,
+    ) -> Option<(&Arc<OrganizationState>, &Arc<ResponsibilityTransfer>)> {
+        let state = self.get(self.transfers.by.get(id)?)?;
+        Some((state, state.transfers.get(id)?))
+    }
+
+    /// The handshake with an id, with its organization.
+    pub(crate) fn handshake(&self, id: &HandshakeId) -> Option<(&Arc<OrganizationState>, &Arc<Handshake>)> {
+        let state = self.get(self.handshakes.by.get(id)?)?;
+        Some((state, state.handshakes.get(id)?))
+    }
+
     /// What somebody transfers, by id, with the organization that takes over.
     pub(crate) fn transfers_of<'a>(
         &'a self,
         source: &Recipient,
     ) -> impl Iterator<Item = (&'a Arc<OrganizationState>, &'a Arc<ResponsibilityTransfer>)> + use<'a> {
-        self.transfers.of(source).filter_map(|(id, organization)| {
+        self.transfers.put_to(source).filter_map(|(id, organization)| {
             let state = self.get(organization)?;
             Some((state, state.transfers.get(id)?))
         })
@@ -518,13 +547,13 @@ impl Organizations {
         &'a self,
         recipient: &Recipient,
     ) -> impl Iterator<Item = (&'a Arc<OrganizationState>, &'a Arc<Handshake>)> + use<'a> {
-        self.put_to.of(recipient).filter_map(|(id, organization)| {
+        self.handshakes.put_to(recipient).filter_map(|(id, organization)| {
             let state = self.get(organization)?;
             Some((state, state.handshakes.get(id)?))
         })
     }
 
-    /// Notes whom a row concerns now, and whom it did.
+    /// Notes whose a row is and whom it concerns now, and forgets whom it did.
     fn note_recipients(
         &mut self,
         open: &Open,
@@ -535,20 +564,19 @@ impl Organizations {
         let state = open.get(organization).or_else(|| self.all.get(organization).map(|state| &**state));
         match key {
             RowKey::Handshake(_, id) => {
-                let old = state.and_then(|state| state.handshakes.get(id)).cloned();
-                for recipient in old.iter().flat_map(|row| Recipient::of(row)) {
-                    self.put_to.remove(recipient, id, organization);
+                if let Some(old) = state.and_then(|state| state.handshakes.get(id)).cloned() {
+                    self.handshakes.remove(id, organization, Recipient::of(&old));
                 }
                 if let Some(Row::Handshake(row)) = row {
-                    Recipient::of(row).for_each(|recipient| self.put_to.insert(recipient, id, organization));
+                    self.handshakes.insert(id, organization, Recipient::of(row));
                 }
             }
             RowKey::ResponsibilityTransfer(_, id) => {
                 if let Some(old) = state.and_then(|state| state.transfers.get(id)).cloned() {
-                    self.transfers.remove(Recipient::from(&old.source), id, organization);
+                    self.transfers.remove(id, organization, std::iter::once(Recipient::from(&old.source)));
                 }
                 if let Some(Row::ResponsibilityTransfer(row)) = row {
-                    self.transfers.insert(Recipient::from(&row.source), id, organization);
+                    self.transfers.insert(id, organization, std::iter::once(Recipient::from(&row.source)));
                 }
             }
             _ => {}

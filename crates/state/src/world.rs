@@ -5,7 +5,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use rootward_names::{
-    AccessKeyId, AccountId, Arn, EntityKind, Handle, OrganizationId, Partition, Time, UniqueId,
+    AccessKeyId, AccountId, Arn, EntityKind, Handle, HandshakeId, OrganizationId, Partition,
+    ResponsibilityTransferId, Time, UniqueId,
 };
 use rootward_store::{Change, Revision};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
@@ -570,6 +571,14 @@ impl World {
         self.organizations.transfers_of(source)
     }
 
+    /// The transfer with this id, with the organization that takes over.
+    pub fn transfer(
+        &self,
+        id: &ResponsibilityTransferId,
+    ) -> Option<(&Arc<OrganizationState>, &Arc<ResponsibilityTransfer>)> {
+        self.organizations.transfer(id)
+    }
+
     /// Whether an account is in an organization that another one manages.
     pub fn is_member(&self, account: AccountId) -> bool {
         self.organization_of(account).is_some_and(|state| state.organization().management != account)
@@ -578,6 +587,11 @@ impl World {
     /// All organizations, by id.
     pub fn organizations(&self) -> impl Iterator<Item = &Arc<OrganizationState>> {
         self.organizations.iter()
+    }
+
+    /// The handshake with this id, with its organization.
+    pub fn handshake(&self, id: &HandshakeId) -> Option<(&Arc<OrganizationState>, &Arc<Handshake>)> {
+        self.organizations.handshake(id)
     }
 
     /// The handshakes that are put to somebody, with their organizations, by id.

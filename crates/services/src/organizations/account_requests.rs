@@ -68,7 +68,7 @@ fn create_account(
     let row = standing::row(txn, &state.organization().id)?;
     check(input.account_name.expose(), input.role_name.as_deref())?;
     let tags = tags::new(input.tags.as_deref())?;
-    if requested_since(&state, ctx.now.plus_seconds(-DAY_SECONDS)) >= quotas::ACCOUNT_REQUESTS_PER_DAY {
+    if requested_since(&state, ctx.now.plus_days(-1)) >= quotas::ACCOUNT_REQUESTS_PER_DAY {
         return Err(failures::account_requests_exceeded());
     }
     sweep(ctx, txn, &state);
@@ -83,7 +83,7 @@ fn create_account(
             result: result.map_err(|reason| reason.as_str().into()),
         }),
     };
-    joining::touch(txn, &row);
+    standing::touch(txn, &row);
     events::account_opened(ctx, txn, &row, &request);
     let shown = show(&AccountRequest { outcome: None, ..request.clone() });
     txn.put(RowKey::AccountRequest(row.id.clone(), request.id.clone()), request);
@@ -107,7 +107,7 @@ fn open(
     ctx: &OpContext<'_>,
     txn: &mut Txn,
     state: &OrganizationState,
-    row: &Organization,
+    row: &Arc<Organization>,
     input: &api::CreateAccountRequest,
     tags: Vec<rootward_state::entities::Tag>,
 ) -> Result<Result<AccountId, CreateAccountFailureReason>, Failure> {
@@ -175,7 +175,7 @@ fn access_role(ctx: &OpContext<'_>, row: &Organization, name: Option<&str>) -> R
 
 /// Removes requests that nobody asks about any more.
 fn sweep(ctx: &OpContext<'_>, txn: &mut Txn, state: &OrganizationState) {
-    let oldest = ctx.now.plus_seconds(-quotas::ACCOUNT_REQUEST_DAYS * DAY_SECONDS);
+    let oldest = ctx.now.plus_days(-quotas::ACCOUNT_REQUEST_DAYS);
     let old = state.account_requests().iter().filter(|(_, request)| request.requested < oldest);
     old.take(quotas::SWEPT_AT_ONCE)
         .for_each(|(id, _)| txn.delete(RowKey::AccountRequest(state.organization().id.clone(), id.clone())));
@@ -184,8 +184,6 @@ fn sweep(ctx: &OpContext<'_>, txn: &mut Txn, state: &OrganizationState) {
 fn requested_since(state: &OrganizationState, since: Time) -> usize {
     state.account_requests().iter().filter(|(_, request)| request.requested > since).count()
 }
-
-const DAY_SECONDS: i64 = 86_400;
 
 /// An account that does not exist yet, as a resource.
 fn new_account(scope: &Scope<'_>) -> Target {
@@ -558,7 +556,7 @@ mod tests {
         });
         let error = create(&bench, request("two@example.com")).unwrap_err();
         assert_eq!(error.members.get("Reason").unwrap(), "ACCOUNT_CREATION_RATE_LIMIT_EXCEEDED");
-        bench.pass_seconds(31 * DAY_SECONDS);
+        bench.pass_days(31);
         create(&bench, request("two@example.com")).unwrap();
         let world = bench.begin().world().clone();
         let kept = quotas::ACCOUNT_REQUESTS_PER_DAY - quotas::SWEPT_AT_ONCE + 1;

@@ -33,16 +33,18 @@ pub(super) fn show(state: &OrganizationState, member: &Membership, world: &World
         status,
         state: now,
         paths: Some(path.into_iter().collect()),
-        joined_method: Some(if member.invited {
-            api::AccountJoinedMethod::Invited
-        } else {
-            api::AccountJoinedMethod::Created
-        }),
+        joined_method: Some(joined_method(member)),
         joined_timestamp: Some(member.joined),
     }
 }
 
-fn shown_status(status: AccountStatus) -> (api::AccountStatus, api::AccountState) {
+/// How an account came into the organization.
+pub(super) fn joined_method(member: &Membership) -> api::AccountJoinedMethod {
+    if member.invited { api::AccountJoinedMethod::Invited } else { api::AccountJoinedMethod::Created }
+}
+
+/// What a status is shown as.
+pub(super) fn shown_status(status: AccountStatus) -> (api::AccountStatus, api::AccountState) {
     match status {
         AccountStatus::Active => (api::AccountStatus::Active, api::AccountState::Active),
         AccountStatus::Suspended => (api::AccountStatus::Suspended, api::AccountState::Suspended),

@@ -19,7 +19,7 @@ use rootward_state::entities::{
 };
 use rootward_state::{OrganizationState, RowKey, Txn, World};
 
-use super::{failures, handshakes, joining, quotas, service_role, standing};
+use super::{failures, handshakes, quotas, service_role, standing};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&ENABLE_ALL_FEATURES];
 
@@ -52,7 +52,7 @@ fn enable_all_features(
         return Err(failures::too_large_for_all_features());
     }
     // What was asked before is of no interest any more: at most one request with its parts is kept, however often it is repeated.
-    let earlier = state.handshakes().iter().filter(|(_, row)| row.action != HandshakeAction::Invite);
+    let earlier = state.handshakes().iter().filter(|(_, row)| row.action.is_about_all_features());
     earlier.for_each(|(_, row)| handshakes::remove(txn, row));
     handshakes::sweep(ctx, txn, &state);
     handshakes::cancel_where(ctx, txn, &state, |row| row.action == HandshakeAction::Invite);
@@ -64,7 +64,7 @@ fn enable_all_features(
     }
     let shown = handshakes::show(ctx.now, txn.world(), &state, &parent);
     put(txn, parent);
-    joining::touch(txn, &row);
+    standing::touch(txn, &row);
     Ok(api::EnableAllFeaturesResponse { handshake: Some(shown) })
 }
 
@@ -84,7 +84,7 @@ fn handshake(
         tags: Vec::new(),
         parent,
         requested: ctx.now,
-        expires: ctx.now.plus_seconds(quotas::ALL_FEATURES_DAYS * 86_400),
+        expires: ctx.now.plus_days(quotas::ALL_FEATURES_DAYS),
         state: HandshakeState::Open,
         answer: None,
     }
@@ -96,8 +96,8 @@ fn put(txn: &mut Txn, row: Handshake) {
 
 /// The handshake of an organization that is on its way to all features.
 pub(super) fn pending(state: &OrganizationState, now: Time) -> Option<&Handshake> {
-    let rows = state.handshakes().iter().map(|(_, row)| &**row);
-    rows.into_iter().find(|row| row.action == HandshakeAction::EnableAllFeatures && row.is_open(now))
+    let mut rows = state.handshakes().iter().map(|(_, row)| &**row);
+    rows.find(|row| row.action == HandshakeAction::EnableAllFeatures && row.is_open(now))
 }
 
 /// The caller's account agrees.
@@ -363,7 +363,7 @@ mod tests {
         bench.run(&CANCEL_HANDSHAKE, api::CancelHandshakeRequest { handshake_id: id }).unwrap();
         assert_eq!(state(&bench, &first), api::HandshakeState::Canceled);
         let id = enable(&bench).unwrap().id.unwrap();
-        bench.pass_seconds(90 * 86_400);
+        bench.pass_days(90);
         assert_eq!(state(&bench, &id), api::HandshakeState::Expired);
         assert_eq!(accept(&bench, &id).unwrap_err().code, "InvalidHandshakeTransitionException");
         enable(&bench).unwrap();

@@ -11,7 +11,7 @@ use rootward_state::entities::{AccountStatus, Membership};
 use rootward_state::{OrganizationState, RowKey, Txn, World};
 use rootward_wire::Empty;
 
-use super::{events, failures, joining, leaving, quotas, standing};
+use super::{events, failures, leaving, quotas, standing};
 use crate::accounts::{self, AccountError};
 use crate::session_end::{End, Why};
 
@@ -50,13 +50,13 @@ fn close_account(
     if matches!(status, AccountStatus::Closed { .. }) {
         return Err(failures::account_already_closed());
     }
-    let since = ctx.now.plus_seconds(-quotas::CLOSED_ACCOUNTS_DAYS * 86_400);
+    let since = ctx.now.plus_days(-quotas::CLOSED_ACCOUNTS_DAYS);
     if closed_since(&state, txn.world(), since) >= quotas::closed_accounts_max(state.members().len()) {
         return Err(failures::close_quota_exceeded());
     }
     close(ctx, txn, account)?;
     events::account_closed(ctx, txn, &row, account);
-    joining::touch(txn, &row);
+    standing::touch(txn, &row);
     Ok(Empty)
 }
 
@@ -145,7 +145,7 @@ mod tests {
             close(&bench, *account).unwrap();
         }
         assert_eq!(reason(&close(&bench, members[10]).unwrap_err()), "CLOSE_ACCOUNT_QUOTA_EXCEEDED");
-        bench.pass_seconds(30 * 86_400);
+        bench.pass_days(30);
         close(&bench, members[10]).unwrap();
     }
 

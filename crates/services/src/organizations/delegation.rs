@@ -17,7 +17,7 @@ use rootward_state::{OrganizationState, RowKey, Txn, World};
 use rootward_wire::{Empty, Sensitive};
 
 use super::page::Ask;
-use super::{failures, quotas, shown, standing, trusted};
+use super::{accounts, failures, quotas, shown, standing, trusted};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &DEREGISTER_DELEGATED_ADMINISTRATOR,
@@ -87,7 +87,7 @@ fn register_delegated_administrator(
     }
     member.delegated.push(TrustedService { principal: principal.into(), since: ctx.now });
     txn.put(RowKey::Membership(id), member);
-    txn.put::<Organization>(RowKey::Organization(row.id.clone()), row);
+    standing::touch(txn, &row);
     Ok(Empty)
 }
 
@@ -121,7 +121,7 @@ fn deregister_delegated_administrator(
     }
     member.delegated.retain(|service| &*service.principal != principal);
     txn.put(RowKey::Membership(id), member);
-    txn.put::<Organization>(RowKey::Organization(row.id.clone()), row);
+    standing::touch(txn, &row);
     Ok(Empty)
 }
 
@@ -172,18 +172,7 @@ fn administrator(
     world: &World,
 ) -> api::DelegatedAdministrator {
     let row = world.account(member.account).map(|state| state.account());
-    let (status, state) = match row.map(|row| row.status) {
-        Some(AccountStatus::Active) => (Some(api::AccountStatus::Active), Some(api::AccountState::Active)),
-        Some(AccountStatus::Suspended) => {
-            (Some(api::AccountStatus::Suspended), Some(api::AccountState::Suspended))
-        }
-        Some(AccountStatus::Closed { .. }) => {
-            (Some(api::AccountStatus::Suspended), Some(api::AccountState::Closed))
-        }
-        None => (None, None),
-    };
-    let joined =
-        if member.invited { api::AccountJoinedMethod::Invited } else { api::AccountJoinedMethod::Created };
+    let (status, state) = row.map(|row| accounts::shown_status(row.status)).unzip();
     api::DelegatedAdministrator {
         id: Some(member.account.to_string()),
         arn: Some(shown::account_arn(organization, member.account)),
@@ -191,7 +180,7 @@ fn administrator(
         name: row.map(|row| Sensitive::new(&*row.name)),
         status,
         state,
-        joined_method: Some(joined),
+        joined_method: Some(accounts::joined_method(member)),
         joined_timestamp: Some(member.joined),
         delegation_enabled_date: Some(since),
     }

@@ -239,7 +239,7 @@ mod tests {
             (&status["accountId"], &status["state"]),
             (&json!(closed.to_string()), &json!("SUCCEEDED"))
         );
-        bench.pass_seconds(91 * 86_400);
+        bench.pass_days(91);
         remove(&bench, closed);
         departed(closed, "Cleaned");
     }

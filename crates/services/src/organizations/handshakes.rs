@@ -311,9 +311,7 @@ fn guard(txn: &mut Txn, found: &Found) -> Result<(), Failure> {
 }
 
 fn find(world: &World, account: AccountId, now: Time, id: &str) -> Option<Found> {
-    let id: HandshakeId = id.parse().ok()?;
-    let mut found = world.organizations().filter_map(|state| Some((state, state.handshakes().get(&id)?)));
-    let (state, row) = found.next().filter(|(_, row)| is_shown(row, now))?;
+    let (state, row) = world.handshake(&id.parse().ok()?).filter(|(_, row)| is_shown(row, now))?;
     let looks = state.member(account).is_some_and(|member| !member.delegated.is_empty());
     let is_party = standing::is_management(state, account) || looks || is_put_to(world, row, account);
     is_party.then(|| Found { state: Arc::clone(state), row: Arc::clone(row) })
@@ -339,10 +337,8 @@ fn is_put_to(world: &World, row: &Handshake, account: AccountId) -> bool {
 }
 
 fn is_shown(row: &Handshake, now: Time) -> bool {
-    row.over_since(now).is_none_or(|since| now < since.plus_seconds(SHOWN_SECONDS))
+    row.over_since(now).is_none_or(|since| now < since.plus_days(quotas::HANDSHAKE_SHOWN_DAYS))
 }
-
-const SHOWN_SECONDS: i64 = quotas::HANDSHAKE_SHOWN_DAYS * 86_400;
 
 /// Removes those that are shown no more.
 pub(super) fn sweep(ctx: &OpContext<'_>, txn: &mut Txn, state: &OrganizationState) {
@@ -534,8 +530,6 @@ mod tests {
     use crate::organizations::testing::{invite, organized, reason};
     use crate::testing::Bench;
 
-    const DAY_SECONDS: i64 = 86_400;
-
     fn accept(bench: &Bench, id: &str) -> Result<api::Handshake, Failure> {
         let input = api::AcceptHandshakeRequest { handshake_id: id.into() };
         Ok(bench.run(&ACCEPT_HANDSHAKE, input)?.handshake.unwrap())
@@ -633,12 +627,12 @@ mod tests {
         let bench = organized();
         let account = bench.open_account("Invited", "two@example.com");
         let id = invite(&bench, account);
-        bench.pass_seconds(15 * DAY_SECONDS);
+        bench.pass_days(15);
         assert_eq!(describe(&bench, &id).unwrap().state, Some(api::HandshakeState::Expired));
         assert_eq!(code(cancel(&bench, &id)), "InvalidHandshakeTransitionException");
         bench.call_as_root_of(account);
         assert_eq!(code(accept(&bench, &id)), "InvalidHandshakeTransitionException");
-        bench.pass_seconds(30 * DAY_SECONDS);
+        bench.pass_days(30);
         assert_eq!(code(describe(&bench, &id)), "HandshakeNotFoundException");
         bench.call_as_root();
         assert!(of_organization(&bench).is_empty());

@@ -23,8 +23,6 @@ use crate::{accounts, guard_policy};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&INVITE_ACCOUNT_TO_ORGANIZATION];
 
-const DAY_SECONDS: i64 = 86_400;
-
 pub(super) static INVITE_ACCOUNT_TO_ORGANIZATION: Declaration<api::InviteAccountToOrganization> =
     Declaration {
         effect: Effect::Write,
@@ -84,11 +82,11 @@ fn invite_account_to_organization(
         tags,
         parent: None,
         requested: ctx.now,
-        expires: ctx.now.plus_seconds(quotas::INVITATION_DAYS * DAY_SECONDS),
+        expires: ctx.now.plus_days(quotas::INVITATION_DAYS),
         state: HandshakeState::Open,
         answer: None,
     };
-    joining::touch(txn, &row);
+    standing::touch(txn, &row);
     let shown = handshakes::show(ctx.now, txn.world(), &state, &handshake);
     txn.put(RowKey::Handshake(row.id.clone(), handshake.id.clone()), handshake);
     Ok(api::InviteAccountToOrganizationResponse { handshake: Some(shown) })
@@ -170,7 +168,7 @@ pub(super) fn is_same(one: &HandshakeParty, other: &HandshakeParty) -> bool {
 
 /// Invitations of the last day but those that have brought a member who is still there: what is kept is bounded by members and days.
 fn invitations_of_today(ctx: &OpContext<'_>, state: &OrganizationState) -> usize {
-    let since = ctx.now.plus_seconds(-DAY_SECONDS);
+    let since = ctx.now.plus_days(-1);
     let rows = state.handshakes().iter().map(|(_, row)| row);
     let of_today = rows.filter(|row| row.action == HandshakeAction::Invite && row.requested > since);
     of_today
@@ -292,7 +290,7 @@ mod tests {
         let input = to(HandshakePartyType::Email, "two@example.com");
         let shown = send(&bench, api::InviteAccountToOrganizationRequest { notes, ..input }).unwrap();
         assert_eq!(shown.state, Some(api::HandshakeState::Open));
-        assert_eq!(shown.expiration_timestamp, Some(bench.now().plus_seconds(15 * DAY_SECONDS)));
+        assert_eq!(shown.expiration_timestamp, Some(bench.now().plus_days(15)));
         let parties: Vec<_> = shown.parties.as_ref().unwrap().iter().map(|party| party.r#type).collect();
         assert_eq!(parties, [HandshakePartyType::Organization, HandshakePartyType::Email]);
         let resources = shown.resources.unwrap();
@@ -352,7 +350,7 @@ mod tests {
         assert!(bench.second_loses(first, second));
         let again = send(&bench, to(HandshakePartyType::Email, "TWO@example.com")).unwrap_err();
         assert_eq!(again.code, "DuplicateHandshakeException");
-        bench.pass_seconds(15 * DAY_SECONDS);
+        bench.pass_days(15);
         send(&bench, input()).unwrap();
     }
 
@@ -368,7 +366,7 @@ mod tests {
         bench.call_as_root_of(there);
         bench.run(&LEAVE_ORGANIZATION, Empty).unwrap();
         bench.call_as_root();
-        bench.pass_seconds(DAY_SECONDS);
+        bench.pass_days(1);
         next().unwrap();
     }
 

@@ -1,11 +1,13 @@
 //! How an account gets into an organization, whether it is opened there or invited.
 
+use std::sync::Arc;
+
 use rootward_names::AccountId;
 use rootward_pipeline::OpContext;
 use rootward_state::entities::{Membership, Organization, Tag};
 use rootward_state::{OrganizationState, RowKey, Txn};
 
-use super::{events, organization, quotas, service_role};
+use super::{events, organization, quotas, service_role, standing};
 
 /// Who joins.
 pub(super) struct Newcomer {
@@ -19,7 +21,7 @@ pub(super) struct Newcomer {
 
 /// Puts an account into the root, with the policies of AWS. The organization's row, which the caller has read guarded, is written anew:
 /// nobody deletes it or counts its members meanwhile.
-pub(super) fn join(ctx: &OpContext<'_>, txn: &mut Txn, row: &Organization, newcomer: Newcomer) {
+pub(super) fn join(ctx: &OpContext<'_>, txn: &mut Txn, row: &Arc<Organization>, newcomer: Newcomer) {
     let Newcomer { account, invited, tags } = newcomer;
     let membership = Membership {
         account,
@@ -36,12 +38,7 @@ pub(super) fn join(ctx: &OpContext<'_>, txn: &mut Txn, row: &Organization, newco
     }
     txn.put(RowKey::Membership(account), membership);
     events::joined(ctx, txn, row, account, invited);
-    touch(txn, row);
-}
-
-/// Writes the organization's row as it is, so that one of two changes that must not both happen loses.
-pub(super) fn touch(txn: &mut Txn, row: &Organization) {
-    txn.put::<Organization>(RowKey::Organization(row.id.clone()), row.clone());
+    standing::touch(txn, row);
 }
 
 /// Whether no account fits in any more. Closed ones count.

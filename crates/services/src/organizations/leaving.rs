@@ -217,7 +217,7 @@ mod tests {
         let input = api::CloseAccountRequest { account_id: account.to_string() };
         bench.run(&CLOSE_ACCOUNT, input).unwrap();
         assert_eq!(reason(&remove(&bench, account).unwrap_err()), "ACCOUNT_CANNOT_LEAVE_ORGANIZATION");
-        bench.pass_seconds(90 * 86_400);
+        bench.pass_days(90);
         remove(&bench, account).unwrap();
     }
 }

@@ -183,17 +183,12 @@ impl New<'_> {
             tags: tags::new(self.tags)?,
             kind,
         };
-        hold(txn, state)?;
+        // Of those that make or rename policies at once, or delete the organization, one loses.
+        let organization = standing::row(txn, &state.organization().id)?;
+        standing::touch(txn, &organization);
         txn.put(key(state, &policy.id), policy.clone());
         Ok(policy)
     }
-}
-
-/// Rewrites the organization's row: whoever makes or renames a policy meanwhile, or deletes the organization, loses or wins.
-fn hold(txn: &mut Txn, state: &OrganizationState) -> Result<Arc<Organization>, Failure> {
-    let row = standing::row(txn, &state.organization().id)?;
-    txn.put::<Organization>(RowKey::Organization(row.id.clone()), Arc::clone(&row));
-    Ok(row)
 }
 
 /// Whether a name is free among the policies of a type, but for the one that has it now.
@@ -252,7 +247,8 @@ fn update_policy(
     let mut policy = OrganizationPolicy::clone(&*own(txn, &state, &input.policy_id)?);
     if let Some(name) = input.name.as_deref().filter(|name| *name != &*policy.name) {
         check_name(&state, &policy.kind, name, Some(&policy.id))?;
-        hold(txn, &state)?;
+        let organization = standing::row(txn, &state.organization().id)?;
+        standing::touch(txn, &organization);
         policy.name = name.into();
     }
     // As the service was seen to: a description can be replaced, and not be taken away.

@@ -1,11 +1,11 @@
 //! Types of policies, in force or not.
 //!
-//! AWS's two policies are attached to everything from the start, and bind while their type is in force: to put one in force is to write it
-//! down. To take it out of force is to detach every other policy of the type, and attach AWS's again where it was detached: all at once, or
-//! not at all.
+//! AWS's two policies are attached to everything from the start, and bind while their type is in force. So a type is put in force by noting
+//! that it is. When it is taken out of force, every other policy of the type is detached, and AWS's policy is attached again where it was
+//! detached: in one commit, or not at all.
 //!
-//! DIFFERENCE: a commit of the store is bounded, so a type is not taken out of force while its policies are attached to more than some thousand
-//! nodes and accounts each; attached to units, they never are. Whoever asks is told to detach some first.
+//! DIFFERENCE: a commit of the store is bounded, so a type is not taken out of force while its policies are attached to more than some
+//! thousands of accounts. Units are too few to reach the bound. Whoever asks is told to detach some first.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -143,8 +143,9 @@ fn disable_policy_type(
     Ok(api::DisablePolicyTypeResponse { root: Some(root) })
 }
 
-/// Leaves of one type what is attached at first, of so many nodes and accounts. What has only that is not touched, which is most: nothing is without a policy of AWS's
-/// that has no other instead.
+/// Detaches the organization's own policies of a type, and attaches AWS's where it is missing. Answers how many nodes and accounts that
+/// changes. Those with AWS's policy alone are not written. No others lack it: the last policy of a type cannot be detached, so whatever
+/// lacks AWS's has another one.
 fn detach_all(
     txn: &mut Txn,
     state: &OrganizationState,

@@ -119,6 +119,11 @@ pub(super) fn row(txn: &mut Txn, id: &OrganizationId) -> Result<Arc<Organization
     txn.get(RowKey::Organization(id.clone())).ok_or_else(failures::not_in_use)
 }
 
+/// Writes that row as it is, so that one of two changes that must not both happen loses.
+pub(super) fn touch(txn: &mut Txn, row: &Arc<Organization>) {
+    txn.put::<Organization>(RowKey::Organization(row.id.clone()), Arc::clone(row));
+}
+
 /// Whether an account manages the organization.
 pub(super) fn is_management(state: &OrganizationState, account: AccountId) -> bool {
     state.organization().management == account

@@ -38,7 +38,7 @@ use rootward_state::{NameKey, OrganizationState, Recipient, RowKey, Txn, World};
 use rootward_wire::Sensitive;
 
 use super::page::Ask;
-use super::{failures, handshakes, invitations, joining, quotas, shown, standing, tags};
+use super::{failures, handshakes, invitations, quotas, shown, standing, tags};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &DESCRIBE_RESPONSIBILITY_TRANSFER,
@@ -48,8 +48,6 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &TERMINATE_RESPONSIBILITY_TRANSFER,
     &UPDATE_RESPONSIBILITY_TRANSFER,
 ];
-
-const DAY_SECONDS: i64 = 86_400;
 
 pub(super) const DIRECTION_KEY: &str = "organizations:TransferDirection";
 pub(super) const TYPE_KEY: &str = "organizations:TransferType";
@@ -109,10 +107,7 @@ fn invite_organization_to_transfer_responsibility(
         source: source.clone(),
         handshake: handshake.clone(),
         requested: ctx.now,
-        expires: ctx
-            .now
-            .plus_seconds(quotas::INVITATION_DAYS * DAY_SECONDS)
-            .min(starts.plus_seconds(-DAY_SECONDS)),
+        expires: ctx.now.plus_days(quotas::INVITATION_DAYS).min(starts.plus_days(-1)),
         starts,
         ends: None,
         state: TransferState::Requested,
@@ -132,7 +127,7 @@ fn invite_organization_to_transfer_responsibility(
         state: HandshakeState::Open,
         answer: None,
     };
-    joining::touch(txn, &organization);
+    standing::touch(txn, &organization);
     let shown = handshakes::show_with(ctx.now, txn.world(), &state, &handshake, Some(&transfer));
     txn.put(RowKey::Handshake(organization.id.clone(), handshake.id.clone()), handshake);
     txn.put(key(&transfer), transfer);
@@ -144,13 +139,13 @@ fn invite_organization_to_transfer_responsibility(
 /// # Errors
 /// `InvalidInputException`.
 fn check_start(now: Time, starts: Time) -> Result<(), Failure> {
-    if starts.millis().rem_euclid(DAY_SECONDS * 1_000) != 0 {
+    if starts != starts.day_start() {
         return Err(failures::bad_start(InvalidInputExceptionReason::StartDateNotBeginningOfDay));
     }
     if starts != starts.month_start(0) {
         return Err(failures::bad_start(InvalidInputExceptionReason::StartDateNotBeginningOfMonth));
     }
-    if starts.plus_seconds(-DAY_SECONDS) <= now {
+    if starts.plus_days(-1) <= now {
         return Err(failures::bad_start(InvalidInputExceptionReason::StartDateTooEarly));
     }
     if starts > now.month_start(quotas::TRANSFER_MONTHS_AHEAD_MAX) {
@@ -186,7 +181,7 @@ fn check_source(
         return Err(failures::too_many_inbound());
     }
     // Those that have brought nothing, or nothing that is left: what is kept is bounded by what lasts, and days.
-    let since = ctx.now.plus_seconds(-DAY_SECONDS);
+    let since = ctx.now.plus_days(-1);
     let of_today = rows().filter(|row| row.requested > since && !row.lasts(ctx.now));
     if of_today.count() >= quotas::INVITATIONS_PER_DAY {
         return Err(failures::too_many_invitations());
@@ -240,7 +235,7 @@ pub(super) fn accept(
     let source = HandshakeParty::Account(ctx.account());
     let accepted =
         ResponsibilityTransfer { state: TransferState::Accepted, since, source, ..Arc::unwrap_or_clone(row) };
-    joining::touch(txn, &own);
+    standing::touch(txn, &own);
     txn.put(key(&accepted), accepted);
     Ok(())
 }
@@ -274,7 +269,7 @@ fn check_chain(
     let mut last = Some(target);
     while let Some(state) = last {
         let row = standing::row(txn, &state.organization().id).map_err(|_| failures::no_handshake())?;
-        joining::touch(txn, &row);
+        standing::touch(txn, &row);
         left = left.checked_sub(1).ok_or_else(failures::chain_too_long)?;
         last = lasting(&world, state.organization().management, starts).next().map(|state| &**state);
     }
@@ -561,31 +556,36 @@ impl Found {
     fn inbound(target: &Arc<OrganizationState>, row: &Arc<ResponsibilityTransfer>) -> Self {
         Self { side: Side::Target, target: Arc::clone(target), row: Arc::clone(row) }
     }
+
+    fn outbound(target: &Arc<OrganizationState>, row: &Arc<ResponsibilityTransfer>) -> Self {
+        Self { side: Side::Source, target: Arc::clone(target), row: Arc::clone(row) }
+    }
 }
 
 /// The transfer with this id, if the organization is a side of it.
-fn find(world: &World, state: &Arc<OrganizationState>, now: Time, id: &str) -> Option<Found> {
-    let id: ResponsibilityTransferId = id.parse().ok()?;
-    let inbound = state.transfers().get(&id).map(|row| Found::inbound(state, row));
-    let outbound = || outbound(world, state).into_iter().find(|found| found.row.id == id);
-    inbound.or_else(outbound).filter(|found| is_shown(&found.row, now))
+fn find(world: &World, state: &OrganizationState, now: Time, id: &str) -> Option<Found> {
+    let (target, row) = world.transfer(&id.parse().ok()?).filter(|(_, row)| is_shown(row, now))?;
+    if target.organization().id == state.organization().id {
+        return Some(Found::inbound(target, row));
+    }
+    let source = Recipient::from(&row.source);
+    sources(world, state).any(|party| party == source).then(|| Found::outbound(target, row))
 }
 
 /// The transfers that are put to the management account, by id or by its address, and those that it has accepted.
 fn outbound(world: &World, state: &OrganizationState) -> Vec<Found> {
-    let management = state.organization().management;
-    let email =
-        world.account(management).map(|account| Recipient::Email(NameKey::new(&account.account().email)));
-    let parties = [Recipient::Account(management)].into_iter().chain(email);
     let mut all = Vec::new();
-    for party in parties {
-        all.extend(world.transfers_of(&party).map(|(target, row)| Found {
-            side: Side::Source,
-            target: Arc::clone(target),
-            row: Arc::clone(row),
-        }));
+    for party in sources(world, state) {
+        all.extend(world.transfers_of(&party).map(|(target, row)| Found::outbound(target, row)));
     }
     all
+}
+
+/// How transfers name the management account as their source: by its id or its address.
+fn sources(world: &World, state: &OrganizationState) -> impl Iterator<Item = Recipient> {
+    let management = state.organization().management;
+    let email = world.account(management).map(|account| NameKey::new(&account.account().email));
+    [Recipient::Account(management)].into_iter().chain(email.map(Recipient::Email))
 }
 
 /// The row under its key, guarded.
@@ -602,8 +602,7 @@ fn key(row: &ResponsibilityTransfer) -> RowKey {
 }
 
 fn is_shown(row: &ResponsibilityTransfer, now: Time) -> bool {
-    let shown_seconds = quotas::HANDSHAKE_SHOWN_DAYS * DAY_SECONDS;
-    row.over_since(now).is_none_or(|since| now < since.plus_seconds(shown_seconds))
+    row.over_since(now).is_none_or(|since| now < since.plus_days(quotas::HANDSHAKE_SHOWN_DAYS))
 }
 
 /// Removes those that are shown no more.
@@ -702,12 +701,13 @@ mod tests {
     use rootward_wire::Empty;
 
     use super::*;
+    use crate::organizations::all_features::ENABLE_ALL_FEATURES;
     use crate::organizations::handshakes::{
         ACCEPT_HANDSHAKE, CANCEL_HANDSHAKE, DECLINE_HANDSHAKE, DESCRIBE_HANDSHAKE,
     };
     use crate::organizations::organization::{CREATE_ORGANIZATION, DELETE_ORGANIZATION};
     use crate::organizations::tags::{LIST_TAGS_FOR_RESOURCE, TAG_RESOURCE};
-    use crate::organizations::testing::{member, organized, reason};
+    use crate::organizations::testing::{member, organized, organized_as, reason};
     use crate::testing::Bench;
 
     /// The first of the month after the next one.
@@ -840,7 +840,7 @@ mod tests {
         let handshake = to_account(&bench, source).unwrap();
         let (id, transfer) = ids(&handshake);
         assert_eq!(handshake.action, Some(api::ActionType::TransferResponsibility));
-        assert_eq!(handshake.expiration_timestamp, Some(bench.now().plus_seconds(15 * DAY_SECONDS)));
+        assert_eq!(handshake.expiration_timestamp, Some(bench.now().plus_days(15)));
         let asked = describe(&bench, &transfer).unwrap();
         assert_eq!(asked.status, Some(ResponsibilityTransferStatus::Requested));
         assert_eq!(asked.active_handshake_id.as_deref(), Some(&*id));
@@ -870,6 +870,19 @@ mod tests {
         assert_eq!(seen.status, Some(ResponsibilityTransferStatus::Accepted));
         assert_eq!(seen.source.unwrap().management_account_email.unwrap().expose(), "two@example.com");
         assert_eq!((outbound(&bench), inbound(&bench, None).unwrap()), (vec![], vec![transfer]));
+    }
+
+    #[test]
+    fn invitation_is_answered_after_its_organization_has_asked_for_all_features() {
+        let bench = organized_as(api::OrganizationFeatureSet::ConsolidatedBilling);
+        let [first, second] = ["two@example.com", "three@example.com"].map(|email| other(&bench, email));
+        let (accepted, transfer) = ids(&to_account(&bench, first).unwrap());
+        let (canceled, withdrawn) = ids(&to_account(&bench, second).unwrap());
+        bench.run(&ENABLE_ALL_FEATURES, Default::default()).unwrap();
+        bench.run(&CANCEL_HANDSHAKE, api::CancelHandshakeRequest { handshake_id: canceled }).unwrap();
+        assert_eq!(status_of(&bench, &withdrawn), "CANCELED");
+        take(&bench, first, &accepted).unwrap();
+        assert_eq!(status_of(&bench, &transfer), "ACCEPTED");
     }
 
     #[test]
@@ -918,14 +931,14 @@ mod tests {
         };
         for (start, expected) in [
             (first.plus_seconds(1), "START_DATE_NOT_BEGINNING_OF_DAY"),
-            (first.plus_seconds(DAY_SECONDS), "START_DATE_NOT_BEGINNING_OF_MONTH"),
+            (first.plus_days(1), "START_DATE_NOT_BEGINNING_OF_MONTH"),
             (bench.now().month_start(0), "START_DATE_TOO_EARLY"),
             (bench.now().month_start(37), "START_DATE_TOO_LATE"),
         ] {
             assert_eq!(why(&at(start).unwrap_err()), ("InvalidInputException", expected));
         }
         // Nobody can answer on the last day before it begins.
-        let last_day = first.plus_seconds(-DAY_SECONDS);
+        let last_day = first.plus_days(-1);
         bench.pass_seconds(last_day.seconds() - bench.now().seconds());
         assert_eq!(reason(&at(first).unwrap_err()), "START_DATE_TOO_EARLY");
         bench.pass_seconds(-60);
@@ -997,7 +1010,7 @@ mod tests {
         bench.run(&CANCEL_HANDSHAKE, api::CancelHandshakeRequest { handshake_id: canceled }).unwrap();
         assert_eq!(status_of(&bench, &of_canceled), "CANCELED");
         let (expired, of_expired) = ids(&to_account(&bench, source).unwrap());
-        bench.pass_seconds(15 * DAY_SECONDS);
+        bench.pass_days(15);
         assert_eq!(status_of(&bench, &of_expired), "EXPIRED");
         assert_eq!(take(&bench, source, &expired).unwrap_err().code, "InvalidHandshakeTransitionException");
         assert_eq!(outbound(&bench).len(), 3);
@@ -1010,7 +1023,7 @@ mod tests {
                 (CONSTRAINT, "TRANSFER_RESPONSIBILITY_UPDATE_NOT_ALLOWED")
             );
         }
-        bench.pass_seconds(30 * DAY_SECONDS);
+        bench.pass_days(30);
         assert!(inbound(&bench, None).unwrap().is_empty());
         assert_eq!(
             describe(&bench, &of_expired).unwrap_err().code,
@@ -1176,7 +1189,7 @@ mod tests {
         is_busy(delete(target));
         // Whoever is asked is not bound by that.
         delete(source).unwrap();
-        bench.pass_seconds(15 * DAY_SECONDS);
+        bench.pass_days(15);
         delete(target).unwrap();
         let world = bench.begin().world().clone();
         assert_eq!(world.transfers_of(&Recipient::Account(source)).count(), 0);
@@ -1306,7 +1319,7 @@ mod tests {
         }
         let next = || send(&bench, request(&bench, HandshakePartyType::Email, "next@example.com"));
         assert_eq!(why(&next().unwrap_err()), (HANDSHAKE_CONSTRAINT, "HANDSHAKE_RATE_LIMIT_EXCEEDED"));
-        bench.pass_seconds(DAY_SECONDS);
+        bench.pass_days(1);
         next().unwrap();
     }
 }

@@ -11,7 +11,7 @@ use rootward_names::{NodeId, OrganizationId};
 use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
 };
-use rootward_state::entities::{Organization, OrganizationNode};
+use rootward_state::entities::OrganizationNode;
 use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Empty;
 
@@ -85,13 +85,9 @@ fn create_organizational_unit(
     };
     let shown = show(&state, &unit);
     txn.put(RowKey::OrganizationNode(organization.id.clone(), unit.id.clone()), unit);
-    look_again(txn, organization);
+    // Of two changes that look at all units, their names and numbers, the second looks again.
+    standing::touch(txn, organization);
     Ok(api::CreateOrganizationalUnitResponse { organizational_unit: Some(shown) })
-}
-
-/// Rewrites the organization's row: of two changes that look at all units, their names and numbers, the second looks again.
-fn look_again(txn: &mut Txn, organization: &Arc<Organization>) {
-    txn.put::<Organization>(RowKey::Organization(organization.id.clone()), Arc::clone(organization));
 }
 
 /// A root or unit, guarded.
@@ -155,7 +151,8 @@ fn update_organizational_unit(
     let shown = show(&state, &renamed);
     let organization = state.organization();
     txn.put(RowKey::OrganizationNode(organization.id.clone(), old.id.clone()), renamed);
-    look_again(txn, organization);
+    // Of two changes that look at all units, their names and numbers, the second looks again.
+    standing::touch(txn, organization);
     Ok(api::UpdateOrganizationalUnitResponse { organizational_unit: Some(shown) })
 }
 

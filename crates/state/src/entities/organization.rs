@@ -292,6 +292,16 @@ pub enum HandshakeAction {
     TransferResponsibility(ResponsibilityTransferId),
 }
 
+impl HandshakeAction {
+    /// Whether it is part of the way to all features.
+    pub fn is_about_all_features(&self) -> bool {
+        match self {
+            Self::EnableAllFeatures | Self::ApproveAllFeatures => true,
+            Self::Invite | Self::TransferResponsibility(_) => false,
+        }
+    }
+}
+
 /// Whom a handshake is put to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HandshakeParty {

@@ -237,8 +237,16 @@ fn put_to(db: &Db, number: u64, email: &str) -> [Vec<HandshakeId>; 2] {
         .map(|recipient| world.handshakes_of(&recipient).map(|(_, row)| row.id.clone()).collect())
 }
 
+/// The organization that a handshake is found in by its id.
+fn kept_by(db: &Db, id: &HandshakeId) -> Option<OrganizationId> {
+    let world = db.snapshot();
+    let (state, row) = world.handshake(id)?;
+    assert_eq!(row.id, *id);
+    Some(state.organization().id.clone())
+}
+
 #[test]
-fn handshakes_are_found_by_whom_they_are_put_to_and_who_has_answered() {
+fn handshakes_are_found_by_id_by_whom_they_are_put_to_and_who_has_answered() {
     let (store, db) = organized_on();
     let write = |write: &dyn Fn(&mut Txn)| {
         let mut txn = db.begin();
@@ -254,6 +262,7 @@ fn handshakes_are_found_by_whom_they_are_put_to_and_who_has_answered() {
     });
     assert_eq!(put_to(&db, 3, "guest@example.com"), [vec![first.clone()], vec![second.clone()]]);
     assert_eq!(put_to(&db, 4, "other@example.com"), [vec![], vec![]]);
+    assert_eq!(kept_by(&db, &second), Some(organization()));
     let answer = Some(HandshakeAnswer { at: Time::from_seconds(1), by: account(3) });
     write(&|txn| put_handshake(txn, "h-secondone", by_email.clone(), HandshakeState::Declined, answer));
     assert_eq!(
@@ -262,8 +271,10 @@ fn handshakes_are_found_by_whom_they_are_put_to_and_who_has_answered() {
     );
     let reopened = rootward_state::Db::open(store).unwrap().db;
     assert_eq!(put_to(&reopened, 3, "guest@example.com")[0].len(), 2);
+    assert_eq!(kept_by(&reopened, &second), Some(organization()));
     write(&|txn| txn.delete(RowKey::Handshake(organization(), first.clone())));
     assert_eq!(put_to(&db, 3, "guest@example.com"), [vec![second.clone()], vec![second.clone()]]);
+    assert_eq!((kept_by(&db, &first), kept_by(&db, &second)), (None, Some(organization())));
     let taken_back = Some(HandshakeAnswer { at: Time::from_seconds(1), by: account(1) });
     write(&|txn| put_handshake(txn, "h-secondone", by_email.clone(), HandshakeState::Canceled, taken_back));
     assert_eq!(put_to(&db, 1, "guest@example.com"), [vec![], vec![second.clone()]]);
@@ -273,6 +284,7 @@ fn handshakes_are_found_by_whom_they_are_put_to_and_who_has_answered() {
         txn.delete(RowKey::Handshake(organization(), second.clone()));
     });
     assert_eq!(put_to(&db, 1, "guest@example.com"), [vec![], vec![]]);
+    assert_eq!(kept_by(&db, &second), None);
 }
 
 #[test]
@@ -311,7 +323,7 @@ fn transfers_of(db: &Db, source: &HandshakeParty) -> Vec<String> {
 }
 
 #[test]
-fn transfer_is_found_by_its_source_as_it_is_now_and_is_gone_with_its_organization() {
+fn transfer_is_found_by_id_and_by_its_source_as_it_is_now_and_is_gone_with_its_organization() {
     let (store, db) = organized_on();
     let by_email = |email: &str| HandshakeParty::Email(email.into());
     let mut txn = db.begin();
@@ -324,12 +336,15 @@ fn transfer_is_found_by_its_source_as_it_is_now_and_is_gone_with_its_organizatio
     assert!(transfers_of(&db, &by_email("nine@example.com")).is_empty());
     let source = HandshakeParty::Account(account(9));
     assert_eq!(transfers_of(&db, &source), [TRANSFER]);
-    assert_eq!(transfers_of(&Db::open(store).unwrap().db, &source), [TRANSFER]);
+    let is_found = |db: &Db| db.snapshot().transfer(&TRANSFER.parse().unwrap()).is_some();
+    let reopened = Db::open(store).unwrap().db;
+    assert_eq!(transfers_of(&reopened, &source), [TRANSFER]);
+    assert!(is_found(&db) && is_found(&reopened));
     let mut txn = db.begin();
     txn.delete(RowKey::Organization(organization()));
     txn.delete(RowKey::ResponsibilityTransfer(organization(), TRANSFER.parse().unwrap()));
     db.commit_wait(txn).unwrap();
-    assert!(transfers_of(&db, &source).is_empty());
+    assert!(transfers_of(&db, &source).is_empty() && !is_found(&db));
 }
 
 #[test]
