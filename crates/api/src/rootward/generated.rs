@@ -654,6 +654,7 @@ string_enum! {
         ExplicitDeny = "EXPLICIT_DENY",
         NoAllow = "NO_ALLOW",
         Condition = "CONDITION",
+        GuardPolicy = "GUARD_POLICY",
         AccountState = "ACCOUNT_STATE",
     }
 }
@@ -1835,7 +1836,7 @@ pub mod schema {
     );
     pub static ROOT_VERDICT_REASON: Schema = Schema::new(
         "RootVerdictReason",
-        Kind::Enum(&["ROOT_USER", "EXPLICIT_DENY", "NO_ALLOW", "CONDITION", "ACCOUNT_STATE"]),
+        Kind::Enum(&["ROOT_USER", "EXPLICIT_DENY", "NO_ALLOW", "CONDITION", "GUARD_POLICY", "ACCOUNT_STATE"]),
     );
     pub static ROOT_VERDICT_TYPE: Schema =
         Schema::new("RootVerdictType", Kind::Enum(&["ALLOWED", "DENIED", "DEPENDS"]));

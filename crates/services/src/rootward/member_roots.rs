@@ -5,7 +5,8 @@
 //! says so. What is never there when a root user asks by itself counts as known: it has no tags, and is no session of
 //! `sts:AssumeRoot`.
 //!
-//! For whoever may look at the organization. It tells nothing of the account but what its organization's policies say.
+//! For whoever may look at the organization. It tells nothing of the account but what its organization's policies say, and where
+//! the account's own guard policy decides, that it does: not what that says, which is the account's.
 
 use rootward_api::rootward as api;
 use rootward_auth::authz::{self, Question};
@@ -128,27 +129,35 @@ impl<'a> Told<'a> {
     }
 
     fn of(explanation: &Explanation<'a>) -> Self {
-        let traces = || {
-            let layers = explanation.layers.iter().filter_map(|trace| Some((trace.level?, trace)));
-            layers.flat_map(|(level, trace)| trace.statements.iter().map(move |it| (level, it)))
+        let denies = |it: &StatementTrace<'a>| {
+            let is_matched = it.verdict == rootward_policy::Verdict::Matched;
+            it.effect == StatementEffect::Deny && is_matched && unknown_keys(explanation, it).is_empty()
         };
-        let unknown = |trace: &StatementTrace<'_>| unknown_keys(explanation, trace);
-        let is_deny = |trace: &StatementTrace<'_>| trace.effect == StatementEffect::Deny;
-        let is_matched = |trace: &StatementTrace<'_>| trace.verdict == rootward_policy::Verdict::Matched;
-        let denies = traces().filter(|(_, it)| is_deny(it) && is_matched(it) && unknown(it).is_empty());
-        let denies: Vec<_> = denies.map(|(level, it)| (level, it.cause)).collect();
-        if !denies.is_empty() {
+        let is_open = |it: &StatementTrace<'a>| {
+            let is_open = it.open && explanation.outlook == Outlook::Depends;
+            is_open && !unknown_keys(explanation, it).is_empty()
+        };
+        let (denying, open) = (placed(explanation, denies), placed(explanation, is_open));
+        let statements = |found: Vec<(usize, &StatementTrace<'a>)>| {
+            found.into_iter().map(|(level, it)| (level, it.cause)).collect()
+        };
+        if !denying.is_empty() {
             let told = Self::new(api::RootVerdictType::Denied, api::RootVerdictReason::ExplicitDeny);
-            return Self { statements: denies, ..told };
+            return Self { statements: statements(denying), ..told };
         }
-        let open: Vec<_> = traces().filter(|(_, it)| it.open && !unknown(it).is_empty()).collect();
-        if explanation.outlook == Outlook::Depends && !open.is_empty() {
-            let mut missing_keys: Vec<_> = open.iter().flat_map(|(_, it)| unknown(it)).collect();
+        if in_guard(explanation, denies) {
+            return Self::new(api::RootVerdictType::Denied, api::RootVerdictReason::GuardPolicy);
+        }
+        if !open.is_empty() {
+            let mut missing_keys: Vec<_> =
+                open.iter().flat_map(|(_, it)| unknown_keys(explanation, it)).collect();
             missing_keys.sort_unstable();
             missing_keys.dedup();
             let told = Self::new(api::RootVerdictType::Depends, api::RootVerdictReason::Condition);
-            let statements = open.into_iter().map(|(level, it)| (level, it.cause)).collect();
-            return Self { statements, missing_keys, ..told };
+            return Self { statements: statements(open), missing_keys, ..told };
+        }
+        if in_guard(explanation, is_open) {
+            return Self::new(api::RootVerdictType::Depends, api::RootVerdictReason::GuardPolicy);
         }
         match explanation.decision.outcome {
             Outcome::Allowed => Self::new(api::RootVerdictType::Allowed, api::RootVerdictReason::RootUser),
@@ -158,6 +167,22 @@ impl<'a> Told<'a> {
             }
         }
     }
+}
+
+/// Statements of the organization's policies, each with the level of its policy.
+fn placed<'e, 'a>(
+    explanation: &'e Explanation<'a>,
+    is_meant: impl Fn(&StatementTrace<'a>) -> bool,
+) -> Vec<(usize, &'e StatementTrace<'a>)> {
+    let layers = explanation.layers.iter().filter_map(|trace| Some((trace.level?, trace)));
+    let statements = layers.flat_map(|(level, trace)| trace.statements.iter().map(move |it| (level, it)));
+    statements.filter(|(_, it)| is_meant(it)).collect()
+}
+
+/// Whether the guard policy of the account has such a statement.
+fn in_guard<'a>(explanation: &Explanation<'a>, is_meant: impl Fn(&StatementTrace<'a>) -> bool) -> bool {
+    let guards = explanation.layers.iter().filter(|trace| trace.layer == Layer::Guard);
+    guards.flat_map(|trace| &trace.statements).any(is_meant)
 }
 
 /// The first level at which nothing allows what none allows.
@@ -214,6 +239,7 @@ mod tests {
     use rootward_state::entities::Account;
 
     use super::*;
+    use crate::guard_policy;
     use crate::organizations::testing::{
         add_policy, call_as, delegate, enable_types, organization, place, unit,
     };
@@ -323,6 +349,38 @@ mod tests {
         let allowed = ask_of(&bench, "111122223333", "account:CloseAccount").unwrap();
         assert_eq!(allowed.verdict, api::RootVerdictType::Allowed);
         assert_eq!(ask(&bench, "account:CloseAccount").verdict, api::RootVerdictType::Denied);
+    }
+
+    #[test]
+    fn guard_policy_of_the_management_account_is_named_as_the_reason_and_not_told() {
+        let (bench, ..) = bench();
+        let account: AccountId = "111122223333".parse().unwrap();
+        let guard = |text: &str| {
+            let document = guard_policy::checked(text).unwrap();
+            bench.write(|txn| drop(guard_policy::put(txn, account, document, bench.now()).unwrap()));
+        };
+        let ask = |action| {
+            let told = ask_of(&bench, "111122223333", action).unwrap();
+            assert!(told.policies.is_empty() && told.missing_keys.is_empty() && told.target_id.is_none());
+            (told.verdict, told.reason)
+        };
+        let allowed = (api::RootVerdictType::Allowed, api::RootVerdictReason::RootUser);
+        guard(DENY_STOP);
+        assert_eq!(
+            ask("cloudtrail:StopLogging"),
+            (api::RootVerdictType::Denied, api::RootVerdictReason::GuardPolicy)
+        );
+        assert_eq!(ask("iam:CreateUser"), allowed);
+        // Matched or not while nothing is known of the request: either way it turns on the region.
+        let other = ONE_REGION.replace("StringNotEquals", "StringEquals");
+        for text in [ONE_REGION, &other] {
+            guard(text);
+            assert_eq!(
+                ask("s3:DeleteBucket"),
+                (api::RootVerdictType::Depends, api::RootVerdictReason::GuardPolicy)
+            );
+            assert_eq!(ask("iam:CreateUser"), allowed);
+        }
     }
 
     #[test]
