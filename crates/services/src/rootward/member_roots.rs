@@ -65,11 +65,24 @@ fn explain_member_root(
     };
     let world = txn.world();
     let verdict = |question| answer(ctx, world, &state, &root, question);
+    for question in &input.questions {
+        check_owner(account, question)?;
+    }
     let verdicts = input.questions.iter().map(verdict).collect::<Option<Vec<_>>>();
     Ok(api::ExplainMemberRootResponse {
         account_id: account.to_string(),
         verdicts: verdicts.ok_or_else(|| failures::nothing_in_organization(&input.account_id))?,
     })
+}
+
+/// What bounds the resources of another account is not among what binds this one, and so nothing that can be told here.
+fn check_owner(account: AccountId, question: &api::RootQuestion) -> Result<(), Failure> {
+    let arn = question.resource_arn.as_deref().and_then(|resource| Arn::parse(resource).ok());
+    let owner = arn.and_then(|arn| arn.account.parse::<AccountId>().ok());
+    match owner.filter(|owner| *owner != account) {
+        Some(owner) => Err(failures::resource_of_another_account(account, owner)),
+        None => Ok(()),
+    }
 }
 
 /// None for an account that is gone.
@@ -81,11 +94,10 @@ fn answer(
     question: &api::RootQuestion,
 ) -> Option<api::RootVerdict> {
     let resource = question.resource_arn.as_deref().unwrap_or("*");
-    let owner = Arn::parse(resource).ok().and_then(|arn| arn.account.parse().ok());
     let asked = Question {
         action: &question.action,
         resource,
-        resource_account: owner.unwrap_or(root.account),
+        resource_account: root.account,
         trust: None,
         now: ctx.now,
     };
@@ -236,12 +248,12 @@ fn deciding(
 mod tests {
     use rootward_names::OrganizationId;
     use rootward_state::RowKey;
-    use rootward_state::entities::Account;
+    use rootward_state::entities::{Account, Document, OrganizationPolicyType};
 
     use super::*;
     use crate::guard_policy;
     use crate::organizations::testing::{
-        add_policy, call_as, delegate, enable_types, organization, place, unit,
+        add_policy, add_policy_of, call_as, delegate, enable_types, organization, place, unit,
     };
     use crate::testing::Bench;
 
@@ -328,6 +340,34 @@ mod tests {
     }
 
     #[test]
+    fn resource_of_another_account_is_refused_and_one_without_an_account_is_its_own() {
+        let (bench, id, _) = bench();
+        let text = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}}"#;
+        add_policy_of(&bench, &id, OrganizationPolicyType::ResourceControl, MEMBER, "NoBuckets", text);
+        let ask = |account: &str, resource: &str| {
+            let question =
+                api::RootQuestion { action: "s3:GetObject".into(), resource_arn: Some(resource.into()) };
+            let input =
+                api::ExplainMemberRootRequest { account_id: account.into(), questions: vec![question] };
+            bench.run(&EXPLAIN_MEMBER_ROOT, input).map(|told| told.verdicts[0].clone())
+        };
+        for own in ["arn:aws:s3:::bucket/*", "arn:aws:s3:eu-central-1:222233334444:accesspoint/own"] {
+            let denied = ask(MEMBER, own).unwrap();
+            assert_eq!(names(&denied), [("NoBuckets", MEMBER)], "{own}");
+            assert_eq!(denied.policies[0].policy_type, api::OrganizationPolicyType::ResourceControlPolicy);
+        }
+        for asking in [MEMBER, "111122223333"] {
+            let other = "arn:aws:s3:eu-central-1:333344445555:accesspoint/other";
+            let refused = ask(asking, other).unwrap_err();
+            assert_eq!(refused.code, "ValidationException");
+            assert_eq!(
+                refused.message,
+                format!("ResourceArn names account 333344445555: ask about resources of account {asking}.")
+            );
+        }
+    }
+
+    #[test]
     fn level_that_allows_nothing_of_it_is_named() {
         let (bench, id, unit) = bench();
         crate::organizations::testing::set_policies(&bench, &id, &unit, &[]);
@@ -356,7 +396,7 @@ mod tests {
         let (bench, ..) = bench();
         let account: AccountId = "111122223333".parse().unwrap();
         let guard = |text: &str| {
-            let document = guard_policy::checked(text).unwrap();
+            let document = Document::new(text);
             bench.write(|txn| drop(guard_policy::put(txn, account, document, bench.now()).unwrap()));
         };
         let ask = |action| {
