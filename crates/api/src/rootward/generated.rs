@@ -702,7 +702,7 @@ structure! {
     schema::SEARCH_ACCOUNTS_REQUEST;
     #[derive(Default)]
     pub struct SearchAccountsRequest {
-        pub text: String,
+        pub text: Sensitive,
         pub max_results: Option<i32>,
         pub next_token: Option<String>,
     }
@@ -1879,7 +1879,7 @@ pub mod schema {
     );
     static SEARCH_TEXT_PATTERN: Pattern = Pattern::class(r"[\s\S]*", CLASS_2, 0);
     pub static SEARCH_TEXT: Schema =
-        Schema::new("SearchText", Kind::String(Range::new(1, 64), Some(&SEARCH_TEXT_PATTERN)));
+        Schema::new("SearchText", Kind::String(Range::new(1, 64), Some(&SEARCH_TEXT_PATTERN))).sensitive();
     static SERIAL_NUMBER_PATTERN: Pattern = Pattern::class(r"[\w+=/:,.@-]+", CLASS_9, 1);
     pub static SERIAL_NUMBER: Schema =
         Schema::new("SerialNumber", Kind::String(Range::new(9, 256), Some(&SERIAL_NUMBER_PATTERN)));
