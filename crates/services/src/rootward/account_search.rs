@@ -1,6 +1,7 @@
 //! `SearchAccounts`: accounts of the organization by a part of their name or the beginning of their id.
 //!
-//! For whoever may list them; an organization has too many to list them all for that. In the order of ids.
+//! For whoever may list accounts and units, as it tells where each account is; an organization has too many to list them all for
+//! that. In the order of ids.
 
 use rootward_api::rootward as api;
 use rootward_names::AccountId;
@@ -19,12 +20,15 @@ const PAGE: usize = 50;
 static SEARCH_ACCOUNTS: Declaration<api::SearchAccounts> = Declaration {
     effect: Effect::Read,
     callers: Callers::Anyone,
-    rules: &[Rule {
-        action: "organizations:ListAccounts",
-        when: always,
-        target: |_, _| Target::any(),
-        keys: &[],
-    }],
+    rules: &[
+        Rule { action: "organizations:ListAccounts", when: always, target: |_, _| Target::any(), keys: &[] },
+        Rule {
+            action: "organizations:ListOrganizationalUnitsForParent",
+            when: always,
+            target: |scope, _| overview::root(scope),
+            keys: &[],
+        },
+    ],
     run: search_accounts,
 };
 
@@ -128,5 +132,21 @@ mod tests {
             next_token: Some("x".into()),
         };
         assert_eq!(bench.run(&SEARCH_ACCOUNTS, input).unwrap_err().code, "ValidationException");
+    }
+
+    #[test]
+    fn it_is_authorized_as_the_accounts_and_units_it_shows() {
+        let bench = Bench::new();
+        organization(&bench, &[], &[]);
+        let input =
+            api::SearchAccountsRequest { text: Sensitive::new("m"), max_results: None, next_token: None };
+        let targets = bench.targets(&SEARCH_ACCOUNTS, &input);
+        let arns: Vec<_> = targets.iter().map(|(action, target)| (*action, &*target.arn)).collect();
+        let [("organizations:ListAccounts", "*"), ("organizations:ListOrganizationalUnitsForParent", root)] =
+            *arns
+        else {
+            panic!("{arns:?}")
+        };
+        assert!(root.starts_with("arn:aws:organizations::111122223333:root/o-"), "{root}");
     }
 }

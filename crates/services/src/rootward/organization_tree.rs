@@ -11,7 +11,9 @@ use std::collections::{HashMap, VecDeque};
 use rootward_api::rootward as api;
 use rootward_api::rootward::OrganizationItemType as Type;
 use rootward_names::{AccountId, NodeId, OrganizationPolicyId};
-use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
+use rootward_pipeline::{
+    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Target, always,
+};
 use rootward_state::entities::OrganizationPolicyType;
 use rootward_state::{OrganizationState, Target as Child, Txn, World};
 use rootward_wire::Sensitive;
@@ -39,11 +41,18 @@ static GET_ORGANIZATION_TREE: Declaration<api::GetOrganizationTree> = Declaratio
             target: |scope, _| overview::root(scope),
             keys: &[],
         },
+        // Policies of both types are shown, and who may see but one of them may not see the tree.
         Rule {
             action: "organizations:ListPoliciesForTarget",
             when: always,
             target: |scope, _| overview::root(scope),
-            keys: &[],
+            keys: &[Key::Text("organizations:PolicyType", |_, _| Some("SERVICE_CONTROL_POLICY".into()))],
+        },
+        Rule {
+            action: "organizations:ListPoliciesForTarget",
+            when: always,
+            target: |scope, _| overview::root(scope),
+            keys: &[Key::Text("organizations:PolicyType", |_, _| Some("RESOURCE_CONTROL_POLICY".into()))],
         },
     ],
     run: get_organization_tree,
@@ -395,6 +404,7 @@ mod tests {
             [
                 "organizations:ListAccounts",
                 "organizations:ListOrganizationalUnitsForParent",
+                "organizations:ListPoliciesForTarget",
                 "organizations:ListPoliciesForTarget",
             ]
         );
