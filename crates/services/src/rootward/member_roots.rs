@@ -10,7 +10,7 @@
 
 use rootward_api::rootward as api;
 use rootward_auth::authz::{self, Question};
-use rootward_auth::{Credential, Identity, Principal};
+use rootward_auth::{Identity, Principal};
 use rootward_names::{AccountId, Arn};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
 use rootward_policy::{
@@ -56,13 +56,9 @@ fn explain_member_root(
     let Some(Child::Account(account)) = found else {
         return Err(failures::nothing_in_organization(&input.account_id));
     };
-    let root = Principal {
-        account,
-        partition: state.organization().partition,
-        identity: Identity::Root,
-        // Nobody has proved anything: nothing of the answer turns on it.
-        credential: Credential::Foreign("".into()),
-    };
+    let partition = state.organization().partition;
+    let root =
+        ctx.with_random(|random| Principal::in_question(account, partition, Identity::Root, ctx.now, random));
     let world = txn.world();
     let verdict = |question| answer(ctx, world, &state, &root, question);
     for question in &input.questions {
