@@ -1,5 +1,6 @@
 """The organization at the console: its tree, its accounts and what their root users can do, and members' root credentials."""
 
+import json
 import re
 import subprocess
 from html import unescape
@@ -9,7 +10,7 @@ import pytest
 
 from browser import browser
 from console_client import error, mark, person, root_session, session
-from rootward_testkit import BINARY, PASSWORD, Like, allow, deny, denial, fresh, policy, refused
+from rootward_testkit import BINARY, PASSWORD, Credentials, Like, Principal, allow, deny, denial, fresh, policy, refused
 
 HTML = """<img src=x onerror="document.title='x'">'&quot;"""
 QUOTES = """'x" onclick="alert(1)" &amp;"""
@@ -68,6 +69,14 @@ def guardrail(name):
 def owner_of(world, member):
     """A session of the role that a member lets the account that manages the organization assume."""
     return world.management.assume({"Arn": f"arn:aws:iam::{member}:role/OrganizationAccountAccessRole"})
+
+
+def root_by_key(world, member):
+    """The root user of a member, by an access key that the host has made for it."""
+    world.server.host("root", "unseal", "--account", member, "--reason", "drill", "--minutes", "5")
+    key = json.loads(world.server.host("root", "create-access-key", "--account", member))["AccessKey"]
+    world.server.secrets.add(key["SecretAccessKey"])
+    return Principal(world.server, Credentials.of(key))
 
 
 def user_of(world, member, *statements):
@@ -239,7 +248,7 @@ def test_member_that_administers_a_service_sees_the_tree(world):
     world.organizations.enable_aws_service_access(ServicePrincipal="ram.amazonaws.com")
     world.organizations.register_delegated_administrator(AccountId=member, ServicePrincipal="ram.amazonaws.com")
     assert ("five", ["DenyRoot"]) in [(name, chips) for _, name, chips, _ in tree(http.get(HERE))]
-    assert "Members’ root users are managed from" in text(http.get(CREDENTIALS))
+    assert "Root users of members are managed from" in text(http.get(CREDENTIALS))
 
 
 def test_operations_behind_the_pages_refuse_members_and_whom_no_policy_allows(world):
@@ -257,6 +266,31 @@ def test_operations_behind_the_pages_refuse_members_and_whom_no_policy_allows(wo
     reader = world.management.user(allow("rootward:*"))
     with refused("AccessDeniedException", denial(reader.arn, "organizations:ListAccounts", "*")):
         reader.rootward.get_organization_tree()
+    # What shows units asks for units, and what shows policies of both types for both.
+    counter = world.management.user(allow("organizations:ListAccounts"))
+    with refused("AccessDeniedException", Like(".* is not authorized to perform: organizations:ListOrganizationalUnitsForParent .*")):
+        counter.rootward.search_accounts(Text="deep")
+    lists = ["organizations:ListAccounts", "organizations:ListOrganizationalUnitsForParent"]
+    types = ["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"]
+    seen = [world.management.user(allow(lists), allow(
+        "organizations:ListPoliciesForTarget", StringEquals={"organizations:PolicyType": kinds})) for kinds in (types, *types)]
+    assert seen[0].rootward.get_organization_tree()["Items"]
+    for half in seen[1:]:
+        with refused("AccessDeniedException", Like(".* is not authorized to perform: organizations:ListPoliciesForTarget .*")):
+            half.rootward.get_organization_tree()
+
+
+def test_names_that_are_searched_for_and_read_by_page_are_in_no_record(world):
+    name = fresh("hushed")
+    unit = world.organizations.create_organizational_unit(ParentId=world.root, Name=fresh("paged"))["OrganizationalUnit"]["Id"]
+    members = [open_member(world, f"{name} {number}", unit) for number in range(2)]
+    token = world.management.rootward.get_organization_tree(At=unit, MaxResults=1)["NextToken"]
+    assert token == members[0]
+    page = world.management.rootward.get_organization_tree(At=unit, MaxResults=1, NextToken=token)
+    assert [item["Id"] for item in page["Items"] if item.get("ParentId") == unit] == [members[1]]
+    assert len(world.management.rootward.search_accounts(Text=name)["Accounts"]) == 2
+    read = [record for record in world.server.trail() if record["eventName"] in ("GetOrganizationTree", "SearchAccounts")]
+    assert token in str(read) and name not in str(read)
 
 
 # What a root user can do
@@ -273,11 +307,35 @@ def test_account_tells_what_its_root_user_can_do_and_which_policy_forbids_it(wor
     denied = {task: verdict for task, verdict in verdicts(bound).items() if task not in ("Sign in at the console", "Sign requests")}
     assert set(denied.values()) == {"cannot"} and "dynamodb:DeleteTable" in denied
     assert "It can do none of the 20 things" in text(bound) and "SCP DenyRoot at five" in text(bound)
-    # What the page says is what happens.
-    for member, denied in (("Deep", True), ("Middle", False)):
-        verdict = world.management.rootward.explain_member_root(
-            AccountId=world.members[member], Questions=[{"Action": "iam:CreateAccessKey"}])["Verdicts"][0]
-        assert verdict["Verdict"] == ("DENIED" if denied else "ALLOWED")
+
+
+@pytest.mark.parametrize("unit, verdict", [("five", "cannot"), ("two", "can")])
+def test_what_the_page_says_of_a_root_user_is_what_happens_when_it_asks(world, ann, unit, verdict):
+    member = open_member(world, fresh("Asks"), world.units[unit])
+    can = verdicts(ann.get(f"{HERE}/accounts/{member}"))
+    assert (can["Make access keys for itself"], can["Create users"]) == (verdict, verdict)
+    root = root_by_key(world, member)
+    calls = {"CreateAccessKey": root.iam.create_access_key, "CreateUser": lambda: root.iam.create_user(UserName="any")}
+    for name, call in calls.items():
+        if verdict == "can":
+            assert call()["ResponseMetadata"]["HTTPStatusCode"] == 200
+            continue
+        with refused("AccessDenied", Like(f".*:root is not authorized to perform: iam:{name} .*explicit deny in a service control policy.*")):
+            call()
+
+
+def test_guard_policy_of_the_account_that_manages_is_named_as_the_reason(house):
+    account = house.account()
+    person(account, "ann", allow("*"))
+    account.client("organizations").create_organization()
+    asked = {"AccountId": account.account, "Questions": [{"Action": "s3:DeleteBucket"}, {"Action": "iam:CreateUser"}]}
+    document = house.folder / "guard.json"
+    document.write_text(policy(deny("s3:DeleteBucket")))
+    house.host("root", "guard-policy", "set", str(document), "--account", account.account)
+    told = [(verdict["Verdict"], verdict["Reason"]) for verdict in account.rootward.explain_member_root(**asked)["Verdicts"]]
+    assert told == [("DENIED", "GUARD_POLICY"), ("ALLOWED", "ROOT_USER")]
+    page = session(house, account, "ann").get(f"{HERE}/accounts/{account.account}")
+    assert verdicts(page)["Delete a bucket"] == "cannot" and "A guard policy of the account." in text(page)
 
 
 def test_account_tells_what_is_known_of_it(world, ann):

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rootward_names::{AccessKeyId, AccountId, Handle, Partition, Time};
+use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Handle, Partition, Random, Time};
 use rootward_state::entities::{Named, Role, SessionKind, User};
 
 use crate::root_task::RootTask;
@@ -121,6 +121,27 @@ pub fn federated_arn(partition: Partition, account: AccountId, name: &str) -> St
 }
 
 impl Principal {
+    /// Somebody who is asked about and has sent nothing, with credentials of their kind that nobody has: temporary ones for who
+    /// has no others, long-term ones for the rest.
+    pub fn in_question(
+        account: AccountId,
+        partition: Partition,
+        identity: Identity,
+        now: Time,
+        random: &mut dyn Random,
+    ) -> Self {
+        let credential = match identity {
+            Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) => {
+                let key = AccessKeyId::random(AccessKeyKind::Temporary, account, random);
+                Credential::Temporary { key, issued: now, mfa: None, sign_in: None }
+            }
+            Identity::Root | Identity::User(_) => {
+                Credential::LongTerm(AccessKeyId::random(AccessKeyKind::LongTerm, account, random))
+            }
+        };
+        Self { account, partition, identity, credential }
+    }
+
     /// The ARN in denial messages, audit records and `GetCallerIdentity`.
     pub fn arn(&self) -> String {
         let Self { account, partition, .. } = self;

@@ -8,9 +8,9 @@
 
 use std::sync::Arc;
 
-use rootward_auth::{Credential, Identity, Principal, RoleSession, authz};
+use rootward_auth::{Identity, Principal, RoleSession, authz};
 use rootward_insight::told;
-use rootward_names::{AccessKeyId, AccessKeyKind, AccountId, Arn, Partition, Random, Time, UniqueId};
+use rootward_names::{AccountId, Arn, Partition, Random, Time, UniqueId};
 use rootward_policy::{Context, Effect, Explanation, Layer, Outcome, Outlook};
 use rootward_state::entities::{AccountStatus, InstanceProfile, ManagedPolicy, Named, Role, Tag, User};
 use rootward_state::{AccountState, NameKey, World};
@@ -343,16 +343,9 @@ fn only_account(world: &World) -> Result<&Arc<AccountState>, OperatorError> {
     }
 }
 
-/// Somebody with the credentials of their kind: temporary ones for a role, long-term ones for the others.
 fn principal(state: &AccountState, identity: Identity, now: Time, random: &mut dyn Random) -> Principal {
     let account = state.account();
-    let credential = if matches!(identity, Identity::RoleSession(_)) {
-        let key = AccessKeyId::random(AccessKeyKind::Temporary, account.id, random);
-        Credential::Temporary { key, issued: now, mfa: None, sign_in: None }
-    } else {
-        Credential::LongTerm(AccessKeyId::random(AccessKeyKind::LongTerm, account.id, random))
-    };
-    Principal { account: account.id, partition: account.partition, identity, credential }
+    Principal::in_question(account.id, account.partition, identity, now, random)
 }
 
 fn session(role: Arc<Role>) -> Identity {

@@ -654,6 +654,7 @@ string_enum! {
         ExplicitDeny = "EXPLICIT_DENY",
         NoAllow = "NO_ALLOW",
         Condition = "CONDITION",
+        GuardPolicy = "GUARD_POLICY",
         AccountState = "ACCOUNT_STATE",
     }
 }
@@ -701,7 +702,7 @@ structure! {
     schema::SEARCH_ACCOUNTS_REQUEST;
     #[derive(Default)]
     pub struct SearchAccountsRequest {
-        pub text: String,
+        pub text: Sensitive,
         pub max_results: Option<i32>,
         pub next_token: Option<String>,
     }
@@ -1835,7 +1836,7 @@ pub mod schema {
     );
     pub static ROOT_VERDICT_REASON: Schema = Schema::new(
         "RootVerdictReason",
-        Kind::Enum(&["ROOT_USER", "EXPLICIT_DENY", "NO_ALLOW", "CONDITION", "ACCOUNT_STATE"]),
+        Kind::Enum(&["ROOT_USER", "EXPLICIT_DENY", "NO_ALLOW", "CONDITION", "GUARD_POLICY", "ACCOUNT_STATE"]),
     );
     pub static ROOT_VERDICT_TYPE: Schema =
         Schema::new("RootVerdictType", Kind::Enum(&["ALLOWED", "DENIED", "DEPENDS"]));
@@ -1878,7 +1879,7 @@ pub mod schema {
     );
     static SEARCH_TEXT_PATTERN: Pattern = Pattern::class(r"[\s\S]*", CLASS_2, 0);
     pub static SEARCH_TEXT: Schema =
-        Schema::new("SearchText", Kind::String(Range::new(1, 64), Some(&SEARCH_TEXT_PATTERN)));
+        Schema::new("SearchText", Kind::String(Range::new(1, 64), Some(&SEARCH_TEXT_PATTERN))).sensitive();
     static SERIAL_NUMBER_PATTERN: Pattern = Pattern::class(r"[\w+=/:,.@-]+", CLASS_9, 1);
     pub static SERIAL_NUMBER: Schema =
         Schema::new("SerialNumber", Kind::String(Range::new(9, 256), Some(&SERIAL_NUMBER_PATTERN)));

@@ -138,7 +138,7 @@ pub(crate) struct Asked {
 }
 
 fn frame(signed_in: &SignedIn) -> Frame {
-    Frame::new(signed_in, "Members’ root users", "member-roots")
+    Frame::new(signed_in, "Member root users", "member-roots")
 }
 
 pub(crate) async fn page(signed_in: SignedIn, Query(asked): Query<Asked>) -> Response {

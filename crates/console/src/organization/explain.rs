@@ -192,6 +192,7 @@ impl Answer {
                 format!("Turns on what the request says: {}.", verdict.missing_keys.join(", "))
             }
             api::RootVerdictReason::ExplicitDeny => String::new(),
+            api::RootVerdictReason::GuardPolicy => "A guard policy of the account.".into(),
             api::RootVerdictReason::NoAllow => match &verdict.target_id {
                 Some(target) => format!("No policy at {} allows it.", levels.name_of(target)),
                 None => "Nothing allows it.".into(),

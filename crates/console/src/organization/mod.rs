@@ -319,7 +319,8 @@ fn may_look(signed_in: &SignedIn) -> bool {
 async fn search(signed_in: &SignedIn, asked: &Asked) -> Result<Found, Error> {
     let text = asked.search.trim().to_owned();
     let list = format!("{HERE}?search={}", segment(&text));
-    let input = api::SearchAccountsRequest { text, max_results: None, next_token: asked.marker.clone() };
+    let input =
+        api::SearchAccountsRequest { text: text.into(), max_results: None, next_token: asked.marker.clone() };
     let found = signed_in.call::<api::SearchAccounts>(&input).await?;
     Ok(Found { accounts: found.accounts, next: crate::list::Pages::after(&list, found.next_token) })
 }

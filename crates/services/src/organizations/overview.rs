@@ -1,7 +1,8 @@
 //! The organization as a whole, for operations of our own that show much of it in one answer.
 //!
-//! They show what several operations of Organizations show one by one, and so are for whoever may call all of those: of
-//! the organization, as [`standing`] says, and by the caller's own policies, on the root.
+//! They are for accounts that may list its accounts, its units and the policies attached to them, as [`standing`] says. Of the
+//! caller's own policies each asks for what it shows: the tree for all three, on the root; the search for accounts and units, as it
+//! tells in which units an account is; and what a root user can do for an action of its own, on the account.
 
 use std::sync::Arc;
 

@@ -178,11 +178,23 @@ pub(crate) fn place(bench: &Bench, id: &OrganizationId, account: &str, name: &st
 
 /// Attaches a new service control policy to an account, unit or root.
 pub(crate) fn add_policy(bench: &Bench, id: &OrganizationId, target: &str, name: &str, document: &str) {
+    add_policy_of(bench, id, OrganizationPolicyType::ServiceControl, target, name, document);
+}
+
+/// Attaches a new policy of this type to an account, unit or root.
+pub(crate) fn add_policy_of(
+    bench: &Bench,
+    id: &OrganizationId,
+    kind: OrganizationPolicyType,
+    target: &str,
+    name: &str,
+    document: &str,
+) {
     let state = bench.begin().world().organization(id).unwrap().clone();
     let policy: OrganizationPolicyId = format!("p-{:08}", state.policies().len()).parse().unwrap();
     let row = OrganizationPolicy {
         id: policy.clone(),
-        kind: OrganizationPolicyType::ServiceControl,
+        kind,
         name: name.into(),
         description: "".into(),
         document: Document::new(document),

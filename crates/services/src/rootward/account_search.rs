@@ -1,6 +1,7 @@
 //! `SearchAccounts`: accounts of the organization by a part of their name or the beginning of their id.
 //!
-//! For whoever may list them; an organization has too many to list them all for that. In the order of ids.
+//! For whoever may list accounts and units, as it tells where each account is; an organization has too many to list them all for
+//! that. In the order of ids.
 
 use rootward_api::rootward as api;
 use rootward_names::AccountId;
@@ -19,12 +20,15 @@ const PAGE: usize = 50;
 static SEARCH_ACCOUNTS: Declaration<api::SearchAccounts> = Declaration {
     effect: Effect::Read,
     callers: Callers::Anyone,
-    rules: &[Rule {
-        action: "organizations:ListAccounts",
-        when: always,
-        target: |_, _| Target::any(),
-        keys: &[],
-    }],
+    rules: &[
+        Rule { action: "organizations:ListAccounts", when: always, target: |_, _| Target::any(), keys: &[] },
+        Rule {
+            action: "organizations:ListOrganizationalUnitsForParent",
+            when: always,
+            target: |scope, _| overview::root(scope),
+            keys: &[],
+        },
+    ],
     run: search_accounts,
 };
 
@@ -36,7 +40,7 @@ fn search_accounts(
     let state = overview::seen(ctx, txn).map_err(failures::organization_unseen)?;
     let after = input.next_token.as_deref().map(str::parse::<AccountId>).transpose();
     let after = after.map_err(|_| failures::invalid_token())?;
-    let text = input.text.trim().to_lowercase();
+    let text = input.text.expose().trim().to_lowercase();
     let world = txn.world();
     let mut found = state.members().after(after.as_ref()).filter_map(|(id, _)| {
         let (name, shown) = named(world, *id);
@@ -70,7 +74,8 @@ mod tests {
     use crate::testing::Bench;
 
     fn search(bench: &Bench, text: &str, next_token: Option<String>) -> (Vec<String>, Option<String>) {
-        let input = api::SearchAccountsRequest { text: text.into(), max_results: Some(2), next_token };
+        let input =
+            api::SearchAccountsRequest { text: Sensitive::new(text), max_results: Some(2), next_token };
         let answer = bench.run(&SEARCH_ACCOUNTS, input).unwrap();
         (answer.accounts.into_iter().map(|account| account.account_id).collect(), answer.next_token)
     }
@@ -87,7 +92,8 @@ mod tests {
         assert_eq!(search(&bench, "member", token), (vec!["333344445555".to_owned()], None));
         join(&bench, &id, "444455556666");
         place(&bench, &id, "444455556666", "Workloads");
-        let input = api::SearchAccountsRequest { text: "4444".into(), max_results: None, next_token: None };
+        let input =
+            api::SearchAccountsRequest { text: Sensitive::new("4444"), max_results: None, next_token: None };
         let found = bench.run(&SEARCH_ACCOUNTS, input).unwrap().accounts.remove(0);
         let units: Vec<_> = found.unit_names.iter().map(Sensitive::expose).collect();
         assert_eq!(
@@ -100,7 +106,8 @@ mod tests {
     fn search_is_for_who_manages_the_organization_or_administers_something_for_it() {
         let bench = Bench::new();
         let ask = || {
-            let input = api::SearchAccountsRequest { text: "m".into(), max_results: None, next_token: None };
+            let input =
+                api::SearchAccountsRequest { text: Sensitive::new("m"), max_results: None, next_token: None };
             bench
                 .run(&SEARCH_ACCOUNTS, input)
                 .map(|found| found.accounts.len())
@@ -119,8 +126,27 @@ mod tests {
     fn token_that_none_was_is_refused() {
         let bench = Bench::new();
         organization(&bench, &[], &[]);
-        let input =
-            api::SearchAccountsRequest { text: "m".into(), max_results: None, next_token: Some("x".into()) };
+        let input = api::SearchAccountsRequest {
+            text: Sensitive::new("m"),
+            max_results: None,
+            next_token: Some("x".into()),
+        };
         assert_eq!(bench.run(&SEARCH_ACCOUNTS, input).unwrap_err().code, "ValidationException");
+    }
+
+    #[test]
+    fn it_is_authorized_as_the_accounts_and_units_it_shows() {
+        let bench = Bench::new();
+        organization(&bench, &[], &[]);
+        let input =
+            api::SearchAccountsRequest { text: Sensitive::new("m"), max_results: None, next_token: None };
+        let targets = bench.targets(&SEARCH_ACCOUNTS, &input);
+        let arns: Vec<_> = targets.iter().map(|(action, target)| (*action, &*target.arn)).collect();
+        let [("organizations:ListAccounts", "*"), ("organizations:ListOrganizationalUnitsForParent", root)] =
+            *arns
+        else {
+            panic!("{arns:?}")
+        };
+        assert!(root.starts_with("arn:aws:organizations::111122223333:root/o-"), "{root}");
     }
 }

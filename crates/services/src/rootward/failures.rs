@@ -72,6 +72,13 @@ pub(super) fn no_such_member(id: &str) -> Failure {
     not_found(format!("There is no member account {id} in your organization."))
 }
 
+pub(super) fn resource_of_another_account(asked: AccountId, owner: AccountId) -> Failure {
+    Failure::new(
+        ErrorCode::Validation.schema(),
+        format!("ResourceArn names account {owner}: ask about resources of account {asked}."),
+    )
+}
+
 /// Root credentials are looked at from outside only where that was switched on.
 pub(super) fn root_credentials_not_managed() -> Failure {
     conflict(

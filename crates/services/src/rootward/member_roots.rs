@@ -5,11 +5,12 @@
 //! says so. What is never there when a root user asks by itself counts as known: it has no tags, and is no session of
 //! `sts:AssumeRoot`.
 //!
-//! For whoever may look at the organization. It tells nothing of the account but what its organization's policies say.
+//! For whoever may look at the organization. It tells nothing of the account but what its organization's policies say, and where
+//! the account's own guard policy decides, that it does: not what that says, which is the account's.
 
 use rootward_api::rootward as api;
 use rootward_auth::authz::{self, Question};
-use rootward_auth::{Credential, Identity, Principal};
+use rootward_auth::{Identity, Principal};
 use rootward_names::{AccountId, Arn};
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
 use rootward_policy::{
@@ -55,20 +56,29 @@ fn explain_member_root(
     let Some(Child::Account(account)) = found else {
         return Err(failures::nothing_in_organization(&input.account_id));
     };
-    let root = Principal {
-        account,
-        partition: state.organization().partition,
-        identity: Identity::Root,
-        // Nobody has proved anything: nothing of the answer turns on it.
-        credential: Credential::Foreign("".into()),
-    };
+    let partition = state.organization().partition;
+    let root =
+        ctx.with_random(|random| Principal::in_question(account, partition, Identity::Root, ctx.now, random));
     let world = txn.world();
     let verdict = |question| answer(ctx, world, &state, &root, question);
+    for question in &input.questions {
+        check_owner(account, question)?;
+    }
     let verdicts = input.questions.iter().map(verdict).collect::<Option<Vec<_>>>();
     Ok(api::ExplainMemberRootResponse {
         account_id: account.to_string(),
         verdicts: verdicts.ok_or_else(|| failures::nothing_in_organization(&input.account_id))?,
     })
+}
+
+/// What bounds the resources of another account is not among what binds this one, and so nothing that can be told here.
+fn check_owner(account: AccountId, question: &api::RootQuestion) -> Result<(), Failure> {
+    let arn = question.resource_arn.as_deref().and_then(|resource| Arn::parse(resource).ok());
+    let owner = arn.and_then(|arn| arn.account.parse::<AccountId>().ok());
+    match owner.filter(|owner| *owner != account) {
+        Some(owner) => Err(failures::resource_of_another_account(account, owner)),
+        None => Ok(()),
+    }
 }
 
 /// None for an account that is gone.
@@ -80,11 +90,10 @@ fn answer(
     question: &api::RootQuestion,
 ) -> Option<api::RootVerdict> {
     let resource = question.resource_arn.as_deref().unwrap_or("*");
-    let owner = Arn::parse(resource).ok().and_then(|arn| arn.account.parse().ok());
     let asked = Question {
         action: &question.action,
         resource,
-        resource_account: owner.unwrap_or(root.account),
+        resource_account: root.account,
         trust: None,
         now: ctx.now,
     };
@@ -128,27 +137,35 @@ impl<'a> Told<'a> {
     }
 
     fn of(explanation: &Explanation<'a>) -> Self {
-        let traces = || {
-            let layers = explanation.layers.iter().filter_map(|trace| Some((trace.level?, trace)));
-            layers.flat_map(|(level, trace)| trace.statements.iter().map(move |it| (level, it)))
+        let denies = |it: &StatementTrace<'a>| {
+            let is_matched = it.verdict == rootward_policy::Verdict::Matched;
+            it.effect == StatementEffect::Deny && is_matched && unknown_keys(explanation, it).is_empty()
         };
-        let unknown = |trace: &StatementTrace<'_>| unknown_keys(explanation, trace);
-        let is_deny = |trace: &StatementTrace<'_>| trace.effect == StatementEffect::Deny;
-        let is_matched = |trace: &StatementTrace<'_>| trace.verdict == rootward_policy::Verdict::Matched;
-        let denies = traces().filter(|(_, it)| is_deny(it) && is_matched(it) && unknown(it).is_empty());
-        let denies: Vec<_> = denies.map(|(level, it)| (level, it.cause)).collect();
-        if !denies.is_empty() {
+        let is_open = |it: &StatementTrace<'a>| {
+            let is_open = it.open && explanation.outlook == Outlook::Depends;
+            is_open && !unknown_keys(explanation, it).is_empty()
+        };
+        let (denying, open) = (placed(explanation, denies), placed(explanation, is_open));
+        let statements = |found: Vec<(usize, &StatementTrace<'a>)>| {
+            found.into_iter().map(|(level, it)| (level, it.cause)).collect()
+        };
+        if !denying.is_empty() {
             let told = Self::new(api::RootVerdictType::Denied, api::RootVerdictReason::ExplicitDeny);
-            return Self { statements: denies, ..told };
+            return Self { statements: statements(denying), ..told };
         }
-        let open: Vec<_> = traces().filter(|(_, it)| it.open && !unknown(it).is_empty()).collect();
-        if explanation.outlook == Outlook::Depends && !open.is_empty() {
-            let mut missing_keys: Vec<_> = open.iter().flat_map(|(_, it)| unknown(it)).collect();
+        if in_guard(explanation, denies) {
+            return Self::new(api::RootVerdictType::Denied, api::RootVerdictReason::GuardPolicy);
+        }
+        if !open.is_empty() {
+            let mut missing_keys: Vec<_> =
+                open.iter().flat_map(|(_, it)| unknown_keys(explanation, it)).collect();
             missing_keys.sort_unstable();
             missing_keys.dedup();
             let told = Self::new(api::RootVerdictType::Depends, api::RootVerdictReason::Condition);
-            let statements = open.into_iter().map(|(level, it)| (level, it.cause)).collect();
-            return Self { statements, missing_keys, ..told };
+            return Self { statements: statements(open), missing_keys, ..told };
+        }
+        if in_guard(explanation, is_open) {
+            return Self::new(api::RootVerdictType::Depends, api::RootVerdictReason::GuardPolicy);
         }
         match explanation.decision.outcome {
             Outcome::Allowed => Self::new(api::RootVerdictType::Allowed, api::RootVerdictReason::RootUser),
@@ -158,6 +175,22 @@ impl<'a> Told<'a> {
             }
         }
     }
+}
+
+/// Statements of the organization's policies, each with the level of its policy.
+fn placed<'e, 'a>(
+    explanation: &'e Explanation<'a>,
+    is_meant: impl Fn(&StatementTrace<'a>) -> bool,
+) -> Vec<(usize, &'e StatementTrace<'a>)> {
+    let layers = explanation.layers.iter().filter_map(|trace| Some((trace.level?, trace)));
+    let statements = layers.flat_map(|(level, trace)| trace.statements.iter().map(move |it| (level, it)));
+    statements.filter(|(_, it)| is_meant(it)).collect()
+}
+
+/// Whether the guard policy of the account has such a statement.
+fn in_guard<'a>(explanation: &Explanation<'a>, is_meant: impl Fn(&StatementTrace<'a>) -> bool) -> bool {
+    let guards = explanation.layers.iter().filter(|trace| trace.layer == Layer::Guard);
+    guards.flat_map(|trace| &trace.statements).any(is_meant)
 }
 
 /// The first level at which nothing allows what none allows.
@@ -211,11 +244,12 @@ fn deciding(
 mod tests {
     use rootward_names::OrganizationId;
     use rootward_state::RowKey;
-    use rootward_state::entities::Account;
+    use rootward_state::entities::{Account, Document, OrganizationPolicyType};
 
     use super::*;
+    use crate::guard_policy;
     use crate::organizations::testing::{
-        add_policy, call_as, delegate, enable_types, organization, place, unit,
+        add_policy, add_policy_of, call_as, delegate, enable_types, organization, place, unit,
     };
     use crate::testing::Bench;
 
@@ -302,6 +336,34 @@ mod tests {
     }
 
     #[test]
+    fn resource_of_another_account_is_refused_and_one_without_an_account_is_its_own() {
+        let (bench, id, _) = bench();
+        let text = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}}"#;
+        add_policy_of(&bench, &id, OrganizationPolicyType::ResourceControl, MEMBER, "NoBuckets", text);
+        let ask = |account: &str, resource: &str| {
+            let question =
+                api::RootQuestion { action: "s3:GetObject".into(), resource_arn: Some(resource.into()) };
+            let input =
+                api::ExplainMemberRootRequest { account_id: account.into(), questions: vec![question] };
+            bench.run(&EXPLAIN_MEMBER_ROOT, input).map(|told| told.verdicts[0].clone())
+        };
+        for own in ["arn:aws:s3:::bucket/*", "arn:aws:s3:eu-central-1:222233334444:accesspoint/own"] {
+            let denied = ask(MEMBER, own).unwrap();
+            assert_eq!(names(&denied), [("NoBuckets", MEMBER)], "{own}");
+            assert_eq!(denied.policies[0].policy_type, api::OrganizationPolicyType::ResourceControlPolicy);
+        }
+        for asking in [MEMBER, "111122223333"] {
+            let other = "arn:aws:s3:eu-central-1:333344445555:accesspoint/other";
+            let refused = ask(asking, other).unwrap_err();
+            assert_eq!(refused.code, "ValidationException");
+            assert_eq!(
+                refused.message,
+                format!("ResourceArn names account 333344445555: ask about resources of account {asking}.")
+            );
+        }
+    }
+
+    #[test]
     fn level_that_allows_nothing_of_it_is_named() {
         let (bench, id, unit) = bench();
         crate::organizations::testing::set_policies(&bench, &id, &unit, &[]);
@@ -323,6 +385,38 @@ mod tests {
         let allowed = ask_of(&bench, "111122223333", "account:CloseAccount").unwrap();
         assert_eq!(allowed.verdict, api::RootVerdictType::Allowed);
         assert_eq!(ask(&bench, "account:CloseAccount").verdict, api::RootVerdictType::Denied);
+    }
+
+    #[test]
+    fn guard_policy_of_the_management_account_is_named_as_the_reason_and_not_told() {
+        let (bench, ..) = bench();
+        let account: AccountId = "111122223333".parse().unwrap();
+        let guard = |text: &str| {
+            let document = Document::new(text);
+            bench.write(|txn| drop(guard_policy::put(txn, account, document, bench.now()).unwrap()));
+        };
+        let ask = |action| {
+            let told = ask_of(&bench, "111122223333", action).unwrap();
+            assert!(told.policies.is_empty() && told.missing_keys.is_empty() && told.target_id.is_none());
+            (told.verdict, told.reason)
+        };
+        let allowed = (api::RootVerdictType::Allowed, api::RootVerdictReason::RootUser);
+        guard(DENY_STOP);
+        assert_eq!(
+            ask("cloudtrail:StopLogging"),
+            (api::RootVerdictType::Denied, api::RootVerdictReason::GuardPolicy)
+        );
+        assert_eq!(ask("iam:CreateUser"), allowed);
+        // Matched or not while nothing is known of the request: either way it turns on the region.
+        let other = ONE_REGION.replace("StringNotEquals", "StringEquals");
+        for text in [ONE_REGION, &other] {
+            guard(text);
+            assert_eq!(
+                ask("s3:DeleteBucket"),
+                (api::RootVerdictType::Depends, api::RootVerdictReason::GuardPolicy)
+            );
+            assert_eq!(ask("iam:CreateUser"), allowed);
+        }
     }
 
     #[test]

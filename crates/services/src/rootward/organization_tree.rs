@@ -8,12 +8,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rootward_api::rootward as api;
 use rootward_api::rootward::OrganizationItemType as Type;
 use rootward_names::{AccountId, NodeId, OrganizationPolicyId};
-use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
+use rootward_pipeline::{
+    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Target, always,
+};
 use rootward_state::entities::OrganizationPolicyType;
 use rootward_state::{OrganizationState, Target as Child, Txn, World};
 use rootward_wire::Sensitive;
@@ -41,11 +41,18 @@ static GET_ORGANIZATION_TREE: Declaration<api::GetOrganizationTree> = Declaratio
             target: |scope, _| overview::root(scope),
             keys: &[],
         },
+        // Policies of both types are shown, and who may see but one of them may not see the tree.
         Rule {
             action: "organizations:ListPoliciesForTarget",
             when: always,
             target: |scope, _| overview::root(scope),
-            keys: &[],
+            keys: &[Key::Text("organizations:PolicyType", |_, _| Some("SERVICE_CONTROL_POLICY".into()))],
+        },
+        Rule {
+            action: "organizations:ListPoliciesForTarget",
+            when: always,
+            target: |scope, _| overview::root(scope),
+            keys: &[Key::Text("organizations:PolicyType", |_, _| Some("RESOURCE_CONTROL_POLICY".into()))],
         },
     ],
     run: get_organization_tree,
@@ -62,9 +69,8 @@ fn get_organization_tree(
         Some(id) => overview::find(&state, id).ok_or_else(|| failures::nothing_in_organization(id))?,
         None => Child::Node(organization.root.clone()),
     };
-    let after = input.next_token.as_deref().map(read).transpose()?;
     let mut tree = Tree::new(&state, txn.world());
-    let next_token = tree.open_at(&at, after.as_deref(), asked(input.max_results, PAGE));
+    let next_token = tree.open_at(&at, input.next_token.as_deref(), asked(input.max_results, PAGE))?;
     if let Child::Node(node) = &at {
         tree.open_below(node);
     }
@@ -80,13 +86,15 @@ fn get_organization_tree(
             .filter_map(policy_type)
             .collect(),
         items,
-        next_token: next_token.map(|key| BASE64_URL_SAFE_NO_PAD.encode(key)),
+        next_token,
     })
 }
 
-fn read(token: &str) -> Result<String, Failure> {
-    let text = BASE64_URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    text.ok_or_else(failures::invalid_token)
+fn id_of(child: &Child) -> String {
+    match child {
+        Child::Account(account) => account.to_string(),
+        Child::Node(node) => node.to_string(),
+    }
 }
 
 struct Tree<'a> {
@@ -123,28 +131,38 @@ impl<'a> Tree<'a> {
         Self { state, world, counts, open: HashMap::new() }
     }
 
-    /// Opens what is asked about, from behind `after` on, and what is above it. Where its next page begins, if it has one.
-    fn open_at(&mut self, at: &Child, after: Option<&str>, page: usize) -> Option<String> {
-        let node = match at {
-            Child::Account(account) => self.state.member(*account)?.parent.clone(),
-            Child::Node(node) => node.clone(),
+    /// Opens what is asked about, from behind `token` on, and what is above it. The token of its next page, if it has one.
+    ///
+    /// A token is the id of the last item of its page: tokens are on record, and names are not.
+    fn open_at(&mut self, at: &Child, token: Option<&str>, page: usize) -> Result<Option<String>, Failure> {
+        let (node, mut inside) = match at {
+            Child::Account(account) if token.is_none() => {
+                let Some(member) = self.state.member(*account) else { return Ok(None) };
+                (member.parent.clone(), Some(at.clone()))
+            }
+            // There are no pages of an account.
+            Child::Account(_) => return Err(failures::invalid_token()),
+            Child::Node(node) => (node.clone(), None),
         };
-        let (mut inside, mut next) = (matches!(at, Child::Account(_)).then(|| at.clone()), None);
+        let mut next = None;
         let path: Vec<_> = self.state.up(&node).map(|node| node.id.clone()).collect();
         for node in path {
             let is_asked = matches!(at, Child::Node(asked) if *asked == node);
-            let (after, shown_max) = if is_asked { (after, page) } else { (None, BESIDE_MAX) };
-            let mut children: Vec<_> = self.children(&node);
-            children.retain(|(key, _)| after.is_none_or(|after| key.as_str() > after));
+            let (token, shown_max) = if is_asked { (token, page) } else { (None, BESIDE_MAX) };
+            let mut children = self.children(&node);
+            if let Some(token) = token {
+                let last = children.iter().position(|child| id_of(child) == token);
+                children.drain(..=last.ok_or_else(failures::invalid_token)?);
+            }
             let rest = children.split_off(children.len().min(shown_max));
             if is_asked && !rest.is_empty() {
-                next = children.last().map(|(key, _)| key.clone());
+                next = children.last().map(id_of);
             }
-            children.extend(rest.into_iter().find(|(_, child)| Some(child) == inside.as_ref()));
-            self.open.insert(node.clone(), children.into_iter().map(|(_, child)| child).collect());
+            children.extend(rest.into_iter().find(|child| Some(child) == inside.as_ref()));
+            self.open.insert(node.clone(), children);
             inside = Some(Child::Node(node));
         }
-        next
+        Ok(next)
     }
 
     /// Opens units below what is asked about, the higher ones first, as long as that stays small.
@@ -159,7 +177,7 @@ impl<'a> Tree<'a> {
                     continue;
                 }
                 items += inside;
-                let children = self.children(&node).into_iter().map(|(_, child)| child).collect();
+                let children = self.children(&node);
                 self.open.insert(node.clone(), children);
             }
             let units = self.open.get(&node).into_iter().flatten().filter_map(|child| match child {
@@ -174,21 +192,18 @@ impl<'a> Tree<'a> {
         self.counts.get(node).copied().unwrap_or_default()
     }
 
-    /// What is directly in a node, in the order in which it is shown, with the keys that say so.
-    fn children(&self, node: &NodeId) -> Vec<(String, Child)> {
-        let key = |child: &Child| match child {
+    /// What is directly in a node, in the order in which it is shown.
+    fn children(&self, node: &NodeId) -> Vec<Child> {
+        let mut children: Vec<_> = self.state.children_after(node, None).cloned().collect();
+        children.sort_by_cached_key(|child| match child {
             Child::Account(account) => {
-                let name = named(self.world, *account).0.to_lowercase();
-                format!("1{name}\0{account}")
+                (true, named(self.world, *account).0.to_lowercase(), account.to_string())
             }
             Child::Node(unit) => {
                 let name = self.state.node(unit).map_or_else(String::new, |unit| unit.name.to_lowercase());
-                format!("0{name}\0{unit}")
+                (false, name, unit.to_string())
             }
-        };
-        let mut children: Vec<_> =
-            self.state.children_after(node, None).map(|child| (key(child), child.clone())).collect();
-        children.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        });
         children
     }
 
@@ -318,6 +333,11 @@ mod tests {
         assert_eq!(ids(&first), ["222233334400", "222233334401", "222233334402"]);
         let second = tree(&bench, Some(&many), first.next_token).unwrap();
         assert_eq!(ids(&second), ["222233334403", "222233334404", "222233334405"]);
+        // Tokens are on record, and name nobody.
+        let token = second.next_token;
+        assert_eq!(token.as_deref(), Some("222233334405"));
+        place(&bench, &id, "222233334405", "Elsewhere");
+        assert_eq!(tree(&bench, Some(&many), token).unwrap_err().code, "ValidationException");
         // An account is shown where it is, however far behind the others.
         assert_eq!(ids(&tree(&bench, Some("222233334424"), None).unwrap()).last().unwrap(), "222233334424");
     }
@@ -367,7 +387,9 @@ mod tests {
     fn token_that_none_was_is_refused() {
         let bench = Bench::new();
         organization(&bench, &[], &[]);
-        assert_eq!(tree(&bench, None, Some("!".into())).unwrap_err().code, "ValidationException");
+        for (at, token) in [(None, "!"), (None, "222233334444"), (Some("111122223333"), "111122223333")] {
+            assert_eq!(tree(&bench, at, Some(token.into())).unwrap_err().code, "ValidationException");
+        }
     }
 
     #[test]
@@ -382,6 +404,7 @@ mod tests {
             [
                 "organizations:ListAccounts",
                 "organizations:ListOrganizationalUnitsForParent",
+                "organizations:ListPoliciesForTarget",
                 "organizations:ListPoliciesForTarget",
             ]
         );
