@@ -38,7 +38,7 @@ pub(crate) enum Root {
 
 #[derive(Subcommand)]
 pub(crate) enum GuardPolicy {
-    /// Print the document, and on standard error whether it binds.
+    /// Print the document, and on standard error since when it is in force.
     Show(OfAccount),
     /// Set the document: in the language of service control policies, and it only denies. It binds every principal of the account,
     /// its root user and its administrators included, from the next request on.
@@ -161,7 +161,7 @@ fn show_guard_policy(OfAccount { account, data }: &OfAccount) -> Outcome {
     // As it was given: what is printed can be set again.
     text::line(answer.pointer("/Policy").and_then(Value::as_str).unwrap_or_default());
     let set = text(&answer, "/LastChangedDate");
-    text::aside(format!("note: in force, set on {set}"));
+    text::aside(format!("note: in force since {set}"));
     Ok(Answer::Yes)
 }
 
@@ -185,7 +185,7 @@ fn document(bytes: Vec<u8>) -> Result<String, String> {
 
 fn create_access_key(OfAccount { account, data }: &OfAccount) -> Outcome {
     text::aside(
-        "rootward: warning: a root access key can do everything in its account and no policy limits it; delete it as soon as the \
+        "rootward: warning: a root access key can do everything in its account and no IAM policy limits it; delete it as soon as the \
          task is done",
     );
     data.run(Command::CreateRootAccessKey { account: *account })
