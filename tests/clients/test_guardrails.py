@@ -151,7 +151,9 @@ def test_guardrail_is_put_in_force_once_and_binds(server, organized, member):
         member.client("organizations").leave_organization()
     records = [record for record in server.events("ApplyGuardrail") if record.get("recipientAccountId") == organized.account]
     assert [record["responseElements"]["attached"] for record in records] == [True, False, True]
-    assert records[0]["requestParameters"]["content"] == shown["Content"]
+    assert records[0]["requestParameters"] == {
+        "accountId": organized.account, "guardrailName": "deny-leaving", "regions": [], "targetId": "root"}
+    assert records[0]["responseElements"]["content"] == shown["Content"]
 
 
 def test_guardrail_with_regions_is_attached_to_an_account(server, organized, member):
