@@ -193,7 +193,7 @@ def test_no_more_guardrails_are_attached_than_policies_may_be(server, organized)
                 RootId=organized.organization_root, PolicyType="SERVICE_CONTROL_POLICY")
         organized.organizations.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=organized.organization_root)
     said = apply(server, "deny-root", "--target", "root", "--account", organized.account, code=2)
-    assert "rootward: " in said and "polic" in said
+    assert said == "rootward: You have attached the maximum number of policies to the specified target.\n"
     names = [row["Name"] for row in organized.organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]]
     assert "deny-root" not in names
 
