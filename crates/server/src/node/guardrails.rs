@@ -75,11 +75,22 @@ impl From<ApplyError> for OperatorError {
 
 #[cfg(test)]
 mod tests {
+    use rootward_guardrails::DOCUMENT_CHARS_MAX;
+    use rootward_services::guard_policy;
+
     use super::*;
 
     fn refusal(name: &str, regions: &[&str]) -> String {
         let regions: Vec<_> = regions.iter().map(|&region| region.to_owned()).collect();
         ready(name, &regions).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn guardrail_is_at_most_as_long_as_a_service_control_policy() {
+        let short = ready("deny-root", &[]).unwrap().1;
+        let long = |chars: usize| format!("{short}{}", " ".repeat(chars - short.chars().count()));
+        assert!(guard_policy::checked(&long(DOCUMENT_CHARS_MAX)).is_ok());
+        assert!(guard_policy::checked(&long(DOCUMENT_CHARS_MAX + 1)).is_err());
     }
 
     #[test]
