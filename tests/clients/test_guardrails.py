@@ -151,7 +151,9 @@ def test_guardrail_is_put_in_force_once_and_binds(server, organized, member):
         member.client("organizations").leave_organization()
     records = [record for record in server.events("ApplyGuardrail") if record.get("recipientAccountId") == organized.account]
     assert [record["responseElements"]["attached"] for record in records] == [True, False, True]
-    assert records[0]["requestParameters"]["content"] == shown["Content"]
+    assert records[0]["requestParameters"] == {
+        "accountId": organized.account, "guardrailName": "deny-leaving", "regions": [], "targetId": "root"}
+    assert records[0]["responseElements"]["content"] == shown["Content"]
 
 
 def test_guardrail_with_regions_is_attached_to_an_account(server, organized, member):
@@ -191,7 +193,7 @@ def test_no_more_guardrails_are_attached_than_policies_may_be(server, organized)
                 RootId=organized.organization_root, PolicyType="SERVICE_CONTROL_POLICY")
         organized.organizations.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=organized.organization_root)
     said = apply(server, "deny-root", "--target", "root", "--account", organized.account, code=2)
-    assert "rootward: " in said and "polic" in said
+    assert said == "rootward: You have attached the maximum number of policies to the specified target.\n"
     names = [row["Name"] for row in organized.organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]]
     assert "deny-root" not in names
 

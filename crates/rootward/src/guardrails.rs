@@ -102,8 +102,7 @@ fn apply(args: Apply) -> Outcome {
     let command = Command::ApplyGuardrail {
         account,
         name: guardrail.name.to_owned(),
-        description: guardrail.purpose.to_owned(),
-        document: document(guardrail, &regions)?,
+        regions: regions.iter().map(Region::to_string).collect(),
         target,
     };
     let answer = data.ask(command)?;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use rootward_guardrails::DOCUMENT_CHARS_MAX;
 use rootward_names::AccountId;
 use rootward_server::operator::Command;
 use serde_json::Value;
@@ -37,7 +38,7 @@ pub(crate) enum Root {
 
 #[derive(Subcommand)]
 pub(crate) enum GuardPolicy {
-    /// Print the document, and on standard error whether it binds.
+    /// Print the document, and on standard error since when it is in force.
     Show(OfAccount),
     /// Set the document: in the language of service control policies, and it only denies. It binds every principal of the account,
     /// its root user and its administrators included, from the next request on.
@@ -160,7 +161,7 @@ fn show_guard_policy(OfAccount { account, data }: &OfAccount) -> Outcome {
     // As it was given: what is printed can be set again.
     text::line(answer.pointer("/Policy").and_then(Value::as_str).unwrap_or_default());
     let set = text(&answer, "/LastChangedDate");
-    text::aside(format!("note: in force, set on {set}"));
+    text::aside(format!("note: in force since {set}"));
     Ok(Answer::Yes)
 }
 
@@ -168,19 +169,23 @@ fn set_guard_policy(SetGuardPolicy { file, of: OfAccount { account, data } }: Se
     let name = text::name(&file);
     let bytes =
         text::read(&file).map_err(|error| Failure::Wrong(format!("cannot read `{name}`: {error}")))?;
-    let policy = String::from_utf8(bytes).ok().filter(|policy| policy.len() <= POLICY_BYTES_MAX);
-    let policy = policy.ok_or_else(|| {
-        Failure::Wrong(format!("`{name}` is no guard policy: it is too long, or no text in UTF-8"))
-    })?;
+    let policy = document(bytes)
+        .map_err(|fault| Failure::Wrong(format!("`{name}` is no guard policy: it {fault}")))?;
     data.run(Command::PutGuardPolicy { account, policy })
 }
 
-/// More than the characters that a guard policy may have take.
-const POLICY_BYTES_MAX: usize = 24 * 1024;
+/// What a file says, as far as it matters here: what is too long for the operator's socket is not sent. The rest is for the server to check.
+fn document(bytes: Vec<u8>) -> Result<String, String> {
+    let text = String::from_utf8(bytes).map_err(|_| "is no text in UTF-8".to_owned())?;
+    match text.chars().nth(DOCUMENT_CHARS_MAX) {
+        Some(_) => Err(format!("has more than {DOCUMENT_CHARS_MAX} characters")),
+        None => Ok(text),
+    }
+}
 
 fn create_access_key(OfAccount { account, data }: &OfAccount) -> Outcome {
     text::aside(
-        "rootward: warning: a root access key can do everything in its account and no policy limits it; delete it as soon as the \
+        "rootward: warning: a root access key can do everything in its account and no IAM policy limits it; delete it as soon as the \
          task is done",
     );
     data.run(Command::CreateRootAccessKey { account: *account })
@@ -319,4 +324,20 @@ fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
 
 fn or(text: String, without: &str) -> String {
     if text.is_empty() { without.to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn document_is_as_long_as_the_server_takes_it_in_characters() {
+        let longest = "\u{10ffff}".repeat(DOCUMENT_CHARS_MAX);
+        assert_eq!(document(longest.clone().into_bytes()), Ok(longest.clone()));
+        assert_eq!(
+            document(format!("{longest} ").into_bytes()),
+            Err("has more than 10240 characters".into())
+        );
+        assert_eq!(document(vec![b'{', 0xff]), Err("is no text in UTF-8".into()));
+    }
 }

@@ -13,7 +13,6 @@ use std::time::Duration;
 use rootward_alerts::{NewRoute, NewTarget};
 use rootward_names::AccountId;
 use rootward_services::accounts::AccountError;
-use rootward_services::guardrail::Guardrail;
 use rootward_services::hardware_tokens::ImportError;
 use rootward_services::root_guard::GuardError;
 use serde::{Deserialize, Serialize};
@@ -83,12 +82,10 @@ pub enum Command {
     ApplyGuardrail {
         /// Whose organization; of the only one if none.
         account: Option<AccountId>,
-        /// What the policy is called.
+        /// Which one.
         name: String,
-        /// What it is for.
-        description: String,
-        /// What it says.
-        document: String,
+        /// The regions that stay open; for the one that needs them only.
+        regions: Vec<String>,
         /// `root`, or the id of the root, of a unit or of an account.
         target: String,
     },
@@ -497,9 +494,8 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
         Command::AddAlertTarget { name, account, severity, route } => {
             node.add_alert_target(&NewTarget { name: &name, account, severity, route: route.new_route() })
         }
-        Command::ApplyGuardrail { account, name, description, document, target } => {
-            let guardrail = Guardrail { name: &name, description: &description, document: &document };
-            node.apply_guardrail(account, &guardrail, &target)
+        Command::ApplyGuardrail { account, name, regions, target } => {
+            node.apply_guardrail(account, &name, &regions, &target)
         }
         Command::Can { principal, account, question } => node.can(&principal, account, &question),
         Command::ChangeEmail { account, email } => node.change_email(account, &email),
@@ -549,5 +545,14 @@ mod tests {
             assert!(!OperatorError::from(error).is_callers_fault());
         }
         assert!(OperatorError::from(AccountError::EmailTaken("a@example.com".into())).is_callers_fault());
+    }
+
+    #[test]
+    fn longest_guard_policy_reaches_the_server() {
+        // No character takes more bytes than one that JSON escapes by its number.
+        let policy = "\u{1}".repeat(rootward_guardrails::DOCUMENT_CHARS_MAX);
+        let account = "123456789012".parse().ok();
+        let line = serde_json::to_vec(&Command::PutGuardPolicy { account, policy }).unwrap();
+        assert!(u64::try_from(line.len()).unwrap() < COMMAND_BYTES_MAX, "{}", line.len());
     }
 }

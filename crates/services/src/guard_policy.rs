@@ -7,11 +7,12 @@
 use std::sync::Arc;
 
 use rootward_names::{AccountId, Time};
+use rootward_policy::PolicyKind;
 use rootward_state::entities::{Document, GuardPolicy, Membership, Purpose};
 use rootward_state::{RowKey, Txn};
 use sha2::{Digest, Sha256};
 
-use crate::organizations;
+use crate::control_policies::{SCP_CHARS_MAX, is_too_long, problems};
 use crate::root_guard::{self, GuardError, Wish};
 
 /// A document as it may be set: in the language and the length of a service control policy, with nothing but Deny.
@@ -19,7 +20,22 @@ use crate::root_guard::{self, GuardError, Wish};
 /// # Errors
 /// [`GuardError::Document`] says what is wrong with it.
 pub fn checked(text: &str) -> Result<Document, GuardError> {
-    organizations::guard_policy(text).map_err(GuardError::Document)
+    match fault(text) {
+        Some(fault) => Err(GuardError::Document(fault)),
+        None => Ok(Document::new(text)),
+    }
+}
+
+/// What is wrong with a document, without a final stop.
+fn fault(text: &str) -> Option<String> {
+    if is_too_long(text, SCP_CHARS_MAX) {
+        return Some(format!("it has more than {SCP_CHARS_MAX} characters"));
+    }
+    // Approvers read it: what it says is what they see.
+    if text.chars().any(|c| c == '\u{ad}' || c.is_control() && !c.is_ascii_whitespace()) {
+        return Some("it has characters that are not seen".into());
+    }
+    problems(text, PolicyKind::Guard).map(|found| found.trim_end_matches('.').to_owned())
 }
 
 /// The guard policy of an account; guarded in the transaction.

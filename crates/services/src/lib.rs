@@ -5,6 +5,7 @@ mod account;
 pub mod accounts;
 mod central_root;
 mod cloudtrail;
+mod control_policies;
 pub mod guard_policy;
 pub mod hardware_tokens;
 mod iam;

@@ -39,7 +39,7 @@ pub struct RootReport {
     /// Those who are asked, by name, and whether each can agree as things stand.
     pub approvers: Vec<(String, bool)>,
     /// Whether the account has a guard policy.
-    pub guard_policy: GuardPolicyState,
+    pub has_guard_policy: bool,
     /// When it was last used: signed in, or by an access key.
     pub last_used: Option<Time>,
     /// What is to be mended, worst first.
@@ -51,35 +51,15 @@ pub struct RootReport {
 pub struct Around {
     /// Whether anybody is told of what the root user does.
     pub alerts: bool,
-    /// Whether the account has a guard policy.
-    pub guard_policy: GuardPolicyState,
     /// Whether the account manages an organization: no service control policy binds it.
     pub manages: bool,
 }
 
-/// Whether an account has a guard policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GuardPolicyState {
-    /// It has none.
-    Absent,
-    /// It has one, which binds.
-    InForce,
-}
-
 impl Around {
     /// As the World has it.
-    pub fn of(world: &World, state: &AccountState) -> Self {
-        let account = state.account().id;
+    pub fn of(world: &World, account: AccountId) -> Self {
         let organization = world.organization_of(account);
-        let guard_policy = match state.guard_policy() {
-            None => GuardPolicyState::Absent,
-            Some(_) => GuardPolicyState::InForce,
-        };
-        Self {
-            alerts: is_told(world, account),
-            guard_policy,
-            manages: organization.is_some() && !world.is_member(account),
-        }
+        Self { alerts: is_told(world, account), manages: organization.is_some() && !world.is_member(account) }
     }
 }
 
@@ -187,7 +167,7 @@ impl RootReport {
             guard: guard.clone(),
             is_sealed: guard.is_sealed(now),
             approvers: approvers.map(|user| (user.name().to_owned(), is_approver(state, user.id))).collect(),
-            guard_policy: around.guard_policy,
+            has_guard_policy: state.guard_policy().is_some(),
             last_used: None,
             findings: Vec::new(),
         };
@@ -274,7 +254,7 @@ impl RootReport {
                 format!("give the others second factors, or name others: {set}"),
             );
         }
-        if around.manages && self.guard_policy == GuardPolicyState::Absent {
+        if around.manages && !self.has_guard_policy {
             add(
                 "no-guard-policy",
                 Severity::Low,
@@ -333,7 +313,7 @@ mod tests {
     use crate::{guard_policy, root_guard};
 
     fn report(bench: &Bench) -> RootReport {
-        let around = Around { alerts: true, ..Around::of(bench.begin().world(), &bench.state()) };
+        let around = Around { alerts: true, ..Around::of(bench.begin().world(), bench.account()) };
         RootReport::new(&bench.state(), around, bench.now())
     }
 
@@ -360,7 +340,7 @@ mod tests {
     fn nobody_to_be_told_is_a_finding_that_leaves_the_root_user_protected() {
         let bench = Bench::new();
         seal(&bench);
-        let around = Around::of(bench.begin().world(), &bench.state());
+        let around = Around::of(bench.begin().world(), bench.account());
         let report = RootReport::new(&bench.state(), around, bench.now());
         let found: Vec<_> = report.findings.iter().map(|finding| (finding.id, finding.severity)).collect();
         assert_eq!(found, [("no-alerts", Severity::Medium), ("no-approvals", Severity::Low)]);
@@ -371,7 +351,7 @@ mod tests {
     fn management_account_without_a_guard_policy_is_a_finding_until_it_has_one() {
         let bench = Bench::new();
         seal(&bench);
-        assert_eq!(report(&bench).guard_policy, GuardPolicyState::Absent);
+        assert!(!report(&bench).has_guard_policy);
         assert_eq!(found(&bench), [("no-approvals", Severity::Low)]);
         organization(&bench, &[], &[]);
         assert!(found(&bench).contains(&("no-guard-policy", Severity::Low)));
@@ -381,7 +361,7 @@ mod tests {
         bench.write(|txn| {
             drop(guard_policy::put(txn, bench.account(), document, bench.now()).unwrap());
         });
-        assert_eq!(report(&bench).guard_policy, GuardPolicyState::InForce);
+        assert!(report(&bench).has_guard_policy);
         assert_eq!(found(&bench), [("no-approvals", Severity::Low)]);
     }
 

@@ -8,16 +8,15 @@ use serde_json::Value;
 use super::Node;
 use crate::operator::OperatorError;
 
-/// The host commands on record that change nothing.
-const READING: [&str; 7] = [
-    "Can",
-    "GetGuardPolicy",
-    "GetRootProtection",
-    "ListAccounts",
-    "ListAlertTargets",
-    "TestAlertTarget",
-    "WhoCan",
-];
+/// A host command, as it goes on record.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    name: &'a str,
+    parameters: &'a Value,
+    /// Whether it could change nothing.
+    read_only: bool,
+}
+
 /// Whose hand is on the host, as records have it.
 #[derive(Clone, Copy)]
 pub(super) struct Hand<'a> {
@@ -58,12 +57,13 @@ impl Node {
         parameters: &Value,
         answer: Result<Value, OperatorError>,
     ) -> Result<Value, OperatorError> {
+        let asked = Asked { name, parameters, read_only: true };
         if let Err(error) = &answer {
-            self.record_refused(name, parameters, error);
+            self.record_refused_by(Hand::OPERATOR, asked, error);
             return answer;
         }
         let (account, now) = (account_of(parameters), self.source.now());
-        let entry = self.host_entry(Hand::OPERATOR, name, parameters, account, Ok(&Value::Null), now);
+        let entry = self.host_entry(Hand::OPERATOR, asked, account, Ok(&Value::Null), now);
         if self.writer.try_send(Lane::Plain, entry).is_err() {
             return Err(OperatorError::Failed(
                 "the question cannot be recorded, and so is not answered".into(),
@@ -90,16 +90,17 @@ impl Node {
         parameters: &Value,
         change: impl Fn(&mut Txn, Time, &mut dyn Random) -> Result<Changed<R>, OperatorError>,
     ) -> Result<R, OperatorError> {
+        let asked = Asked { name, parameters, read_only: false };
         for _ in 0..ATTEMPTS_MAX {
             let (mut txn, now) = (self.db.begin(), self.source.now());
             let Changed { account, elements, result } = match change(&mut txn, now, &mut self.draw()) {
                 Ok(done) => done,
                 Err(error) => {
-                    self.record_refused_by(hand, name, parameters, &error);
+                    self.record_refused_by(hand, asked, &error);
                     return Err(error);
                 }
             };
-            let entry = self.host_entry(hand, name, parameters, account, Ok(&elements), now);
+            let entry = self.host_entry(hand, asked, account, Ok(&elements), now);
             txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
             match self.db.commit_wait(txn) {
                 Ok(_) => return Ok(result),
@@ -110,16 +111,17 @@ impl Node {
         Err(OperatorError::Failed("too many other changes at the same time; try again".into()))
     }
 
+    /// Records a command that would have changed something, and got no further than its arguments.
     pub(super) fn record_refused(&self, name: &str, parameters: &Value, error: &OperatorError) {
-        self.record_refused_by(Hand::OPERATOR, name, parameters, error);
+        self.record_refused_by(Hand::OPERATOR, Asked { name, parameters, read_only: false }, error);
     }
 
-    fn record_refused_by(&self, hand: Hand<'_>, name: &str, parameters: &Value, error: &OperatorError) {
-        let account = account_of(parameters);
+    fn record_refused_by(&self, hand: Hand<'_>, asked: Asked<'_>, error: &OperatorError) {
+        let account = account_of(asked.parameters);
         let message = error.to_string();
         let code = if error.is_callers_fault() { "OperatorCommandRefused" } else { "OperatorCommandFailed" };
         let failure = Failure { code: Some(code), message: &message };
-        let entry = self.host_entry(hand, name, parameters, account, Err(failure), self.source.now());
+        let entry = self.host_entry(hand, asked, account, Err(failure), self.source.now());
         if self.writer.try_send(Lane::Plain, entry).is_err() {
             tracing::warn!("a host command that did not succeed could not be recorded");
         }
@@ -128,16 +130,15 @@ impl Node {
     fn host_entry(
         &self,
         hand: Hand<'_>,
-        name: &str,
-        parameters: &Value,
+        asked: Asked<'_>,
         account: Option<AccountId>,
         ended: Result<&Value, Failure<'_>>,
         now: Time,
     ) -> Entry {
         let region = Partition::Aws.global_region();
-        let call = Call { source: "rootward.host", name, region, source_ip: hand.source_ip };
+        let call = Call { source: "rootward.host", name: asked.name, region, source_ip: hand.source_ip };
         let id = EventId::new(now, &mut self.draw());
-        let request = serde_json::value::to_raw_value(parameters).ok();
+        let request = serde_json::value::to_raw_value(asked.parameters).ok();
         let response =
             ended.as_ref().ok().and_then(|elements| serde_json::value::to_raw_value(elements).ok());
         Entry::new(&Record {
@@ -146,7 +147,7 @@ impl Node {
             response: response.as_deref(),
             event_type: EventType::AwsServiceEvent,
             recipient: account,
-            read_only: READING.contains(&name),
+            read_only: asked.read_only,
             user_agent: hand.user_agent,
             ..Record::new(id, now, call, UserIdentity::Service { name: hand.name })
         })

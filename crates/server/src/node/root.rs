@@ -9,9 +9,7 @@ use rootward_services::accounts::{self, AccountError};
 use rootward_services::guard_policy;
 use rootward_services::hardware_tokens::import_hardware_token;
 use rootward_services::root_guard::{self, GuardError, Settings};
-use rootward_services::root_report::{
-    Around, Device, DeviceKind, Finding, GuardPolicyState, Key, RootReport, Severity,
-};
+use rootward_services::root_report::{Around, Device, DeviceKind, Finding, Key, RootReport, Severity};
 use rootward_services::root_user;
 use rootward_services::session_end::{End, Why};
 use rootward_state::AccountState;
@@ -65,7 +63,7 @@ impl Node {
         };
         let answer = answer.map_err(OperatorError::from).map(|states| {
             let of = |state: &Arc<AccountState>| {
-                report(&RootReport::new(state, Around::of(&world, state), now), now)
+                report(&RootReport::new(state, Around::of(&world, state.account().id), now), now)
             };
             let shown: Vec<_> = states.into_iter().map(of).collect();
             json!({ "RootUsers": shown })
@@ -300,10 +298,7 @@ fn report(report: &RootReport, now: Time) -> Value {
         "Seal": seal(&report.guard, now),
         "SessionMinutes": report.guard.session_minutes,
         "Approvers": { "Required": report.guard.approvals_required, "Users": approvers },
-        "GuardPolicy": match report.guard_policy {
-            GuardPolicyState::Absent => "ABSENT",
-            GuardPolicyState::InForce => "IN_FORCE",
-        },
+        "GuardPolicy": if report.has_guard_policy { "IN_FORCE" } else { "ABSENT" },
         "Protected": report.is_protected(),
         "Findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
     })

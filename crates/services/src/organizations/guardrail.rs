@@ -2,16 +2,14 @@
 //!
 //! By the functions of the operations, so with their rules. What is there already is left as it is.
 
-use std::sync::Arc;
-
-use rootward_names::{AccountId, OrganizationPolicyId, Random, Time};
+use rootward_names::{AccountId, OrganizationId, OrganizationPolicyId, Random, Time};
 use rootward_pipeline::Failure;
 use rootward_state::entities::{Organization, OrganizationPolicy, OrganizationPolicyType};
-use rootward_state::{OrganizationState, Target, Txn, World};
+use rootward_state::{Target, Txn, World};
 
 use super::attachments::{self, Place};
 use super::policies::New;
-use super::{policy_types, standing};
+use super::{failures, policy_types, standing};
 
 /// What is to be put in force.
 #[derive(Debug, Clone, Copy)]
@@ -87,22 +85,21 @@ impl From<Failure> for ApplyError {
     }
 }
 
-/// Puts a guardrail in force on `target`: `root`, or the id of the root, of a unit or of an account. The organization is the one that
-/// `management` manages, or the only one.
+/// Puts a guardrail in force in an organization on `target`: `root`, or the id of the root, of a unit or of an account.
 ///
 /// # Errors
 /// [`ApplyError`].
 pub fn apply(
     txn: &mut Txn,
-    management: Option<AccountId>,
+    organization: &OrganizationId,
     guardrail: &Guardrail<'_>,
     target: &str,
     now: Time,
     random: &mut dyn Random,
 ) -> Result<Applied, ApplyError> {
-    let state = meant(txn.world(), management)?;
     // Guarded: the organization is there when the policy is.
-    let mut organization = Organization::clone(&*standing::row(txn, &state.organization().id)?);
+    let mut organization = Organization::clone(&*standing::row(txn, organization)?);
+    let state = txn.world().organization(&organization.id).cloned().ok_or_else(failures::not_in_use)?;
     let management = organization.management;
     if !organization.all_features {
         return Err(ApplyError::ConsolidatedBilling(management));
@@ -145,15 +142,19 @@ pub fn apply(
     Ok(Applied { management, policy, arn, target: id_of(&target), is_new, type_enabled, is_attached })
 }
 
-fn meant(world: &World, management: Option<AccountId>) -> Result<Arc<OrganizationState>, ApplyError> {
+/// The organization that a host command means: the one that the account it names manages, or the only one there is.
+///
+/// # Errors
+/// [`ApplyError::NotManaging`]; without a name, [`ApplyError::NoOrganization`] and [`ApplyError::Several`].
+pub fn meant(world: &World, management: Option<AccountId>) -> Result<&Organization, ApplyError> {
     if let Some(account) = management {
         let state = world.organization_of(account).filter(|state| standing::is_management(state, account));
-        return state.cloned().ok_or(ApplyError::NotManaging(account));
+        return state.map(|state| &**state.organization()).ok_or(ApplyError::NotManaging(account));
     }
     let mut all = world.organizations();
     match (all.next(), all.next()) {
         (None, _) => Err(ApplyError::NoOrganization),
-        (Some(only), None) => Ok(Arc::clone(only)),
+        (Some(only), None) => Ok(only.organization()),
         (Some(_), Some(_)) => {
             let accounts = world.organizations().map(|state| state.organization().management.to_string());
             Err(ApplyError::Several(accounts.take(CHOICES_MAX).collect::<Vec<_>>().join(", ")))
@@ -194,14 +195,15 @@ mod tests {
     fn applied(bench: &Bench, guardrail: &Guardrail<'_>, target: &str) -> Result<[bool; 3], ApplyError> {
         let mut result = Err(ApplyError::NoOrganization);
         let mut txn = bench.begin();
-        let done =
-            apply(&mut txn, None, guardrail, target, bench.now(), &mut rootward_testkit::Seeded::new(3));
+        let id = meant(txn.world(), None)?.id.clone();
+        let random = &mut rootward_testkit::Seeded::new(3);
+        let done = apply(&mut txn, &id, guardrail, target, bench.now(), random);
         if let Ok(done) = &done
             && (done.is_new || done.type_enabled || done.is_attached)
         {
             bench
                 .write_with(|txn, now, random, _| {
-                    result = apply(txn, None, guardrail, target, now, random)
+                    result = apply(txn, &id, guardrail, target, now, random)
                         .map(|done| [done.is_new, done.type_enabled, done.is_attached]);
                     Ok::<_, ApplyError>(())
                 })
@@ -243,10 +245,9 @@ mod tests {
         let changed = applied(&bench, &Guardrail { document: &other, ..RAIL }, "root");
         assert_eq!(changed, Err(ApplyError::NameTaken("no-s3".into())));
         let stranger = "999999999999".parse().unwrap();
-        let mut txn = bench.begin();
-        let random = &mut rootward_testkit::Seeded::new(3);
-        let refused = apply(&mut txn, Some(stranger), &RAIL, "root", bench.now(), random).unwrap_err();
-        assert_eq!(refused, ApplyError::NotManaging(stranger));
+        let txn = bench.begin();
+        assert_eq!(meant(txn.world(), Some(stranger)).unwrap_err(), ApplyError::NotManaging(stranger));
+        assert_eq!(meant(txn.world(), Some(account)).unwrap().management, account);
     }
 
     #[test]
@@ -257,6 +258,6 @@ mod tests {
             assert!(applied(&bench, &Guardrail { name: &name, ..RAIL }, "root").is_ok(), "{number}");
         }
         let refused = applied(&bench, &RAIL, "root").unwrap_err();
-        assert!(matches!(refused, ApplyError::Refused(_)) && !refused.to_string().is_empty(), "{refused}");
+        assert_eq!(refused, ApplyError::from(failures::too_many_attached()));
     }
 }

@@ -40,7 +40,6 @@ mod tree;
 mod trusted;
 mod units;
 
-pub(crate) use policy_documents::guard_policy;
 use rootward_pipeline::Handler;
 
 /// Every operation that is implemented.

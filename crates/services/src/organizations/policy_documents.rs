@@ -7,14 +7,12 @@
 //! Source: Organizations User Guide, "Service control policies", "Resource control policies", "Management policy syntax and inheritance".
 
 use rootward_pipeline::Failure;
-use rootward_policy::{Diagnostic, Policy, PolicyKind};
+use rootward_policy::PolicyKind;
 use rootward_state::entities::{Document, OrganizationPolicyType};
 
 use super::effective::Settings;
 use super::{failures, quotas};
-
-/// Problems of one document that are told: the first ones.
-const TOLD_MAX: usize = 10;
+use crate::control_policies::{is_too_long, problems};
 
 /// The document of a policy of this type, checked.
 ///
@@ -22,8 +20,7 @@ const TOLD_MAX: usize = 10;
 /// `ConstraintViolationException` for its length, `MalformedPolicyDocumentException`.
 pub(super) fn checked(kind: &OrganizationPolicyType, text: &str) -> Result<Document, Failure> {
     let chars_max = quotas::of_policies(kind).chars_max;
-    // Before it is read: what is read is bounded.
-    if text.chars().nth(chars_max).is_some() {
+    if is_too_long(text, chars_max) {
         return Err(failures::policy_too_long(chars_max));
     }
     let found = match kind {
@@ -35,37 +32,6 @@ pub(super) fn checked(kind: &OrganizationPolicyType, text: &str) -> Result<Docum
         Some(found) => Err(failures::malformed_policy(&found)),
         None => Ok(Document::new(text)),
     }
-}
-
-/// The guard policy of an account, checked: as long as a service control policy, and it only denies.
-///
-/// # Errors
-/// What is wrong with it, without a final stop.
-pub(crate) fn guard_policy(text: &str) -> Result<Document, String> {
-    let chars_max = quotas::of_policies(&OrganizationPolicyType::ServiceControl).chars_max;
-    // Before it is read: what is read is bounded.
-    if text.chars().nth(chars_max).is_some() {
-        return Err(format!("it has more than {chars_max} characters"));
-    }
-    // Approvers read it: what it says is what they see.
-    if text.chars().any(|c| c == '\u{ad}' || c.is_control() && !c.is_ascii_whitespace()) {
-        return Err("it has characters that are not seen".into());
-    }
-    match problems(text, PolicyKind::Guard) {
-        Some(found) => Err(found.trim_end_matches('.').to_owned()),
-        None => Ok(Document::new(text)),
-    }
-}
-
-fn problems(text: &str, kind: PolicyKind) -> Option<String> {
-    let problems = Policy::parse(text, kind).err()?;
-    let told: Vec<_> = problems.iter().take(TOLD_MAX).map(told).collect();
-    Some(told.join(" "))
-}
-
-fn told(problem: &Diagnostic) -> String {
-    let (at, help) = (problem.place.start, problem.help);
-    format!("{} at line {} column {}: {help}.", problem.message, at.line, at.column)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use rootward_state::entities::OrganizationPolicyType;
 
+use crate::control_policies::SCP_CHARS_MAX;
+
 /// Accounts of an organization, the management account among them. AWS begins with 10 and raises it on request, up to 10,000 and more.
 pub(super) const ACCOUNTS_MAX: usize = 50_000;
 
@@ -19,7 +21,7 @@ pub(super) struct PolicyQuotas {
 /// The quotas of a type of policies.
 pub(super) fn of_policies(kind: &OrganizationPolicyType) -> PolicyQuotas {
     let (count_max, chars_max, attached_max) = match kind.name() {
-        "SERVICE_CONTROL_POLICY" => (10_000, 10_240, 10),
+        "SERVICE_CONTROL_POLICY" => (10_000, SCP_CHARS_MAX, 10),
         "RESOURCE_CONTROL_POLICY" => (2_000, 5_120, 5),
         "AISERVICES_OPT_OUT_POLICY" => (1_000, 2_500, 5),
         "UPGRADE_ROLLOUT_POLICY" => (1_000, 5_120, 5),

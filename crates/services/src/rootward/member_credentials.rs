@@ -139,7 +139,7 @@ fn shown(ctx: &OpContext<'_>, world: &World, state: &AccountState) -> Option<api
         password_recoverable: held.recoverable,
         access_keys: count(held.access_keys),
         mfa_devices: count(held.mfa_devices),
-        last_used_date: RootReport::new(state, Around::of(world, state), ctx.now).last_used,
+        last_used_date: RootReport::new(state, Around::of(world, state.account().id), ctx.now).last_used,
     })
 }
 

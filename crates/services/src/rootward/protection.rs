@@ -8,7 +8,7 @@ use rootward_state::{AccountState, Txn};
 
 use super::root_user;
 use crate::root_guard;
-use crate::root_report::{Around, DeviceKind, GuardPolicyState, RootReport, Severity};
+use crate::root_report::{Around, DeviceKind, RootReport, Severity};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&GET_ROOT_PROTECTION];
 
@@ -27,7 +27,7 @@ fn get_root_protection(
     _: &api::GetRootProtectionRequest,
 ) -> Result<api::GetRootProtectionResponse, Failure> {
     let state = ctx.view(txn)?;
-    let report = RootReport::new(&state, Around::of(txn.world(), &state), ctx.now);
+    let report = RootReport::new(&state, Around::of(txn.world(), state.account().id), ctx.now);
     let is_protected = report.is_protected();
     // Known once the root user has signed in without a second factor for the first time.
     let missing_since = report.mfa_missing_since.filter(|_| report.devices.is_empty());
@@ -71,9 +71,10 @@ fn get_root_protection(
         mfa_required_from: required_from,
         seal: seal(&report.guard, ctx.now),
         approvers: approvers(&report.guard, &state),
-        guard_policy: match report.guard_policy {
-            GuardPolicyState::Absent => api::GuardPolicyState::Absent,
-            GuardPolicyState::InForce => api::GuardPolicyState::InForce,
+        guard_policy: if report.has_guard_policy {
+            api::GuardPolicyState::InForce
+        } else {
+            api::GuardPolicyState::Absent
         },
         last_used_date: report.last_used,
         protected: is_protected,
