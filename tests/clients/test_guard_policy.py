@@ -284,12 +284,18 @@ def test_host_shows_sets_and_removes_it_on_record(server, tmp_path):
     can = json.loads(server.host("can", "root", "iam:ListGroups", "--account", account.account, "--format", "json", code=1))
     assert (can["allowed"], can["layer"]) == (False, "guard policy")
     server.host("who-can", "iam:ListGroups", "--account", account.account, code=1)
-    file.write_text(policy(allow("*")))
+    file.write_text(NO_POLICIES)
     host("set", str(file), code=2)
+    assert host("show").rstrip("\n") == NO_GROUPS
+    assert json.loads(host("set", "--replace", str(file)))["Policy"] == NO_POLICIES
+    file.write_text(policy(allow("*")))
+    host("set", "--replace", str(file), code=2)
+    assert host("show").rstrip("\n") == NO_POLICIES
     assert json.loads(host("remove")) == {"AccountId": account.account}
     account.iam.list_groups()
-    [record] = [record for record in server.events("PutGuardPolicy")
-                if record.get("recipientAccountId") == account.account and "errorCode" not in record]
-    assert record["requestParameters"] == {"accountId": account.account, "policy": NO_GROUPS}
+    records = [record["requestParameters"] for record in server.events("PutGuardPolicy")
+               if record.get("recipientAccountId") == account.account and "errorCode" not in record]
+    # The audit trail has the latest last.
+    assert records == [{"accountId": account.account, "policy": document} for document in (NO_GROUPS, NO_POLICIES)]
     assert [record for record in server.events("DeleteGuardPolicy")
             if record.get("recipientAccountId") == account.account and "errorCode" not in record]

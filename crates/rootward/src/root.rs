@@ -51,6 +51,9 @@ pub(crate) struct SetGuardPolicy {
     /// The document; `-` reads standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Set it in place of the guard policy that is in force.
+    #[arg(long)]
+    replace: bool,
     #[command(flatten)]
     of: OfAccount,
 }
@@ -164,7 +167,9 @@ fn show_guard_policy(OfAccount { account, data }: &OfAccount) -> Outcome {
     Ok(Answer::Yes)
 }
 
-fn set_guard_policy(SetGuardPolicy { file, of: OfAccount { account, data } }: SetGuardPolicy) -> Outcome {
+fn set_guard_policy(
+    SetGuardPolicy { file, replace, of: OfAccount { account, data } }: SetGuardPolicy,
+) -> Outcome {
     let name = text::name(&file);
     let bytes =
         text::read(&file).map_err(|error| Failure::Wrong(format!("cannot read `{name}`: {error}")))?;
@@ -172,7 +177,7 @@ fn set_guard_policy(SetGuardPolicy { file, of: OfAccount { account, data } }: Se
     let policy = policy.ok_or_else(|| {
         Failure::Wrong(format!("`{name}` is no guard policy: it is too long, or no text in UTF-8"))
     })?;
-    data.run(Command::PutGuardPolicy { account, policy })
+    data.run(Command::PutGuardPolicy { account, policy, replace })
 }
 
 /// More than the characters that a guard policy may have take.
