@@ -548,3 +548,51 @@ def test_two_of_three_must_agree_before_the_root_user_is_in(tmp_path):
     events = [record["eventName"] for record in server.trail()]
     assert {"RootAccessRequested", "ApproveRootAccess", "RootSessionStarted", "ConsoleLogin", "CheckMfa"} <= set(events)
     server.stop()
+
+
+def test_guard_policy_is_read_whole_agreed_to_and_offered_to_be_set(tmp_path):
+    server = start(tmp_path)
+    base = f"http://localhost:{server.port}"
+    bucket = "arn:aws:s3:::" + "kept-for-the-auditors-" * 12
+    document = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": bucket}]})
+    with browser(base) as root, browser(base) as other:
+        password = open_account(root, server)
+        sign_in_as_root(root, password)
+        lacks = "To set or remove it needs a session with a second factor"
+        assert any(notice.startswith(lacks) for notice in root.open("/console/access").notices)
+        totp = register_app(root)
+        account, ann_password = make_user(root, "ann")
+        sign_in(other, account, "ann", ann_password)
+        ann = register_app(other)
+        for page in (root, other):
+            page.press("Sign out")
+        sign_in_as_root(root, password, code=totp.now())
+        server.host("root", "approvers", "--account", account, "--required", "1", "--user", "ann")
+        root.open("/console/access")
+        assert not any(notice.startswith(lacks) for notice in root.notices)
+        root.driver.execute_script("document.getElementById('policy').value = arguments[0];", document)
+        root.press("Set the guard policy")
+        assert root.notices[0].startswith("Others must agree first; nothing has changed yet.")
+        request = root.text(".notice a")
+
+        sign_in(other, account, "ann", ann_password)
+        other.fill(code=ann.now()).press("Continue").open("/console/access")
+        inside = "const box = arguments[0].getBoundingClientRect(); return box.left >= 0 && box.right <= innerWidth;"
+        narrow = "return arguments[0].scrollWidth <= arguments[0].clientWidth;"
+        read = other.driver.find_element("id", f"policy-{request}")
+        for width in (1100, 760, 390):
+            other.look(False, width)
+            for name in ("Approve", "Reject"):
+                button = other.driver.find_element("xpath", f"//main//button[.='{name}']")
+                assert other.driver.execute_script(inside, button), (name, width)
+            assert other.driver.execute_script(inside, read) and other.driver.execute_script(narrow, read), width
+        assert other.text(f"#policy-{request}") == document
+        other.press("Approve")
+
+        root.open("/console/access")
+        assert any(notice.startswith("Approved: set it now.") and request in notice for notice in root.notices)
+        assert root.value("policy") == document
+        root.press("Set the guard policy")
+        assert root.notices == ["The guard policy is set."] and root.text("#guard-policy") == document
+        assert other.complaints() == []
+    server.stop()

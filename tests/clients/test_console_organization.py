@@ -338,6 +338,12 @@ def test_guard_policy_of_the_account_that_manages_is_named_as_the_reason(house):
     assert verdicts(page)["Delete a bucket"] == "cannot" and "A guard policy of the account." in text(page)
 
 
+def test_question_that_is_none_is_told_beside_the_form_and_takes_nothing_away(world, ann):
+    answer = ann.get(f"{HERE}/accounts/{world.members['Middle']}?action=nonsense")
+    assert answer.status_code == 400 and "ValidationException" in text(answer)
+    assert "It can do 18 of the 20 things asked here." in text(answer) and 'name="action" value="nonsense"' in answer.text
+
+
 def test_account_tells_what_is_known_of_it(world, ann):
     told = text(ann.get(f"{HERE}/accounts/{world.members['Deep']}"))
     assert "Deep" in told and "opened in the organization" in told and "Root / one / two / three / four / five" in told

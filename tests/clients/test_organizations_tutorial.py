@@ -24,7 +24,7 @@ def test_member_root_loses_its_power_and_its_key(sandbox, tmp_path):
             # What is shown being denied; all else must work.
             block = f"if {block.strip()} 2> denied.txt; then exit 9; fi\n"
         script.append(block)
-    assert sum("denied.txt" in block for block in script) == 1 and len(script) == 6
+    assert sum("denied.txt" in block for block in script) == 1 and len(script) == 7
     environment = {
         "HOME": str(tmp_path), "PATH": os.pathsep.join([str(Path(BINARY).parent), str(Path(sys.executable).parent), os.environ["PATH"]]), "AWS_PAGER": "",
     }

@@ -30,6 +30,10 @@ struct Page {
     typed: Typed,
     /// A request of this session's that others must agree to first.
     waits: Option<Waits>,
+    /// The request whose document the form holds: others have agreed that it is set.
+    granted: Option<String>,
+    /// The guard policy is set and removed in a session with a second factor, and this one has none.
+    lacks_factor: bool,
 }
 
 struct Row {
@@ -43,6 +47,8 @@ struct Row {
     lapses: String,
     status: &'static str,
     pending: bool,
+    /// Others have agreed to set its document, and that is still to be done.
+    settable: bool,
     /// Who looks at the page has spoken already.
     agreed: bool,
     approved: String,
@@ -108,6 +114,8 @@ pub(crate) async fn page(signed_in: SignedIn, Query(done): Query<Done>) -> Respo
         Some("approved") => Some("You have agreed."),
         Some("rejected") => Some("You have rejected the request."),
         Some("guard") => Some("The guard of the root user is changed."),
+        Some("policy-removed") => Some("The guard policy is removed."),
+        Some("policy-set") => Some("The guard policy is set."),
         _ => None,
     };
     let frame = Frame { done, ..frame(&signed_in) };
@@ -132,13 +140,35 @@ async fn gather(signed_in: &SignedIn, frame: Frame) -> Page {
         found => part(found).map(|found| Some(policy(found.guard_policy))),
     };
     let names = guard.as_ref().ok().map(|guard| &*guard.approvers);
-    let decides = decides(own_name, names, signed_in.live.acting().mfa().is_some());
+    let has_factor = signed_in.live.acting().mfa().is_some();
+    let decides = decides(own_name, names, has_factor);
     let typed = guard.as_ref().map(Typed::of).unwrap_or_default();
-    let standing = policy.as_ref().ok().and_then(|policy| Some(policy.as_ref()?.document.clone()));
-    let typed = Typed { policy: standing.unwrap_or_else(|| BEGINNING.to_owned()), ..typed };
-    let requests =
+    let requests: Part<Vec<_>> =
         part(requests).map(|listed| listed.requests.into_iter().map(|it| row(it, own_name)).collect());
-    Page { version: VERSION, frame, requests, guard, policy, decides, typed, waits: None }
+    let settable = requests.as_ref().ok().and_then(|requests| settable(requests));
+    let granted = settable.map(|(id, _)| id.to_owned());
+    let standing = policy.as_ref().ok().and_then(|policy| Some(&*policy.as_ref()?.document));
+    let document = settable.map(|(_, document)| document).or(standing).unwrap_or(BEGINNING);
+    let typed = Typed { policy: document.to_owned(), ..typed };
+    let lacks_factor = !has_factor;
+    Page {
+        version: VERSION,
+        frame,
+        requests,
+        guard,
+        policy,
+        decides,
+        typed,
+        waits: None,
+        granted,
+        lacks_factor,
+    }
+}
+
+/// The latest request to set a guard policy that others have agreed to, and its document.
+fn settable(requests: &[Row]) -> Option<(&str, &str)> {
+    let request = requests.iter().find(|request| request.settable)?;
+    Some((&request.id, request.policy.as_deref()?))
 }
 
 /// Approvers decide, and they are users in a session with a second factor. Who may not see who they are is let to try, and told
@@ -216,6 +246,8 @@ fn row(request: api::RootAccessRequest, own_name: Option<&str>) -> Row {
         asked: minute(request.requested_at),
         lapses: minute(request.expires_at),
         pending: request.status == api::RootAccessRequestStatus::Pending,
+        settable: request.purpose == api::RootAccessPurpose::PutGuardPolicy
+            && request.status == api::RootAccessRequestStatus::Approved,
         agreed,
         status: match request.status {
             api::RootAccessRequestStatus::Approved => "approved",
@@ -258,7 +290,9 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
     // That others must agree first is no failure, and is told in other words.
     let refused = page.frame.refused.filter(|_| waits.is_none());
     let (frame, typed) = (Frame { refused, ..page.frame }, page.typed.with(&change));
-    signed_in.answer(html_with(frame.status, &Page { frame, typed, waits, ..page }))
+    // The form holds what was typed, and not what others have agreed to.
+    let granted = page.granted.filter(|_| !matches!(change, Change::PutPolicy { .. }));
+    signed_in.answer(html_with(frame.status, &Page { frame, typed, waits, granted, ..page }))
 }
 
 /// The request that was made, or waits already, for what was refused: the refusal names it.
@@ -285,12 +319,12 @@ async fn carry_out(signed_in: &SignedIn, change: Change) -> Result<&'static str,
         }
         Change::DeletePolicy => {
             let input = api::DeleteGuardPolicyRequest {};
-            signed_in.call::<api::DeleteGuardPolicy>(&input).await.map(|_| "guard")
+            signed_in.call::<api::DeleteGuardPolicy>(&input).await.map(|_| "policy-removed")
         }
         Change::PutPolicy { policy } => {
             // Browsers end lines as mail does; what others read and agree to has the lines of a file.
             let input = api::PutGuardPolicyRequest { policy: policy.replace("\r\n", "\n") };
-            signed_in.call::<api::PutGuardPolicy>(&input).await.map(|_| "guard")
+            signed_in.call::<api::PutGuardPolicy>(&input).await.map(|_| "policy-set")
         }
         Change::Reject { id } => {
             let input = api::RejectRootAccessRequest { request_id: id };

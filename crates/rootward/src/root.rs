@@ -52,6 +52,9 @@ pub(crate) struct SetGuardPolicy {
     /// The document; `-` reads standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Set it in place of the guard policy that is in force.
+    #[arg(long)]
+    replace: bool,
     #[command(flatten)]
     of: OfAccount,
 }
@@ -165,13 +168,15 @@ fn show_guard_policy(OfAccount { account, data }: &OfAccount) -> Outcome {
     Ok(Answer::Yes)
 }
 
-fn set_guard_policy(SetGuardPolicy { file, of: OfAccount { account, data } }: SetGuardPolicy) -> Outcome {
+fn set_guard_policy(
+    SetGuardPolicy { file, replace, of: OfAccount { account, data } }: SetGuardPolicy,
+) -> Outcome {
     let name = text::name(&file);
     let bytes =
         text::read(&file).map_err(|error| Failure::Wrong(format!("cannot read `{name}`: {error}")))?;
     let policy = document(bytes)
         .map_err(|fault| Failure::Wrong(format!("`{name}` is no guard policy: it {fault}")))?;
-    data.run(Command::PutGuardPolicy { account, policy })
+    data.run(Command::PutGuardPolicy { account, policy, replace })
 }
 
 /// What a file says, as far as it matters here: what is too long for the operator's socket is not sent. The rest is for the server to check.

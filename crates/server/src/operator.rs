@@ -155,6 +155,8 @@ pub enum Command {
         account: Option<AccountId>,
         /// The document.
         policy: String,
+        /// Whether it may take the place of one that is in force.
+        replace: bool,
     },
     /// Set who must agree to a use of a root user, and how long its sessions last.
     PutRootAccessSettings {
@@ -512,7 +514,9 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
         Command::ImportHardwareToken { account, serial_number, seed } => {
             node.import_hardware_token(node.meant(account)?, &serial_number, seed.expose())
         }
-        Command::PutGuardPolicy { account, policy } => node.put_guard_policy(node.meant(account)?, &policy),
+        Command::PutGuardPolicy { account, policy, replace } => {
+            node.put_guard_policy(node.meant(account)?, &policy, replace)
+        }
         Command::PutRootAccessSettings { account, required, users, session_minutes } => {
             node.put_root_access_settings(node.meant(account)?, required, &users, session_minutes)
         }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::Levels;
 use super::credentials::{Held, Standing};
 use super::explain::{self, Explained, Own, is_account};
-use crate::layout::{Frame, Part, Problem, VERSION, html_with, minute, not_found, part};
+use crate::layout::{Frame, Part, Problem, VERSION, html_with, minute, not_found, part, told};
 use crate::visit::{Query, SignedIn};
 
 #[derive(Template)]
@@ -21,6 +21,8 @@ struct Page {
     account: Part<Facts>,
     levels: Part<Levels>,
     explained: Part<Explained>,
+    /// Why what was asked beside has no answer.
+    unanswered: Option<String>,
     held: Part<Option<Held>>,
     standing: Standing,
     /// What was asked beside what the page asks by itself.
@@ -75,15 +77,34 @@ async fn show(signed_in: &SignedIn, frame: Frame, id: &str, asked: Asked) -> Res
     let levels = if is_seen { levels(signed_in, id).await } else { Err(String::new()) };
     let own = Own { action: asked.action.trim(), resource: asked.resource.trim() };
     let own = Some(own).filter(|own| !own.action.is_empty());
-    let explained = match &levels {
-        Ok(levels) => part(explain::explain(signed_in, id, levels, own).await),
-        Err(why) => Err(why.clone()),
+    let (frame, explained, unanswered) = match &levels {
+        Ok(levels) => explained(signed_in, frame, id, levels, own).await,
+        Err(why) => (frame, Err(why.clone()), None),
     };
     let is_management = levels.as_ref().is_ok_and(Levels::is_management);
     let held = if is_seen && !is_management { Held::read(signed_in, id).await } else { Ok(None) };
     let standing = Standing::of(signed_in);
-    let page = Page { version: VERSION, frame, account, levels, explained, held, standing, asked };
+    let page =
+        Page { version: VERSION, frame, account, levels, explained, unanswered, held, standing, asked };
     signed_in.answer(html_with(page.frame.status, &page))
+}
+
+/// What its root user can do. A question of somebody's that is none takes only its own answer away.
+async fn explained(
+    signed_in: &SignedIn,
+    frame: Frame,
+    id: &str,
+    levels: &Levels,
+    own: Option<Own<'_>>,
+) -> (Frame, Part<Explained>, Option<String>) {
+    let is_asked = own.is_some();
+    match explain::explain(signed_in, id, levels, own).await {
+        Err(error) if is_asked => {
+            let rest = explain::explain(signed_in, id, levels, None).await;
+            (frame.unread(&error), part(rest), Some(told(&error)))
+        }
+        answer => (frame, part(answer), None),
+    }
 }
 
 async fn levels(signed_in: &SignedIn, id: &str) -> Part<Levels> {

@@ -12,8 +12,8 @@ use rootward_services::root_guard::{self, GuardError, Settings};
 use rootward_services::root_report::{Around, Device, DeviceKind, Finding, Key, RootReport, Severity};
 use rootward_services::root_user;
 use rootward_services::session_end::{End, Why};
-use rootward_state::AccountState;
 use rootward_state::entities::{Account, GuardPolicy, RootGuard, Seal};
+use rootward_state::{AccountState, RowKey};
 use serde_json::{Value, json};
 
 use super::Node;
@@ -124,11 +124,22 @@ impl Node {
         self.record_read("GetGuardPolicy", &parameters, answer)
     }
 
-    /// Sets the guard policy. The host asks nobody.
-    pub(crate) fn put_guard_policy(&self, account: AccountId, policy: &str) -> Result<Value, OperatorError> {
+    /// Sets the guard policy; in place of another only to `replace` it. The host asks nobody.
+    pub(crate) fn put_guard_policy(
+        &self,
+        account: AccountId,
+        policy: &str,
+        replace: bool,
+    ) -> Result<Value, OperatorError> {
         let parameters = json!({ "accountId": account.to_string(), "policy": policy });
         self.host_write("PutGuardPolicy", &parameters, |txn, now, _| {
             let document = guard_policy::checked(policy)?;
+            if !replace && txn.get::<GuardPolicy>(RowKey::GuardPolicy(account)).is_some() {
+                return Err(OperatorError::Refused(format!(
+                    "account {account} has a guard policy, which would not bind any more: see it with `rootward root guard-policy \
+                     show`, and set this one in its place with `--replace`"
+                )));
+            }
             let policy = guard_policy::put(txn, account, document, now)?;
             let row = txn.account(account).ok_or(AccountError::NoSuchAccount(account))?;
             let result = guard_policy_of(&row, &policy);

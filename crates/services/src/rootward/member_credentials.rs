@@ -25,12 +25,16 @@ const PAGE: usize = 50;
 static LIST_MEMBER_ROOT_CREDENTIALS: Declaration<api::ListMemberRootCredentials> = Declaration {
     effect: Effect::Read,
     callers: Callers::SecondFactor,
-    rules: &[Rule {
-        action: "rootward:ListMemberRootCredentials",
-        when: always,
-        target: |_, _| Target::any(),
-        keys: &[],
-    }],
+    rules: &[
+        Rule {
+            action: "rootward:ListMemberRootCredentials",
+            when: always,
+            target: |_, _| Target::any(),
+            keys: &[],
+        },
+        // Who may do everything but what is about identities and organizations, such as by PowerUserAccess, learns nothing of members.
+        Rule { action: "organizations:ListAccounts", when: always, target: |_, _| Target::any(), keys: &[] },
+    ],
     run: list_member_root_credentials,
 };
 

@@ -37,12 +37,21 @@ const NEVER_THERE_PREFIX: &str = "aws:PrincipalTag/";
 static EXPLAIN_MEMBER_ROOT: Declaration<api::ExplainMemberRoot> = Declaration {
     effect: Effect::Read,
     callers: Callers::Anyone,
-    rules: &[Rule {
-        action: "rootward:ExplainMemberRoot",
-        when: always,
-        target: |scope, input| overview::target(scope, &input.account_id),
-        keys: &[],
-    }],
+    rules: &[
+        Rule {
+            action: "rootward:ExplainMemberRoot",
+            when: always,
+            target: |scope, input| overview::target(scope, &input.account_id),
+            keys: &[],
+        },
+        // As for root credentials: who may do everything but what is about organizations learns nothing of their policies.
+        Rule {
+            action: "organizations:DescribeAccount",
+            when: always,
+            target: |scope, input| overview::target(scope, &input.account_id),
+            keys: &[],
+        },
+    ],
     run: explain_member_root,
 };
 
