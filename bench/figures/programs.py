@@ -190,20 +190,20 @@ class Visitor:
 
 
 class Organizer:
-    """The management account of a sandbox's organization, over one connection. The sandbox takes it at its word."""
+    """Root users of a sandbox who call organizations, over one connection. The sandbox takes them at their word."""
 
-    def __init__(self, server: Server, account: str):
+    def __init__(self, server: Server):
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+
+    def call(self, account: str, operation: str, **parameters) -> tuple[dict, float]:
+        """What it answers, and after how many milliseconds."""
         signed = "AWS4-HMAC-SHA256 Credential={}/{}/us-east-1/organizations/aws4_request, SignedHeaders=host;x-amz-date, Signature={}"
-        self._headers = {
+        headers = {
             "Authorization": signed.format(account, time.strftime("%Y%m%d", time.gmtime()), "0" * 64),
             "X-Amz-Date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
             "Content-Type": "application/x-amz-json-1.1",
+            "X-Amz-Target": f"AWSOrganizationsV20161128.{operation}",
         }
-
-    def call(self, operation: str, **parameters) -> tuple[dict, float]:
-        """What it answers, and after how many milliseconds."""
-        headers = self._headers | {"X-Amz-Target": f"AWSOrganizationsV20161128.{operation}"}
         begun = time.perf_counter()
         self._connection.request("POST", "/", json.dumps(parameters), headers)
         answer = self._connection.getresponse()

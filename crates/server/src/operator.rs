@@ -556,7 +556,7 @@ mod tests {
         // No character takes more bytes than one that JSON escapes by its number.
         let policy = "\u{1}".repeat(rootward_guardrails::DOCUMENT_CHARS_MAX);
         let account = "123456789012".parse().ok();
-        let line = serde_json::to_vec(&Command::PutGuardPolicy { account, policy }).unwrap();
+        let line = serde_json::to_vec(&Command::PutGuardPolicy { account, policy, replace: false }).unwrap();
         assert!(u64::try_from(line.len()).unwrap() < COMMAND_BYTES_MAX, "{}", line.len());
     }
 }
