@@ -6,6 +6,7 @@ pub mod accounts;
 mod central_root;
 mod cloudtrail;
 mod control_policies;
+mod denied;
 pub mod guard_policy;
 pub mod hardware_tokens;
 mod iam;

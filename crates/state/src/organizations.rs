@@ -1,6 +1,7 @@
 //! Organizations in memory: their rows, and who is where.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, LazyLock};
 
@@ -117,6 +118,16 @@ pub enum Target {
     Account(AccountId),
     /// A root or unit.
     Node(NodeId),
+}
+
+/// Its id.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(account) => account.fmt(f),
+            Self::Node(node) => node.fmt(f),
+        }
+    }
 }
 
 /// Whom a handshake is put to, or whose responsibility is transferred; addresses are one ignoring case.

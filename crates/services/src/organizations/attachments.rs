@@ -284,15 +284,8 @@ fn list_targets_for_policy(
     let is_in_force = state.organization().policy_types.contains(&policy.kind);
     let targets = state.targets_after(&policy.id, after.as_ref()).filter(|_| is_in_force);
     let world = txn.world();
-    let page = ask.take(targets, |target| id_of(target), |target| summary(&state, target, world));
+    let page = ask.take(targets, |target| target.to_string(), |target| summary(&state, target, world));
     Ok(api::ListTargetsForPolicyResponse { targets: page.items, next_token: page.next_token })
-}
-
-fn id_of(target: &Target) -> String {
-    match target {
-        Target::Account(account) => account.to_string(),
-        Target::Node(node) => node.to_string(),
-    }
 }
 
 fn summary(state: &OrganizationState, target: &Target, world: &World) -> api::PolicyTargetSummary {
@@ -308,7 +301,7 @@ fn summary(state: &OrganizationState, target: &Target, world: &World) -> api::Po
         }
     };
     api::PolicyTargetSummary {
-        target_id: Some(id_of(target)),
+        target_id: Some(target.to_string()),
         arn: Some(shown::target_arn(state.organization(), target)),
         name,
         r#type: Some(kind),

@@ -108,7 +108,8 @@ pub fn apply(
     if target == Target::Account(management) {
         return Err(ApplyError::Management(management, guardrail.name.to_owned()));
     }
-    let place = Place::find(txn, &state, &target).map_err(|_| ApplyError::NoSuchTarget(id_of(&target)))?;
+    let place =
+        Place::find(txn, &state, &target).map_err(|_| ApplyError::NoSuchTarget(target.to_string()))?;
     let kind = OrganizationPolicyType::ServiceControl;
     let type_enabled = !organization.policy_types.contains(&kind);
     if type_enabled {
@@ -139,7 +140,7 @@ pub fn apply(
         attachments::attach(txn, &state, &policy, &target)?;
     }
     let arn = policy.arn(organization.partition, &organization.id, management);
-    Ok(Applied { management, policy, arn, target: id_of(&target), is_new, type_enabled, is_attached })
+    Ok(Applied { management, policy, arn, target: target.to_string(), is_new, type_enabled, is_attached })
 }
 
 /// The organization that a host command means: the one that the account it names manages, or the only one there is.
@@ -170,13 +171,6 @@ fn place(organization: &Organization, target: &str) -> Result<Target, ApplyError
         return Ok(Target::Node(organization.root.clone()));
     }
     attachments::target(target).map_err(|_| ApplyError::NoSuchTarget(target.to_owned()))
-}
-
-fn id_of(target: &Target) -> String {
-    match target {
-        Target::Account(account) => account.to_string(),
-        Target::Node(node) => node.to_string(),
-    }
 }
 
 #[cfg(test)]

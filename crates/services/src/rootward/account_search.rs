@@ -42,18 +42,22 @@ fn search_accounts(
     let after = after.map_err(|_| failures::invalid_token())?;
     let text = input.text.expose().trim().to_lowercase();
     let world = txn.world();
-    let mut found = state.members().after(after.as_ref()).filter_map(|(id, _)| {
+    let found = state.members().after(after.as_ref()).filter_map(|(id, _)| {
         let (name, shown) = named(world, *id);
         let is_meant = id.to_string().starts_with(&text) || name.to_lowercase().contains(&text);
         is_meant.then_some((*id, name, shown?))
     });
-    let mut found = found.by_ref().peekable();
+    let mut found = found.peekable();
     let (mut accounts, mut last) = (Vec::new(), None);
     while accounts.len() < asked(input.max_results, PAGE)
         && let Some((id, name, shown)) = found.next()
     {
-        let mut units: Vec<_> = state.above(id).map(|node| Sensitive::new(&*node.name)).collect();
-        units.reverse();
+        let mut above: Vec<_> = state.above(id).collect();
+        above.reverse();
+        // As far down as the caller may list.
+        let open =
+            above.iter().take_while(|node| overview::refuse_inside(ctx, txn, &node.id).is_ok()).count();
+        let units = above.iter().take(open + 1).map(|node| Sensitive::new(&*node.name)).collect();
         accounts.push(api::FoundAccount {
             account_id: id.to_string(),
             account_name: name.into(),

@@ -4,7 +4,8 @@
 //! organization is shown whole when its root is asked about. Of the rest it is told how much there is. An answer holds a bounded number of items, however
 //! large the organization; it takes time that grows with the number of accounts, as counting them does.
 //!
-//! In a node units come first, then accounts, each by name. Policies show when their type is in force.
+//! In a node units come first, then accounts, each by name. Policies show when their type is in force. What the caller's policies deny of a
+//! single unit or account is counted and not shown; the way down to what is asked about is.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -69,7 +70,11 @@ fn get_organization_tree(
         Some(id) => overview::find(&state, id).ok_or_else(|| failures::nothing_in_organization(id))?,
         None => Child::Node(organization.root.clone()),
     };
-    let mut tree = Tree::new(&state, txn.world());
+    overview::refuse_policies(ctx, txn, &at)?;
+    if let Child::Node(node) = &at {
+        overview::refuse_inside(ctx, txn, node)?;
+    }
+    let mut tree = Tree::new(ctx, txn, &state);
     let next_token = tree.open_at(&at, input.next_token.as_deref(), asked(input.max_results, PAGE))?;
     if let Child::Node(node) = &at {
         tree.open_below(node);
@@ -90,14 +95,9 @@ fn get_organization_tree(
     })
 }
 
-fn id_of(child: &Child) -> String {
-    match child {
-        Child::Account(account) => account.to_string(),
-        Child::Node(node) => node.to_string(),
-    }
-}
-
-struct Tree<'a> {
+struct Tree<'a, 'c> {
+    ctx: &'a OpContext<'c>,
+    txn: &'a Txn,
     state: &'a OrganizationState,
     world: &'a World,
     /// How many units and accounts are directly in each node, and how many accounts at any depth.
@@ -113,8 +113,8 @@ struct Counts {
     accounts_below: usize,
 }
 
-impl<'a> Tree<'a> {
-    fn new(state: &'a OrganizationState, world: &'a World) -> Self {
+impl<'a, 'c> Tree<'a, 'c> {
+    fn new(ctx: &'a OpContext<'c>, txn: &'a Txn, state: &'a OrganizationState) -> Self {
         let mut counts: HashMap<&NodeId, Counts> = HashMap::new();
         for (_, member) in state.members().iter() {
             counts.entry(&member.parent).or_default().accounts += 1;
@@ -128,7 +128,7 @@ impl<'a> Tree<'a> {
                 counts.entry(&above.id).or_default().accounts_below += here;
             }
         }
-        Self { state, world, counts, open: HashMap::new() }
+        Self { ctx, txn, state, world: txn.world(), counts, open: HashMap::new() }
     }
 
     /// Opens what is asked about, from behind `token` on, and what is above it. The token of its next page, if it has one.
@@ -151,13 +151,16 @@ impl<'a> Tree<'a> {
             let (token, shown_max) = if is_asked { (token, page) } else { (None, BESIDE_MAX) };
             let mut children = self.children(&node);
             if let Some(token) = token {
-                let last = children.iter().position(|child| id_of(child) == token);
+                let last = children.iter().position(|child| child.to_string() == token);
                 children.drain(..=last.ok_or_else(failures::invalid_token)?);
             }
             let rest = children.split_off(children.len().min(shown_max));
             if is_asked && !rest.is_empty() {
-                next = children.last().map(id_of);
+                next = children.last().map(Child::to_string);
             }
+            // Of what is above it the way to it is shown in any case.
+            let is_closed = overview::refuse_inside(self.ctx, self.txn, &node).is_err();
+            children.retain(|child| !is_closed && self.is_shown(child) || Some(child) == inside.as_ref());
             children.extend(rest.into_iter().find(|child| Some(child) == inside.as_ref()));
             self.open.insert(node.clone(), children);
             inside = Some(Child::Node(node));
@@ -176,8 +179,12 @@ impl<'a> Tree<'a> {
                 if inside == 0 || inside > BESIDE_MAX || items + inside > ITEMS_MAX {
                     continue;
                 }
+                if overview::refuse_inside(self.ctx, self.txn, &node).is_err() {
+                    continue;
+                }
                 items += inside;
-                let children = self.children(&node);
+                let mut children = self.children(&node);
+                children.retain(|child| self.is_shown(child));
                 self.open.insert(node.clone(), children);
             }
             let units = self.open.get(&node).into_iter().flatten().filter_map(|child| match child {
@@ -186,6 +193,11 @@ impl<'a> Tree<'a> {
             });
             waiting.extend(units);
         }
+    }
+
+    /// What is shown is shown with its policies: of whatever these are denied nothing is, but that there is something.
+    fn is_shown(&self, child: &Child) -> bool {
+        overview::refuse_policies(self.ctx, self.txn, child).is_ok()
     }
 
     fn counts_of(&self, node: &NodeId) -> Counts {
@@ -268,6 +280,8 @@ impl<'a> Tree<'a> {
 
 #[cfg(test)]
 mod tests {
+    use rootward_state::entities::{Document, Grants, InlinePolicy, User};
+
     use super::*;
     use crate::organizations::testing::{
         add_policy, call_as, delegate, enable_types, join, organization, place, unit,
@@ -381,6 +395,55 @@ mod tests {
         assert_eq!(code(None), Err("AccessDenied"));
         delegate(&bench, "222233334444", "ram.amazonaws.com");
         assert_eq!(code(None), Ok(()));
+    }
+
+    #[test]
+    fn what_a_policy_denies_of_one_unit_is_counted_and_not_shown() {
+        let bench = Bench::new();
+        let id = organization(&bench, &["222233334444"], &[]);
+        let [plain, secret] = ["Plain", "Secret"].map(|name| unit(&bench, &id, None, name));
+        place(&bench, &id, "222233334444", "Inner");
+        let shown = |at: Option<&str>| {
+            let answer = tree(&bench, at, None).map_err(|failure| failure.code)?;
+            let root = answer.items[0].hidden;
+            Ok::<_, &str>((answer.items.into_iter().map(|item| item.id).collect::<Vec<_>>(), root))
+        };
+        bench.add_user("ann");
+        let deny = |action: &str, node: &str| {
+            let resource = format!("arn:aws:organizations::*:ou/*/{node}");
+            let document = format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"*","Resource":"*"}},
+                {{"Effect":"Deny","Action":"organizations:{action}","Resource":"{resource}"}}]}}"#
+            );
+            bench.write(|txn| {
+                let policy = InlinePolicy { name: "p".into(), document: Document::new(document) };
+                let user = txn.named::<User>(bench.account(), "ann").unwrap();
+                let grants = Grants { inline: vec![policy], ..Grants::default() };
+                txn.put_entity(bench.account(), User { grants, ..User::clone(&user) });
+            });
+            bench.call_as_user("ann");
+        };
+        deny("ListPoliciesForTarget", &secret);
+        let (ids, hidden) = shown(None).unwrap();
+        assert!(ids.contains(&plain) && !ids.contains(&secret), "{ids:?}");
+        // One more is on the next page.
+        assert_eq!(hidden, 2);
+        assert_eq!(shown(Some(&secret)), Err("AccessDenied"));
+        for action in ["ListAccountsForParent", "ListOrganizationalUnitsForParent"] {
+            let inner = bench
+                .begin()
+                .world()
+                .organization(&id)
+                .unwrap()
+                .member("222233334444".parse().unwrap())
+                .unwrap()
+                .parent
+                .clone();
+            deny(action, inner.as_str());
+            let (ids, _) = shown(None).unwrap();
+            assert!(ids.contains(&inner.to_string()) && !ids.contains(&"222233334444".to_owned()), "{ids:?}");
+            assert_eq!(shown(Some(inner.as_str())), Err("AccessDenied"));
+        }
     }
 
     #[test]

@@ -7,16 +7,16 @@
 use std::sync::Arc;
 
 use rootward_api::rootward as api;
-use rootward_auth::authz::{self, Check, RequestFacts};
 use rootward_auth::principal::root_arn;
 use rootward_auth::{Identity, Principal, SignIn, authn};
 use rootward_names::Handle;
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Scope, Target};
 use rootward_state::entities::{Named, SessionKind, SignInSession, SignedIn, User};
 use rootward_state::{RowKey, Txn};
-use rootward_wire::{Empty, Operation};
+use rootward_wire::Empty;
 
 use super::failures;
+use crate::denied;
 use crate::session_end::{End, Why, end_one};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&LIST_SESSIONS, &REVOKE_SESSION];
@@ -60,7 +60,8 @@ fn list_sessions(
     txn: &mut Txn,
     input: &api::ListSessionsRequest,
 ) -> Result<api::ListSessionsResponse, Failure> {
-    refuse_denied(ctx, txn, &LIST_SESSIONS, input)?;
+    // What is one's own is not asked for before the operation runs.
+    denied::refuse(ctx, txn, &LIST_SESSIONS, input)?;
     let state = ctx.view(txn)?;
     let whose = match &input.user_name {
         Some(_) if is_of_federated(input) => return Err(failures::user_or_federated()),
@@ -121,31 +122,6 @@ fn own_target(scope: &Scope<'_>) -> Target {
         Identity::User(user) => user_target(scope, &user.name),
         Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::RoleSession(_) => Target::any(),
     }
-}
-
-/// Refuses what a policy denies, though nothing has to allow it: what is one's own is not asked for before the operation runs.
-fn refuse_denied<O: Operation>(
-    ctx: &OpContext<'_>,
-    txn: &Txn,
-    operation: &Declaration<O>,
-    input: &O::Input,
-) -> Result<(), Failure> {
-    // The service is one for all regions.
-    let facts = RequestFacts { region: ctx.partition().global_region(), ..ctx.facts() };
-    ctx.in_scope(txn.world(), |scope| {
-        operation.all_needs(scope, input).try_for_each(|(rule, target, context)| {
-            let check = Check {
-                action: rule.action,
-                resource: &target.arn,
-                shown: None,
-                resource_account: ctx.account(),
-                trust: None,
-                second_factor: None,
-            };
-            authz::refuse_denied(txn.world(), ctx.principal, &facts, &check, context)
-        })
-    })
-    .map_err(Failure::from)
 }
 
 fn user_target(scope: &Scope<'_>, name: &str) -> Target {
@@ -219,7 +195,7 @@ fn revoke_session(
     txn: &mut Txn,
     input: &api::RevokeSessionRequest,
 ) -> Result<Empty, Failure> {
-    refuse_denied(ctx, txn, &REVOKE_SESSION, input)?;
+    denied::refuse(ctx, txn, &REVOKE_SESSION, input)?;
     let missing = || failures::no_such_session(&input.session_id);
     let id: Handle = input.session_id.parse().map_err(|_| missing())?;
     let key = RowKey::Session(ctx.account(), id);
