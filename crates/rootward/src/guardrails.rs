@@ -107,8 +107,12 @@ fn apply(args: Apply) -> Outcome {
     };
     let answer = data.ask(command)?;
     text::line(format_args!("{answer:#}"));
-    if answer.get("PolicyTypeEnabled").and_then(Value::as_bool) == Some(true) {
+    let did = |what: &str| answer.get(what).and_then(Value::as_bool) == Some(true);
+    if did("PolicyTypeEnabled") {
         text::aside("note: service control policies were turned on for the organization");
+    }
+    if !did("Attached") {
+        text::aside("note: it was attached there already; nothing was done");
     }
     leaves(guardrail);
     Ok(Answer::Yes)
