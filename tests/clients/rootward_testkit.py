@@ -459,6 +459,31 @@ def refused(code, message=None):
         assert answer["Error"]["Message"] == message, f"{answer['Error']['Message']!r} is not {message!r}"
 
 
+@contextmanager
+def fails(code, reason=None):
+    """The block's call fails with this code, and this reason where the exception has one."""
+    with pytest.raises(ClientError) as caught:
+        yield caught
+    answer = caught.value.response
+    assert answer["Error"]["Code"] == code, answer
+    assert answer.get("Reason") == reason, answer
+
+
+SCP, RCP = "SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"
+
+
+class Organization:
+    """One that an account manages, with both types of control policies in force."""
+
+    def __init__(self, account):
+        self.account, self.client = account, account.client("organizations")
+        self.id = self.client.create_organization(FeatureSet="ALL")["Organization"]["Id"]
+        [root] = self.client.list_roots()["Roots"]
+        self.root = root["Id"]
+        for kind in (SCP, RCP):
+            self.client.enable_policy_type(RootId=self.root, PolicyType=kind)
+
+
 LAYERS = {
     "identity": "an identity-based policy", "boundary": "a permissions boundary", "session": "a session policy",
 }

@@ -1,30 +1,21 @@
 """What binds whom when accounts move, join, leave and close, sessions are older than policies, and one session leads to the next."""
 
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
 
 import console_client
-from rootward_testkit import Credentials, Principal, Server, allow, denial, deny, fresh, policy, refused
+from rootward_testkit import RCP, SCP, Credentials, Principal, Server, allow, denial, deny, fails, fresh, policy, refused
+from rootward_testkit import Organization as Managed
 from test_aws_login import Client
 
-SCP, RCP = "SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"
 TASK = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 OF_ROOTS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 
 
-class Organization:
-    """One with both types of control policies in force, managed by an account of its own."""
-
-    def __init__(self, account):
-        self.account, self.client = account, account.client("organizations")
-        self.id = self.client.create_organization(FeatureSet="ALL")["Organization"]["Id"]
-        [root] = self.client.list_roots()["Roots"]
-        self.root = root["Id"]
-        for kind in (SCP, RCP):
-            self.client.enable_policy_type(RootId=self.root, PolicyType=kind)
+class Organization(Managed):
+    """One managed by an account of its own."""
 
     def member(self, account):
         """Takes an account in."""
@@ -70,13 +61,6 @@ def by(arn, kind="service"):
 
 def for_anyone(action, **condition):
     return {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": "*", **({"Condition": condition} if condition else {})}
-
-
-@contextmanager
-def fails(code):
-    with pytest.raises(ClientError) as caught:
-        yield caught
-    assert caught.value.response["Error"]["Code"] == code, caught.value
 
 
 def assumed_root(who, member):

@@ -16,10 +16,10 @@ import pytest
 
 from botocore.exceptions import ClientError
 
-from rootward_testkit import ROOT, Credentials, Principal, Server, allow, denial, deny, fresh, policy, refused
+from rootward_testkit import RCP, ROOT, SCP, Credentials, Principal, Server, allow, denial, deny, fresh, policy, refused
+from rootward_testkit import Organization as Managed
 
 FILES = ("policy-cases", "twin-cases", "denials", "organization-cases")
-SCP, RCP = "SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"
 OURS, THEIRS = "111111111111", "222222222222"
 ORGANIZATION_ID = re.compile(r"(?<![\w-])o-[a-z]+(?![\w-])")
 FULL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -125,16 +125,11 @@ def for_request(case):
     return case
 
 
-class Organization:
-    """One that this account manages."""
+class Organization(Managed):
+    """One in which cases are put."""
 
     def __init__(self, account):
-        self.account, self.client = account, account.client("organizations")
-        self.id = self.client.create_organization(FeatureSet="ALL")["Organization"]["Id"]
-        [root] = self.client.list_roots()["Roots"]
-        self.root = root["Id"]
-        for kind in (SCP, RCP):
-            self.client.enable_policy_type(RootId=self.root, PolicyType=kind)
+        super().__init__(account)
         self.arns = {}  # of policies, by their text
 
     def place(self, account, depth):

@@ -1,28 +1,17 @@
 """Trusted services, delegated administrators, the resource policy, and members' root users managed from one place."""
 
 import json
-from contextlib import contextmanager
 
 import pytest
 from botocore.exceptions import ClientError
 
-from rootward_testkit import Credentials, Principal, allow, body, deny, fresh
+from rootward_testkit import Credentials, Principal, allow, body, deny, fails, fresh
 
 TASK = "arn:aws:iam::aws:policy/root-task/"
 AUDIT, CREATE, DELETE, UNLOCK = (
     TASK + name for name in
     ("IAMAuditRootUserCredentials", "IAMCreateRootUserPassword", "IAMDeleteRootUserCredentials", "S3UnlockBucketPolicy")
 )
-
-
-@contextmanager
-def fails(code, reason=None):
-    """The block's call fails with this code, and this reason where the exception has one."""
-    with pytest.raises(ClientError) as caught:
-        yield caught
-    answer = caught.value.response
-    assert answer["Error"]["Code"] == code, answer
-    assert answer.get("Reason") == reason, answer
 
 
 @pytest.fixture

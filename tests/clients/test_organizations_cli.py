@@ -13,7 +13,7 @@ import pytest
 
 from test_organizations_transfers import month
 
-from rootward_testkit import MODELS, Credentials, allow, deny, fresh, policy
+from rootward_testkit import MODELS, RCP, SCP, Credentials, allow, deny, fresh, policy
 
 # What is under the one name that a type of policies sets.
 SETTINGS = {
@@ -22,7 +22,6 @@ SETTINGS = {
     "NETWORK_SECURITY_DIRECTOR_POLICY": "network_security_director", "S3_POLICY": "s3_attributes", "SECURITYHUB_POLICY": "securityhub",
     "SECURITYHUB_CSPM_POLICY": "securityhub_cspm", "TAG_POLICY": "tags", "UPGRADE_ROLLOUT_POLICY": "upgrade_rollout",
 }
-SCP, RCP = "SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"
 NO_S3 = policy(deny("s3:*"))
 NO_S3_FOR_ANYONE = policy({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"})
 RAM = "ram.amazonaws.com"

@@ -1,24 +1,12 @@
 """Billing transfer: the management account of one organization takes over the bills of another's."""
 
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from botocore.exceptions import ClientError
 
-from rootward_testkit import RECENT, allow, fresh
+from rootward_testkit import RECENT, allow, fails, fresh
 
 SECOND = timedelta(seconds=1)
-
-
-@contextmanager
-def fails(code, reason=None):
-    """The block's call fails with this code, and this reason where the exception has one."""
-    with pytest.raises(ClientError) as caught:
-        yield caught
-    answer = caught.value.response
-    assert answer["Error"]["Code"] == code, answer
-    assert answer.get("Reason") == reason, answer
 
 
 def month(ahead):
