@@ -165,6 +165,10 @@ fn marked(code: &str) -> Vec<String> {
             open = false;
             continue;
         };
+        // Each item of a list stands for itself.
+        let item = comment.strip_prefix("- ");
+        open &= item.is_none();
+        let comment = item.unwrap_or(comment);
         let mut parts = comment.split(MARK);
         let before = parts.next().unwrap_or_default().trim();
         open &= !before.is_empty() || comment.starts_with(MARK);
@@ -210,9 +214,9 @@ mod tests {
     }
 
     #[test]
-    fn difference_ends_with_its_paragraph_or_its_comment() {
+    fn difference_ends_with_its_paragraph_its_item_or_its_comment() {
         let code = "//! Text. DIFFERENCE: the [`First`]\n//! goes on.\n//!\n//! Not this.\n\
-                    fn f() {\n    // DIFFERENCE: second\n    let x = 1; // nor this\n}\n// DIFFERENCE: a\n// DIFFERENCE: b\n";
+                    fn f() {\n    // DIFFERENCE: second\n    let x = 1; // nor this\n}\n// DIFFERENCE: a\n// - DIFFERENCE: b\n// - Not this.\n";
         assert_eq!(marked(code), ["The `First` goes on.", "Second", "A", "B"]);
     }
 
