@@ -1,6 +1,6 @@
 //! From an HTTP request to the operation it calls, or to the error that says why there is none.
 
-use rootward_api::{SERVICES, account, iam, rootward, signin, sts};
+use rootward_api::{SERVICES, account, iam, organizations, rootward, signin, sts};
 use rootward_wire::{BODY_BYTES_MAX, Error, Frame, HttpRequest, OperationSchema, Protocol};
 
 const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=utf-8");
@@ -276,7 +276,8 @@ fn operations_are_sorted_and_found() {
     }
     assert_eq!(account::OPERATIONS.len(), 18);
     assert_eq!(iam::OPERATIONS.len(), 180);
-    assert_eq!(rootward::OPERATIONS.len(), 21);
+    assert_eq!(organizations::OPERATIONS.len(), 63);
+    assert_eq!(rootward::OPERATIONS.len(), 28);
     assert_eq!(signin::OPERATIONS.len(), 14);
     assert_eq!(sts::OPERATIONS.len(), 11);
 }
