@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::ops::Range;
+use std::slice;
 
 use rootward_names::{Time, folded, same_folded};
 
@@ -22,21 +23,40 @@ use crate::principal::Principal;
 #[derive(Clone, Default)]
 pub struct Context {
     text: String,
-    /// Of the keys, beside the entries: looking for a key walks over these alone.
-    hashes: Vec<u64>,
+    places: Places,
     entries: Vec<Entry>,
     items: Vec<Range<usize>>,
 }
 
+/// Where the first entries stand, by the hashes of their keys: a hash says where to begin looking, and an empty place ends it.
+/// Later ones are looked for one by one; requests with so many keys are rare.
+#[derive(Clone)]
+struct Places([u8; PLACES]);
+
+/// A power of two. No more than three in four are taken.
+const PLACES: usize = 64;
+const PLACED_MAX: usize = 48;
+const EMPTY: u8 = u8::MAX;
+
+impl Default for Places {
+    fn default() -> Self {
+        Self([EMPTY; PLACES])
+    }
+}
+
 #[derive(Clone)]
 struct Entry {
+    hash: u64,
     key: Range<usize>,
     value: Slot,
 }
 
 #[derive(Clone)]
 enum Slot {
+    /// Where the values of a multivalued key are among the items.
     Many(Range<usize>),
+    /// The one value of a multivalued key.
+    Only(Range<usize>),
     Single(Range<usize>),
 }
 
@@ -86,7 +106,6 @@ impl Context {
 
     /// Makes room for so many more keys, and for so many bytes of names and values.
     pub fn reserve(&mut self, keys: usize, bytes: usize) -> &mut Self {
-        self.hashes.reserve(keys);
         self.entries.reserve(keys);
         self.text.reserve(bytes);
         self
@@ -95,7 +114,7 @@ impl Context {
     /// Forgets every key and keeps the memory.
     pub fn clear(&mut self) {
         self.text.clear();
-        self.hashes.clear();
+        self.places = Places::default();
         self.entries.clear();
         self.items.clear();
     }
@@ -132,12 +151,18 @@ impl Context {
 
     /// Sets a multivalued key; no values at all is a value too.
     pub fn list<T: AsRef<str>>(&mut self, key: &str, values: impl IntoIterator<Item = T>) -> &mut Self {
-        let first = self.items.len();
-        for value in values {
-            let item = self.push(value.as_ref());
-            self.items.push(item);
-        }
-        let value = Slot::Many(first..self.items.len());
+        let mut values = values.into_iter();
+        let value = match (values.next(), values.next()) {
+            (Some(only), None) => Slot::Only(self.push(only.as_ref())),
+            (one, other) => {
+                let first = self.items.len();
+                for value in one.into_iter().chain(other).chain(values) {
+                    let item = self.push(value.as_ref());
+                    self.items.push(item);
+                }
+                Slot::Many(first..self.items.len())
+            }
+        };
         self.put(key, value)
     }
 
@@ -171,28 +196,37 @@ impl Context {
     }
 
     pub(crate) fn find(&self, hash: u64, key: &str) -> Option<Value<'_>> {
-        Some(self.value(self.entries.get(self.position(hash, key)?)?))
+        self.entries.get(self.position(hash, key)?).map(|entry| self.value(entry))
     }
 
+    #[inline]
     fn position(&self, hash: u64, key: &str) -> Option<usize> {
-        let is_it =
-            |at: usize| self.entries.get(at).is_some_and(|entry| same_folded(self.part(&entry.key), key));
-        let mut from = 0;
-        while let Some(at) = self.hashes.get(from..)?.iter().position(|other| *other == hash) {
-            if is_it(from + at) {
-                return Some(from + at);
+        let is_it = |at: usize| {
+            self.entries.get(at).is_some_and(|entry| entry.hash == hash && self.is_named(entry, key))
+        };
+        let mut place = Places::first(hash);
+        for _ in 0..PLACES {
+            match self.places.at(place) {
+                EMPTY => break,
+                at if is_it(usize::from(at)) => return Some(usize::from(at)),
+                _ => place += 1,
             }
-            from += at + 1;
         }
-        None
+        (PLACED_MAX..self.entries.len()).find(|at| is_it(*at))
     }
 
-    fn value(&self, entry: &Entry) -> Value<'_> {
+    fn is_named(&self, entry: &Entry, key: &str) -> bool {
+        let name = self.text.as_bytes().get(entry.key.clone());
+        name == Some(key.as_bytes()) || same_folded(self.part(&entry.key), key)
+    }
+
+    fn value<'c>(&'c self, entry: &'c Entry) -> Value<'c> {
         match &entry.value {
-            Slot::Many(items) => Value::Many(Many {
-                text: &self.text,
-                items: self.items.get(items.clone()).unwrap_or_default(),
-            }),
+            Slot::Many(items) => {
+                let items = self.items.get(items.clone()).unwrap_or_default();
+                Value::Many(Many { text: &self.text, items })
+            }
+            Slot::Only(item) => Value::Many(Many { text: &self.text, items: slice::from_ref(item) }),
             Slot::Single(value) => Value::Single(self.part(value)),
         }
     }
@@ -213,11 +247,35 @@ impl Context {
             Some(entry) => entry.value = value,
             None => {
                 let key = self.push(key);
-                self.hashes.push(hash);
-                self.entries.push(Entry { key, value });
+                self.places.add(hash, self.entries.len());
+                self.entries.push(Entry { hash, key, value });
             }
         }
         self
+    }
+}
+
+impl Places {
+    /// Where to begin: by the upper bits, which are the well mixed ones.
+    const fn first(hash: u64) -> usize {
+        (hash >> (u64::BITS - PLACES.ilog2())) as usize
+    }
+
+    fn at(&self, place: usize) -> u8 {
+        self.0.get(place % PLACES).copied().unwrap_or(EMPTY)
+    }
+
+    fn add(&mut self, hash: u64, entry: usize) {
+        if entry >= PLACED_MAX {
+            return;
+        }
+        let mut place = Self::first(hash);
+        while self.at(place) != EMPTY {
+            place += 1;
+        }
+        if let (Some(free), Ok(at)) = (self.0.get_mut(place % PLACES), u8::try_from(entry)) {
+            *free = at;
+        }
     }
 }
 
@@ -271,6 +329,19 @@ mod tests {
         context.text("aws:RequestTag/\u{212a}elvin scale", "d").text("\u{212a}", "e");
         assert_eq!(context.get("AWS:requesttag/Kelvin SCALE"), Some(Value::Single("d")));
         assert_eq!(context.get("K"), Some(Value::Single("e")));
+    }
+
+    #[test]
+    fn keys_are_found_however_many_there_are() {
+        let mut context = Context::new();
+        for round in ["first", "second"] {
+            for n in 0..300 {
+                context.text(&format!("aws:RequestTag/{n}"), round);
+            }
+            let found = |n| context.get(&format!("AWS:requesttag/{n}")) == Some(Value::Single(round));
+            assert!((0..300).all(found) && context.iter().count() == 300, "{round}");
+        }
+        assert_eq!(context.get("aws:RequestTag/300"), None);
     }
 
     #[test]
