@@ -275,19 +275,24 @@ fn decided<R>(
     organization_keys(&mut context, &ours, &theirs);
     caller_keys(&mut context, principal);
     session_keys(&mut context, principal, check.second_factor, facts.now);
+    let request = Request {
+        principal: &caller,
+        action: check.action,
+        resource: check.resource,
+        resource_account: Some(check.resource_account),
+        context: &context,
+    };
     let gathered = Gathered::of(state, principal);
-    let bounds = Bounds::bearing_on(check.action, state, principal.partition, &ours, &theirs);
-    let decided = gathered.with_policies(&bounds, resource, |policies| {
-        let request = Request {
-            principal: &caller,
-            action: check.action,
-            resource: check.resource,
-            resource_account: Some(check.resource_account),
-            context: &context,
-        };
-        run(&decide(&request, policies))
+    let bounds = Bounds::merged(state, principal.partition, &ours, &theirs);
+    let allowed = gathered.with_policies(&bounds, resource, |policies| {
+        let decision = decide(&request, policies);
+        if decision.is_allowed() || !bounds.has_levels() { Ok(run(&decision)) } else { Err(run) }
     });
-    Some(decided)
+    Some(allowed.unwrap_or_else(|run| {
+        // Which policy of the organization denies is asked only when one may.
+        let bounds = Bounds::of(state, principal.partition, &ours, &theirs);
+        gathered.with_policies(&bounds, resource, |policies| run(&decide(&request, policies)))
+    }))
 }
 
 /// Keys that most requests have room for without asking for more, and bytes of their names and values.

@@ -13,12 +13,12 @@
 use std::sync::{Arc, LazyLock};
 
 use rootward_names::{AccountId, Partition};
-use rootward_policy::{Attached, Owner, Policies, Program, ResourcePolicy, ServiceOf, Source};
+use rootward_policy::{Attached, Owner, Policies, Program, ResourcePolicy, Source};
 use rootward_state::entities::{
     Grants, Group, GuardPolicy, ManagedPolicy, OrganizationPolicyType, PolicyRef, Role, User,
 };
 use rootward_state::{
-    AccountState, AnyPolicy, Binding, BindingPolicy, Level, OrganizationState, Place, World,
+    AccountState, AnyPolicy, Binding, BindingPolicy, Level, Merged, OrganizationState, Place, World,
 };
 use smallvec::SmallVec;
 
@@ -182,22 +182,6 @@ pub struct Levels<'a> {
 }
 
 impl<'a> Bounds<'a> {
-    /// What of them bears on an action: the same decision, and the same denial, by fewer policies. `state` is the caller's.
-    pub fn bearing_on(
-        action: &str,
-        state: &'a AccountState,
-        partition: Partition,
-        caller: &Member<'a>,
-        resource: &Member<'a>,
-    ) -> Self {
-        let service = ServiceOf::action(action);
-        Self {
-            guard: guard_policy(state, partition),
-            scps: caller.bearing(&service, &OrganizationPolicyType::ServiceControl, |level| &level.scps),
-            rcps: resource.bearing(&service, &OrganizationPolicyType::ResourceControl, |level| &level.rcps),
-        }
-    }
-
     /// Of a caller, whose account is `state`, and of whose the resource is.
     pub fn of(
         state: &'a AccountState,
@@ -211,6 +195,25 @@ impl<'a> Bounds<'a> {
             rcps: resource.levels(&OrganizationPolicyType::ResourceControl, |level| &level.rcps),
         }
     }
+
+    /// The same by few programs, which come to the same outcome and have no names.
+    pub fn merged(
+        state: &'a AccountState,
+        partition: Partition,
+        caller: &Member<'a>,
+        resource: &Member<'a>,
+    ) -> Self {
+        Self {
+            guard: guard_policy(state, partition),
+            scps: caller.merged(&OrganizationPolicyType::ServiceControl, |merged| &merged.scps),
+            rcps: resource.merged(&OrganizationPolicyType::ResourceControl, |merged| &merged.rcps),
+        }
+    }
+
+    /// Whether an organization says something here.
+    pub(crate) fn has_levels(&self) -> bool {
+        self.scps.is_some() || self.rcps.is_some()
+    }
 }
 
 /// The guard policy that binds an account.
@@ -222,16 +225,9 @@ fn guard_policy(state: &AccountState, partition: Partition) -> Option<Found<'_>>
 
 impl<'a> Levels<'a> {
     /// Adds a level.
-    fn push(&mut self, policies: impl Iterator<Item = &'a BindingPolicy>) {
-        self.attached.extend(policies.map(attached_policy));
+    fn push(&mut self, policies: impl Iterator<Item = Attached<'a>>) {
+        self.attached.extend(policies);
         self.ends.push(self.attached.len());
-    }
-
-    /// Ends a level that this policy allows everything on, if there is one.
-    fn end(&mut self, allows: Option<&'a BindingPolicy>) {
-        if let Some(allows) = allows {
-            self.push([allows].into_iter());
-        }
     }
 
     /// From the root down.
@@ -264,57 +260,32 @@ impl<'a> Member<'a> {
         self.place.is_some_and(|place| place.is_management)
     }
 
-    fn levels(
-        &self,
-        kind: &OrganizationPolicyType,
-        of: impl Fn(&'a Level) -> &'a Binding,
-    ) -> Option<Levels<'a>> {
+    fn levels(&self, kind: &OrganizationPolicyType, of: fn(&Level) -> &Binding) -> Option<Levels<'a>> {
         let mut levels = Levels::default();
-        for level in self.levels_in_force(kind)? {
-            levels.push(of(level).policies.iter());
+        for level in self.bound_by(kind)?.levels()? {
+            levels.push(of(level).policies.iter().map(attached_policy));
         }
         Some(levels)
     }
 
-    /// Levels that allow everything only deny, so those that follow one another are one; of a level that does not, no policy may be left out
-    /// that could allow. The order stays: of two policies that deny, both ways name the same.
-    fn bearing(
-        &self,
-        service: &ServiceOf<'_>,
-        kind: &OrganizationPolicyType,
-        of: impl Fn(&'a Level) -> &'a Binding,
-    ) -> Option<Levels<'a>> {
-        let (mut levels, mut allows) = (Levels::default(), None);
-        for binding in self.levels_in_force(kind)?.map(|level| of(level)) {
-            if binding.allows_everything {
-                allows = allows.or_else(|| binding.policies.iter().find(|policy| allows_everything(policy)));
-                let denies = |policy: &&BindingPolicy| policy.can_deny && policy.scope.may_have(service);
-                levels.attached.extend(binding.policies.iter().filter(denies).map(attached_policy));
-            } else {
-                levels.end(allows.take());
-                levels.push(binding.policies.iter().filter(|policy| policy.scope.may_have(service)));
-            }
+    fn merged(&self, kind: &OrganizationPolicyType, of: fn(&Merged) -> &[Program]) -> Option<Levels<'a>> {
+        let mut levels = Levels::default();
+        for program in self.bound_by(kind)?.merged()?.flat_map(of) {
+            levels.push(std::iter::once(Attached { program, source: Source::Unnamed }));
         }
-        levels.end(allows);
         Some(levels)
     }
 
-    fn levels_in_force(
-        &self,
-        kind: &OrganizationPolicyType,
-    ) -> Option<impl Iterator<Item = &'a Arc<Level>> + use<'a>> {
+    /// Where it is, if policies of this type are in force there.
+    fn bound_by(&self, kind: &OrganizationPolicyType) -> Option<Place<'a>> {
         self.organization.filter(|state| state.is_in_force(kind))?;
-        self.place?.levels()
+        self.place
     }
 }
 
 /// Policies, and levels of them, that a decision has room for without asking for memory.
-const ATTACHED_OFTEN: usize = 16;
-const LEVELS_OFTEN: usize = 8;
-
-fn allows_everything(policy: &BindingPolicy) -> bool {
-    policy.document.program().allows_everything()
-}
+const ATTACHED_OFTEN: usize = 4;
+const LEVELS_OFTEN: usize = 4;
 
 fn attached_policy(policy: &BindingPolicy) -> Attached<'_> {
     Attached { program: policy.document.program(), source: Source::Managed { arn: &policy.arn } }

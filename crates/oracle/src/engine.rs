@@ -10,25 +10,40 @@ use crate::decide::Answer;
 use crate::world::{Caller, CallerKind, World};
 
 pub fn engine(world: &World) -> Answer {
-    ask(world, |request, policies| {
-        let decision = rootward_policy::decide(request, policies);
-        Answer { outcome: decision.outcome, layer: decision.layer }
-    })
+    ask(world, std::convert::identity, answer)
+}
+
+/// What the engine says by merged levels of organizations.
+pub fn merged(world: &World) -> Answer {
+    let one_each = |program| vec![program];
+    ask(world, |levels| rootward_policy::merged(&levels).into_iter().map(one_each).collect(), answer)
+}
+
+fn answer(request: &Request<'_>, policies: &Policies<'_>) -> Answer {
+    let decision = rootward_policy::decide(request, policies);
+    Answer { outcome: decision.outcome, layer: decision.layer }
 }
 
 /// What the engine says that missing keys leave open.
 pub fn outlook(world: &World) -> Outlook {
-    ask(world, |request, policies| rootward_policy::explain(request, policies).outlook)
+    ask(world, std::convert::identity, |request, policies| {
+        rootward_policy::explain(request, policies).outlook
+    })
 }
 
-fn ask<R>(world: &World, run: impl FnOnce(&Request<'_>, &Policies<'_>) -> R) -> R {
+/// `arrange`: makes the levels of an organization that are asked by of those that there are.
+fn ask<R>(
+    world: &World,
+    arrange: impl Fn(Vec<Vec<Program>>) -> Vec<Vec<Program>>,
+    run: impl FnOnce(&Request<'_>, &Policies<'_>) -> R,
+) -> R {
     let identity = programs(&world.identity_policies);
     let boundary = world.boundary.as_ref().map(program);
     let session = world.session_policies.as_deref().map(programs);
     let guard = world.guard_policy.as_ref().map(program);
     let resource = world.resource_policy.as_ref().map(program);
     let levels = |levels: &Option<Vec<Vec<Value>>>| -> Option<Vec<Vec<Program>>> {
-        levels.as_ref().map(|levels| levels.iter().map(|level| programs(level)).collect())
+        levels.as_ref().map(|levels| arrange(levels.iter().map(|level| programs(level)).collect()))
     };
     let (scps, rcps) = (levels(&world.scps), levels(&world.rcps));
     let endpoint = world.vpce_policies.as_deref().map(programs);

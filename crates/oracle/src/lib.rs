@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes ── generate ──▶ World ──▶ decide      (this crate: strings, lists, one rule after the other)
-//!                         └─────▶ engine      (rootward_policy: compiled, indexed, allocation-free)
+//!                         └─────▶ engine      (rootward_policy: compiled, indexed, merged, allocation-free)
 //! ```
 //!
 //! Guarantee sought: for every [`World`] both give the same outcome and name the same layer ([`disagreement`]).
@@ -27,13 +27,13 @@ mod text;
 mod world;
 
 pub use decide::{Answer, decide};
-pub use engine::{engine, outlook};
+pub use engine::{engine, merged, outlook};
 pub use generate::generate;
 pub use shrink::shrink;
 pub use world::{Asked, Caller, CallerKind, World};
 
-/// What both say, if they differ.
+/// What both say, if they differ: the engine by the levels of organizations as they are, and merged.
 pub fn disagreement(world: &World) -> Option<(Answer, Answer)> {
-    let (oracle, engine) = (decide(world), engine(world));
-    (oracle != engine).then_some((oracle, engine))
+    let oracle = decide(world);
+    [engine(world), merged(world)].into_iter().find(|engine| *engine != oracle).map(|engine| (oracle, engine))
 }

@@ -125,11 +125,11 @@ pub(crate) fn with_query<R>(
 ) -> R {
     let mut buffer = [0; 128];
     let action = lower_case(request.action, &mut buffer);
-    let service = action.split_once(':').map_or(&*action, |(service, _)| service);
+    let sought = Sought::new(&action);
     let query = Query {
-        service,
+        service: sought.service(),
         action: &action,
-        sought: Sought::new(&action, service),
+        sought,
         resource: ArnText::split(request.resource),
         principal: request.principal,
         context: request.context,
@@ -176,7 +176,7 @@ fn facts(request: &Request<'_>, query: &Query<'_>, policies: &Policies<'_>) -> F
 }
 
 fn same_organization(context: &Context) -> bool {
-    let [ours, theirs] = ["aws:principalorgid", "aws:resourceorgid"].map(|key| context.get(key));
+    let [ours, theirs] = ["aws:PrincipalOrgID", "aws:ResourceOrgID"].map(|key| context.get(key));
     ours.is_some() && ours == theirs
 }
 
@@ -379,10 +379,11 @@ fn scan<'a>(
 ) -> Result<Option<(Named, Cause<'a>)>, Cause<'a>> {
     let mut best: Option<(Named, Cause<'a>)> = None;
     for (policy, attached) in attached.iter().enumerate() {
-        let Some(candidates) = attached.program.candidates(query) else { continue };
+        let Some(mut candidates) = attached.program.candidates(query) else { continue };
         let cause =
             |index, statement: &'a Statement| Cause { policy, source: attached.source, index, statement };
-        for (index, statement) in candidates {
+        // From inside: the candidates come from three lists, and asking which for each costs as much as looking at it.
+        candidates.try_for_each(|(index, statement)| {
             let closest = best.map_or(Named::No, |(named, _)| named);
             match statement.effect {
                 Effect::Allow if closest == Named::Directly => {}
@@ -393,13 +394,11 @@ fn scan<'a>(
                         best = Some((named, cause(index, statement)));
                     }
                 }
-                Effect::Deny => {
-                    if statement.check(query, side).is_ok() {
-                        return Err(cause(index, statement));
-                    }
-                }
+                Effect::Deny if statement.check(query, side).is_ok() => return Err(cause(index, statement)),
+                Effect::Deny => {}
             }
-        }
+            Ok(())
+        })?;
     }
     Ok(best)
 }

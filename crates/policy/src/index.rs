@@ -2,9 +2,10 @@
 //!
 //! Under each service stand its statements; where they are many, a statement that names actions in full stands under each of
 //! these. What is looked for is hashed once for all programs; most of those that have nothing are passed over after a look at
-//! two filters. Hashes that collide cost a look at a statement, nothing else.
+//! two filters. Hashes that collide cost a look at a statement, nothing else. Of the statements about any service, those that
+//! spare the action's service whole are left out.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use crate::hash;
@@ -22,6 +23,27 @@ pub(crate) struct Index {
     entries: Box<[Entry]>,
     /// Statements about any service, in order.
     others: Box<[u32]>,
+    /// Services that some of `others` spare whole, ascending by hash: limits to regions spare many.
+    spared: Box<[Spared]>,
+}
+
+/// A service, and which statements about any service say nothing about it.
+#[derive(Debug, Clone, PartialEq)]
+struct Spared {
+    key: NonZeroU32,
+    /// Compared whole: that hashes collide must not leave a statement out.
+    service: Box<str>,
+    /// In order.
+    by: Box<[u32]>,
+}
+
+/// What a statement lists.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Listed<'a> {
+    /// It is about all actions but these.
+    AllBut(&'a [Pattern]),
+    /// It is about these.
+    These(&'a [Pattern]),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,85 +55,62 @@ struct Entry {
 
 /// An action, in lower case, as it is looked for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sought {
+pub(crate) struct Sought<'a> {
+    name: &'a str,
+    /// Whether a name of an action follows it.
+    is_whole: bool,
     service: Hash,
     action: Hash,
     service_bits: Filter,
     action_bits: Filter,
 }
 
-impl Sought {
-    pub(crate) fn new(action: &str, service: &str) -> Self {
-        let (service, action) = (Hash::of(service), Hash::of(action));
-        Self { service, action, service_bits: Filter::of(service), action_bits: Filter::of(action) }
-    }
-}
-
-/// The services that a program names, as far as can be said without looking at its statements.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
-    services: Filter,
-    /// Something in it is about services that it does not name.
-    is_about_any: bool,
-    /// What is about any service is not about these, whatever the action: limits to regions spare those that have none.
-    spared: Box<[Box<str>]>,
-}
-
-/// The service of an action, to be looked for in scopes.
-#[derive(Debug, Clone)]
-pub struct ServiceOf<'a> {
-    /// In lower case.
-    name: Cow<'a, str>,
-    bits: Filter,
-}
-
-impl<'a> ServiceOf<'a> {
-    /// Of `service:Action`.
-    pub fn action(action: &'a str) -> Self {
-        let service = action.split_once(':').map_or(action, |(service, _)| service);
-        let is_lower = !service.bytes().any(|byte| byte.is_ascii_uppercase());
-        let name = if is_lower { Cow::Borrowed(service) } else { Cow::Owned(service.to_ascii_lowercase()) };
-        Self { bits: Filter::of(Hash::of(&name)), name }
-    }
-}
-
-impl Scope {
-    /// `spared`: services of none of whose actions is what the index has of any service; in lower case.
-    pub(crate) fn new(index: &Index, spared: Box<[Box<str>]>) -> Self {
-        Self { services: index.services, is_about_any: !index.others.is_empty(), spared }
+impl<'a> Sought<'a> {
+    pub(crate) fn new(action: &'a str) -> Self {
+        let (name, is_whole) = action.split_once(':').map_or((action, false), |(service, _)| (service, true));
+        let (service, action) = (Hash::of(name), Hash::of(action));
+        let (service_bits, action_bits) = (Filter::of(service), Filter::of(action));
+        Self { name, is_whole, service, action, service_bits, action_bits }
     }
 
-    /// Whether the program may be about the service. Where this says no, it says nothing about any of the service's actions.
-    pub fn may_have(&self, service: &ServiceOf<'_>) -> bool {
-        self.services.has(service.bits)
-            || self.is_about_any && !self.spared.iter().any(|spared| **spared == *service.name)
+    /// The part before the colon.
+    pub(crate) const fn service(&self) -> &'a str {
+        self.name
     }
 }
 
 impl Index {
-    /// The statements about any service.
-    pub(crate) fn of_any(&self) -> &[u32] {
-        &self.others
-    }
-
-    /// Of the actions of each statement; none for a statement that is about all but these.
-    pub(crate) fn of<'a>(statements: impl ExactSizeIterator<Item = Option<&'a [Pattern]>>) -> Self {
+    /// Of what each statement lists.
+    pub(crate) fn of<'a>(statements: impl ExactSizeIterator<Item = Listed<'a>>) -> Self {
         let (mut named, mut others) = (Vec::with_capacity(statements.len()), Vec::new());
-        for (statement, patterns) in (0u32..).zip(statements) {
+        let mut spared = BTreeMap::<(NonZeroU32, &str), Vec<u32>>::new();
+        for (statement, listed) in (0u32..).zip(statements) {
             let before = named.len();
-            let of_services = patterns.is_some_and(|patterns| {
-                patterns.iter().all(|pattern| {
+            let of_services = match listed {
+                Listed::These(patterns) => patterns.iter().all(|pattern| {
                     let Some((service, _)) = pattern.literal_start().split_once(':') else { return false };
                     named.push((Hash::of(service), pattern.exact().map(Hash::of), statement));
                     true
-                })
-            });
+                }),
+                Listed::AllBut(patterns) => {
+                    for service in patterns.iter().filter_map(Pattern::whole_service) {
+                        let by = spared.entry((Hash::of(service).key(), service)).or_default();
+                        if by.last() != Some(&statement) {
+                            by.push(statement);
+                        }
+                    }
+                    false
+                }
+            };
             if !of_services {
                 named.truncate(before);
                 others.push(statement);
             }
         }
-        let mut index = Self { others: others.into(), ..Self::default() };
+        let spared = spared.into_iter();
+        let spared =
+            spared.map(|((key, service), by)| Spared { key, service: service.into(), by: by.into() });
+        let mut index = Self { others: others.into(), spared: spared.collect(), ..Self::default() };
         index.fill(named);
         index
     }
@@ -142,22 +141,42 @@ impl Index {
 
     /// The statements that could be about the action, by position: those about services, then those about any. One that names
     /// an action twice may come twice. None if there are none, as far as can be said without searching.
-    pub(crate) fn candidates(&self, sought: &Sought) -> Option<impl Iterator<Item = u32>> {
+    pub(crate) fn candidates(&self, sought: &Sought<'_>) -> Option<impl Iterator<Item = u32>> {
         let (all, named) = match self.may_name(sought) {
             true => self.named(sought),
             false if self.others.is_empty() => return None,
             false => (&[][..], &[][..]),
         };
-        Some(all.iter().chain(named).map(|entry| entry.statement).chain(self.others.iter().copied()))
+        // Both are in order.
+        let mut spared = self.spared_by(sought);
+        let others = self.others.iter().copied().filter(move |at| match spared {
+            [first, rest @ ..] if first == at => {
+                spared = rest;
+                false
+            }
+            _ => true,
+        });
+        Some(all.iter().chain(named).map(|entry| entry.statement).chain(others))
     }
 
-    const fn may_name(&self, sought: &Sought) -> bool {
+    /// The statements about any service that are not about this one.
+    fn spared_by(&self, sought: &Sought<'_>) -> &[u32] {
+        let wanted = (sought.service.key(), sought.name);
+        let found = self.spared.binary_search_by(|spared| (spared.key, &*spared.service).cmp(&wanted));
+        found
+            .ok()
+            .filter(|_| sought.is_whole)
+            .and_then(|at| self.spared.get(at))
+            .map_or(&[], |spared| &spared.by)
+    }
+
+    const fn may_name(&self, sought: &Sought<'_>) -> bool {
         self.services.has(sought.service_bits)
             && (self.actions.has(sought.service_bits) || self.actions.has(sought.action_bits))
     }
 
     /// Entries for all actions of the service, and those for the action.
-    fn named(&self, sought: &Sought) -> (&[Entry], &[Entry]) {
+    fn named(&self, sought: &Sought<'_>) -> (&[Entry], &[Entry]) {
         let entries = self.of_service(sought.service);
         if entries.last().is_none_or(|entry| entry.action.is_none()) {
             return (entries, &[]);
@@ -218,88 +237,66 @@ mod tests {
     use super::*;
     use crate::pattern::Special;
 
-    fn candidates(statements: &[Option<&[&str]>], service: &str, action: &str) -> Vec<u32> {
+    /// Of statements that list these actions, or are about all but them.
+    fn candidates(statements: &[(&[&str], bool)], action: &str) -> Vec<u32> {
         let special = Special { variables: false, wildcards: true };
-        let pattern = |text: &&str| Pattern::compile((*text).into(), special);
-        let patterns: Vec<Option<Vec<Pattern>>> =
-            statements.iter().map(|actions| actions.map(|a| a.iter().map(pattern).collect())).collect();
-        let index = Index::of(patterns.iter().map(Option::as_deref));
-        index.candidates(&Sought::new(action, service)).into_iter().flatten().collect()
+        let compiled = |actions: &[&str]| -> Vec<Pattern> {
+            actions.iter().map(|text| Pattern::compile((*text).into(), special)).collect()
+        };
+        let compiled: Vec<_> = statements.iter().map(|(actions, not)| (compiled(actions), *not)).collect();
+        let index = Index::of(
+            compiled.iter().map(
+                |(actions, not)| {
+                    if *not { Listed::AllBut(actions) } else { Listed::These(actions) }
+                },
+            ),
+        );
+        index.candidates(&Sought::new(action)).into_iter().flatten().collect()
     }
 
-    #[test]
-    fn scope_has_every_service_that_a_program_may_be_about() {
-        use crate::Program;
-        let scope = |statement: &str| {
-            Program::of_stored(&format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#)).scope()
-        };
-        let of_two = scope(r#"{"Effect":"Deny","Action":["S3:Get*","iam:PassRole"],"Resource":"*"}"#);
-        for (action, is_in) in [("s3:GetObject", true), ("IAM:GetUser", true), ("ec2:RunInstances", false)] {
-            assert_eq!(of_two.may_have(&ServiceOf::action(action)), is_in, "{action}");
-        }
-        for statement in [
-            r#"{"Effect":"Deny","Action":"*","Resource":"*"}"#,
-            r#"{"Effect":"Deny","NotAction":"iam:*","Resource":"*"}"#,
-            r#"{"Effect":"Deny","Action":"*:Get*","Resource":"*"}"#,
-            "unreadable",
-        ] {
-            assert!(scope(statement).may_have(&ServiceOf::action("ec2:RunInstances")), "{statement}");
-        }
-    }
-
-    #[test]
-    fn service_is_spared_if_every_statement_about_any_service_spares_it() {
-        use crate::Program;
-        let spares = |statements: &str, action: &str| {
-            let document = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
-            !Program::of_stored(&document).scope().may_have(&ServiceOf::action(action))
-        };
-        let two = r#"{"Effect":"Deny","NotAction":["IAM:*","sts:*","s3:Get*"],"Resource":"*"}"#;
-        for (action, is_spared) in [
-            ("iam:GetUser", true),
-            ("Sts:AssumeRole", true),
-            ("s3:GetObject", false),
-            ("ec2:RunInstances", false),
-        ] {
-            assert_eq!(spares(two, action), is_spared, "{action}");
-        }
-        let one = r#"{"Effect":"Deny","NotAction":"sts:*","Resource":"*"}"#;
-        let all = r#"{"Effect":"Deny","Action":"*","Resource":"*"}"#;
-        let named = r#"{"Effect":"Deny","Action":"iam:GetUser","Resource":"*"}"#;
-        assert!(
-            !spares(&format!("{two},{one}"), "iam:GetUser")
-                && spares(&format!("{two},{one}"), "sts:GetCallerIdentity")
-        );
-        assert!(
-            !spares(&format!("{two},{all}"), "iam:GetUser")
-                && !spares(&format!("{two},{named}"), "iam:GetUser")
-        );
-    }
+    const THESE: bool = false;
+    const ALL_BUT: bool = true;
 
     #[test]
     fn candidates_are_those_of_the_action_the_service_and_any() {
-        let statements: [Option<&[&str]>; 5] = [
-            Some(&["s3:get*", "sqs:*"]),
-            None,
-            Some(&["ec2:run", "s3:put"]),
-            Some(&["*:get"]),
-            Some(&["ec2:run", "ec2:stop", "ec2:run"]),
+        let statements: [(&[&str], bool); 5] = [
+            (&["s3:get*", "sqs:*"], THESE),
+            (&["sns:*"], ALL_BUT),
+            (&["ec2:run", "s3:put"], THESE),
+            (&["*:get"], THESE),
+            (&["ec2:run", "ec2:stop", "ec2:run"], THESE),
         ];
-        assert_eq!(candidates(&statements, "s3", "s3:getobject"), [0, 2, 1, 3]);
-        assert_eq!(candidates(&statements, "s3", "s3:put"), [0, 2, 1, 3]);
-        assert_eq!(candidates(&statements, "ec2", "ec2:run"), [2, 4, 1, 3]);
-        assert_eq!(candidates(&statements, "iam", "iam:get"), [1, 3]);
-        assert_eq!(candidates(&[], "iam", "iam:get"), [0; 0]);
+        assert_eq!(candidates(&statements, "s3:getobject"), [0, 2, 1, 3]);
+        assert_eq!(candidates(&statements, "s3:put"), [0, 2, 1, 3]);
+        assert_eq!(candidates(&statements, "ec2:run"), [2, 4, 1, 3]);
+        assert_eq!(candidates(&statements, "iam:get"), [1, 3]);
+        assert_eq!(candidates(&[], "iam:get"), [0; 0]);
+    }
+
+    #[test]
+    fn statement_that_spares_a_service_whole_is_no_candidate_of_it() {
+        let statements: [(&[&str], bool); 5] = [
+            (&["iam:*", "sts:*", "s3:get*", "iam:*"], ALL_BUT),
+            (&["*"], THESE),
+            (&["sts:*"], ALL_BUT),
+            (&["iam:*"], THESE),
+            (&["*:*", "s*", "sts:a*", "sts:b:*"], ALL_BUT),
+        ];
+        assert_eq!(candidates(&statements, "iam:getuser"), [3, 1, 2, 4]);
+        assert_eq!(candidates(&statements, "sts:getcalleridentity"), [1, 4]);
+        assert_eq!(candidates(&statements, "s3:getobject"), [0, 1, 2, 4]);
+        // No action of the service, only its name.
+        assert_eq!(candidates(&statements, "sts"), [0, 1, 2, 4]);
     }
 
     #[test]
     fn many_statements_of_a_service_are_searched() {
         let names: Vec<String> = (0..100).map(|n| format!("s3:action{}", n % 50)).collect();
         let actions: Vec<[&str; 1]> = names.iter().map(|name| [&**name]).chain([["s3:*"]]).collect();
-        let statements: Vec<Option<&[&str]>> = actions.iter().map(|actions| Some(&actions[..])).collect();
-        assert_eq!(candidates(&statements, "s3", "s3:action7"), [100, 7, 57]);
-        assert_eq!(candidates(&statements, "s3", "s3:action50"), [100]);
-        assert_eq!(candidates(&statements, "sqs", "sqs:action7"), [0; 0]);
+        let statements: Vec<_> = actions.iter().map(|actions| (&actions[..], THESE)).collect();
+        assert_eq!(candidates(&statements, "s3:action7"), [100, 7, 57]);
+        assert_eq!(candidates(&statements, "s3:action50"), [100]);
+        assert_eq!(candidates(&statements, "sqs:action7"), [0; 0]);
     }
 
     #[test]
@@ -310,6 +307,8 @@ mod tests {
             (0..20).flat_map(|n| [(a, Some(Hash(n << 40)), 0), (b, Some(Hash((n << 40) | 1)), 1)]).collect(),
         );
         let sought = |service, action| Sought {
+            name: "",
+            is_whole: true,
             service,
             action,
             service_bits: Filter::of(service),
@@ -323,6 +322,6 @@ mod tests {
 
     #[test]
     fn statement_about_any_service_stands_nowhere_else() {
-        assert_eq!(candidates(&[Some(&["s3:put", "*"])], "s3", "s3:put"), [0]);
+        assert_eq!(candidates(&[(&["s3:put", "*"], THESE)], "s3:put"), [0]);
     }
 }

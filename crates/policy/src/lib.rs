@@ -21,6 +21,7 @@ mod explain;
 mod hash;
 mod index;
 mod json;
+mod merge;
 mod operator;
 mod outlook;
 mod pattern;
@@ -37,8 +38,8 @@ pub use decide::{Attached, Policies, Request, ResourceKind, ResourcePolicy, deci
 pub use decision::{Cause, Decision, Layer, Outcome, Owner, Source};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use explain::{ConditionTrace, Explanation, LayerTrace, StatementTrace, Verdict, explain};
-pub use index::{Scope, ServiceOf};
 pub use json::{DEPTH_MAX, DOCUMENT_BYTES_MAX};
+pub use merge::merged;
 pub use outlook::Outlook;
 pub use policy::{
     ConditionEntry, Effect, Listed, ListedPrincipal, Policy, PolicyKind, PrincipalType, Principals,

@@ -173,9 +173,10 @@ impl Pattern {
         if let Self::Exactly(text) = self { Some(text) } else { None }
     }
 
-    /// What it starts with, of a pattern that takes everything that starts so.
-    pub(crate) fn start(&self) -> Option<&str> {
-        if let Self::StartsWith(start) = self { Some(start) } else { None }
+    /// The service, of a pattern that takes each of its actions: `s3:*`.
+    pub(crate) fn whole_service(&self) -> Option<&str> {
+        let Self::StartsWith(start) = self else { return None };
+        start.strip_suffix(':').filter(|service| !service.contains(':'))
     }
 
     /// The text before whatever is special in it.

@@ -4,11 +4,12 @@
 //! An index finds the statements that could match; see [`Index`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::condition::{Condition, Truth};
 use crate::context::Context;
 use crate::explain::alternatives;
-use crate::index::{Index, Scope, Sought};
+use crate::index::{Index, Listed, Sought};
 use crate::pattern::{ArnPattern, ArnText, Key, Pattern, Piece, Special};
 use crate::policy::{Effect, Policy, Statement as Parsed, Version};
 use crate::principal::{Entry, Named, Principal};
@@ -17,7 +18,8 @@ use crate::span::{Place, Position};
 /// A compiled policy. What it is attached to is said when deciding, so that one program serves everywhere.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Program {
-    pub(crate) statements: Box<[Statement]>,
+    /// Shared with programs that are [merged](crate::merged) of several.
+    pub(crate) statements: Box<[Arc<Statement>]>,
     index: Index,
     readable: bool,
 }
@@ -34,6 +36,8 @@ pub(crate) struct Statement {
     actions: Box<[Pattern]>,
     not_resource: bool,
     resources: Option<Box<[Resource]>>,
+    /// Whether every action, resource and caller fits: much of what organizations deny is left to conditions.
+    is_about_all: bool,
     pub(crate) conditions: Box<[Condition]>,
 }
 
@@ -52,7 +56,7 @@ pub(crate) struct Query<'a> {
     pub(crate) service: &'a str,
     /// In lower case, service and name with the colon.
     pub(crate) action: &'a str,
-    pub(crate) sought: Sought,
+    pub(crate) sought: Sought<'a>,
     /// None for `*` and whatever else is no ARN.
     pub(crate) resource: Option<ArnText<'a>>,
     pub(crate) principal: &'a Principal<'a>,
@@ -85,7 +89,7 @@ impl Program {
     /// Compiles a policy.
     pub fn compile(policy: Policy) -> Self {
         let Policy { version, statements, .. } = policy;
-        Self::index(statements.into_iter().map(|s| Statement::compile(s, version)).collect(), true)
+        Self::of(statements.into_iter().map(|s| Arc::new(Statement::compile(s, version))).collect())
     }
 
     /// Compiles a stored document with the rules of [`Policy::read_stored`].
@@ -94,7 +98,9 @@ impl Program {
     pub fn of_stored(text: &str) -> Self {
         match Policy::read_stored(text) {
             Ok(policy) => Self::compile(policy),
-            Err(_) => Self::index(Box::new([Statement::deny_everything()]), false),
+            Err(_) => {
+                Self { readable: false, ..Self::of(Box::new([Arc::new(Statement::deny_everything())])) }
+            }
         }
     }
 
@@ -103,39 +109,25 @@ impl Program {
         self.readable
     }
 
-    /// The services that it is about.
-    pub fn scope(&self) -> Scope {
-        let of_any = || self.index.of_any().iter().filter_map(|at| self.statements.get(*at as usize));
-        let spared = of_any().next().into_iter().flat_map(Statement::spared);
-        let spared =
-            spared.filter(|service| of_any().all(|other| other.spared().any(|name| name == *service)));
-        Scope::new(&self.index, spared.map(Box::from).collect())
-    }
-
     /// Whether it allows everything to whoever it applies to, under no condition. That it does may not be seen.
     pub fn allows_everything(&self) -> bool {
-        self.statements.iter().any(Statement::allows_everything)
-    }
-
-    /// Whether it can deny anything.
-    pub fn can_deny(&self) -> bool {
-        self.statements.iter().any(|statement| statement.effect == Effect::Deny)
+        self.statements.iter().any(|statement| statement.allows_everything())
     }
 
     /// Every condition key and policy variable it looks at, as written, in order, with repetitions.
     pub fn context_keys(&self) -> impl Iterator<Item = &str> {
-        self.statements.iter().flat_map(Statement::keys).map(Key::name)
+        self.statements.iter().flat_map(|statement| statement.keys()).map(Key::name)
     }
 
-    fn index(statements: Box<[Statement]>, readable: bool) -> Self {
-        let index = Index::of(statements.iter().map(Statement::named_actions));
-        Self { statements, index, readable }
+    pub(crate) fn of(statements: Box<[Arc<Statement>]>) -> Self {
+        let index = Index::of(statements.iter().map(|statement| statement.listed_actions()));
+        Self { statements, index, readable: true }
     }
 
     /// The statements that could match, with their positions; one may come twice. None if none could.
     pub(crate) fn candidates(&self, query: &Query<'_>) -> Option<impl Iterator<Item = (usize, &Statement)>> {
         let found = self.index.candidates(&query.sought)?;
-        Some(found.filter_map(|at| Some((at as usize, self.statements.get(at as usize)?))))
+        Some(found.filter_map(|at| Some((at as usize, &**self.statements.get(at as usize)?))))
     }
 }
 
@@ -146,7 +138,7 @@ impl Statement {
         // A pattern that means nothing must neither grant nor spare: it widens a Deny and narrows an Allow.
         let odd_matches = (effect == Effect::Deny) != not_action;
         let actions = action.map_or_else(Vec::new, |listed| listed.patterns);
-        Self {
+        let mut compiled = Self {
             effect,
             place,
             sid,
@@ -162,8 +154,12 @@ impl Statement {
             resources: resource.map(|listed| {
                 listed.patterns.into_iter().map(|pattern| Resource::compile(pattern.value, version)).collect()
             }),
+            is_about_all: false,
             conditions: conditions.into_iter().map(|entry| Condition::compile(entry, version)).collect(),
-        }
+        };
+        compiled.is_about_all =
+            compiled.principals.is_none() && compiled.lists_every_action() && compiled.lists_every_resource();
+        compiled
     }
 
     fn deny_everything() -> Self {
@@ -178,49 +174,57 @@ impl Statement {
             actions: Box::new([Pattern::Anything]),
             not_resource: false,
             resources: None,
+            is_about_all: false,
             conditions: Box::new([]),
         }
     }
 
-    fn allows_everything(&self) -> bool {
+    pub(crate) fn allows_everything(&self) -> bool {
         let everyone = |entries: &[Entry]| !self.not_principal && entries.contains(&Entry::Everyone);
-        let everything = |listed: &[Resource]| !self.not_resource && listed.contains(&Resource::Everything);
         self.effect == Effect::Allow
-            && !self.not_action
-            && self.actions.contains(&Pattern::Anything)
+            && self.lists_every_action()
             && self.principals.as_deref().is_none_or(everyone)
-            && self.resources.as_deref().is_none_or(everything)
+            && (self.resources.is_none() || self.lists_every_resource())
             && self.conditions.is_empty()
     }
 
-    /// The actions it is about; none if about all but these.
-    fn named_actions(&self) -> Option<&[Pattern]> {
-        (!self.not_action).then_some(&*self.actions)
+    fn lists_every_action(&self) -> bool {
+        !self.not_action && self.actions.contains(&Pattern::Anything)
     }
 
-    /// Services of none of whose actions it is: those that a `NotAction` names whole.
-    fn spared(&self) -> impl Iterator<Item = &str> {
-        let patterns = self.actions.iter().filter(|_| self.not_action);
-        patterns
-            .filter_map(|pattern| pattern.start()?.strip_suffix(':'))
-            .filter(|service| !service.contains(':'))
+    fn lists_every_resource(&self) -> bool {
+        !self.not_resource
+            && self.resources.iter().flatten().any(|resource| *resource == Resource::Everything)
+    }
+
+    /// The actions it is about, or that it is not about.
+    fn listed_actions(&self) -> Listed<'_> {
+        if self.not_action { Listed::AllBut(&self.actions) } else { Listed::These(&self.actions) }
     }
 
     /// Whether the statement is about this request, and how closely it names who asks.
     pub(crate) fn check(&self, query: &Query<'_>, side: Side) -> Result<Named, Miss> {
+        let named = match side {
+            Side::Caller if self.is_about_all => Named::Directly,
+            Side::Caller | Side::Resource | Side::Trust => self.fits(query, side)?,
+        };
+        match self.conditions.iter().position(|condition| !self.satisfied(condition.holds(query.context))) {
+            Some(at) => Err(Miss::Condition(at)),
+            None => Ok(named),
+        }
+    }
+
+    /// Whether it is about the action, resource and principal, and how closely it names who asks.
+    fn fits(&self, query: &Query<'_>, side: Side) -> Result<Named, Miss> {
         if !self.is_about_action(query) {
             return Err(Miss::Action);
         }
         if !self.is_about_resource(query, side) {
             return Err(Miss::Resource);
         }
-        let named = self.names(query, side);
-        if named == Named::No {
-            return Err(Miss::Principal);
-        }
-        match self.conditions.iter().position(|condition| !self.satisfied(condition.holds(query.context))) {
-            Some(at) => Err(Miss::Condition(at)),
-            None => Ok(named),
+        match self.names(query, side) {
+            Named::No => Err(Miss::Principal),
+            named => Ok(named),
         }
     }
 

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Bound;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
+use fnv::FnvHashMap;
 use rootward_names::{
     AccountId, AccountRequestId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId,
     ResponsibilityTransferId,
 };
-use rootward_policy::Scope;
+use rootward_policy::{Program, merged};
 use rootward_store::Revision;
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
@@ -32,13 +33,21 @@ pub struct OrganizationState {
     pub(crate) transfers: Table<ResponsibilityTransferId, ResponsibilityTransfer>,
     children: RedBlackTreeSetSync<(NodeId, Target)>,
     targets: RedBlackTreeSetSync<(OrganizationPolicyId, Target)>,
-    /// What binds in each node, from the root down to it.
-    chains: Arc<HashMap<NodeId, Chain>>,
-    /// What is attached to accounts that have other policies than every account has at first.
-    own_levels: RedBlackTreeMapSync<AccountId, Arc<Level>>,
-    first_level: Arc<Level>,
+    /// What binds in each node, from the root down to it. Each decision looks here; nobody chooses the ids.
+    chains: Arc<FnvHashMap<NodeId, Chain>>,
+    /// Of each account, for decisions: one look-up tells them all there is to know of it.
+    seats: RedBlackTreeMapSync<AccountId, Seat>,
+    /// Of accounts that have the policies that every account has at first.
+    first_level: Arc<Levels>,
     /// Whether `chains` are to be noted anew when the commit is through.
     is_stale: bool,
+}
+
+/// Where an account is, and what is attached to it.
+#[derive(Debug, Clone)]
+struct Seat {
+    node: NodeId,
+    own: Arc<Levels>,
 }
 
 /// Where a node is.
@@ -47,7 +56,7 @@ struct Chain {
     /// `o-…/r-…/ou-…/`
     path: Box<str>,
     /// From the root down to the node.
-    levels: Vec<Arc<Level>>,
+    levels: Levels,
 }
 
 /// Where an account is in its organization, and what is attached there.
@@ -58,23 +67,59 @@ pub struct Place<'a> {
     /// Whether it is the management account, which nothing binds.
     pub is_management: bool,
     /// From the root down to the node that the account is in.
-    above: &'a [Arc<Level>],
-    own: &'a Arc<Level>,
+    above: &'a Levels,
+    own: &'a Levels,
 }
 
 impl<'a> Place<'a> {
     /// What binds the account, level by level from the root down to the account itself; none for the management account.
-    pub fn levels(&self) -> Option<impl Iterator<Item = &'a Arc<Level>> + use<'a>> {
-        (!self.is_management).then(|| self.above.iter().chain([self.own]))
+    pub fn levels(&self) -> Option<impl Iterator<Item = &'a Level> + use<'a>> {
+        (!self.is_management).then(|| self.above.each.iter().chain(&self.own.each).map(|level| &**level))
+    }
+
+    /// The same, merged: to decide by, and not to tell why.
+    pub fn merged(&self) -> Option<impl Iterator<Item = &'a Merged> + use<'a>> {
+        (!self.is_management).then(|| [self.above, self.own].into_iter().map(Levels::merged))
     }
 }
 
 /// Of a node that does not exist: no policy allows anything there.
-static NOWHERE: LazyLock<[Arc<Level>; 1]> =
-    LazyLock::new(|| [Arc::new(Level { scps: Binding::default(), rcps: Binding::default() })]);
+static NOWHERE: LazyLock<Levels> = LazyLock::new(|| Levels::of(vec![Arc::default()]));
+
+/// Levels that follow one another.
+#[derive(Debug)]
+struct Levels {
+    each: Vec<Arc<Level>>,
+    /// Made when it is first asked for: most of the nodes of an organization are seldom decided in.
+    merged: OnceLock<Merged>,
+}
+
+/// The policies of levels that follow one another, as few programs; see [`rootward_policy::merged`].
+#[derive(Debug)]
+pub struct Merged {
+    /// Service control policies.
+    pub scps: Box<[Program]>,
+    /// Resource control policies.
+    pub rcps: Box<[Program]>,
+}
+
+impl Levels {
+    fn of(each: Vec<Arc<Level>>) -> Self {
+        Self { each, merged: OnceLock::new() }
+    }
+
+    fn merged(&self) -> &Merged {
+        let programs =
+            |of: fn(&Level) -> &Binding| merged(self.each.iter().map(|level| of(level).programs()));
+        self.merged.get_or_init(|| Merged {
+            scps: programs(|level| &level.scps),
+            rcps: programs(|level| &level.rcps),
+        })
+    }
+}
 
 /// The policies that are attached to one node or account, and bind whoever is in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Level {
     /// Service control policies.
     pub scps: Binding,
@@ -96,6 +141,10 @@ impl Binding {
         self.allows_everything |= policy.document.program().allows_everything();
         self.policies.push(policy);
     }
+
+    fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.policies.iter().map(|policy| &**policy.document.program())
+    }
 }
 
 /// A policy that binds.
@@ -105,10 +154,6 @@ pub struct BindingPolicy {
     pub arn: Arc<str>,
     /// What it says.
     pub document: Document,
-    /// The services that it is about.
-    pub scope: Scope,
-    /// Whether it can deny anything.
-    pub can_deny: bool,
 }
 
 /// What policies are attached to, and what is in a node.
@@ -216,7 +261,7 @@ impl<I: Clone + Ord> Kept<I> {
 impl OrganizationState {
     fn new(organization: Entry<Organization>) -> Self {
         let mut state = Self::empty(organization);
-        state.first_level = state.level(&first());
+        state.first_level = state.levels(&first());
         state
     }
 
@@ -232,8 +277,8 @@ impl OrganizationState {
             children: RedBlackTreeSetSync::new_sync(),
             targets: RedBlackTreeSetSync::new_sync(),
             chains: Arc::default(),
-            own_levels: RedBlackTreeMapSync::new_sync(),
-            first_level: Arc::new(Level { scps: Binding::default(), rcps: Binding::default() }),
+            seats: RedBlackTreeMapSync::new_sync(),
+            first_level: Arc::new(Levels::of(Vec::new())),
             is_stale: true,
         }
     }
@@ -336,11 +381,12 @@ impl OrganizationState {
 
     /// Where an account of the organization is. Who needs more than one of its answers asks once: it takes several look-ups.
     pub fn place(&self, account: AccountId) -> Option<Place<'_>> {
-        let chain = self.chains.get(&self.member(account)?.parent);
+        let Seat { node, own } = self.seats.get(&account)?;
+        let chain = self.chains.get(node);
         Some(Place {
             path: chain.map(|chain| &*chain.path),
-            above: chain.map_or(&NOWHERE[..], |chain| &chain.levels),
-            own: self.own_level(account),
+            above: chain.map_or(&*NOWHERE, |chain| &chain.levels),
+            own,
             is_management: account == self.organization.row.management,
         })
     }
@@ -355,18 +401,12 @@ impl OrganizationState {
         self.organization.row.policy_types.contains(kind)
     }
 
-    fn own_level(&self, account: AccountId) -> &Arc<Level> {
-        self.own_levels.get(&account).unwrap_or(&self.first_level)
-    }
-
     fn level(&self, attached: &[OrganizationPolicyId]) -> Arc<Level> {
         let (mut scps, mut rcps) = (Binding::default(), Binding::default());
         for policy in attached.iter().filter_map(|id| self.policy(id)) {
             let organization = &self.organization.row;
             let arn = policy.arn(organization.partition, &organization.id, organization.management).into();
-            let (document, program) = (policy.document.clone(), policy.document.program());
-            let (scope, can_deny) = (program.scope(), program.can_deny());
-            let binding = BindingPolicy { arn, document, scope, can_deny };
+            let binding = BindingPolicy { arn, document: policy.document.clone() };
             match policy.kind {
                 OrganizationPolicyType::ServiceControl => scps.add(binding),
                 OrganizationPolicyType::ResourceControl => rcps.add(binding),
@@ -374,6 +414,10 @@ impl OrganizationState {
             }
         }
         Arc::new(Level { scps, rcps })
+    }
+
+    fn levels(&self, attached: &[OrganizationPolicyId]) -> Arc<Levels> {
+        Arc::new(Levels::of(vec![self.level(attached)]))
     }
 
     /// Notes anew what binds in each node. A thousand nodes take less than a millisecond.
@@ -386,22 +430,22 @@ impl OrganizationState {
             let mut path = format!("{}/", self.organization.row.id);
             nodes.iter().for_each(|node| path.extend([node.id.as_str(), "/"]));
             let levels = nodes.iter().filter_map(|node| own.get(&node.id)).map(Arc::clone).collect();
-            Chain { path: path.into(), levels }
+            Chain { path: path.into(), levels: Levels::of(levels) }
         };
         self.chains = Arc::new(self.nodes.iter().map(|(id, _)| (id.clone(), chain(id))).collect());
     }
 
-    fn note_own_level(&mut self, account: AccountId) {
+    fn seat(&mut self, account: AccountId) {
         let Some(member) = self.members.get(&account) else {
-            self.own_levels.remove_mut(&account);
+            self.seats.remove_mut(&account);
             return;
         };
-        if is_first(&member.policies) {
-            self.own_levels.remove_mut(&account);
-        } else {
-            let level = self.level(&member.policies);
-            self.own_levels.insert_mut(account, level);
-        }
+        let own = match is_first(&member.policies) {
+            true => Arc::clone(&self.first_level),
+            false => self.levels(&member.policies),
+        };
+        let node = member.parent.clone();
+        self.seats.insert_mut(account, Seat { node, own });
     }
 
     fn apply(&mut self, key: RowKey, row: Option<Row>, revision: Revision) {
@@ -435,7 +479,7 @@ impl OrganizationState {
                     Some(row) => self.members.insert(id, Entry { revision, row }),
                     None => self.members.remove(&id),
                 }
-                self.note_own_level(id);
+                self.seat(id);
             }
             (RowKey::OrganizationPolicy(_, id), row) => {
                 match row {
@@ -449,7 +493,7 @@ impl OrganizationState {
                     Target::Node(_) => None,
                 });
                 let accounts: Vec<_> = accounts.collect();
-                accounts.into_iter().for_each(|account| self.note_own_level(account));
+                accounts.into_iter().for_each(|account| self.seat(account));
             }
             (RowKey::AccountRequest(_, id), Some(Row::AccountRequest(row))) => {
                 self.requests.insert(id, Entry { revision, row });
