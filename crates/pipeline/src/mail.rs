@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use rootward_names::AccountId;
+
 /// Delivers mail.
 pub trait Mailer: Send + Sync {
     /// Takes a mail for delivery and returns at once; what becomes of it is the mailer's to log. The text may hold a code, and
@@ -18,6 +20,8 @@ pub const NOTICE_SECONDS: i64 = 86_400;
 /// One mail, as plain text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {
+    /// Who had it sent, or whose root user it is about. Each account has its share of what may wait.
+    pub account: AccountId,
     /// The address.
     pub to: String,
     /// One line.

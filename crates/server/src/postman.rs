@@ -7,7 +7,7 @@
 //!
 //! A server that cannot be used when the node starts is in the log at once, before anybody waits for a letter.
 //!
-//! Letters wait in memory, [`WAITING_MAX`] of them: they hold codes that are good for minutes. A node that stops tries each once more.
+//! Letters wait in memory, [`WAITING_MAX`] of them and [`WAITING_MAX_OF_ONE`] of one account: they hold codes that are good for minutes. A node that stops tries each once more.
 //! One that is killed loses them; its log has said that they were taken, and whoever waits for a code asks for another.
 
 use std::collections::VecDeque;
@@ -17,13 +17,15 @@ use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge};
 use rootward_alerts::{Letter, MailServer, Unsent};
-use rootward_names::{Handle, Time};
+use rootward_names::{AccountId, Handle, Time};
 use rootward_pipeline::{Draw, Mail, Mailer};
 
 use crate::source::Source;
 
 /// How many letters may wait. Who asks for letters is slowed down long before.
 const WAITING_MAX: usize = 1_000;
+/// How many of them may be one account's, so that no account keeps the others' from being taken.
+const WAITING_MAX_OF_ONE: usize = 100;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -44,6 +46,21 @@ struct Bag {
 struct Inside {
     waiting: VecDeque<Waiting>,
     stopping: bool,
+}
+
+impl Inside {
+    /// Why no more letters are taken from this account.
+    fn refusal(&self, account: AccountId) -> Option<&'static str> {
+        let of_account = || self.waiting.iter().filter(|letter| letter.mail.account == account).count();
+        match self.waiting.len() {
+            _ if self.stopping => Some("the node stops"),
+            WAITING_MAX.. => Some("too many wait"),
+            WAITING_MAX_OF_ONE.. if of_account() >= WAITING_MAX_OF_ONE => {
+                Some("too many of the account wait")
+            }
+            _ => None,
+        }
+    }
 }
 
 struct Waiting {
@@ -108,8 +125,8 @@ impl Mailer for Postman {
             due: now,
         };
         let mut inside = self.bag.lock();
-        if inside.stopping || inside.waiting.len() >= WAITING_MAX {
-            return letter.is_lost(if inside.stopping { "the node stops" } else { "too many wait" });
+        if let Some(why) = inside.refusal(letter.mail.account) {
+            return letter.is_lost(why);
         }
         tracing::info!(mail = letter.id, subject = letter.mail.subject, "a mail is to be delivered");
         inside.waiting.push_back(letter);
@@ -253,8 +270,18 @@ mod tests {
 
     use super::*;
 
+    fn account(number: u64) -> AccountId {
+        AccountId::from_number(number).unwrap()
+    }
+
     fn mail(to: &str, seconds: i64) -> Mail {
-        Mail { to: to.into(), subject: "A subject".into(), text: "The code is 123456.".into(), seconds }
+        Mail {
+            account: account(1),
+            to: to.into(),
+            subject: "A subject".into(),
+            text: "The code is 123456.".into(),
+            seconds,
+        }
     }
 
     /// A postman whose server answers what `answer` says, and the addresses in the order they were tried.
@@ -327,14 +354,21 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_wait() {
+    fn only_so_many_wait_and_fewer_of_one_account() {
         let (postman, told) = postman(|_, _| Err(Unsent::Unreachable("down".into())));
         postman.post(mail("a@example.com", 60));
         next(&told);
-        for _ in 0..WAITING_MAX + 10 {
-            postman.post(mail("b@example.com", 60));
+        let of =
+            |number| postman.bag.lock().waiting.iter().filter(|w| w.mail.account == account(number)).count();
+        for number in 2..20 {
+            for _ in 0..WAITING_MAX_OF_ONE + 10 {
+                postman.post(Mail { account: account(number), ..mail("b@example.com", 60) });
+            }
         }
-        assert!(postman.bag.lock().waiting.len() <= WAITING_MAX + 1);
+        // One letter may be with the server.
+        let waiting = postman.bag.lock().waiting.len();
+        assert!((WAITING_MAX..=WAITING_MAX + 1).contains(&waiting), "{waiting}");
+        assert_eq!((of(2), of(3)), (WAITING_MAX_OF_ONE, WAITING_MAX_OF_ONE));
         postman.stop();
     }
 

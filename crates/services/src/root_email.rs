@@ -97,7 +97,8 @@ pub(crate) fn start(
     });
     own::put_settings_of(txn, account, settings);
     for mail in [code_mail(account, email, &code, authority), warning(account, &row.email, authority)] {
-        ctx.mail(mail).map_err(|_| Refused::NoMailer)?;
+        // The organization's share, not the member's: one who manages many cannot take more than its own.
+        ctx.mail(Mail { account: ctx.account(), ..mail }).map_err(|_| Refused::NoMailer)?;
     }
     Ok(())
 }
@@ -125,6 +126,7 @@ fn code(ctx: &OpContext<'_>) -> String {
 fn code_mail(account: AccountId, to: &str, code: &str, authority: &Authority) -> Mail {
     let who = who(account, authority);
     Mail {
+        account,
         to: to.into(),
         subject: format!("The code for the root user of account {account}"),
         text: format!(
@@ -147,6 +149,7 @@ fn warning(account: AccountId, to: &str, authority: &Authority) -> Mail {
         }
     };
     Mail {
+        account,
         to: to.into(),
         subject: format!("The root user of account {account} is to have another address"),
         text: format!("{who} wants to use another address for it, to which a code was sent. {otherwise}\n"),
@@ -189,6 +192,7 @@ pub(crate) fn accept(
     let email = update.email.clone();
     let old = accounts::change_email(txn, account, &email).map_err(Refused::Account)?;
     let notice = Mail {
+        account,
         to: old.into_string(),
         subject: format!("The root user of account {account} has another address"),
         text: format!(
