@@ -205,6 +205,7 @@ static SERVICES: &[&str] = &[
     "ssm-quicksetup.amazonaws.com",
     "ssm.amazonaws.com",
     "sso.amazonaws.com",
+    "stacksets.cloudformation.amazonaws.com",
     "storage-lens.s3.amazonaws.com",
     "tagpolicies.tag.amazonaws.com",
     "user-subscriptions.amazonaws.com",
