@@ -4,11 +4,11 @@
 
 use rootward_names::{AccountId, Partition, Time};
 use rootward_policy::{
-    Attached, Context, Decision, Explanation, Outcome, Principal as Caller, PrincipalKind, Request,
+    Attached, Context, Decision, Explanation, Layer, Outcome, Principal as Caller, PrincipalKind, Request,
     ResourceKind, ResourcePolicy, Source, decide,
 };
 use rootward_state::entities::{Document, Named};
-use rootward_state::{AccountState, World};
+use rootward_state::{AccountState, Target, World};
 
 use crate::gather::{Bounds, Gathered, Member};
 use crate::principal::root_arn;
@@ -352,12 +352,27 @@ pub fn explain<R>(
     let bounds = Bounds::of(state, principal.partition, &ours, &theirs);
     let explained = gathered.with_policies(&bounds, question.trust.map(trust_policy), |policies| {
         let mut explanation = rootward_policy::explain(&request, policies);
+        explanation.name_levels(|layer, level| {
+            level_name(world, if layer == Layer::Rcp { &theirs } else { &ours }, level)
+        });
         if principal.is_role_session() {
             explanation.principal.clone_from(&names.behind);
         }
         run(&explanation)
     });
     Some(explained)
+}
+
+/// What a level of the policies that bind an account is called: by what they are attached to.
+fn level_name(world: &World, member: &Member<'_>, level: usize) -> Option<String> {
+    let organization = member.organization?;
+    Some(match organization.target_at(member.account, level)? {
+        Target::Account(id) => format!("account {} ({id})", world.account(id)?.account().name),
+        Target::Node(id) => match organization.node(&id)? {
+            root if root.parent.is_none() => format!("the root ({id})"),
+            unit => format!("unit {} ({id})", unit.name),
+        },
+    })
 }
 
 fn trust_policy(trust: &Document) -> ResourcePolicy<'_> {

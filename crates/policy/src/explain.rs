@@ -21,7 +21,7 @@ use crate::pattern::Key;
 use crate::policy::Effect;
 use crate::principal::Named;
 use crate::program::{Miss, Query, Side, Statement};
-use crate::remedy::{Change, Level, remedy};
+use crate::remedy::{AtLevel, Change, remedy};
 
 /// Why a request was decided as it was. `Display` is the text for people.
 #[derive(Debug, Clone)]
@@ -51,14 +51,24 @@ pub struct Explanation<'a> {
 pub struct LayerTrace<'a> {
     /// Which.
     pub layer: Layer,
-    /// Of SCPs and RCPs, which level: 0 is the root of the organization.
-    pub level: Option<usize>,
+    /// Of SCPs and RCPs, which level.
+    pub level: Option<Level>,
     /// How many policies it has.
     pub policies: usize,
     /// Statements about the action.
     pub statements: Vec<StatementTrace<'a>>,
     /// How many statements are about other actions.
     pub others: usize,
+}
+
+/// A level of SCPs or RCPs. `Display` is its name, or else tells its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Level {
+    /// 0 is the root of the organization.
+    pub number: usize,
+    /// What its policies are attached to, for people. The engine knows no organization: see [`Explanation::name_levels`].
+    pub name: Option<String>,
 }
 
 /// One statement about the action.
@@ -138,7 +148,8 @@ impl<'a> Explanation<'a> {
         let mut missing = Missing::default();
         let _all: ControlFlow<()> = each_layer(query, facts, policies, |layer, side, attached| {
             let levels = self.layers.iter().filter(|trace| trace.layer == layer).count();
-            let level = matches!(layer, Layer::Scp | Layer::Rcp).then_some(levels);
+            let level = Level { number: levels, name: None };
+            let level = matches!(layer, Layer::Scp | Layer::Rcp).then_some(level);
             let mut trace =
                 LayerTrace { layer, level, policies: attached.len(), statements: Vec::new(), others: 0 };
             trace.walk(query, side, attached, &mut missing);
@@ -149,6 +160,21 @@ impl<'a> Explanation<'a> {
         self.outlook = outlook(request, facts, &self.layers);
         if !self.decision.is_allowed() {
             self.changes = remedy(request, facts, &self.layers);
+        }
+    }
+}
+
+impl Explanation<'_> {
+    /// Gives levels of SCPs and RCPs their names, where `name` knows one: the text then tells these and not numbers.
+    pub fn name_levels(&mut self, name: impl Fn(Layer, usize) -> Option<String>) {
+        let traced = self.layers.iter_mut().map(|trace| (trace.layer, &mut trace.level));
+        let changed = self.changes.iter_mut().map(|change| match change {
+            Change::Add { layer, level, .. } | Change::Except { layer, level, .. } => (*layer, level),
+        });
+        for (layer, level) in traced.chain(changed) {
+            if let Some(level) = level {
+                level.name = name(layer, level.number).map(|name| printable(&name, SHOWN_CHARS_MAX));
+            }
         }
     }
 }
@@ -334,13 +360,23 @@ impl Explanation<'_> {
 /// `identity-based policy, 3 of 4 statements are about this action:`
 impl fmt::Display for LayerTrace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.layer.name(), Level(self.level))?;
+        write!(f, "{}{}", self.layer.name(), AtLevel(&self.level))?;
         match (self.statements.len(), self.others) {
             (0, 0) => f.write_str(": there is none"),
             (0, 1) => f.write_str(": its one statement is about other actions"),
             (0, others) => write!(f, ": all {others} statements are about other actions"),
             (1, 0) => f.write_str(": its one statement is about this action"),
             (count, others) => write!(f, ": {count} of {} statements about this action", count + others),
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.name, self.number) {
+            (Some(name), _) => f.write_str(name),
+            (None, 0) => f.write_str("the root"),
+            (None, number) => write!(f, "level {}", number + 1),
         }
     }
 }

@@ -109,14 +109,14 @@ fn answer(
     let is_let_in = world.account(root.account)?.account().status == AccountStatus::Active;
     authz::explain(world, root, &asked, &Context::new(), |explanation| {
         let told = if is_let_in { Told::of(explanation) } else { Told::kept_out() };
-        let level = told.level.and_then(|level| at_level(state, root.account, level));
+        let level = told.level.and_then(|level| state.target_at(root.account, level));
         let policies = told.statements.iter();
         api::RootVerdict {
             action: question.action.clone(),
             resource_arn: resource.to_owned(),
             verdict: told.verdict,
             reason: told.reason,
-            target_id: level,
+            target_id: level.map(|target| target.to_string()),
             policies: policies
                 .filter_map(|(level, cause)| deciding(state, root.account, *level, cause))
                 .collect(),
@@ -191,7 +191,7 @@ fn placed<'e, 'a>(
     explanation: &'e Explanation<'a>,
     is_meant: impl Fn(&StatementTrace<'a>) -> bool,
 ) -> Vec<(usize, &'e StatementTrace<'a>)> {
-    let layers = explanation.layers.iter().filter_map(|trace| Some((trace.level?, trace)));
+    let layers = explanation.layers.iter().filter_map(|trace| Some((trace.level.as_ref()?.number, trace)));
     let statements = layers.flat_map(|(level, trace)| trace.statements.iter().map(move |it| (level, it)));
     statements.filter(|(_, it)| is_meant(it)).collect()
 }
@@ -208,7 +208,7 @@ fn lacking(explanation: &Explanation<'_>) -> Option<usize> {
     let levels = explanation.layers.iter().filter(|trace| trace.layer == layer);
     let is_organizations = matches!(layer, Layer::Scp | Layer::Rcp);
     let mut lacking = levels.filter(|trace| trace.matched(StatementEffect::Allow).next().is_none());
-    lacking.next().filter(|_| is_organizations)?.level
+    lacking.next().filter(|_| is_organizations)?.level.as_ref().map(|level| level.number)
 }
 
 /// The keys that a statement looks at and nobody knows before there is a request.
@@ -224,14 +224,6 @@ fn unknown_keys(explanation: &Explanation<'_>, trace: &StatementTrace<'_>) -> Ve
     keys.map(str::to_owned).collect()
 }
 
-/// The node of this level, or behind them all the account.
-fn at_level(state: &OrganizationState, account: AccountId, level: usize) -> Option<String> {
-    let mut levels: Vec<_> = state.above(account).map(|node| node.id.to_string()).collect();
-    levels.reverse();
-    levels.push(account.to_string());
-    levels.into_iter().nth(level)
-}
-
 fn deciding(
     state: &OrganizationState,
     account: AccountId,
@@ -244,7 +236,7 @@ fn deciding(
         policy_id: policy.id.to_string(),
         policy_name: policy.name.to_string(),
         policy_type: policy_type(&policy.kind)?,
-        target_id: at_level(state, account, level)?,
+        target_id: state.target_at(account, level)?.to_string(),
         statement_id: cause.sid().map(str::to_owned),
     })
 }
