@@ -37,7 +37,7 @@ pub struct Explanation<'a> {
     pub principal: String,
     /// The layers that apply, in the order they were consulted; levels of SCPs and RCPs one by one, the root first.
     pub layers: Vec<LayerTrace<'a>>,
-    /// Keys that statements about the action look at and the request does not have; each once, as first written.
+    /// Keys that statements about the action look at, and the request does not have but might; each once, as first written.
     pub missing_keys: Vec<&'a str>,
     /// What would allow a denied request, all of it together; empty if it is allowed.
     pub changes: Vec<Change<'a>>,
@@ -126,6 +126,17 @@ pub struct ConditionTrace {
 
 /// Decides a request and tells why.
 pub fn explain<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Explanation<'a> {
+    explain_knowing(request, policies, |_| false)
+}
+
+/// The same of a request of which `is_absent` knows some keys, by name in any case, that it does not have for certain: nothing turns
+/// on those. It changes no decision.
+pub fn explain_knowing<'a>(
+    request: &Request<'_>,
+    policies: &Policies<'a>,
+    is_absent: impl Fn(&str) -> bool,
+) -> Explanation<'a> {
+    let is_missing = |key: &Key| key.find(request.context).is_none() && !is_absent(key.name());
     let decision = decide(request, policies);
     let mut explanation = Explanation {
         decision,
@@ -138,14 +149,23 @@ pub fn explain<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Explanatio
         outlook: Outlook::Allowed,
     };
     if decision.layer != Layer::Free {
-        with_query(request, policies, |query, facts| explanation.walk(query, facts, policies, request));
+        with_query(request, policies, |query, facts| {
+            explanation.walk(query, facts, policies, request, &is_missing)
+        });
     }
     explanation
 }
 
 impl<'a> Explanation<'a> {
-    fn walk(&mut self, query: &Query<'_>, facts: &Facts, policies: &Policies<'a>, request: &Request<'_>) {
-        let mut missing = Missing::default();
+    fn walk(
+        &mut self,
+        query: &Query<'_>,
+        facts: &Facts,
+        policies: &Policies<'a>,
+        request: &Request<'_>,
+        is_missing: &dyn Fn(&Key) -> bool,
+    ) {
+        let mut missing = Missing { names: Vec::new(), known: BTreeSet::new(), is_missing };
         let _all: ControlFlow<()> = each_layer(query, facts, policies, |layer, side, attached| {
             let levels = self.layers.iter().filter(|trace| trace.layer == layer).count();
             let level = Level { number: levels, name: None };
@@ -180,7 +200,13 @@ impl Explanation<'_> {
 }
 
 impl<'a> LayerTrace<'a> {
-    fn walk(&mut self, query: &Query<'_>, side: Side, attached: &[Attached<'a>], missing: &mut Missing<'a>) {
+    fn walk(
+        &mut self,
+        query: &Query<'_>,
+        side: Side,
+        attached: &[Attached<'a>],
+        missing: &mut Missing<'a, '_>,
+    ) {
         for (policy, attached) in attached.iter().enumerate() {
             for (index, statement) in attached.program.statements.iter().enumerate() {
                 let checked = statement.check(query, side);
@@ -200,9 +226,9 @@ impl<'a> LayerTrace<'a> {
                         (Verdict::Resource { wanted, not }, Named::No)
                     }
                 };
-                missing.note(statement, query.context);
+                missing.note(statement);
                 let cause = Cause { policy, source: attached.source, index, statement };
-                let open = is_open(statement, checked.err(), query.context);
+                let open = is_open(statement, checked.err(), missing.is_missing);
                 let matched = verdict == Verdict::Matched;
                 let held = statement.conditions.iter().filter(|_| matched);
                 let held = held.map(|condition| told(condition, query.context)).collect();
@@ -233,16 +259,17 @@ impl<'a> LayerTrace<'a> {
 }
 
 /// Keys that the request does not have, each once; policies may name many.
-#[derive(Default)]
-struct Missing<'a> {
+struct Missing<'a, 'e> {
     names: Vec<&'a str>,
     /// The same, their case folded.
     known: BTreeSet<String>,
+    /// Whether a key is one.
+    is_missing: &'e dyn Fn(&Key) -> bool,
 }
 
-impl<'a> Missing<'a> {
-    fn note(&mut self, statement: &'a Statement, context: &Context) {
-        for name in statement.keys().filter(|key| key.find(context).is_none()).map(Key::name) {
+impl<'a> Missing<'a, '_> {
+    fn note(&mut self, statement: &'a Statement) {
+        for name in statement.keys().filter(|key| (self.is_missing)(key)).map(Key::name) {
             if self.known.insert(folded(name).collect()) {
                 self.names.push(name);
             }

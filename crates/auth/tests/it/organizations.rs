@@ -8,8 +8,8 @@ use rootward_auth::{Identity, Principal};
 use rootward_names::Partition;
 use rootward_names::{AccountId, OrganizationPolicyId};
 use rootward_policy::{
-    Attached, Context, Layer, Outcome, Policies, Principal as Caller, PrincipalKind, Program, Request,
-    Source, decide,
+    Attached, Context, Layer, Outcome, Outlook, Policies, Principal as Caller, PrincipalKind, Program,
+    Request, Source, decide,
 };
 use rootward_state::RowKey;
 use rootward_state::entities::{
@@ -380,6 +380,24 @@ fn question_of_the_operator_is_answered_with_what_organizations_say() {
         explanation.decision.outcome
     });
     assert_eq!(explained, Some(Outcome::ExplicitDeny));
+}
+
+#[test]
+fn root_user_is_denied_for_certain_what_only_assumed_root_users_are_spared() {
+    let unless_assumed = r#"{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Null": {"aws:AssumedRoot": "true"}}}"#;
+    let organized = Organized::with_scp(unless_assumed);
+    let question = Question {
+        action: "iam:ListUsers",
+        resource: "*",
+        resource_account: account(),
+        trust: None,
+        now: NOW,
+    };
+    let told =
+        explain(&organized.bench.world(), &principal(Identity::Root), &question, &Context::new(), |told| {
+            (told.outlook, told.missing_keys.len())
+        });
+    assert_eq!(told, Some((Outlook::Denied, 0)));
 }
 
 #[test]

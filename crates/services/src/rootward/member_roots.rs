@@ -2,8 +2,7 @@
 //!
 //! Each question is put to the policy engine as the root user itself, with what follows from the account and the time. What a
 //! request would say beside that (its address, its region, a second factor) is not known, and where the answer turns on it, it
-//! says so. What is never there when a root user asks by itself counts as known: it has no tags, and is no session of
-//! `sts:AssumeRoot`.
+//! says so.
 //!
 //! For whoever may look at the organization. It tells nothing of the account but what its organization's policies say, and where
 //! the account's own guard policy decides, that it does: not what that says, which is the account's.
@@ -23,16 +22,6 @@ use super::{failures, policy_type};
 use crate::organizations::overview;
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&EXPLAIN_MEMBER_ROOT];
-
-/// Keys that no request of a root user has.
-const NEVER_THERE: &[&str] = &[
-    "aws:AssumedRoot",
-    "aws:FederatedProvider",
-    "aws:PrincipalServiceName",
-    "aws:SourceIdentity",
-    "aws:username",
-];
-const NEVER_THERE_PREFIX: &str = "aws:PrincipalTag/";
 
 static EXPLAIN_MEMBER_ROOT: Declaration<api::ExplainMemberRoot> = Declaration {
     effect: Effect::Read,
@@ -213,14 +202,9 @@ fn lacking(explanation: &Explanation<'_>) -> Option<usize> {
 
 /// The keys that a statement looks at and nobody knows before there is a request.
 fn unknown_keys(explanation: &Explanation<'_>, trace: &StatementTrace<'_>) -> Vec<String> {
-    let is_never = |key: &str| {
-        let prefix = key.get(..NEVER_THERE_PREFIX.len()).unwrap_or_default();
-        prefix.eq_ignore_ascii_case(NEVER_THERE_PREFIX)
-            || NEVER_THERE.iter().any(|never| never.eq_ignore_ascii_case(key))
-    };
     let is_missing =
         |key: &str| explanation.missing_keys.iter().any(|missing| missing.eq_ignore_ascii_case(key));
-    let keys = trace.cause.context_keys().filter(|key| is_missing(key) && !is_never(key));
+    let keys = trace.cause.context_keys().filter(|key| is_missing(key));
     keys.map(str::to_owned).collect()
 }
 
