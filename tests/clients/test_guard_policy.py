@@ -3,11 +3,13 @@
 import hashlib
 import itertools
 import json
+import subprocess
 
 import pytest
 from botocore.exceptions import ClientError
 
-from rootward_testkit import Credentials, Like, Principal, Server, allow, at_once, codes, deny, fresh, policy, refused, trust
+from rootward_testkit import (
+    BINARY, TIMEOUT, Credentials, Like, Principal, Server, allow, at_once, codes, deny, fresh, policy, refused, trust)
 from test_seal import user_with_device
 
 NO_GROUPS = policy(deny("iam:ListGroups"))
@@ -258,6 +260,38 @@ def test_simulator_shows_it_as_its_own_and_not_as_the_organizations(guarded):
 
 
 # The host
+
+
+@pytest.mark.parametrize("document, said", [
+    (policy(deny("iam:ListGroup")), ["warning: ", "ListGroup`", "iam:ListGroups`"]),
+    (policy(deny("nowhere:Do")), ["note: ", "nowhere`"]),
+    (policy({**deny("iam:ListGroups"), "Condition": {"Bool": {"aws:MultiFactorAuthPresnt": "false"}}}), ["aws:MultiFactorAuthPresnt`"]),
+    (NO_GROUPS, None),
+])
+def test_host_tells_of_mistakes_in_what_it_sets(server, tmp_path, document, said):
+    account, file = server.account(), tmp_path / "guard.json"
+    file.write_text(document)
+    # Both, as a file and by standard input.
+    for path, name in ((str(file), str(file)), ("-", "standard input")):
+        command = [BINARY, "root", "guard-policy", "set", "--replace", path, "--account", account.account, "--data", server.data]
+        done = subprocess.run(command, input=document, capture_output=True, text=True, timeout=TIMEOUT)
+        assert (done.returncode, json.loads(done.stdout)["Policy"]) == (0, document)
+        if said is None:
+            assert done.stderr == ""
+        else:
+            assert all(part in done.stderr for part in [*said, f"--> {name}:1:", "help: "]), done.stderr
+            checked = subprocess.run(
+                [BINARY, "validate", "--type", "guard", path], input=document, capture_output=True, text=True, timeout=TIMEOUT)
+            assert checked.stdout == done.stderr
+
+
+def test_host_tells_of_no_mistakes_in_what_it_does_not_set(server, tmp_path):
+    account, file = server.account(), tmp_path / "guard.json"
+    file.write_text(policy(allow("iam:ListGroup")))
+    done = subprocess.run(
+        [BINARY, "root", "guard-policy", "set", str(file), "--account", account.account, "--data", server.data],
+        capture_output=True, text=True, timeout=TIMEOUT)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1) and "ListGroup" not in done.stderr
 
 
 def findings(server, account):

@@ -152,7 +152,8 @@ def test_guardrail_is_put_in_force_once_and_binds(server, organized, member):
     records = [record for record in server.events("ApplyGuardrail") if record.get("recipientAccountId") == organized.account]
     assert [record["responseElements"]["attached"] for record in records] == [True, False, True]
     assert records[0]["requestParameters"] == {
-        "accountId": organized.account, "guardrailName": "deny-leaving", "regions": [], "targetId": "root"}
+        "accountId": organized.account, "guardrailName": "deny-leaving", "policyName": "deny-leaving", "regions": [],
+        "targetId": "root"}
     assert records[0]["responseElements"]["content"] == shown["Content"]
 
 
@@ -164,6 +165,52 @@ def test_guardrail_with_regions_is_attached_to_an_account(server, organized, mem
     assert "called `limit-regions` that says something else" in apply(
         server, "limit-regions", "--regions", "eu-west-1", *of, code=2)
     assert "it needs the regions" in apply(server, "limit-regions", *of, code=2)
+
+
+def test_guardrail_is_put_in_force_under_a_name_of_its_own(server, organized):
+    made = organized.organizations.create_policy(
+        Name="DenyRoot", Description="", Type="SERVICE_CONTROL_POLICY", Content=guardrails("show", "deny-root")[0].rstrip("\n"))
+    of = ("--account", organized.account, "--target", "root")
+    done = apply(server, "deny-root", "--name", "DenyRoot", *of)
+    assert (done["PolicyId"], done["PolicyName"]) == (made["Policy"]["PolicySummary"]["Id"], "DenyRoot")
+    assert (done["PolicyCreated"], done["Attached"]) == (False, True)
+    assert apply(server, "deny-root-keys", "--name", "No keys", *of)["PolicyCreated"]
+    assert attached(organized, organized.organization_root) == {"DenyRoot", "No keys"}
+    said = apply(server, "deny-root-keys", "--name", "DenyRoot", *of, code=2)
+    assert "called `DenyRoot` that says something else: give this one another with --name" in said
+    for name in ("", "n" * 129):
+        assert "the name of a policy has 1 to 128 characters" in apply(server, "deny-root", "--name", name, *of, code=2)
+
+
+def test_guardrail_says_of_which_organization_and_where(server, organized):
+    done = subprocess.run(
+        [BINARY, "guardrails", "apply", "deny-root", "--target", "root", "--account", organized.account, "--data", server.data],
+        capture_output=True, timeout=TIMEOUT, text=True)
+    organization = organized.organizations.describe_organization()["Organization"]["Id"]
+    assert json.loads(done.stdout)["OrganizationId"] == organization
+    assert done.stderr.splitlines()[0] == (
+        f"note: `deny-root` is attached to {organized.organization_root} of organization {organization}, "
+        f"which account {organized.account} manages, in the data folder `{server.data}`")
+
+
+def test_guardrail_beside_a_sandbox_makes_no_data_folder(tmp_path):
+    with_sandbox = Server(tmp_path, sandbox=True).start()
+    try:
+        here = tmp_path / "here"
+        here.mkdir()
+        for arguments in (
+            ("guardrails", "apply", "deny-root", "--target", "root"),
+            ("root", "guard-policy", "remove"),
+            ("root", "seal"),
+            ("account", "close", "--account", "123456789012"),
+            ("alerts", "remove", "nobody"),
+        ):
+            done = subprocess.run([BINARY, *arguments], capture_output=True, timeout=TIMEOUT, text=True, cwd=here)
+            assert (done.returncode, done.stdout) == (3, ""), done
+            assert f"cannot use the data folder `{here}/rootward-data`: it holds no state; `--data` names another" in done.stderr
+        assert list(here.iterdir()) == []
+    finally:
+        with_sandbox.stop()
 
 
 def test_what_stands_in_the_way_of_a_guardrail_is_said(server, organized):
@@ -193,7 +240,8 @@ def test_no_more_guardrails_are_attached_than_policies_may_be(server, organized)
                 RootId=organized.organization_root, PolicyType="SERVICE_CONTROL_POLICY")
         organized.organizations.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=organized.organization_root)
     said = apply(server, "deny-root", "--target", "root", "--account", organized.account, code=2)
-    assert said == "rootward: You have attached the maximum number of policies to the specified target.\n"
+    folder = f"(data folder `{server.data}`)"
+    assert said == f"rootward: You have attached the maximum number of policies to the specified target. {folder}\n"
     names = [row["Name"] for row in organized.organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]]
     assert "deny-root" not in names
 

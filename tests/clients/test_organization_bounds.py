@@ -148,6 +148,27 @@ def test_operator_is_told_of_nobody_who_is_bound(server, organization, member):
     assert [line.split("\t")[0] for line in server.host(*asked).splitlines()] == [member.arn]
 
 
+def test_operator_is_told_where_in_the_organization_a_policy_is_attached(server, organization, member):
+    user, unit = member.user(allow("iam:ListUsers")), organization.unit()
+    organization.move(member, organization.root, unit)
+    organization.attach(SCP, unit, deny("iam:ListUsers"))
+    name = organization.client.describe_organizational_unit(OrganizationalUnitId=unit)["OrganizationalUnit"]["Name"]
+    told = server.host("can", user.arn, "iam:ListUsers", code=1)
+    account = organization.client.describe_account(AccountId=member.account)["Account"]["Name"]
+    for place in (f"the root ({organization.root})", f"unit {name} ({unit})", f"account {account} ({member.account})"):
+        assert f"\nservice control policy at {place}: " in told
+    assert f"  in a service control policy at unit {name} ({unit}), remove statement 1 " in told
+    assert " at level " not in told
+
+
+def test_operator_is_told_that_a_root_user_is_denied_what_only_assumed_ones_are_spared(server, organization, member):
+    asked = ("who-can", "iam:ListUsers", "--account", member.account)
+    organization.attach(SCP, member.account, deny("*", **OF_ROOTS, Null={"aws:AssumedRoot": "true"}))
+    assert [line.split("\t")[:2] for line in server.host(*asked).splitlines()] == [[member.arn, "allowed"]]
+    told = server.host("can", "root", "iam:ListUsers", "--account", member.account, code=1)
+    assert "keys the request does not have" not in told and "other values of these keys" not in told
+
+
 def test_new_content_of_a_policy_binds_with_the_next_request(organization, member):
     user = member.user(allow("iam:*"))
     arn = organization.attach(SCP, organization.root, deny("s3:*"))

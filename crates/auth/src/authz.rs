@@ -4,11 +4,11 @@
 
 use rootward_names::{AccountId, Partition, Time};
 use rootward_policy::{
-    Attached, Context, Decision, Explanation, Outcome, Principal as Caller, PrincipalKind, Request,
+    Attached, Context, Decision, Explanation, Layer, Outcome, Principal as Caller, PrincipalKind, Request,
     ResourceKind, ResourcePolicy, Source, decide,
 };
 use rootward_state::entities::{Document, Named};
-use rootward_state::{AccountState, World};
+use rootward_state::{AccountState, Target, World};
 
 use crate::gather::{Bounds, Gathered, Member};
 use crate::principal::root_arn;
@@ -318,7 +318,7 @@ pub struct Question<'a> {
 ///
 /// Of the condition keys those are filled that follow from the principal, the time and the resource's owner; what the rest
 /// of a request would say (its source address, the second factor of its session) is absent unless `given` has it. `given` wins
-/// over all.
+/// over all. Nothing turns on what no request of the principal has.
 /// `run` is handed the explanation, which names a role and no session of it. `None`: the principal's account does not exist.
 pub fn explain<R>(
     world: &World,
@@ -349,15 +349,31 @@ pub fn explain<R>(
         context: &context,
     };
     let gathered = Gathered::of(state, principal);
+    let is_absent = |key: &str| never_has(principal, &ours, key);
     let bounds = Bounds::of(state, principal.partition, &ours, &theirs);
     let explained = gathered.with_policies(&bounds, question.trust.map(trust_policy), |policies| {
-        let mut explanation = rootward_policy::explain(&request, policies);
+        let mut explanation = rootward_policy::explain_knowing(&request, policies, is_absent);
+        explanation.name_levels(|layer, level| {
+            level_name(world, if layer == Layer::Rcp { &theirs } else { &ours }, level)
+        });
         if principal.is_role_session() {
             explanation.principal.clone_from(&names.behind);
         }
         run(&explanation)
     });
     Some(explained)
+}
+
+/// What a level of the policies that bind an account is called: by what they are attached to.
+fn level_name(world: &World, member: &Member<'_>, level: usize) -> Option<String> {
+    let organization = member.organization?;
+    Some(match organization.target_at(member.account, level)? {
+        Target::Account(id) => format!("account {} ({id})", world.account(id)?.account().name),
+        Target::Node(id) => match organization.node(&id)? {
+            root if root.parent.is_none() => format!("the root ({id})"),
+            unit => format!("unit {} ({id})", unit.name),
+        },
+    })
 }
 
 fn trust_policy(trust: &Document) -> ResourcePolicy<'_> {
@@ -494,6 +510,27 @@ fn caller_keys(context: &mut Context, principal: &Principal) {
             context.text(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
         }
     }
+}
+
+/// Whether no request of this principal has a key, if [`caller_keys`], [`organization_keys`] and the engine have not filled it: what
+/// a session of a role was given is not known beforehand.
+///
+/// Source: IAM User Guide, "AWS global condition context keys", which of the principal's keys are there for whom.
+fn never_has(principal: &Principal, member: &Member<'_>, key: &str) -> bool {
+    let is = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(key));
+    let tag = "aws:PrincipalTag/";
+    let is_tag = key.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag));
+    let of_nobody_here = is(&["aws:PrincipalServiceName", "aws:PrincipalServiceNamesList"]);
+    let of_no_organization =
+        member.organization.is_none() && is(&["aws:PrincipalOrgID", "aws:PrincipalOrgPaths"]);
+    let of_others = match &principal.identity {
+        Identity::Root | Identity::User(_) => {
+            is_tag || is(&["aws:AssumedRoot", "aws:FederatedProvider", "aws:SourceIdentity", "aws:username"])
+        }
+        Identity::AssumedRoot(_) => is_tag || is(&["aws:FederatedProvider", "aws:username"]),
+        Identity::FederatedUser(_) | Identity::RoleSession(_) => is(&["aws:AssumedRoot", "aws:username"]),
+    };
+    of_nobody_here || of_no_organization || of_others
 }
 
 /// Keys of temporary credentials and of a second factor. Whether there was one is told of temporary credentials, and of

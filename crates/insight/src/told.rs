@@ -1,6 +1,6 @@
 //! Decisions and explanations as JSON, for programs.
 
-use rootward_policy::{Cause, Change, ConditionTrace, Explanation, Verdict};
+use rootward_policy::{Cause, Change, ConditionTrace, Explanation, Level, Verdict};
 use serde_json::{Value, json};
 
 /// The statement that decided, or was looked at: its policy, its number from 0, its `Sid` and place.
@@ -18,7 +18,7 @@ pub fn explanation(explanation: &Explanation<'_>) -> Value {
                    "verdict": verdict(&traced.verdict),
                    "held": traced.held.iter().map(condition).collect::<Value>()})
         });
-        json!({"layer": trace.layer.name(), "level": trace.level, "statements": statements.collect::<Value>(),
+        json!({"layer": trace.layer.name(), "level": number(&trace.level), "statements": statements.collect::<Value>(),
                "others": trace.others})
     });
     json!({"text": explanation.to_string(), "layers": layers.collect::<Value>(), "missingKeys": explanation.missing_keys,
@@ -46,11 +46,15 @@ fn change(change: &Change<'_>) -> Value {
     match change {
         Change::Add { layer, level, statement } => {
             let statement = serde_json::from_str::<Value>(statement).unwrap_or_default();
-            json!({"add": statement, "layer": layer.name(), "level": level, "text": text})
+            json!({"add": statement, "layer": layer.name(), "level": number(level), "text": text})
         }
         Change::Except { layer, level, cause, .. } => {
-            json!({"except": statement(cause), "layer": layer.name(), "level": level, "text": text})
+            json!({"except": statement(cause), "layer": layer.name(), "level": number(level), "text": text})
         }
         _ => json!({ "text": text }),
     }
+}
+
+fn number(level: &Option<Level>) -> Option<usize> {
+    level.as_ref().map(|level| level.number)
 }

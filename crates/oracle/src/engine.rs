@@ -24,10 +24,10 @@ fn answer(request: &Request<'_>, policies: &Policies<'_>) -> Answer {
     Answer { outcome: decision.outcome, layer: decision.layer }
 }
 
-/// What the engine says that missing keys leave open.
-pub fn outlook(world: &World) -> Outlook {
+/// What the engine says that missing keys leave open, but those that `is_absent` knows to be absent.
+pub fn outlook(world: &World, is_absent: impl Fn(&str) -> bool) -> Outlook {
     ask(world, std::convert::identity, |request, policies| {
-        rootward_policy::explain(request, policies).outlook
+        rootward_policy::explain_knowing(request, policies, is_absent).outlook
     })
 }
 

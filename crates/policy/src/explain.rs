@@ -21,7 +21,7 @@ use crate::pattern::Key;
 use crate::policy::Effect;
 use crate::principal::Named;
 use crate::program::{Miss, Query, Side, Statement};
-use crate::remedy::{Change, Level, remedy};
+use crate::remedy::{AtLevel, Change, remedy};
 
 /// Why a request was decided as it was. `Display` is the text for people.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub struct Explanation<'a> {
     pub principal: String,
     /// The layers that apply, in the order they were consulted; levels of SCPs and RCPs one by one, the root first.
     pub layers: Vec<LayerTrace<'a>>,
-    /// Keys that statements about the action look at and the request does not have; each once, as first written.
+    /// Keys that statements about the action look at, and the request does not have but might; each once, as first written.
     pub missing_keys: Vec<&'a str>,
     /// What would allow a denied request, all of it together; empty if it is allowed.
     pub changes: Vec<Change<'a>>,
@@ -51,14 +51,24 @@ pub struct Explanation<'a> {
 pub struct LayerTrace<'a> {
     /// Which.
     pub layer: Layer,
-    /// Of SCPs and RCPs, which level: 0 is the root of the organization.
-    pub level: Option<usize>,
+    /// Of SCPs and RCPs, which level.
+    pub level: Option<Level>,
     /// How many policies it has.
     pub policies: usize,
     /// Statements about the action.
     pub statements: Vec<StatementTrace<'a>>,
     /// How many statements are about other actions.
     pub others: usize,
+}
+
+/// A level of SCPs or RCPs. `Display` is its name, or else tells its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Level {
+    /// 0 is the root of the organization.
+    pub number: usize,
+    /// What its policies are attached to, for people. The engine knows no organization: see [`Explanation::name_levels`].
+    pub name: Option<String>,
 }
 
 /// One statement about the action.
@@ -116,6 +126,17 @@ pub struct ConditionTrace {
 
 /// Decides a request and tells why.
 pub fn explain<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Explanation<'a> {
+    explain_knowing(request, policies, |_| false)
+}
+
+/// The same of a request of which `is_absent` knows some keys, by name in any case, that it does not have for certain: nothing turns
+/// on those. It changes no decision.
+pub fn explain_knowing<'a>(
+    request: &Request<'_>,
+    policies: &Policies<'a>,
+    is_absent: impl Fn(&str) -> bool,
+) -> Explanation<'a> {
+    let is_missing = |key: &Key| key.find(request.context).is_none() && !is_absent(key.name());
     let decision = decide(request, policies);
     let mut explanation = Explanation {
         decision,
@@ -128,17 +149,27 @@ pub fn explain<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Explanatio
         outlook: Outlook::Allowed,
     };
     if decision.layer != Layer::Free {
-        with_query(request, policies, |query, facts| explanation.walk(query, facts, policies, request));
+        with_query(request, policies, |query, facts| {
+            explanation.walk(query, facts, policies, request, &is_missing)
+        });
     }
     explanation
 }
 
 impl<'a> Explanation<'a> {
-    fn walk(&mut self, query: &Query<'_>, facts: &Facts, policies: &Policies<'a>, request: &Request<'_>) {
-        let mut missing = Missing::default();
+    fn walk(
+        &mut self,
+        query: &Query<'_>,
+        facts: &Facts,
+        policies: &Policies<'a>,
+        request: &Request<'_>,
+        is_missing: &dyn Fn(&Key) -> bool,
+    ) {
+        let mut missing = Missing { names: Vec::new(), known: BTreeSet::new(), is_missing };
         let _all: ControlFlow<()> = each_layer(query, facts, policies, |layer, side, attached| {
             let levels = self.layers.iter().filter(|trace| trace.layer == layer).count();
-            let level = matches!(layer, Layer::Scp | Layer::Rcp).then_some(levels);
+            let level = Level { number: levels, name: None };
+            let level = matches!(layer, Layer::Scp | Layer::Rcp).then_some(level);
             let mut trace =
                 LayerTrace { layer, level, policies: attached.len(), statements: Vec::new(), others: 0 };
             trace.walk(query, side, attached, &mut missing);
@@ -153,8 +184,29 @@ impl<'a> Explanation<'a> {
     }
 }
 
+impl Explanation<'_> {
+    /// Gives levels of SCPs and RCPs their names, where `name` knows one: the text then tells these and not numbers.
+    pub fn name_levels(&mut self, name: impl Fn(Layer, usize) -> Option<String>) {
+        let traced = self.layers.iter_mut().map(|trace| (trace.layer, &mut trace.level));
+        let changed = self.changes.iter_mut().map(|change| match change {
+            Change::Add { layer, level, .. } | Change::Except { layer, level, .. } => (*layer, level),
+        });
+        for (layer, level) in traced.chain(changed) {
+            if let Some(level) = level {
+                level.name = name(layer, level.number).map(|name| printable(&name, SHOWN_CHARS_MAX));
+            }
+        }
+    }
+}
+
 impl<'a> LayerTrace<'a> {
-    fn walk(&mut self, query: &Query<'_>, side: Side, attached: &[Attached<'a>], missing: &mut Missing<'a>) {
+    fn walk(
+        &mut self,
+        query: &Query<'_>,
+        side: Side,
+        attached: &[Attached<'a>],
+        missing: &mut Missing<'a, '_>,
+    ) {
         for (policy, attached) in attached.iter().enumerate() {
             for (index, statement) in attached.program.statements.iter().enumerate() {
                 let checked = statement.check(query, side);
@@ -174,9 +226,9 @@ impl<'a> LayerTrace<'a> {
                         (Verdict::Resource { wanted, not }, Named::No)
                     }
                 };
-                missing.note(statement, query.context);
+                missing.note(statement);
                 let cause = Cause { policy, source: attached.source, index, statement };
-                let open = is_open(statement, checked.err(), query.context);
+                let open = is_open(statement, checked.err(), missing.is_missing);
                 let matched = verdict == Verdict::Matched;
                 let held = statement.conditions.iter().filter(|_| matched);
                 let held = held.map(|condition| told(condition, query.context)).collect();
@@ -207,16 +259,17 @@ impl<'a> LayerTrace<'a> {
 }
 
 /// Keys that the request does not have, each once; policies may name many.
-#[derive(Default)]
-struct Missing<'a> {
+struct Missing<'a, 'e> {
     names: Vec<&'a str>,
     /// The same, their case folded.
     known: BTreeSet<String>,
+    /// Whether a key is one.
+    is_missing: &'e dyn Fn(&Key) -> bool,
 }
 
-impl<'a> Missing<'a> {
-    fn note(&mut self, statement: &'a Statement, context: &Context) {
-        for name in statement.keys().filter(|key| key.find(context).is_none()).map(Key::name) {
+impl<'a> Missing<'a, '_> {
+    fn note(&mut self, statement: &'a Statement) {
+        for name in statement.keys().filter(|key| (self.is_missing)(key)).map(Key::name) {
             if self.known.insert(folded(name).collect()) {
                 self.names.push(name);
             }
@@ -334,13 +387,23 @@ impl Explanation<'_> {
 /// `identity-based policy, 3 of 4 statements are about this action:`
 impl fmt::Display for LayerTrace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.layer.name(), Level(self.level))?;
+        write!(f, "{}{}", self.layer.name(), AtLevel(&self.level))?;
         match (self.statements.len(), self.others) {
             (0, 0) => f.write_str(": there is none"),
             (0, 1) => f.write_str(": its one statement is about other actions"),
             (0, others) => write!(f, ": all {others} statements are about other actions"),
             (1, 0) => f.write_str(": its one statement is about this action"),
             (count, others) => write!(f, ": {count} of {} statements about this action", count + others),
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.name, self.number) {
+            (Some(name), _) => f.write_str(name),
+            (None, 0) => f.write_str("the root"),
+            (None, number) => write!(f, "level {}", number + 1),
         }
     }
 }

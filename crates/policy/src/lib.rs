@@ -37,7 +37,9 @@ pub use context::{Context, Many, Value};
 pub use decide::{Attached, Policies, Request, ResourceKind, ResourcePolicy, decide};
 pub use decision::{Cause, Decision, Layer, Outcome, Owner, Source};
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use explain::{ConditionTrace, Explanation, LayerTrace, StatementTrace, Verdict, explain};
+pub use explain::{
+    ConditionTrace, Explanation, LayerTrace, Level, StatementTrace, Verdict, explain, explain_knowing,
+};
 pub use json::{DEPTH_MAX, DOCUMENT_BYTES_MAX};
 pub use merge::merged;
 pub use outlook::Outlook;

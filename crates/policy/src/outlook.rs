@@ -1,7 +1,7 @@
 //! The outlook: whether condition keys that a request does not have could change the decision on it.
 //!
 //! A question that is asked before there is a request (may she do this at all?) lacks what only requests have: an address, a
-//! time, a session. A statement about the action, the resource and the principal is *open* when whether it matches turns on such a
+//! time, a session. A key that whoever asks knows to be absent is not missing. A statement about the action, the resource and the principal is *open* when whether it matches turns on such a
 //! key. Decided twice, once with the open statements as favourable as could be and once as unfavourable, the request is
 //! allowed whatever the keys, denied whatever they are, or it depends.
 //!
@@ -11,7 +11,6 @@
 //! about missing keys.
 
 use crate::condition::Condition;
-use crate::context::Context;
 use crate::decide::{Facts, Grants, Request};
 use crate::explain::{LayerTrace, StatementTrace, Verdict};
 use crate::pattern::Key;
@@ -67,8 +66,7 @@ fn allowed(request: &Request<'_>, facts: &Facts, layers: &[LayerTrace<'_>], favo
 }
 
 /// Whether a missing key could make a statement match that missed like this, or not match.
-pub(crate) fn is_open(statement: &Statement, miss: Option<Miss>, context: &Context) -> bool {
-    let is_missing = |key: &Key| key.find(context).is_none();
+pub(crate) fn is_open(statement: &Statement, miss: Option<Miss>, is_missing: &dyn Fn(&Key) -> bool) -> bool {
     match miss {
         None => statement.keys().any(is_missing),
         Some(Miss::Condition(at)) => statement.conditions.get(at).is_some_and(|it| keys(it).any(is_missing)),
@@ -88,11 +86,22 @@ fn keys(condition: &Condition) -> impl Iterator<Item = &Key> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Attached, Context, Policies, Principal, PrincipalKind, Program, Request, Source, explain};
+    use crate::{
+        Attached, Context, Policies, Principal, PrincipalKind, Program, Request, Source, explain_knowing,
+    };
 
     use super::*;
 
     fn outlook_of(statements: &str, context: &Context) -> Outlook {
+        explained(statements, context, |_| false).0
+    }
+
+    /// And the keys that are missing.
+    fn explained(
+        statements: &str,
+        context: &Context,
+        is_absent: impl Fn(&str) -> bool,
+    ) -> (Outlook, Vec<String>) {
         let program =
             Program::of_stored(&format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#));
         let identity = [Attached { program: &program, source: Source::Unnamed }];
@@ -106,7 +115,10 @@ mod tests {
             resource_account: None,
             context,
         };
-        explain(&request, &Policies { identity: &identity, ..Policies::default() }).outlook
+        let policies = Policies { identity: &identity, ..Policies::default() };
+        let explanation = explain_knowing(&request, &policies, is_absent);
+        let missing = explanation.missing_keys.iter().map(|&key| key.to_owned());
+        (explanation.outlook, missing.collect())
     }
 
     const ALLOW: &str = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#;
@@ -133,6 +145,23 @@ mod tests {
         let variable = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*",
             "Condition":{"StringEquals":{"aws:RequestTag/Team":"${aws:PrincipalTag/Team}"}}}"#;
         assert_eq!(outlook_of(variable, &team), Outlook::Depends);
+    }
+
+    #[test]
+    fn key_that_is_known_to_be_absent_leaves_nothing_open() {
+        let deny_unless = |key: &str| {
+            format!(
+                r#"{ALLOW},{{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{{"Null":{{"{key}":"true"}}}}}}"#
+            )
+        };
+        let known = |statements: &str| explained(statements, &Context::new(), |key| key == "aws:AssumedRoot");
+        assert_eq!(known(&deny_unless("aws:AssumedRoot")), (Outlook::Denied, vec![]));
+        let other = deny_unless("aws:SourceVpc");
+        assert_eq!(known(&other), (Outlook::Depends, vec!["aws:SourceVpc".to_owned()]));
+        let mut context = Context::new();
+        context.bool("aws:AssumedRoot", true);
+        let given = explained(&deny_unless("aws:AssumedRoot"), &context, |_| true);
+        assert_eq!(given, (Outlook::Allowed, vec![]));
     }
 
     #[test]

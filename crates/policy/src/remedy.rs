@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::decide::{Facts, Grants, Request, ResourceKind};
 use crate::decision::{Cause, Layer};
-use crate::explain::{LayerTrace, Placed};
+use crate::explain::{LayerTrace, Level, Placed};
 use crate::json::write_string;
 use crate::policy::Effect;
 use crate::principal::{Named, Principal, PrincipalKind};
@@ -23,8 +23,8 @@ pub enum Change<'a> {
     Add {
         /// To a policy of this layer.
         layer: Layer,
-        /// Of SCPs, on this level; 0 is the root of the organization.
-        level: Option<usize>,
+        /// Of SCPs, on this level.
+        level: Option<Level>,
         /// The statement, JSON. It needs version 2012-10-17 of the language.
         statement: String,
     },
@@ -33,7 +33,7 @@ pub enum Change<'a> {
         /// Of this layer.
         layer: Layer,
         /// Of SCPs and RCPs, on this level.
-        level: Option<usize>,
+        level: Option<Level>,
         /// The statement.
         cause: Cause<'a>,
         /// How many policies the layer has.
@@ -45,17 +45,18 @@ pub enum Change<'a> {
 pub(crate) fn remedy<'a>(request: &Request<'_>, facts: &Facts, layers: &[LayerTrace<'a>]) -> Vec<Change<'a>> {
     let (mut changes, mut grants) = (Vec::new(), Grants::before(request.principal));
     for trace in layers {
-        let LayerTrace { layer, level, policies: among, .. } = *trace;
+        let LayerTrace { layer, ref level, policies: among, .. } = *trace;
         if !facts.passes_over(layer) {
             let denies = trace.matched(Effect::Deny);
-            changes.extend(denies.map(|deny| Change::Except { layer, level, cause: deny.cause, among }));
+            let except = |cause| Change::Except { layer, level: level.clone(), cause, among };
+            changes.extend(denies.map(|deny| except(deny.cause)));
         }
         grants.note(layer, trace.best());
     }
     for layer in lacking(&grants, request.principal, facts) {
         let statement = || statement(request, facts, layer);
         let gaps = layers.iter().filter(|trace| trace.layer == layer && trace.best().is_none());
-        let mut levels = gaps.filter_map(|trace| trace.level).peekable();
+        let mut levels = gaps.filter_map(|trace| trace.level.clone()).peekable();
         if levels.peek().is_none() {
             changes.push(Change::Add { layer, level: None, statement: statement() });
         }
@@ -170,7 +171,7 @@ impl fmt::Display for Change<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Add { layer, level, statement } => {
-                write!(f, "add to {}{}: {statement}", layer.with_article(), Level(*level))
+                write!(f, "add to {}{}: {statement}", layer.with_article(), AtLevel(level))
             }
             Self::Except { layer, level, cause, among } => {
                 let place = Placed { cause: *cause, among: *among };
@@ -178,22 +179,18 @@ impl fmt::Display for Change<'_> {
                     f,
                     "in {}{}, remove {place}, or except this request from it",
                     layer.with_article(),
-                    Level(*level)
+                    AtLevel(level)
                 )
             }
         }
     }
 }
 
-/// ` at the root`, ` at level 2`, or nothing.
-pub(crate) struct Level(pub(crate) Option<usize>);
+/// ` at the root`, ` at unit Sales (ou-…)`, or nothing.
+pub(crate) struct AtLevel<'e>(pub(crate) &'e Option<Level>);
 
-impl fmt::Display for Level {
+impl fmt::Display for AtLevel<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(0) => f.write_str(" at the root"),
-            Some(level) => write!(f, " at level {}", level + 1),
-            None => Ok(()),
-        }
+        self.0.iter().try_for_each(|level| write!(f, " at {level}"))
     }
 }

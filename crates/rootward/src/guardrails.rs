@@ -6,7 +6,8 @@ use rootward_names::AccountId;
 use rootward_server::operator::Command;
 use serde_json::{Value, json};
 
-use crate::{Answer, Data, Failure, Outcome, text};
+use crate::text::{self, printable};
+use crate::{Answer, Data, Failure, Outcome};
 
 #[derive(Subcommand)]
 pub(crate) enum Guardrails {
@@ -46,6 +47,9 @@ pub(crate) struct Apply {
     /// The account that manages the organization; not needed if there is but one.
     #[arg(long, value_name = "ID")]
     account: Option<AccountId>,
+    /// What the policy is called [default: as the guardrail].
+    #[arg(long = "name", value_name = "POLICY")]
+    policy_name: Option<String>,
     #[command(flatten)]
     data: Data,
 }
@@ -98,21 +102,34 @@ fn list(format: Format) {
 }
 
 fn apply(args: Apply) -> Outcome {
-    let Apply { what: Show { name: guardrail, regions }, target, account, data } = args;
+    let Apply { what: Show { name: guardrail, regions }, target, account, policy_name, data } = args;
     let command = Command::ApplyGuardrail {
         account,
         name: guardrail.name.to_owned(),
+        policy_name,
         regions: regions.iter().map(Region::to_string).collect(),
         target,
     };
-    let answer = data.ask(command)?;
+    let folder = data.location().shown();
+    let answer = data.ask(command).map_err(|failure| match failure {
+        Failure::Wrong(reason) => Failure::Wrong(format!("{reason} (data folder `{folder}`)")),
+        failure @ Failure::Impossible(_) => failure,
+    })?;
     text::line(format_args!("{answer:#}"));
+    let told = |what: &str| answer.get(what).and_then(Value::as_str).map(printable).unwrap_or_default();
+    text::aside(format_args!(
+        "note: `{}` is attached to {} of organization {}, which account {} manages, in the data folder `{folder}`",
+        told("PolicyName"),
+        told("TargetId"),
+        told("OrganizationId"),
+        told("ManagementAccountId")
+    ));
     let did = |what: &str| answer.get(what).and_then(Value::as_bool) == Some(true);
     if did("PolicyTypeEnabled") {
         text::aside("note: service control policies were turned on for the organization");
     }
     if !did("Attached") {
-        text::aside("note: it was attached there already; nothing was done");
+        text::aside("note: it was so already; nothing was done");
     }
     leaves(guardrail);
     Ok(Answer::Yes)

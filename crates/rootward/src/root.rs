@@ -10,7 +10,7 @@ use rootward_server::operator::Command;
 use serde_json::Value;
 
 use crate::text::{self, printable};
-use crate::{Answer, Data, Failure, Outcome};
+use crate::{Answer, Data, Failure, Outcome, validate};
 
 #[derive(Subcommand)]
 pub(crate) enum Root {
@@ -42,6 +42,8 @@ pub(crate) enum GuardPolicy {
     Show(OfAccount),
     /// Set the document: in the language of service control policies, and it only denies. It binds every principal of the account,
     /// its root user and its administrators included, from the next request on.
+    ///
+    /// What `rootward validate` finds in it is said on standard error.
     Set(SetGuardPolicy),
     /// Remove it.
     Remove(OfAccount),
@@ -176,7 +178,9 @@ fn set_guard_policy(
         text::read(&file).map_err(|error| Failure::Wrong(format!("cannot read `{name}`: {error}")))?;
     let policy = document(bytes)
         .map_err(|fault| Failure::Wrong(format!("`{name}` is no guard policy: it {fault}")))?;
-    data.run(Command::PutGuardPolicy { account, policy, replace })
+    let answer = data.run(Command::PutGuardPolicy { account, policy: policy.clone(), replace })?;
+    validate::tell_of_guard_policy(&file, policy);
+    Ok(answer)
 }
 
 /// What a file says, as far as it matters here: what is too long for the operator's socket is not sent. The rest is for the server to check.

@@ -21,6 +21,11 @@ impl Location {
         &self.data
     }
 
+    /// The data folder as people are told of it: whole, because they may have meant another.
+    pub fn shown(&self) -> String {
+        std::path::absolute(&self.data).unwrap_or_else(|_| self.data.clone()).display().to_string()
+    }
+
     /// The key file.
     pub fn key_file(&self) -> &Path {
         &self.key_file

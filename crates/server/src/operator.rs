@@ -84,6 +84,8 @@ pub enum Command {
         account: Option<AccountId>,
         /// Which one.
         name: String,
+        /// What the policy is called; as the guardrail if none.
+        policy_name: Option<String>,
         /// The regions that stay open; for the one that needs them only.
         regions: Vec<String>,
         /// `root`, or the id of the root, of a unit or of an account.
@@ -338,36 +340,10 @@ impl OperatorError {
 }
 
 impl Command {
-    const fn only_reads(&self) -> bool {
-        match self {
-            Self::Can { .. }
-            | Self::GetGuardPolicy { .. }
-            | Self::ListAccounts
-            | Self::ListAlertTargets
-            | Self::ReadTrail { .. }
-            | Self::RootStatus { .. }
-            | Self::TailTrail { .. }
-            | Self::TestAlertTarget { .. }
-            | Self::TrailLength
-            | Self::VerifyTrail
-            | Self::WhoCan { .. } => true,
-            Self::AddAlertTarget { .. }
-            | Self::ApplyGuardrail { .. }
-            | Self::ChangeEmail { .. }
-            | Self::CloseAccount { .. }
-            | Self::CreateAccount { .. }
-            | Self::CreateRootAccessKey { .. }
-            | Self::DeleteGuardPolicy { .. }
-            | Self::ImportHardwareToken { .. }
-            | Self::PutGuardPolicy { .. }
-            | Self::PutRootAccessSettings { .. }
-            | Self::RemoveAlertTarget { .. }
-            | Self::ReopenAccount { .. }
-            | Self::ResetRootMfa { .. }
-            | Self::ResetRootPassword { .. }
-            | Self::SealRoot { .. }
-            | Self::UnsealRoot { .. } => false,
-        }
+    /// Whether it has something to do where there is no account yet. All others begin no data folder: what is asked of an empty one is
+    /// most often meant for another.
+    const fn begins(&self) -> bool {
+        matches!(self, Self::AddAlertTarget { .. } | Self::CreateAccount { .. })
     }
 }
 
@@ -398,7 +374,7 @@ pub fn run(location: &Location, command: Command) -> Result<Value, OperatorError
 }
 
 fn on_folder(location: &Location, command: Command) -> Result<Value, OperatorError> {
-    if command.only_reads() {
+    if !command.begins() {
         node::require_state(location)?;
     }
     if let Command::VerifyTrail = command {
@@ -496,8 +472,8 @@ fn execute(node: &Node, command: Command) -> Result<Value, OperatorError> {
         Command::AddAlertTarget { name, account, severity, route } => {
             node.add_alert_target(&NewTarget { name: &name, account, severity, route: route.new_route() })
         }
-        Command::ApplyGuardrail { account, name, regions, target } => {
-            node.apply_guardrail(account, &name, &regions, &target)
+        Command::ApplyGuardrail { account, name, policy_name, regions, target } => {
+            node.apply_guardrail(account, &name, policy_name.as_deref(), &regions, &target)
         }
         Command::Can { principal, account, question } => node.can(&principal, account, &question),
         Command::ChangeEmail { account, email } => node.change_email(account, &email),

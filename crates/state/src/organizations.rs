@@ -379,6 +379,14 @@ impl OrganizationState {
         std::iter::successors(first, |node| self.node(node.parent.as_ref()?)).take(NODES_MAX)
     }
 
+    /// What the policies of one of an account's levels are attached to, 0 being the root; behind all nodes it is the account itself.
+    pub fn target_at(&self, account: AccountId, level: usize) -> Option<Target> {
+        let mut targets: Vec<_> = self.above(account).map(|node| Target::Node(node.id.clone())).collect();
+        targets.reverse();
+        targets.push(Target::Account(account));
+        targets.into_iter().nth(level)
+    }
+
     /// Where an account of the organization is. Who needs more than one of its answers asks once: it takes several look-ups.
     pub fn place(&self, account: AccountId) -> Option<Place<'_>> {
         let Seat { node, own } = self.seats.get(&account)?;

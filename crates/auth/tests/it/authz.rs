@@ -11,7 +11,7 @@ use rootward_auth::root_task::RootTask;
 use rootward_auth::session::SessionPolicies;
 use rootward_auth::{AssumedRoot, Credential, FederatedUser, Identity, Principal, SignIn};
 use rootward_names::Partition;
-use rootward_policy::{Context, Outcome};
+use rootward_policy::{Context, Outcome, Outlook};
 use rootward_state::RowKey;
 use rootward_state::entities::{
     AccountSettings, Document, Grants, Group, ManagedPolicy, PasswordPolicy, PolicyRef, SessionKind,
@@ -498,6 +498,45 @@ fn grant_of_the_password_policy_is_told_by_its_setting() {
     let told = explain(&bench.world(), &ann, &question, &Context::new(), |told| told.to_string()).unwrap();
     let setting = "statement 1 of the account's setting `AllowUsersToChangePassword`";
     assert!(told.contains(setting), "{told}");
+}
+
+#[test]
+fn question_turns_on_no_key_that_the_principal_never_has() {
+    let mut bench = bench();
+    let tests = [
+        "aws:AssumedRoot",
+        "aws:principaltag/Team",
+        "aws:PrincipalOrgID",
+        "aws:SourceIdentity",
+        "aws:SourceVpc",
+    ];
+    let tests: Vec<_> = tests.iter().map(|key| format!(r#""{key}": "false""#)).collect();
+    let grants = allow_if(&format!(r#""Null": {{{}}}"#, tests.join(", ")));
+    let asked = |bench: &Bench, principal: &Principal, given: &Context| {
+        let question = Question {
+            action: "iam:ListUsers",
+            resource: RESOURCE,
+            resource_account: account(),
+            trust: None,
+            now: NOW,
+        };
+        explain(&bench.world(), principal, &question, given, |told| {
+            (told.outlook, told.missing_keys.join(" "))
+        })
+        .unwrap()
+    };
+    let ann = user(&mut bench, grants.clone());
+    let nothing = Context::new();
+    assert_eq!(asked(&bench, &ann, &nothing), (Outlook::Denied, "aws:SourceVpc".into()));
+    let app = bench.role("app", |role| role.grants = grants);
+    let app = role_session(&app, |_| ());
+    let (_, missing) = asked(&bench, &app, &nothing);
+    assert_eq!(missing, "aws:principaltag/Team aws:SourceIdentity aws:SourceVpc");
+    let mut given = Context::new();
+    for key in ["aws:AssumedRoot", "aws:PrincipalTag/Team", "aws:PrincipalOrgID", "aws:SourceIdentity"] {
+        given.text(key, "x");
+    }
+    assert_eq!(asked(&bench, &ann, &given), (Outlook::Depends, "aws:SourceVpc".into()));
 }
 
 #[test]

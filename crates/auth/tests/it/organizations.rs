@@ -8,8 +8,8 @@ use rootward_auth::{Identity, Principal};
 use rootward_names::Partition;
 use rootward_names::{AccountId, OrganizationPolicyId};
 use rootward_policy::{
-    Attached, Context, Layer, Outcome, Policies, Principal as Caller, PrincipalKind, Program, Request,
-    Source, decide,
+    Attached, Context, Layer, Outcome, Outlook, Policies, Principal as Caller, PrincipalKind, Program,
+    Request, Source, decide,
 };
 use rootward_state::RowKey;
 use rootward_state::entities::{
@@ -380,4 +380,62 @@ fn question_of_the_operator_is_answered_with_what_organizations_say() {
         explanation.decision.outcome
     });
     assert_eq!(explained, Some(Outcome::ExplicitDeny));
+}
+
+#[test]
+fn root_user_is_denied_for_certain_what_only_assumed_root_users_are_spared() {
+    let unless_assumed = r#"{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Null": {"aws:AssumedRoot": "true"}}}"#;
+    let organized = Organized::with_scp(unless_assumed);
+    let question = Question {
+        action: "iam:ListUsers",
+        resource: "*",
+        resource_account: account(),
+        trust: None,
+        now: NOW,
+    };
+    let told =
+        explain(&organized.bench.world(), &principal(Identity::Root), &question, &Context::new(), |told| {
+            (told.outlook, told.missing_keys.len())
+        });
+    assert_eq!(told, Some((Outlook::Denied, 0)));
+}
+
+#[test]
+fn explanation_names_what_a_policy_of_the_organization_is_attached_to() {
+    for (kind, name) in [
+        (OrganizationPolicyType::ServiceControl, "service control policy"),
+        (OrganizationPolicyType::ResourceControl, "resource control policy"),
+    ] {
+        let statement =
+            r#"{"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole", "Resource": "*"}"#;
+        let is_rcp = kind == OrganizationPolicyType::ResourceControl;
+        let statement =
+            if is_rcp { statement.to_owned() } else { statement.replace(r#""Principal": "*", "#, "") };
+        let mut organized = Organized::new(kind, &statement, [at_first(), ids(&[OWN])].concat());
+        let ann = organized.ann();
+        let role = format!("arn:aws:iam::{ACCOUNT}:role/app");
+        let question = Question {
+            action: "sts:AssumeRole",
+            resource: &role,
+            resource_account: account(),
+            trust: None,
+            now: NOW,
+        };
+        let world = organized.bench.world();
+        let told = explain(&world, &ann, &question, &Context::new(), |told| told.to_string()).unwrap();
+        let lines: Vec<_> = told.lines().collect();
+        let levels: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix(name)).collect();
+        let account = world.account(account()).unwrap().account();
+        let names = [
+            format!("the root ({ROOT})"),
+            format!("unit {UNIT} ({UNIT})"),
+            format!("account {} ({ACCOUNT})", account.name),
+        ];
+        assert_eq!(levels.len(), names.len(), "{told}");
+        for (line, name) in levels.iter().zip(&names) {
+            assert!(line.starts_with(&format!(" at {name}: ")), "{told}");
+        }
+        let change = format!("  in a {name} at unit {UNIT} ({UNIT}), remove statement 1 ");
+        assert!(lines.iter().any(|line| line.starts_with(&change)), "{told}");
+    }
 }

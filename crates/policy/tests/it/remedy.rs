@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use rootward_policy::{
-    Attached, Change, Context, Layer, Policies, Principal, PrincipalKind, Program, Request, ResourceKind,
-    ResourcePolicy, explain,
+    Attached, Change, Context, Layer, Level, Policies, Principal, PrincipalKind, Program, Request,
+    ResourceKind, ResourcePolicy, explain,
 };
 
 use crate::world::{SESSION, USER, of};
@@ -46,6 +46,10 @@ fn attached(programs: &[Program]) -> Vec<Attached<'_>> {
 enum Step {
     Add(Layer, Option<usize>, String),
     Except(Layer, Option<usize>, usize, usize),
+}
+
+fn number(level: &Option<Level>) -> Option<usize> {
+    level.as_ref().map(|level| level.number)
 }
 
 impl World {
@@ -96,9 +100,9 @@ impl World {
             &policies,
         );
         let steps = explanation.changes.iter().map(|change| match change {
-            Change::Add { layer, level, statement } => Step::Add(*layer, *level, statement.clone()),
+            Change::Add { layer, level, statement } => Step::Add(*layer, number(level), statement.clone()),
             Change::Except { layer, level, cause, .. } => {
-                Step::Except(*layer, *level, cause.policy, cause.index)
+                Step::Except(*layer, number(level), cause.policy, cause.index)
             }
             other => panic!("{other:?}"),
         });
@@ -246,4 +250,37 @@ proptest! {
             prop_assert!(!world.after(&fewer).ask().0, "without {left_out}: {}", text);
         }
     }
+}
+
+#[test]
+fn levels_are_told_by_number_until_they_have_names() {
+    let allow = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
+    let other = r#"{"Effect":"Allow","Action":"ec2:*","Resource":"*"}"#;
+    let [everything, nothing] = [allow, other].map(crate::world::program);
+    let [everything, nothing] = [[of(&everything)], [of(&nothing)]];
+    let levels: [&[Attached<'_>]; 3] = [&everything, &nothing, &nothing];
+    let policies = Policies { identity: &everything, scps: Some(&levels), ..Policies::default() };
+    let account = "111111111111".parse().ok();
+    let principal = Principal { kind: USER, account, management_account: false };
+    let request = Request {
+        principal: &principal,
+        action: "s3:GetObject",
+        resource: "arn:aws:s3:::b/k",
+        resource_account: None,
+        context: &Context::new(),
+    };
+    let mut explanation = explain(&request, &policies);
+    let text = explanation.to_string();
+    for told in [" at the root: ", " at level 2: ", " at level 3: ", " at level 2: {", " at level 3: {"] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    explanation.name_levels(|layer, level| {
+        (layer == Layer::Scp && level != 2).then(|| ["the root (r-1)", "unit A\nB"][level].to_owned())
+    });
+    let text = explanation.to_string();
+    for told in [" at the root (r-1): ", " at unit A", " at level 3: "] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    assert!(!text.contains("A\nB"), "{text}");
+    assert!(!text.contains("level 2"), "{text}");
 }

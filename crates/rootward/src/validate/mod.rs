@@ -134,6 +134,13 @@ pub(crate) fn run(args: &Validate) -> Outcome {
     }
 }
 
+/// What is to be said about a guard policy that is in force all the same, on standard error.
+pub(crate) fn tell_of_guard_policy(path: &Path, text: String) {
+    let mut out = anstream::AutoStream::auto(std::io::stderr().lock());
+    // It is said beside the answer: whoever does not read it has that.
+    let _written = write_findings(&mut out, &check(path, text.into_bytes(), Some(Kind::Guard)));
+}
+
 fn check(path: &Path, bytes: Vec<u8>, kind: Option<Kind>) -> Checked {
     let (name, path, assumed) = (text::name(path), path.to_owned(), kind.is_none());
     let text = match String::from_utf8(bytes) {
@@ -254,12 +261,15 @@ fn print_text(all: &[Checked]) -> std::io::Result<()> {
     }
     // Drops colours where nobody sees them, or wants them.
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
-    for checked in all {
-        for finding in &checked.findings {
-            writeln!(out, "{}", snippet::render(&checked.name, &checked.text, finding))?;
-        }
-    }
+    all.iter().try_for_each(|checked| write_findings(&mut out, checked))?;
     out.flush()
+}
+
+fn write_findings(
+    out: &mut impl Write,
+    Checked { name, text, findings, .. }: &Checked,
+) -> std::io::Result<()> {
+    findings.iter().try_for_each(|finding| writeln!(out, "{}", snippet::render(name, text, finding)))
 }
 
 fn print_json(all: &[Checked]) -> std::io::Result<()> {

@@ -45,12 +45,13 @@ pub(super) fn open_key(location: &Location, random: &mut dyn Random) -> Result<K
     Ok(key)
 }
 
-/// Refuses a folder that holds no state: who only reads does not begin one.
+/// Refuses a folder that holds no state, and makes none.
 pub(crate) fn require_state(location: &Location) -> Result<(), StartError> {
     if has_state(location)? {
         Ok(())
     } else {
-        Err(folder_error(location, "read", &"it holds no state; `--data` names another"))
+        let cause = "it holds no state; `--data` names another, and a sandbox has none";
+        Err(folder_error(location, "use", &cause))
     }
 }
 
@@ -69,7 +70,7 @@ pub(super) fn exists(location: &Location, path: &Path) -> Result<bool, StartErro
 }
 
 fn folder_error(location: &Location, what: &str, error: &dyn std::fmt::Display) -> StartError {
-    StartError::Folder(format!("cannot {what} the data folder `{}`: {error}", location.data().display()))
+    StartError::Folder(format!("cannot {what} the data folder `{}`: {error}", location.shown()))
 }
 
 /// The state knows how far the log once reached: a log that ends earlier was cut off or put back from an old copy.

@@ -15,6 +15,7 @@ impl Node {
         &self,
         management: Option<AccountId>,
         name: &str,
+        policy_name: Option<&str>,
         regions: &[String],
         target: &str,
     ) -> Result<Value, OperatorError> {
@@ -24,13 +25,16 @@ impl Node {
         let parameters = json!({
             "accountId": account.map(|id| id.to_string()),
             "guardrailName": name,
+            "policyName": policy_name.unwrap_or(name),
             "regions": regions,
             "targetId": target,
         });
         let refuse = |error: &OperatorError| self.record_refused("ApplyGuardrail", &parameters, error);
         let organization = organization.map_err(OperatorError::from).inspect_err(refuse)?;
         let (ready, document) = ready(name, regions).inspect_err(refuse)?;
-        let guardrail = Guardrail { name: ready.name, description: ready.purpose, document: &document };
+        let policy_name = policy_name.unwrap_or(ready.name);
+        let guardrail =
+            Guardrail { name: ready.name, policy_name, description: ready.purpose, document: &document };
         self.host_write("ApplyGuardrail", &parameters, |txn, now, random| {
             let done = guardrail::apply(txn, &organization.id, &guardrail, target, now, random)?;
             let did = json!({
@@ -41,8 +45,10 @@ impl Node {
                 "attached": done.is_attached,
             });
             let result = json!({
+                "OrganizationId": done.organization.to_string(),
                 "ManagementAccountId": done.management.to_string(),
                 "PolicyId": done.policy.id.to_string(),
+                "PolicyName": done.policy.name,
                 "PolicyArn": done.arn,
                 "TargetId": done.target,
                 "PolicyCreated": done.is_new,

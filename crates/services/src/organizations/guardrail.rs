@@ -14,8 +14,10 @@ use super::{failures, policy_types, standing};
 /// What is to be put in force.
 #[derive(Debug, Clone, Copy)]
 pub struct Guardrail<'a> {
-    /// The name of the policy.
+    /// What it is called among those that are ready.
     pub name: &'a str,
+    /// The name of the policy: 1–128 characters.
+    pub policy_name: &'a str,
     /// What it is for.
     pub description: &'a str,
     /// What it says.
@@ -25,7 +27,9 @@ pub struct Guardrail<'a> {
 /// What was done. What was not was so already.
 #[derive(Debug)]
 pub struct Applied {
-    /// Of whose organization.
+    /// In which organization.
+    pub organization: OrganizationId,
+    /// Whose that is.
     pub management: AccountId,
     /// The policy.
     pub policy: OrganizationPolicy,
@@ -55,9 +59,13 @@ pub enum ApplyError {
          guardrails show {1} | rootward root guard-policy set - --account {0}`"
     )]
     Management(AccountId, String),
+    /// Nothing can be called so.
+    #[error("the name of a policy has 1 to 128 characters")]
+    Name,
     /// There is another policy of this name.
     #[error(
-        "the organization has a service control policy called `{0}` that says something else: rename, change or delete it first"
+        "the organization has a service control policy called `{0}` that says something else: give this one another with --name, or \
+         rename, change or delete that first"
     )]
     NameTaken(String),
     /// There is no organization.
@@ -104,6 +112,9 @@ pub fn apply(
     if !organization.all_features {
         return Err(ApplyError::ConsolidatedBilling(management));
     }
+    if guardrail.policy_name.is_empty() || guardrail.policy_name.chars().count() > NAME_CHARS_MAX {
+        return Err(ApplyError::Name);
+    }
     let target = place(&organization, target)?;
     if target == Target::Account(management) {
         return Err(ApplyError::Management(management, guardrail.name.to_owned()));
@@ -116,17 +127,17 @@ pub fn apply(
         policy_types::put_in_force(txn, &mut organization, kind.clone())?;
     }
     let mut own = state.policies().iter().map(|(_, policy)| policy);
-    let standing = own.find(|policy| policy.kind == kind && *policy.name == *guardrail.name);
+    let standing = own.find(|policy| policy.kind == kind && *policy.name == *guardrail.policy_name);
     let (policy, is_new) = match standing {
         Some(policy) if policy.document.text() == guardrail.document => {
             (OrganizationPolicy::clone(policy), false)
         }
-        Some(_) => return Err(ApplyError::NameTaken(guardrail.name.to_owned())),
+        Some(_) => return Err(ApplyError::NameTaken(guardrail.policy_name.to_owned())),
         None => {
             let new = New {
                 id: OrganizationPolicyId::random(random),
                 kind,
-                name: guardrail.name,
+                name: guardrail.policy_name,
                 description: guardrail.description,
                 content: guardrail.document,
                 tags: None,
@@ -140,7 +151,8 @@ pub fn apply(
         attachments::attach(txn, &state, &policy, &target)?;
     }
     let arn = policy.arn(organization.partition, &organization.id, management);
-    Ok(Applied { management, policy, arn, target: target.to_string(), is_new, type_enabled, is_attached })
+    let (organization, target) = (organization.id, target.to_string());
+    Ok(Applied { organization, management, policy, arn, target, is_new, type_enabled, is_attached })
 }
 
 /// The organization that a host command means: the one that the account it names manages, or the only one there is.
@@ -163,6 +175,8 @@ pub fn meant(world: &World, management: Option<AccountId>) -> Result<&Organizati
     }
 }
 
+/// As the model of `CreatePolicy` has it.
+const NAME_CHARS_MAX: usize = 128;
 /// Organizations that are named to whoever must choose one.
 const CHOICES_MAX: usize = 20;
 
@@ -183,7 +197,8 @@ mod tests {
 
     const DENY: &str =
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}"#;
-    const RAIL: Guardrail<'_> = Guardrail { name: "no-s3", description: "No S3.", document: DENY };
+    const RAIL: Guardrail<'_> =
+        Guardrail { name: "no-s3", policy_name: "no-s3", description: "No S3.", document: DENY };
 
     /// What was done: made, put in force, attached.
     fn applied(bench: &Bench, guardrail: &Guardrail<'_>, target: &str) -> Result<[bool; 3], ApplyError> {
@@ -238,6 +253,13 @@ mod tests {
         assert_eq!(applied(&bench, &RAIL, "root"), Ok([true, true, true]));
         let changed = applied(&bench, &Guardrail { document: &other, ..RAIL }, "root");
         assert_eq!(changed, Err(ApplyError::NameTaken("no-s3".into())));
+        for name in [String::new(), "é".repeat(129)] {
+            let named = applied(&bench, &Guardrail { policy_name: &name, ..RAIL }, "root");
+            assert_eq!(named, Err(ApplyError::Name));
+        }
+        let longest = "é".repeat(128);
+        let named = applied(&bench, &Guardrail { policy_name: &longest, document: &other, ..RAIL }, "root");
+        assert_eq!(named, Ok([true, false, true]));
         let stranger = "999999999999".parse().unwrap();
         let txn = bench.begin();
         assert_eq!(meant(txn.world(), Some(stranger)).unwrap_err(), ApplyError::NotManaging(stranger));
@@ -249,7 +271,7 @@ mod tests {
         let bench = organized();
         for number in 0..9 {
             let name = format!("rail-{number}");
-            assert!(applied(&bench, &Guardrail { name: &name, ..RAIL }, "root").is_ok(), "{number}");
+            assert!(applied(&bench, &Guardrail { policy_name: &name, ..RAIL }, "root").is_ok(), "{number}");
         }
         let refused = applied(&bench, &RAIL, "root").unwrap_err();
         assert_eq!(refused, ApplyError::from(failures::too_many_attached()));

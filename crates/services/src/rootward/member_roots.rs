@@ -2,8 +2,7 @@
 //!
 //! Each question is put to the policy engine as the root user itself, with what follows from the account and the time. What a
 //! request would say beside that (its address, its region, a second factor) is not known, and where the answer turns on it, it
-//! says so. What is never there when a root user asks by itself counts as known: it has no tags, and is no session of
-//! `sts:AssumeRoot`.
+//! says so.
 //!
 //! For whoever may look at the organization. It tells nothing of the account but what its organization's policies say, and where
 //! the account's own guard policy decides, that it does: not what that says, which is the account's.
@@ -23,16 +22,6 @@ use super::{failures, policy_type};
 use crate::organizations::overview;
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&EXPLAIN_MEMBER_ROOT];
-
-/// Keys that no request of a root user has.
-const NEVER_THERE: &[&str] = &[
-    "aws:AssumedRoot",
-    "aws:FederatedProvider",
-    "aws:PrincipalServiceName",
-    "aws:SourceIdentity",
-    "aws:username",
-];
-const NEVER_THERE_PREFIX: &str = "aws:PrincipalTag/";
 
 static EXPLAIN_MEMBER_ROOT: Declaration<api::ExplainMemberRoot> = Declaration {
     effect: Effect::Read,
@@ -109,14 +98,14 @@ fn answer(
     let is_let_in = world.account(root.account)?.account().status == AccountStatus::Active;
     authz::explain(world, root, &asked, &Context::new(), |explanation| {
         let told = if is_let_in { Told::of(explanation) } else { Told::kept_out() };
-        let level = told.level.and_then(|level| at_level(state, root.account, level));
+        let level = told.level.and_then(|level| state.target_at(root.account, level));
         let policies = told.statements.iter();
         api::RootVerdict {
             action: question.action.clone(),
             resource_arn: resource.to_owned(),
             verdict: told.verdict,
             reason: told.reason,
-            target_id: level,
+            target_id: level.map(|target| target.to_string()),
             policies: policies
                 .filter_map(|(level, cause)| deciding(state, root.account, *level, cause))
                 .collect(),
@@ -191,7 +180,7 @@ fn placed<'e, 'a>(
     explanation: &'e Explanation<'a>,
     is_meant: impl Fn(&StatementTrace<'a>) -> bool,
 ) -> Vec<(usize, &'e StatementTrace<'a>)> {
-    let layers = explanation.layers.iter().filter_map(|trace| Some((trace.level?, trace)));
+    let layers = explanation.layers.iter().filter_map(|trace| Some((trace.level.as_ref()?.number, trace)));
     let statements = layers.flat_map(|(level, trace)| trace.statements.iter().map(move |it| (level, it)));
     statements.filter(|(_, it)| is_meant(it)).collect()
 }
@@ -208,28 +197,15 @@ fn lacking(explanation: &Explanation<'_>) -> Option<usize> {
     let levels = explanation.layers.iter().filter(|trace| trace.layer == layer);
     let is_organizations = matches!(layer, Layer::Scp | Layer::Rcp);
     let mut lacking = levels.filter(|trace| trace.matched(StatementEffect::Allow).next().is_none());
-    lacking.next().filter(|_| is_organizations)?.level
+    lacking.next().filter(|_| is_organizations)?.level.as_ref().map(|level| level.number)
 }
 
 /// The keys that a statement looks at and nobody knows before there is a request.
 fn unknown_keys(explanation: &Explanation<'_>, trace: &StatementTrace<'_>) -> Vec<String> {
-    let is_never = |key: &str| {
-        let prefix = key.get(..NEVER_THERE_PREFIX.len()).unwrap_or_default();
-        prefix.eq_ignore_ascii_case(NEVER_THERE_PREFIX)
-            || NEVER_THERE.iter().any(|never| never.eq_ignore_ascii_case(key))
-    };
     let is_missing =
         |key: &str| explanation.missing_keys.iter().any(|missing| missing.eq_ignore_ascii_case(key));
-    let keys = trace.cause.context_keys().filter(|key| is_missing(key) && !is_never(key));
+    let keys = trace.cause.context_keys().filter(|key| is_missing(key));
     keys.map(str::to_owned).collect()
-}
-
-/// The node of this level, or behind them all the account.
-fn at_level(state: &OrganizationState, account: AccountId, level: usize) -> Option<String> {
-    let mut levels: Vec<_> = state.above(account).map(|node| node.id.to_string()).collect();
-    levels.reverse();
-    levels.push(account.to_string());
-    levels.into_iter().nth(level)
 }
 
 fn deciding(
@@ -244,7 +220,7 @@ fn deciding(
         policy_id: policy.id.to_string(),
         policy_name: policy.name.to_string(),
         policy_type: policy_type(&policy.kind)?,
-        target_id: at_level(state, account, level)?,
+        target_id: state.target_at(account, level)?.to_string(),
         statement_id: cause.sid().map(str::to_owned),
     })
 }
