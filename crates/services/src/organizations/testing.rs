@@ -172,8 +172,12 @@ pub(crate) fn unit(bench: &Bench, id: &OrganizationId, parent: Option<&str>, nam
 
 /// Puts an account into the unit of this name in the root.
 pub(crate) fn place(bench: &Bench, id: &OrganizationId, account: &str, name: &str) {
-    let parent = unit(bench, id, None, name).parse().unwrap();
-    change_member(bench, account, |row| row.parent = parent);
+    place_in(bench, account, &unit(bench, id, None, name));
+}
+
+/// Puts an account into the unit of this id.
+pub(crate) fn place_in(bench: &Bench, account: &str, unit: &str) {
+    change_member(bench, account, |row| row.parent = unit.parse().unwrap());
 }
 
 /// Attaches a new service control policy to an account, unit or root.
