@@ -232,6 +232,15 @@ def test_member_sees_its_organization_and_who_manages_it_and_no_tree(world):
     assert "Members of the organization" not in http.get("/console").text
 
 
+def test_what_every_member_is_refused_is_not_asked_and_so_not_on_record(world):
+    member = open_member(world, fresh("Quiet"))
+    http = user_of(world, member, allow("*"))
+    for path in (HERE, "/console"):
+        assert http.get(path).status_code == 200
+    asked = {record["eventName"] for record in world.server.trail() if record.get("recipientAccountId") == member}
+    assert "DescribeOrganization" in asked and asked.isdisjoint({"GetOrganizationTree", "ListMemberRootCredentials"})
+
+
 def test_who_may_not_look_is_told_which_permission_lacks(world):
     http = session(world.server, world.management, "nobody")
     for path in (HERE, f"{HERE}/accounts/{world.members['Deep']}", CREDENTIALS):

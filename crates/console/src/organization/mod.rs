@@ -304,15 +304,15 @@ async fn read(signed_in: &SignedIn, asked: &Asked) -> Result<Shown, Error> {
         .map_or(Shown::None, |tree| Shown::Tree(Box::new(tree))))
 }
 
-/// Whether somebody of this account can be allowed to look at its organization; a question nobody need be refused, and put on record for.
+/// Whether the API is asked for the tree. It decides; but what it would refuse to everybody of an account, nobody there need be refused
+/// and put on record for.
 fn may_look(signed_in: &SignedIn) -> bool {
     let account = signed_in.live.acting().account;
     let world = signed_in.visit.house.db.snapshot();
     world.organization_of(account).is_some_and(|state| {
-        let organization = state.organization();
-        organization.management == account
-            || organization.resource_policy.is_some()
-            || state.member(account).is_some_and(|member| !member.delegated.is_empty())
+        state.is_management(account)
+            || state.is_delegated_administrator(account)
+            || state.organization().resource_policy.is_some()
     })
 }
 

@@ -63,7 +63,7 @@ fn search_accounts(
             account_id: id.to_string(),
             account_name: name.into(),
             state: shown,
-            management: state.organization().management == id,
+            management: state.is_management(id),
             unit_names: units,
         });
         last = Some(id);

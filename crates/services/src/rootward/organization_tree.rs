@@ -258,7 +258,7 @@ impl<'a, 'c> Tree<'a, 'c> {
             parent_id: Some(parent.to_string()),
             name: name.into(),
             state,
-            management: self.state.organization().management == account,
+            management: self.state.is_management(account),
             policies: self.policies(&member.policies),
             units: 0,
             accounts: 0,
