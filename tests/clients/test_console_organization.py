@@ -160,7 +160,9 @@ def test_tree_shows_units_five_deep_with_what_is_attached_and_accounts_with_thei
     assert at["Closed"] == (1, [], ["CLOSED"])
     management = [badges for _, _, _, badges in lines if "management" in badges]
     assert management == [["management"]]
-    assert "FullAWSAccess is attached everywhere" in text(ann.get(HERE))
+    told = text(ann.get(HERE))
+    assert "FullAWSAccess is attached everywhere" in told
+    assert "Units, accounts and policies are shown here, and changed with the AWS CLI: aws organizations" in told
 
 
 def test_chosen_unit_tells_what_binds_it_and_where_that_comes_from(world, ann):
