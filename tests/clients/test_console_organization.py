@@ -174,6 +174,31 @@ def test_chosen_unit_tells_what_binds_it_and_where_that_comes_from(world, ann):
     assert text(ann.get(f"{HERE}?at={world.management.account}")).count("binds the account that manages it") == 1
 
 
+def test_what_is_attached_to_the_account_that_manages_is_marked_as_without_effect(world):
+    management = world.server.account()
+    person(management, "ann", allow("*"))
+    organizations = management.client("organizations")
+    organizations.create_organization()
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    organizations.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
+    ann, place = session(world.server, management, "ann"), f"{HERE}/accounts/{management.account}"
+    told = text(ann.get(place))
+    assert "Nothing: no policy of the organization binds the account that manages it." in told
+    assert "Attached to it all the same, without effect : FullAWSAccess" in told
+    vain = attach(SimpleNamespace(organizations=organizations), "Vain", policy(deny("*")), management.account)
+    for answer in (ann.get(place), ann.get(f"{HERE}?at={management.account}")):
+        assert "Attached to it all the same, without effect : SCP Vain FullAWSAccess" in text(answer)
+        [listed] = re.findall(r'<p class="chips idle">(.*?)</p>', answer.text)
+        assert "Vain" in listed and "attached here" not in text(answer)
+    drawn = ann.get(HERE)
+    assert "SCP Vain without effect" in text(drawn) and drawn.text.count('<span class="chips idle">') == 1
+    assert "manages the organization: without effect" in text(ann.get(f"{HERE}/policies/{vain}"))
+    assert "No policy of the organization binds this account." in text(ann.get(place))
+    organizations.attach_policy(PolicyId=vain, TargetId=root)
+    told = ann.get(HERE).text
+    assert told.count("without effect") == 1 and text(ann.get(f"{HERE}/policies/{vain}")).count("without effect") == 1
+
+
 def test_level_without_full_access_is_marked(world, ann):
     unit = world.organizations.create_organizational_unit(ParentId=world.root, Name="narrow")["OrganizationalUnit"]["Id"]
     attach(world, "OnlyS3", policy(allow("s3:*")), unit)

@@ -91,6 +91,11 @@ impl Row {
         }
     }
 
+    /// Whether somebody has attached something here that binds nobody.
+    fn is_idle(&self) -> bool {
+        self.item.management && self.item.policies.iter().any(|policy| !policy.aws_managed)
+    }
+
     /// The state of an account that is not active.
     fn inactive(&self) -> Option<&'static str> {
         self.item.state.filter(|state| *state != api::AccountState::Active).map(|state| state.as_str())
@@ -179,6 +184,11 @@ impl Levels {
             enabled: tree.enabled_policy_types.clone(),
             root: root.id.clone(),
         })
+    }
+
+    /// What is attached to it directly; none where there is nothing.
+    fn own(&self) -> Option<&Level> {
+        self.levels.last().filter(|level| !level.policies.is_empty())
     }
 
     /// The types of policies that are not in force.
