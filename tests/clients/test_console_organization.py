@@ -143,6 +143,28 @@ def test_account_without_an_organization_learns_what_that_is_and_makes_one(house
     assert account.client("organizations").describe_organization()["Organization"]["MasterAccountId"] == account.account
 
 
+def test_types_of_policies_are_turned_on_in_the_overview_and_nowhere_else(house):
+    account = house.account()
+    person(account, "ann", allow("*"))
+    organizations = account.client("organizations")
+    organizations.create_organization()
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    unit = organizations.create_organizational_unit(ParentId=root, Name="plain")["OrganizationalUnit"]["Id"]
+    member = open_member(SimpleNamespace(organizations=organizations), fresh("Plain"))
+    http = session(house, account, "ann")
+    buttons = lambda place: re.findall("<button[^>]*>(Turn on .*?)</button>", http.get(place).text)
+    elsewhere = (f"{HERE}?at={unit}", f"{HERE}?at={member}", f"{HERE}/accounts/{member}", f"{HERE}/accounts/{account.account}")
+    for off in (["Turn on SCPs", "Turn on RCPs"], ["Turn on RCPs"], []):
+        assert buttons(HERE) == buttons(f"{HERE}?at={root}") == off
+        for place in elsewhere:
+            assert buttons(place) == [], place
+        told = text(http.get(elsewhere[0]))
+        assert told.count("are off. They are turned on in the overview .") == len(off), off
+        if off:
+            change = {"Turn on SCPs": "enable-scps", "Turn on RCPs": "enable-rcps"}[off[0]]
+            assert post(http, HERE, do=change, root=root).status_code < 400
+
+
 def test_who_may_make_no_organization_is_told_so(house):
     account = house.account()
     person(account, "viewer", allow("organizations:Describe*"))

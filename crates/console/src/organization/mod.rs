@@ -186,6 +186,11 @@ impl Levels {
         })
     }
 
+    /// Whether they are those of the whole organization, which is where types of policies are switched on.
+    fn is_whole(&self) -> bool {
+        self.id == self.root
+    }
+
     /// What is attached to it directly; none where there is nothing.
     fn own(&self) -> Option<&Level> {
         self.levels.last().filter(|level| !level.policies.is_empty())
