@@ -184,7 +184,7 @@ def test_tree_shows_units_five_deep_with_what_is_attached_and_accounts_with_thei
     assert management == [["management"]]
     told = text(ann.get(HERE))
     assert "FullAWSAccess is attached everywhere" in told
-    assert "Units, accounts and policies are shown here, and changed with the AWS CLI: aws organizations" in told
+    assert "The tree is read-only here, and changed with the AWS CLI: aws organizations" in told
 
 
 def test_chosen_unit_tells_what_binds_it_and_where_that_comes_from(world, ann):
