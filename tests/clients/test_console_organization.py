@@ -338,6 +338,33 @@ def test_operations_behind_the_pages_refuse_members_and_whom_no_policy_allows(wo
             half.rootward.get_organization_tree()
 
 
+def test_what_a_policy_hides_of_one_unit_or_account_is_on_no_page_in_no_token_and_in_no_place_that_is_found(world):
+    unit = world.organizations.create_organizational_unit(ParentId=world.root, Name=fresh("outer"))["OrganizationalUnit"]["Id"]
+    inner = world.organizations.create_organizational_unit(ParentId=unit, Name="inner")["OrganizationalUnit"]["Id"]
+    prefix = fresh("Item")
+    members = [open_member(world, f"{prefix} {number}", unit) for number in range(4)]
+    deep = open_member(world, f"{prefix} deep", inner)
+    hidden = [f"arn:aws:organizations::*:account/*/{members[number]}" for number in (0, 3)]
+    reader = world.management.user(
+        allow("organizations:List*"), deny("organizations:ListPoliciesForTarget", hidden),
+        deny("organizations:ListAccountsForParent", f"arn:aws:organizations::*:ou/*/{unit}"))
+    with refused("AccessDeniedException", Like(".* is not authorized to perform: organizations:ListAccountsForParent .*")):
+        reader.rootward.get_organization_tree(At=unit)
+    [found] = reader.rootward.search_accounts(Text=f"{prefix} deep")["Accounts"]
+    assert found["AccountId"] == deep and len(found["UnitNames"]) == 2
+    pager = world.management.user(allow("organizations:List*"), deny("organizations:ListPoliciesForTarget", hidden))
+    assert len(pager.rootward.search_accounts(Text=f"{prefix} deep")["Accounts"][0]["UnitNames"]) == 3
+    pages, token = [], {}
+    while token is not None:
+        answer = pager.rootward.get_organization_tree(At=unit, MaxResults=1, **token)
+        pages.append([item["Id"] for item in answer["Items"] if item.get("ParentId") == unit])
+        token = {"NextToken": answer["NextToken"]} if "NextToken" in answer else None
+        assert token is None or token["NextToken"] == pages[-1][-1]
+    assert pages == [[inner], [members[1]], [members[2]]]
+    with refused("ValidationException", "NextToken is none that was given."):
+        pager.rootward.get_organization_tree(At=unit, NextToken=members[0])
+
+
 def test_names_that_are_searched_for_and_read_by_page_are_in_no_record(world):
     name = fresh("hushed")
     unit = world.organizations.create_organizational_unit(ParentId=world.root, Name=fresh("paged"))["OrganizationalUnit"]["Id"]
