@@ -143,6 +143,28 @@ def test_account_without_an_organization_learns_what_that_is_and_makes_one(house
     assert account.client("organizations").describe_organization()["Organization"]["MasterAccountId"] == account.account
 
 
+def test_types_of_policies_are_turned_on_in_the_overview_and_nowhere_else(house):
+    account = house.account()
+    person(account, "ann", allow("*"))
+    organizations = account.client("organizations")
+    organizations.create_organization()
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    unit = organizations.create_organizational_unit(ParentId=root, Name="plain")["OrganizationalUnit"]["Id"]
+    member = open_member(SimpleNamespace(organizations=organizations), fresh("Plain"))
+    http = session(house, account, "ann")
+    buttons = lambda place: re.findall("<button[^>]*>(Turn on .*?)</button>", http.get(place).text)
+    elsewhere = (f"{HERE}?at={unit}", f"{HERE}?at={member}", f"{HERE}/accounts/{member}", f"{HERE}/accounts/{account.account}")
+    for off in (["Turn on SCPs", "Turn on RCPs"], ["Turn on RCPs"], []):
+        assert buttons(HERE) == buttons(f"{HERE}?at={root}") == off
+        for place in elsewhere:
+            assert buttons(place) == [], place
+        told = text(http.get(elsewhere[0]))
+        assert told.count("are off. They are turned on in the overview .") == len(off), off
+        if off:
+            change = {"Turn on SCPs": "enable-scps", "Turn on RCPs": "enable-rcps"}[off[0]]
+            assert post(http, HERE, do=change, root=root).status_code < 400
+
+
 def test_who_may_make_no_organization_is_told_so(house):
     account = house.account()
     person(account, "viewer", allow("organizations:Describe*"))
@@ -160,7 +182,9 @@ def test_tree_shows_units_five_deep_with_what_is_attached_and_accounts_with_thei
     assert at["Closed"] == (1, [], ["CLOSED"])
     management = [badges for _, _, _, badges in lines if "management" in badges]
     assert management == [["management"]]
-    assert "FullAWSAccess is attached everywhere" in text(ann.get(HERE))
+    told = text(ann.get(HERE))
+    assert "FullAWSAccess is attached everywhere" in told
+    assert "The tree is read-only here, and changed with the AWS CLI: aws organizations" in told
 
 
 def test_chosen_unit_tells_what_binds_it_and_where_that_comes_from(world, ann):
@@ -170,6 +194,31 @@ def test_chosen_unit_tells_what_binds_it_and_where_that_comes_from(world, ann):
     for level in ("Root root, inherited SCP KeepTrail", "four unit, inherited", "five unit, attached here SCP DenyRoot"):
         assert level in told, level
     assert text(ann.get(f"{HERE}?at={world.management.account}")).count("binds the account that manages it") == 1
+
+
+def test_what_is_attached_to_the_account_that_manages_is_marked_as_without_effect(world):
+    management = world.server.account()
+    person(management, "ann", allow("*"))
+    organizations = management.client("organizations")
+    organizations.create_organization()
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    organizations.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
+    ann, place = session(world.server, management, "ann"), f"{HERE}/accounts/{management.account}"
+    told = text(ann.get(place))
+    assert "Nothing: no policy of the organization binds the account that manages it." in told
+    assert "Attached to it all the same, without effect : FullAWSAccess" in told
+    vain = attach(SimpleNamespace(organizations=organizations), "Vain", policy(deny("*")), management.account)
+    for answer in (ann.get(place), ann.get(f"{HERE}?at={management.account}")):
+        assert "Attached to it all the same, without effect : SCP Vain FullAWSAccess" in text(answer)
+        [listed] = re.findall(r'<p class="chips idle">(.*?)</p>', answer.text)
+        assert "Vain" in listed and "attached here" not in text(answer)
+    drawn = ann.get(HERE)
+    assert "SCP Vain without effect" in text(drawn) and drawn.text.count('<span class="chips idle">') == 1
+    assert "manages the organization: without effect" in text(ann.get(f"{HERE}/policies/{vain}"))
+    assert "No policy of the organization binds this account." in text(ann.get(place))
+    organizations.attach_policy(PolicyId=vain, TargetId=root)
+    told = ann.get(HERE).text
+    assert told.count("without effect") == 1 and text(ann.get(f"{HERE}/policies/{vain}")).count("without effect") == 1
 
 
 def test_level_without_full_access_is_marked(world, ann):
@@ -232,6 +281,15 @@ def test_member_sees_its_organization_and_who_manages_it_and_no_tree(world):
     assert "Members of the organization" not in http.get("/console").text
 
 
+def test_what_every_member_is_refused_is_not_asked_and_so_not_on_record(world):
+    member = open_member(world, fresh("Quiet"))
+    http = user_of(world, member, allow("*"))
+    for path in (HERE, "/console"):
+        assert http.get(path).status_code == 200
+    asked = {record["eventName"] for record in world.server.trail() if record.get("recipientAccountId") == member}
+    assert "DescribeOrganization" in asked and asked.isdisjoint({"GetOrganizationTree", "ListMemberRootCredentials"})
+
+
 def test_who_may_not_look_is_told_which_permission_lacks(world):
     http = session(world.server, world.management, "nobody")
     for path in (HERE, f"{HERE}/accounts/{world.members['Deep']}", CREDENTIALS):
@@ -278,6 +336,33 @@ def test_operations_behind_the_pages_refuse_members_and_whom_no_policy_allows(wo
     for half in seen[1:]:
         with refused("AccessDeniedException", Like(".* is not authorized to perform: organizations:ListPoliciesForTarget .*")):
             half.rootward.get_organization_tree()
+
+
+def test_what_a_policy_hides_of_one_unit_or_account_is_on_no_page_in_no_token_and_in_no_place_that_is_found(world):
+    unit = world.organizations.create_organizational_unit(ParentId=world.root, Name=fresh("outer"))["OrganizationalUnit"]["Id"]
+    inner = world.organizations.create_organizational_unit(ParentId=unit, Name="inner")["OrganizationalUnit"]["Id"]
+    prefix = fresh("Item")
+    members = [open_member(world, f"{prefix} {number}", unit) for number in range(4)]
+    deep = open_member(world, f"{prefix} deep", inner)
+    hidden = [f"arn:aws:organizations::*:account/*/{members[number]}" for number in (0, 3)]
+    reader = world.management.user(
+        allow("organizations:List*"), deny("organizations:ListPoliciesForTarget", hidden),
+        deny("organizations:ListAccountsForParent", f"arn:aws:organizations::*:ou/*/{unit}"))
+    with refused("AccessDeniedException", Like(".* is not authorized to perform: organizations:ListAccountsForParent .*")):
+        reader.rootward.get_organization_tree(At=unit)
+    [found] = reader.rootward.search_accounts(Text=f"{prefix} deep")["Accounts"]
+    assert found["AccountId"] == deep and len(found["UnitNames"]) == 2
+    pager = world.management.user(allow("organizations:List*"), deny("organizations:ListPoliciesForTarget", hidden))
+    assert len(pager.rootward.search_accounts(Text=f"{prefix} deep")["Accounts"][0]["UnitNames"]) == 3
+    pages, token = [], {}
+    while token is not None:
+        answer = pager.rootward.get_organization_tree(At=unit, MaxResults=1, **token)
+        pages.append([item["Id"] for item in answer["Items"] if item.get("ParentId") == unit])
+        token = {"NextToken": answer["NextToken"]} if "NextToken" in answer else None
+        assert token is None or token["NextToken"] == pages[-1][-1]
+    assert pages == [[inner], [members[1]], [members[2]]]
+    with refused("ValidationException", "NextToken is none that was given."):
+        pager.rootward.get_organization_tree(At=unit, NextToken=members[0])
 
 
 def test_names_that_are_searched_for_and_read_by_page_are_in_no_record(world):

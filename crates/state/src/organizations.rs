@@ -298,6 +298,16 @@ impl OrganizationState {
         self.members.get(&account)
     }
 
+    /// Whether an account manages it.
+    pub fn is_management(&self, account: AccountId) -> bool {
+        self.organization.row.management == account
+    }
+
+    /// Whether an account administers a service for it.
+    pub fn is_delegated_administrator(&self, account: AccountId) -> bool {
+        self.member(account).is_some_and(|member| !member.delegated.is_empty())
+    }
+
     /// Its root and units, by id.
     pub fn nodes(&self) -> &Table<NodeId, OrganizationNode> {
         &self.nodes
@@ -395,7 +405,7 @@ impl OrganizationState {
             path: chain.map(|chain| &*chain.path),
             above: chain.map_or(&*NOWHERE, |chain| &chain.levels),
             own,
-            is_management: account == self.organization.row.management,
+            is_management: self.is_management(account),
         })
     }
 

@@ -406,8 +406,7 @@ impl Summary {
     pub(crate) async fn read(signed_in: &SignedIn) -> Option<Self> {
         let account = signed_in.live.acting().account;
         let world = signed_in.visit.house.db.snapshot();
-        let state =
-            world.organization_of(account).filter(|state| state.organization().management == account)?;
+        let state = world.organization_of(account).filter(|state| state.is_management(account))?;
         if state.members().len() <= 1 {
             return Some(Self {
                 text: "This account manages an organization, which has no members yet.".into(),

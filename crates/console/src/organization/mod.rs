@@ -91,6 +91,11 @@ impl Row {
         }
     }
 
+    /// Whether somebody has attached something here that binds nobody.
+    fn is_idle(&self) -> bool {
+        self.item.management && self.item.policies.iter().any(|policy| !policy.aws_managed)
+    }
+
     /// The state of an account that is not active.
     fn inactive(&self) -> Option<&'static str> {
         self.item.state.filter(|state| *state != api::AccountState::Active).map(|state| state.as_str())
@@ -179,6 +184,16 @@ impl Levels {
             enabled: tree.enabled_policy_types.clone(),
             root: root.id.clone(),
         })
+    }
+
+    /// Whether they are those of the whole organization, which is where types of policies are switched on.
+    fn is_whole(&self) -> bool {
+        self.id == self.root
+    }
+
+    /// What is attached to it directly; none where there is nothing.
+    fn own(&self) -> Option<&Level> {
+        self.levels.last().filter(|level| !level.policies.is_empty())
     }
 
     /// The types of policies that are not in force.
@@ -304,15 +319,15 @@ async fn read(signed_in: &SignedIn, asked: &Asked) -> Result<Shown, Error> {
         .map_or(Shown::None, |tree| Shown::Tree(Box::new(tree))))
 }
 
-/// Whether somebody of this account can be allowed to look at its organization; a question nobody need be refused, and put on record for.
+/// Whether the API is asked for the tree. It decides; but what it would refuse to everybody of an account, nobody there need be refused
+/// and put on record for.
 fn may_look(signed_in: &SignedIn) -> bool {
     let account = signed_in.live.acting().account;
     let world = signed_in.visit.house.db.snapshot();
     world.organization_of(account).is_some_and(|state| {
-        let organization = state.organization();
-        organization.management == account
-            || organization.resource_policy.is_some()
-            || state.member(account).is_some_and(|member| !member.delegated.is_empty())
+        state.is_management(account)
+            || state.is_delegated_administrator(account)
+            || state.organization().resource_policy.is_some()
     })
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
 use rootward_api::organizations::{self as orgs, TargetType};
-use rootward_names::OrganizationPolicyId;
+use rootward_names::{AccountId, OrganizationPolicyId};
 use rootward_wire::Error;
 
 use super::{HERE, account_address, policy_address};
@@ -36,6 +36,8 @@ struct Target {
     id: String,
     what: &'static str,
     address: String,
+    /// Whether it is the account that nothing of the organization binds.
+    is_management: bool,
 }
 
 pub(crate) async fn page(
@@ -106,22 +108,31 @@ async fn targets(
     let listed: Result<_, Error> = signed_in.call::<orgs::ListTargetsForPolicy>(&input).await;
     match listed {
         Ok(listed) => {
-            let targets = listed.targets.unwrap_or_default().into_iter().map(Target::of).collect();
+            let targets = listed.targets.unwrap_or_default().into_iter();
+            let management = management(signed_in);
+            let targets = targets.map(|target| Target::of(target, management)).collect();
             (Ok(targets), Pages::after(&policy_address(policy_id), listed.next_token))
         }
         Err(error) => (part(Err(error)), None),
     }
 }
 
+/// The account that manages the organization.
+fn management(signed_in: &SignedIn) -> Option<AccountId> {
+    let world = signed_in.visit.house.db.snapshot();
+    world.organization_of(signed_in.live.acting().account).map(|state| state.organization().management)
+}
+
 impl Target {
-    fn of(target: orgs::PolicyTargetSummary) -> Self {
+    fn of(target: orgs::PolicyTargetSummary, management: Option<AccountId>) -> Self {
         let id = target.target_id.unwrap_or_default();
         let (what, address) = match target.r#type {
             Some(TargetType::Account) => ("account", account_address(&id)),
             Some(TargetType::Root) => ("root", format!("{HERE}?at={}", segment(&id))),
             _ => ("unit", format!("{HERE}?at={}", segment(&id))),
         };
-        Self { name: target.name.unwrap_or_default(), id, what, address }
+        let is_management = management.is_some_and(|management| management.to_string() == id);
+        Self { name: target.name.unwrap_or_default(), id, what, address, is_management }
     }
 }
 

@@ -161,7 +161,7 @@ pub fn apply(
 /// [`ApplyError::NotManaging`]; without a name, [`ApplyError::NoOrganization`] and [`ApplyError::Several`].
 pub fn meant(world: &World, management: Option<AccountId>) -> Result<&Organization, ApplyError> {
     if let Some(account) = management {
-        let state = world.organization_of(account).filter(|state| standing::is_management(state, account));
+        let state = world.organization_of(account).filter(|state| state.is_management(account));
         return state.map(|state| &**state.organization()).ok_or(ApplyError::NotManaging(account));
     }
     let mut all = world.organizations();

@@ -121,7 +121,7 @@ fn cancel_handshake(
     input: &api::CancelHandshakeRequest,
 ) -> Result<api::CancelHandshakeResponse, Failure> {
     let found = seen(ctx, txn, &input.handshake_id)?;
-    if !standing::is_management(&found.state, ctx.account()) {
+    if !found.state.is_management(ctx.account()) {
         return Err(failures::not_management());
     }
     guard(txn, &found)?;
@@ -312,8 +312,9 @@ fn guard(txn: &mut Txn, found: &Found) -> Result<(), Failure> {
 
 fn find(world: &World, account: AccountId, now: Time, id: &str) -> Option<Found> {
     let (state, row) = world.handshake(&id.parse().ok()?).filter(|(_, row)| is_shown(row, now))?;
-    let looks = state.member(account).is_some_and(|member| !member.delegated.is_empty());
-    let is_party = standing::is_management(state, account) || looks || is_put_to(world, row, account);
+    let is_party = state.is_management(account)
+        || state.is_delegated_administrator(account)
+        || is_put_to(world, row, account);
     is_party.then(|| Found { state: Arc::clone(state), row: Arc::clone(row) })
 }
 

@@ -72,7 +72,7 @@ fn leave(
     account: AccountId,
     departure: Departure,
 ) -> Result<Empty, Failure> {
-    if standing::is_management(state, account) {
+    if state.is_management(account) {
         return Err(failures::management_cannot_leave());
     }
     let key = RowKey::Membership(account);

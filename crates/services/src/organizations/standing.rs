@@ -36,12 +36,11 @@ pub(super) fn looked_at<O: Operation>(
     input: &O::Input,
 ) -> Result<Arc<OrganizationState>, Failure> {
     let state = own(ctx, txn)?;
-    let administers = |account| state.member(account).is_some_and(|member| !member.delegated.is_empty());
-    let may = is_management(&state, ctx.account())
+    let may = state.is_management(ctx.account())
         || match handed_over(ctx, txn.world(), &state, operation, input) {
             Outcome::Allowed => true,
             Outcome::ExplicitDeny => false,
-            Outcome::ImplicitDeny => administers(ctx.account()),
+            Outcome::ImplicitDeny => state.is_delegated_administrator(ctx.account()),
         };
     if may { Ok(state) } else { Err(failures::not_management()) }
 }
@@ -52,7 +51,7 @@ pub(super) fn looked_at<O: Operation>(
 /// `AWSOrganizationsNotInUseException`, `AccessDeniedException`.
 pub(super) fn managed(ctx: &OpContext<'_>, txn: &mut Txn) -> Result<Arc<OrganizationState>, Failure> {
     let state = own(ctx, txn)?;
-    if !is_management(&state, ctx.account()) {
+    if !state.is_management(ctx.account()) {
         return Err(failures::not_management());
     }
     row(txn, &state.organization().id)?;
@@ -72,7 +71,7 @@ pub(super) fn managed_or_delegated<O: Operation>(
     let state = own(ctx, txn)?;
     // Guarded before it is read, so that the policy that decides is the one at the commit.
     row(txn, &state.organization().id)?;
-    let may = is_management(&state, ctx.account())
+    let may = state.is_management(ctx.account())
         || handed_over(ctx, txn.world(), &state, operation, input) == Outcome::Allowed;
     if may { Ok(state) } else { Err(failures::not_management()) }
 }
@@ -122,11 +121,6 @@ pub(super) fn row(txn: &mut Txn, id: &OrganizationId) -> Result<Arc<Organization
 /// Writes that row as it is, so that one of two changes that must not both happen loses.
 pub(super) fn touch(txn: &mut Txn, row: &Arc<Organization>) {
     txn.put::<Organization>(RowKey::Organization(row.id.clone()), Arc::clone(row));
-}
-
-/// Whether an account manages the organization.
-pub(super) fn is_management(state: &OrganizationState, account: AccountId) -> bool {
-    state.organization().management == account
 }
 
 /// The organization of the caller as rules see it, if there is one.

@@ -7,8 +7,8 @@ use rootward_names::{AccountId, NodeId, OrganizationId, OrganizationPolicyId, Pa
 use rootward_pipeline::Failure;
 use rootward_state::RowKey;
 use rootward_state::entities::{
-    Account, Document, Membership, Organization, OrganizationNode, OrganizationPolicy,
-    OrganizationPolicyType, TrustedService,
+    Account, Document, Grants, InlinePolicy, Membership, Organization, OrganizationNode, OrganizationPolicy,
+    OrganizationPolicyType, TrustedService, User,
 };
 use rootward_wire::Sensitive;
 
@@ -172,8 +172,12 @@ pub(crate) fn unit(bench: &Bench, id: &OrganizationId, parent: Option<&str>, nam
 
 /// Puts an account into the unit of this name in the root.
 pub(crate) fn place(bench: &Bench, id: &OrganizationId, account: &str, name: &str) {
-    let parent = unit(bench, id, None, name).parse().unwrap();
-    change_member(bench, account, |row| row.parent = parent);
+    place_in(bench, account, &unit(bench, id, None, name));
+}
+
+/// Puts an account into the unit of this id.
+pub(crate) fn place_in(bench: &Bench, account: &str, unit: &str) {
+    change_member(bench, account, |row| row.parent = unit.parse().unwrap());
 }
 
 /// Attaches a new service control policy to an account, unit or root.
@@ -244,6 +248,24 @@ pub(crate) fn delegate(bench: &Bench, member: &str, name: &str) {
 /// From now on the root user of this account calls.
 pub(crate) fn call_as(bench: &Bench, account: &str) {
     bench.call_as_root_of(account.parse().unwrap());
+}
+
+/// From now on a user of the management account calls, who may do everything but this on these.
+pub(crate) fn call_denied(bench: &Bench, action: &str, resources: &[String]) {
+    let document = serde_json::json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": format!("organizations:{action}"), "Resource": resources},
+    ]});
+    if bench.row::<User>("denied").is_none() {
+        bench.add_user("denied");
+    }
+    bench.write(|txn| {
+        let policy = InlinePolicy { name: "p".into(), document: Document::new(document.to_string()) };
+        let user = txn.named::<User>(bench.account(), "denied").unwrap();
+        let grants = Grants { inline: vec![policy], ..Grants::default() };
+        txn.put_entity(bench.account(), User { grants, ..User::clone(&user) });
+    });
+    bench.call_as_user("denied");
 }
 
 fn service(bench: &Bench, name: &str) -> TrustedService {

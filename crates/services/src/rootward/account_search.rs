@@ -1,7 +1,8 @@
 //! `SearchAccounts`: accounts of the organization by a part of their name or the beginning of their id.
 //!
 //! For whoever may list accounts and units, as it tells where each account is; an organization has too many to list them all for
-//! that. In the order of ids.
+//! that. In the order of ids. Units are named as far down as the caller may list them; accounts are found wherever they are, as whoever may
+//! list accounts may list all.
 
 use rootward_api::rootward as api;
 use rootward_names::AccountId;
@@ -62,7 +63,7 @@ fn search_accounts(
             account_id: id.to_string(),
             account_name: name.into(),
             state: shown,
-            management: state.organization().management == id,
+            management: state.is_management(id),
             unit_names: units,
         });
         last = Some(id);
@@ -74,7 +75,9 @@ fn search_accounts(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::organizations::testing::{call_as, delegate, join, organization, place};
+    use crate::organizations::testing::{
+        call_as, call_denied, delegate, join, organization, place, place_in, unit,
+    };
     use crate::testing::Bench;
 
     fn search(bench: &Bench, text: &str, next_token: Option<String>) -> (Vec<String>, Option<String>) {
@@ -124,6 +127,39 @@ mod tests {
         assert_eq!(ask(), Err("AccessDenied"));
         delegate(&bench, "222233334444", "ram.amazonaws.com");
         assert_eq!(ask(), Ok(2));
+    }
+
+    #[test]
+    fn units_are_named_down_to_the_one_whose_contents_a_policy_hides() {
+        let bench = Bench::new();
+        let id = organization(&bench, &["222233334444"], &[]);
+        let outer = unit(&bench, &id, None, "Outer");
+        let middle = unit(&bench, &id, Some(&outer), "Middle");
+        let inner = unit(&bench, &id, Some(&middle), "Inner");
+        place_in(&bench, "222233334444", &inner);
+        let root = bench.begin().world().organization(&id).unwrap().organization().root.to_string();
+        let units = |action: &str, kind: &str, target: &str| {
+            call_denied(&bench, action, &[format!("arn:aws:organizations::*:{kind}/*/{target}")]);
+            let input = api::SearchAccountsRequest {
+                text: Sensitive::new("222233"),
+                max_results: None,
+                next_token: None,
+            };
+            let found = bench.run(&SEARCH_ACCOUNTS, input).unwrap().accounts.remove(0);
+            found.unit_names.iter().map(|name| name.expose().to_owned()).collect::<Vec<_>>()
+        };
+        let all = ["Root", "Outer", "Middle", "Inner"];
+        for action in ["ListAccountsForParent", "ListOrganizationalUnitsForParent"] {
+            assert_eq!(units(action, "root", &root), all[..1], "{action}");
+            assert_eq!(units(action, "ou", &outer), all[..2], "{action}");
+            assert_eq!(units(action, "ou", &middle), all[..3], "{action}");
+            // The account itself is found wherever it is.
+            assert_eq!(units(action, "ou", &inner), all, "{action}");
+        }
+        for action in ["ListPoliciesForTarget", "DescribeAccount"] {
+            assert_eq!(units(action, "account", "222233334444"), all, "{action}");
+            assert_eq!(units(action, "ou", &inner), all, "{action}");
+        }
     }
 
     #[test]

@@ -133,7 +133,8 @@ impl<'a, 'c> Tree<'a, 'c> {
 
     /// Opens what is asked about, from behind `token` on, and what is above it. The token of its next page, if it has one.
     ///
-    /// A token is the id of the last item of its page: tokens are on record, and names are not.
+    /// A token is the id of the last item of its page: tokens are on record, and names are not. What is not shown is passed over and on no
+    /// page, so that a token names none of it, and one that does is refused as one of something that is not there.
     fn open_at(&mut self, at: &Child, token: Option<&str>, page: usize) -> Result<Option<String>, Failure> {
         let (node, mut inside) = match at {
             Child::Account(account) if token.is_none() => {
@@ -151,18 +152,21 @@ impl<'a, 'c> Tree<'a, 'c> {
             let (token, shown_max) = if is_asked { (token, page) } else { (None, BESIDE_MAX) };
             let mut children = self.children(&node);
             if let Some(token) = token {
-                let last = children.iter().position(|child| child.to_string() == token);
+                let is_last = |child: &Child| child.to_string() == token && self.is_shown(child);
+                let last = children.iter().position(is_last);
                 children.drain(..=last.ok_or_else(failures::invalid_token)?);
             }
-            let rest = children.split_off(children.len().min(shown_max));
-            if is_asked && !rest.is_empty() {
-                next = children.last().map(Child::to_string);
-            }
-            // Of what is above it the way to it is shown in any case.
             let is_closed = overview::refuse_inside(self.ctx, self.txn, &node).is_err();
-            children.retain(|child| !is_closed && self.is_shown(child) || Some(child) == inside.as_ref());
-            children.extend(rest.into_iter().find(|child| Some(child) == inside.as_ref()));
-            self.open.insert(node.clone(), children);
+            // Of what is above it the way to it is shown in any case.
+            let is_way = |child: &Child| Some(child) == inside.as_ref();
+            let is_seen = |child: &Child| is_way(child) || !is_closed && self.is_shown(child);
+            let mut rest = children.into_iter();
+            let mut shown: Vec<_> = rest.by_ref().filter(is_seen).take(shown_max).collect();
+            if is_asked && rest.any(|child| is_seen(&child)) {
+                next = shown.last().map(Child::to_string);
+            }
+            shown.extend(rest.find(is_way));
+            self.open.insert(node.clone(), shown);
             inside = Some(Child::Node(node));
         }
         Ok(next)
@@ -254,7 +258,7 @@ impl<'a, 'c> Tree<'a, 'c> {
             parent_id: Some(parent.to_string()),
             name: name.into(),
             state,
-            management: self.state.organization().management == account,
+            management: self.state.is_management(account),
             policies: self.policies(&member.policies),
             units: 0,
             accounts: 0,
@@ -280,11 +284,9 @@ impl<'a, 'c> Tree<'a, 'c> {
 
 #[cfg(test)]
 mod tests {
-    use rootward_state::entities::{Document, Grants, InlinePolicy, User};
-
     use super::*;
     use crate::organizations::testing::{
-        add_policy, call_as, delegate, enable_types, join, organization, place, unit,
+        add_policy, call_as, call_denied, delegate, enable_types, join, organization, place, unit,
     };
     use crate::testing::Bench;
 
@@ -408,26 +410,13 @@ mod tests {
             let root = answer.items[0].hidden;
             Ok::<_, &str>((answer.items.into_iter().map(|item| item.id).collect::<Vec<_>>(), root))
         };
-        bench.add_user("ann");
         let deny = |action: &str, node: &str| {
-            let resource = format!("arn:aws:organizations::*:ou/*/{node}");
-            let document = format!(
-                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"*","Resource":"*"}},
-                {{"Effect":"Deny","Action":"organizations:{action}","Resource":"{resource}"}}]}}"#
-            );
-            bench.write(|txn| {
-                let policy = InlinePolicy { name: "p".into(), document: Document::new(document) };
-                let user = txn.named::<User>(bench.account(), "ann").unwrap();
-                let grants = Grants { inline: vec![policy], ..Grants::default() };
-                txn.put_entity(bench.account(), User { grants, ..User::clone(&user) });
-            });
-            bench.call_as_user("ann");
+            call_denied(&bench, action, &[format!("arn:aws:organizations::*:ou/*/{node}")]);
         };
         deny("ListPoliciesForTarget", &secret);
         let (ids, hidden) = shown(None).unwrap();
         assert!(ids.contains(&plain) && !ids.contains(&secret), "{ids:?}");
-        // One more is on the next page.
-        assert_eq!(hidden, 2);
+        assert_eq!(hidden, 1);
         assert_eq!(shown(Some(&secret)), Err("AccessDenied"));
         for action in ["ListAccountsForParent", "ListOrganizationalUnitsForParent"] {
             let inner = bench
@@ -444,6 +433,58 @@ mod tests {
             assert!(ids.contains(&inner.to_string()) && !ids.contains(&"222233334444".to_owned()), "{ids:?}");
             assert_eq!(shown(Some(inner.as_str())), Err("AccessDenied"));
         }
+    }
+
+    #[test]
+    fn tokens_name_nothing_that_a_policy_hides_and_pages_join_around_it() {
+        let bench = Bench::new();
+        let id = organization(&bench, &[], &[]);
+        let many = unit(&bench, &id, None, "Many");
+        let accounts: Vec<_> = (0..8).map(|number| format!("22223333440{number}")).collect();
+        for account in &accounts {
+            join(&bench, &id, account);
+            place(&bench, &id, account, "Many");
+        }
+        let arn = |account: &String| format!("arn:aws:organizations::*:account/*/{account}");
+        let walk = |hidden: &[&String]| {
+            call_denied(
+                &bench,
+                "ListPoliciesForTarget",
+                &hidden.iter().map(|id| arn(id)).collect::<Vec<_>>(),
+            );
+            let (mut pages, mut token) = (Vec::new(), None);
+            loop {
+                let answer = tree(&bench, Some(&many), token).unwrap();
+                let items = answer.items.into_iter().filter(|item| item.parent_id.as_ref() == Some(&many));
+                let page: Vec<_> = items.map(|item| item.id).collect();
+                token = answer.next_token;
+                assert!(token.as_ref().is_none_or(|token| page.last() == Some(token)), "{page:?} {token:?}");
+                pages.push(page);
+                if token.is_none() {
+                    break pages;
+                }
+            }
+        };
+        // The second and third would be the last of their pages.
+        let [_, one, two, .., last] = &*accounts else { unreachable!() };
+        let pages = walk(&[one, two, last]);
+        let places =
+            |places: &[usize]| places.iter().map(|place| accounts[*place].clone()).collect::<Vec<_>>();
+        assert_eq!(pages, [places(&[0, 3, 4]), places(&[5, 6])]);
+        // Nor is there a page behind the last that could be shown.
+        let [.., six, seven] = &*accounts else { unreachable!() };
+        assert_eq!(walk(&[six, seven]), [places(&[0, 1, 2]), places(&[3, 4, 5])]);
+        assert_eq!(walk(&accounts.iter().collect::<Vec<_>>()), [places(&[])]);
+        // Of what is hidden a token tells no more than of what is nowhere.
+        let refused = |token: &str| tree(&bench, Some(&many), Some(token.into())).unwrap_err();
+        let (hidden, nowhere) = (refused(one), refused("999988887777"));
+        assert_eq!((hidden.code, hidden.message), (nowhere.code, nowhere.message));
+        // What is above is opened no less far for what is hidden in it.
+        call_denied(&bench, "ListPoliciesForTarget", &[arn(one)]);
+        let beside = tree(&bench, Some(two), None).unwrap();
+        let ids: Vec<_> =
+            beside.items.iter().map(|item| &item.id).filter(|id| accounts.contains(id)).collect();
+        assert_eq!(ids, accounts.iter().filter(|id| *id != one).collect::<Vec<_>>());
     }
 
     #[test]
