@@ -10,14 +10,14 @@ use std::sync::Arc;
 use rootward_api::organizations as api;
 use rootward_names::{AccountId, Time};
 use rootward_pipeline::{
-    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
+    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Target, always,
 };
 use rootward_state::entities::{AccountStatus, Membership, Organization, TrustedService};
 use rootward_state::{OrganizationState, RowKey, Txn, World};
 use rootward_wire::{Empty, Sensitive};
 
 use super::page::Ask;
-use super::{accounts, failures, quotas, shown, standing, trusted};
+use super::{accounts, failures, quotas, shown, standing, targets, trusted};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &DEREGISTER_DELEGATED_ADMINISTRATOR,
@@ -26,19 +26,6 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &REGISTER_DELEGATED_ADMINISTRATOR,
 ];
 
-/// An account as one of the caller's organization.
-fn account(scope: &Scope<'_>, id: &str) -> Target {
-    let state = standing::in_scope(scope);
-    let found = state.and_then(|state| Some((state, id.parse::<AccountId>().ok()?)));
-    match found {
-        Some((state, id)) => Target {
-            tags: state.member(id).map(|member| member.tags.clone()).unwrap_or_default(),
-            ..Target::arn(shown::account_arn(state.organization(), id))
-        },
-        None => Target::any(),
-    }
-}
-
 pub(super) static REGISTER_DELEGATED_ADMINISTRATOR: Declaration<api::RegisterDelegatedAdministrator> =
     Declaration {
         effect: Effect::Write,
@@ -46,7 +33,7 @@ pub(super) static REGISTER_DELEGATED_ADMINISTRATOR: Declaration<api::RegisterDel
         rules: &[Rule {
             action: "organizations:RegisterDelegatedAdministrator",
             when: always,
-            target: |scope, input| account(scope, &input.account_id),
+            target: |scope, input| targets::account(scope, &input.account_id),
             keys: &[Key::Text("organizations:ServicePrincipal", |_, input| {
                 Some(input.service_principal.clone())
             })],
@@ -98,7 +85,7 @@ pub(super) static DEREGISTER_DELEGATED_ADMINISTRATOR: Declaration<api::Deregiste
         rules: &[Rule {
             action: "organizations:DeregisterDelegatedAdministrator",
             when: always,
-            target: |scope, input| account(scope, &input.account_id),
+            target: |scope, input| targets::account(scope, &input.account_id),
             keys: &[Key::Text("organizations:ServicePrincipal", |_, input| {
                 Some(input.service_principal.clone())
             })],
@@ -193,7 +180,7 @@ pub(super) static LIST_DELEGATED_SERVICES_FOR_ACCOUNT: Declaration<api::ListDele
         rules: &[Rule {
             action: "organizations:ListDelegatedServicesForAccount",
             when: always,
-            target: |scope, input| account(scope, &input.account_id),
+            target: |scope, input| targets::account(scope, &input.account_id),
             keys: &[],
         }],
         run: list_delegated_services_for_account,

@@ -16,7 +16,7 @@ use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::page::Ask;
-use super::{failures, policy_documents, quotas, shown, standing, tags};
+use super::{failures, policy_documents, quotas, shown, standing, tags, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&CREATE_POLICY, &DELETE_POLICY, &DESCRIBE_POLICY, &LIST_POLICIES, &UPDATE_POLICY];
@@ -56,7 +56,7 @@ pub(super) fn target(scope: &Scope<'_>, id: &str) -> Target {
     let Some(state) = standing::in_scope(scope) else { return Target::any() };
     match find(state, id) {
         Ok(policy) => Target { tags: policy.tags.clone(), ..Target::arn(arn(state.organization(), policy)) },
-        Err(_) => unborn(state, "*", id),
+        Err(_) => unborn(scope, "*", id),
     }
 }
 
@@ -67,13 +67,12 @@ pub(super) fn type_of(scope: &Scope<'_>, id: &str) -> Option<String> {
 }
 
 fn new_target(scope: &Scope<'_>, kind: api::PolicyType) -> Target {
-    standing::in_scope(scope)
-        .map_or_else(Target::any, |state| unborn(state, &kind.as_str().to_ascii_lowercase(), "p-*"))
+    unborn(scope, &kind.as_str().to_ascii_lowercase(), "p-*")
 }
 
 /// A policy that is not there; `kind` is its type in lower case.
-fn unborn(state: &OrganizationState, kind: &str, id: &str) -> Target {
-    Target::arn(shown::arn(state.organization(), "policy", &format!("{kind}/{id}")))
+fn unborn(scope: &Scope<'_>, kind: &str, id: &str) -> Target {
+    targets::unborn(scope, "policy", &format!("{kind}/{id}"))
 }
 
 fn arn(organization: &Organization, policy: &OrganizationPolicy) -> String {

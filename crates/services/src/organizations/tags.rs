@@ -27,7 +27,7 @@ use rootward_wire::Empty;
 
 use super::page::Ask;
 use super::transfers::Side;
-use super::{failures, quotas, shown, standing, transfers, tree};
+use super::{failures, quotas, shown, standing, targets, transfers};
 use crate::tag_keys::{self, Unfit};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&LIST_TAGS_FOR_RESOURCE, &TAG_RESOURCE, &UNTAG_RESOURCE];
@@ -116,7 +116,7 @@ fn target(scope: &Scope<'_>, id: &str) -> Target {
     };
     let organization = state.organization();
     match tagged {
-        Tagged::Account(_) | Tagged::Node(_) => tree::target(scope, id),
+        Tagged::Account(_) | Tagged::Node(_) => targets::by_id(scope, id),
         Tagged::Policy(policy) => state.policy(&policy).map_or_else(Target::any, |policy| Target {
             tags: policy.tags.clone(),
             ..Target::arn(policy.arn(organization.partition, &organization.id, organization.management))

@@ -20,7 +20,7 @@ use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
 };
 use rootward_state::entities::{Membership, OrganizationPolicy, OrganizationPolicyType};
-use rootward_state::{OrganizationState, Txn};
+use rootward_state::{OrganizationState, Target as Child, Txn};
 use serde_json::Value;
 
 use self::faults::Fault;
@@ -28,7 +28,7 @@ use self::merge::Merged;
 pub(super) use self::settings::Settings;
 use super::attachments::of_kind;
 use super::page::Ask;
-use super::{accounts, failures, shown, standing};
+use super::{accounts, failures, standing, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &DESCRIBE_EFFECTIVE_POLICY,
@@ -96,13 +96,10 @@ fn in_force(
     if is_in_force { Ok(kind) } else { Err(failures::effective_policy_not_found()) }
 }
 
-/// What a rule about an account is about.
+/// What a rule about an account is about; the caller's own when none is named.
 fn target(scope: &Scope<'_>, account: Option<&str>) -> Target {
     let account = account.map_or(Ok(scope.ctx.account()), str::parse);
-    let (Some(state), Ok(account)) = (standing::in_scope(scope), account) else { return Target::any() };
-    let tags = state.member(account).map(|member| member.tags.clone());
-    let arn = shown::account_arn(state.organization(), account);
-    Target { tags: tags.unwrap_or_default(), ..Target::arn(arn) }
+    targets::of(scope, account.ok().map(Child::Account))
 }
 
 pub(super) static DESCRIBE_EFFECTIVE_POLICY: Declaration<api::DescribeEffectivePolicy> = Declaration {
