@@ -13,7 +13,7 @@ use rootward_state::{OrganizationState, RowKey, Target, Txn, World};
 use rootward_wire::Empty;
 
 use super::page::Ask;
-use super::{failures, policies, quotas, shown, standing, targets};
+use super::{failures, keys, policies, quotas, shown, standing, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&ATTACH_POLICY, &DETACH_POLICY, &LIST_POLICIES_FOR_TARGET, &LIST_TARGETS_FOR_POLICY];
@@ -91,17 +91,13 @@ pub(super) static ATTACH_POLICY: Declaration<api::AttachPolicy> = Declaration {
             action: "organizations:AttachPolicy",
             when: always,
             target: |scope, input| policies::target(scope, &input.policy_id),
-            keys: &[Key::Text("organizations:PolicyType", |scope, input| {
-                policies::type_of(scope, &input.policy_id)
-            })],
+            keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.policy_id))],
         },
         Rule {
             action: "organizations:AttachPolicy",
             when: always,
             target: |scope, input| targets::by_id(scope, &input.target_id),
-            keys: &[Key::Text("organizations:PolicyType", |scope, input| {
-                policies::type_of(scope, &input.policy_id)
-            })],
+            keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.policy_id))],
         },
     ],
     run: attach_policy,
@@ -158,17 +154,13 @@ pub(super) static DETACH_POLICY: Declaration<api::DetachPolicy> = Declaration {
             action: "organizations:DetachPolicy",
             when: always,
             target: |scope, input| policies::target(scope, &input.policy_id),
-            keys: &[Key::Text("organizations:PolicyType", |scope, input| {
-                policies::type_of(scope, &input.policy_id)
-            })],
+            keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.policy_id))],
         },
         Rule {
             action: "organizations:DetachPolicy",
             when: always,
             target: |scope, input| targets::by_id(scope, &input.target_id),
-            keys: &[Key::Text("organizations:PolicyType", |scope, input| {
-                policies::type_of(scope, &input.policy_id)
-            })],
+            keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.policy_id))],
         },
     ],
     run: detach_policy,
@@ -206,7 +198,7 @@ pub(super) static LIST_POLICIES_FOR_TARGET: Declaration<api::ListPoliciesForTarg
         action: "organizations:ListPoliciesForTarget",
         when: always,
         target: |scope, input| targets::by_id(scope, &input.target_id),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| Some(input.filter.as_str().to_owned()))],
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.filter.as_str().to_owned()))],
     }],
     run: list_policies_for_target,
 };
@@ -244,9 +236,7 @@ pub(super) static LIST_TARGETS_FOR_POLICY: Declaration<api::ListTargetsForPolicy
         action: "organizations:ListTargetsForPolicy",
         when: always,
         target: |scope, input| policies::target(scope, &input.policy_id),
-        keys: &[Key::Text("organizations:PolicyType", |scope, input| {
-            policies::type_of(scope, &input.policy_id)
-        })],
+        keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.policy_id))],
     }],
     run: list_targets_for_policy,
 };

@@ -17,7 +17,7 @@ use rootward_state::{OrganizationState, RowKey, Txn, World};
 use rootward_wire::{Empty, Sensitive};
 
 use super::page::Ask;
-use super::{accounts, failures, quotas, shown, standing, targets, trusted};
+use super::{accounts, failures, keys, quotas, shown, standing, targets, trusted};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &DEREGISTER_DELEGATED_ADMINISTRATOR,
@@ -34,9 +34,7 @@ pub(super) static REGISTER_DELEGATED_ADMINISTRATOR: Declaration<api::RegisterDel
             action: "organizations:RegisterDelegatedAdministrator",
             when: always,
             target: |scope, input| targets::account(scope, &input.account_id),
-            keys: &[Key::Text("organizations:ServicePrincipal", |_, input| {
-                Some(input.service_principal.clone())
-            })],
+            keys: &[Key::Text(keys::SERVICE_PRINCIPAL, |_, input| Some(input.service_principal.clone()))],
         }],
         run: register_delegated_administrator,
     };
@@ -86,9 +84,7 @@ pub(super) static DEREGISTER_DELEGATED_ADMINISTRATOR: Declaration<api::Deregiste
             action: "organizations:DeregisterDelegatedAdministrator",
             when: always,
             target: |scope, input| targets::account(scope, &input.account_id),
-            keys: &[Key::Text("organizations:ServicePrincipal", |_, input| {
-                Some(input.service_principal.clone())
-            })],
+            keys: &[Key::Text(keys::SERVICE_PRINCIPAL, |_, input| Some(input.service_principal.clone()))],
         }],
         run: deregister_delegated_administrator,
     };
@@ -120,7 +116,7 @@ pub(super) static LIST_DELEGATED_ADMINISTRATORS: Declaration<api::ListDelegatedA
             action: "organizations:ListDelegatedAdministrators",
             when: always,
             target: |_, _| Target::any(),
-            keys: &[Key::Text("organizations:ServicePrincipal", |_, input| input.service_principal.clone())],
+            keys: &[Key::Text(keys::SERVICE_PRINCIPAL, |_, input| input.service_principal.clone())],
         }],
         run: list_delegated_administrators,
     };

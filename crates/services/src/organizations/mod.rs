@@ -18,6 +18,7 @@ pub mod guardrail;
 mod handshakes;
 mod invitations;
 mod joining;
+pub(crate) mod keys;
 mod leaving;
 mod organization;
 pub(crate) mod overview;

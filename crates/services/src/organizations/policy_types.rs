@@ -17,7 +17,7 @@ use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Operation;
 
 use super::attachments::{self, Place};
-use super::{failures, policies, shown, standing, targets};
+use super::{failures, keys, policies, shown, standing, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&DISABLE_POLICY_TYPE, &ENABLE_POLICY_TYPE];
 
@@ -28,9 +28,7 @@ pub(super) static ENABLE_POLICY_TYPE: Declaration<api::EnablePolicyType> = Decla
         action: "organizations:EnablePolicyType",
         when: always,
         target: |scope, input| targets::by_id(scope, &input.root_id),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| {
-            Some(input.policy_type.as_str().to_owned())
-        })],
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.policy_type.as_str().to_owned()))],
     }],
     run: enable_policy_type,
 };
@@ -104,9 +102,7 @@ pub(super) static DISABLE_POLICY_TYPE: Declaration<api::DisablePolicyType> = Dec
         action: "organizations:DisablePolicyType",
         when: always,
         target: |scope, input| targets::by_id(scope, &input.root_id),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| {
-            Some(input.policy_type.as_str().to_owned())
-        })],
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.policy_type.as_str().to_owned()))],
     }],
     run: disable_policy_type,
 };

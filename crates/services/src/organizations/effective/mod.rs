@@ -28,7 +28,7 @@ use self::merge::Merged;
 pub(super) use self::settings::Settings;
 use super::attachments::of_kind;
 use super::page::Ask;
-use super::{accounts, failures, standing, targets};
+use super::{accounts, failures, keys, standing, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &DESCRIBE_EFFECTIVE_POLICY,
@@ -109,9 +109,7 @@ pub(super) static DESCRIBE_EFFECTIVE_POLICY: Declaration<api::DescribeEffectiveP
         action: "organizations:DescribeEffectivePolicy",
         when: always,
         target: |scope, input| target(scope, input.target_id.as_deref()),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| {
-            Some(input.policy_type.as_str().to_owned())
-        })],
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.policy_type.as_str().to_owned()))],
     }],
     run: describe_effective_policy,
 };
@@ -151,9 +149,7 @@ pub(super) static LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS: Declaration<
         action: "organizations:ListEffectivePolicyValidationErrors",
         when: always,
         target: |scope, input| target(scope, Some(&input.account_id)),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| {
-            Some(input.policy_type.as_str().to_owned())
-        })],
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.policy_type.as_str().to_owned()))],
     }],
     run: list_effective_policy_validation_errors,
 };
@@ -203,9 +199,7 @@ pub(super) static LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY: Declaration<
         action: "organizations:ListAccountsWithInvalidEffectivePolicy",
         when: always,
         target: |_, _| Target::any(),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| {
-            Some(input.policy_type.as_str().to_owned())
-        })],
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.policy_type.as_str().to_owned()))],
     }],
     run: list_accounts_with_invalid_effective_policy,
 };
