@@ -473,15 +473,24 @@ SCP, RCP = "SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"
 
 
 class Organization:
-    """One that an account manages, with both types of control policies in force."""
+    """One that an account manages, with these types of policies in force."""
 
-    def __init__(self, account):
+    def __init__(self, account, types=(SCP, RCP)):
         self.account, self.client = account, account.client("organizations")
-        self.id = self.client.create_organization(FeatureSet="ALL")["Organization"]["Id"]
+        self.shown = self.client.create_organization(FeatureSet="ALL")["Organization"]
+        self.id = self.shown["Id"]
         [root] = self.client.list_roots()["Roots"]
         self.root = root["Id"]
-        for kind in (SCP, RCP):
+        for kind in types:
             self.client.enable_policy_type(RootId=self.root, PolicyType=kind)
+
+    def pages(self, operation, members, size=2, **arguments):
+        """All that a list has, by boto3's own paginator; no page has more than asked for."""
+        found = []
+        for page in self.client.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **arguments):
+            assert len(page[members]) <= size
+            found += page[members]
+        return found
 
 
 LAYERS = {

@@ -6,29 +6,24 @@ from contextlib import contextmanager
 import pytest
 from botocore.exceptions import ClientError
 
-from rootward_testkit import RECENT, allow, at_once, deny, fresh, policy
+from rootward_testkit import RCP, RECENT, SCP, allow, at_once, deny, fresh, policy
+from rootward_testkit import Organization as Managed
 
-SCP, RCP, TAG, BACKUP = "SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY", "TAG_POLICY", "BACKUP_POLICY"
+TAG, BACKUP = "TAG_POLICY", "BACKUP_POLICY"
 NO_S3 = policy(deny("s3:*"))
 NO_S3_FOR_ANYONE = policy({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"})
 
 
-class Organization:
-    """One with these types of policies in force, managed by an account of its own, with a unit and a member in it."""
+class Organization(Managed):
+    """One with a unit and a member in it."""
 
-    def __init__(self, account, *types):
-        self.account = account
-        self.client = account.client("organizations")
-        self.id = self.client.create_organization(FeatureSet="ALL")["Organization"]["Id"]
-        [root] = self.client.list_roots()["Roots"]
-        self.root = root["Id"]
+    def __init__(self, account, types):
+        super().__init__(account, types)
         self.unit = self.client.create_organizational_unit(ParentId=self.root, Name="Unit")["OrganizationalUnit"]["Id"]
         asked = self.client.create_account(Email=f"{fresh('member')}@example.com", AccountName="Member")
         done = self.client.describe_create_account_status(CreateAccountRequestId=asked["CreateAccountStatus"]["Id"])
         self.member = done["CreateAccountStatus"]["AccountId"]
         self.client.move_account(AccountId=self.member, SourceParentId=self.root, DestinationParentId=self.unit)
-        for kind in types:
-            self.client.enable_policy_type(RootId=self.root, PolicyType=kind)
 
     def create(self, kind, content, **arguments):
         made = self.client.create_policy(
@@ -50,17 +45,10 @@ class Organization:
         assert (shown["PolicyType"], shown["LastUpdatedTimestamp"]) == (kind, RECENT)
         return json.loads(shown["PolicyContent"])
 
-    def pages(self, operation, members, size, **arguments):
-        found = []
-        for page in self.client.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **arguments):
-            assert len(page[members]) <= size
-            found += page[members]
-        return found
-
 
 @pytest.fixture
 def organization(server):
-    return Organization(server.account(), SCP, RCP, TAG, BACKUP)
+    return Organization(server.account(), (SCP, RCP, TAG, BACKUP))
 
 
 @contextmanager

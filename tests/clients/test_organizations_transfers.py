@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from rootward_testkit import RECENT, allow, fails, fresh
+from rootward_testkit import Organization as Managed
 
 SECOND = timedelta(seconds=1)
 
@@ -16,13 +17,8 @@ def month(ahead):
     return datetime(months // 12, months % 12 + 1, 1, tzinfo=timezone.utc)
 
 
-class Organization:
+class Organization(Managed):
     """An organization by its management account."""
-
-    def __init__(self, server):
-        self.account = server.account()
-        self.client = self.account.client("organizations")
-        self.id = self.client.create_organization(FeatureSet="ALL")["Organization"]["Id"]
 
     def invite(self, other, **arguments):
         arguments = {"Target": {"Type": "ACCOUNT", "Id": other.account.account}, "SourceName": "Subsidiary", **arguments}
@@ -44,17 +40,17 @@ class Organization:
 
 @pytest.fixture
 def target(server):
-    return Organization(server)
+    return Organization(server.account())
 
 
 @pytest.fixture
 def source(server):
-    return Organization(server)
+    return Organization(server.account())
 
 
 @pytest.fixture
 def stranger(server):
-    return Organization(server)
+    return Organization(server.account())
 
 
 def transfer_of(handshake):

@@ -7,35 +7,23 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rootward_testkit import RECENT, Like, allow, at_once, body, codes, denial
+from rootward_testkit import Organization as Managed
 
 GHOST = "ou-abcd-12345678"
 NOBODY = "777788889999"
 
 
-class Organization:
-    """One that is managed by an account of its own, seen through its administrator's client."""
+class Organization(Managed):
+    """One without types of policies in force."""
 
     def __init__(self, account):
-        self.account = account
-        self.client = account.client("organizations")
-        self.made = self.client.create_organization()["Organization"]
-        self.id = self.made["Id"]
-        [root] = self.client.list_roots()["Roots"]
-        self.root = root["Id"]
+        super().__init__(account, types=())
 
     def arn_of(self, kind, name):
         return f"arn:aws:organizations::{self.account.account}:{kind}/{self.id}/{name}"
 
     def unit(self, parent, name, **arguments):
         return self.client.create_organizational_unit(ParentId=parent, Name=name, **arguments)["OrganizationalUnit"]
-
-    def pages(self, operation, members, size=2, **arguments):
-        """All that a list has, by boto3's own paginator; no page has more than asked for."""
-        found = []
-        for page in self.client.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **arguments):
-            assert len(page[members]) <= size
-            found += page[members]
-        return found
 
 
 @pytest.fixture
@@ -129,7 +117,7 @@ def test_account_is_moved_and_shown_where_it_is(organization):
     client, account = organization.client, organization.account
     unit = organization.unit(organization.root, "Management")
     shown = {
-        "Id": account.account, "Arn": organization.made["MasterAccountArn"], "Email": account.email,
+        "Id": account.account, "Arn": organization.shown["MasterAccountArn"], "Email": account.email,
         "Name": account.opened["Root"]["Email"].split("@")[0], "Status": "ACTIVE", "State": "ACTIVE",
         "Paths": [f"{organization.id}/{organization.root}/{account.account}/"], "JoinedMethod": "INVITED",
         "JoinedTimestamp": RECENT,
@@ -263,7 +251,7 @@ def test_permissions_are_on_units_and_by_their_tags(organization):
 
 def test_account_is_moved_by_who_may_do_so_on_it_and_both_its_parents(organization):
     unit, account = organization.unit(organization.root, "Unit"), organization.account.account
-    arns = [organization.made["MasterAccountArn"], organization.arn_of("root", organization.root), unit["Arn"]]
+    arns = [organization.shown["MasterAccountArn"], organization.arn_of("root", organization.root), unit["Arn"]]
     for missing in arns:
         user = organization.account.user(allow("organizations:MoveAccount", [arn for arn in arns if arn != missing]))
         with denied(user, "MoveAccount", missing):

@@ -39,6 +39,13 @@ impl rootward_pipeline::Source for Source {
         Self::now(self)
     }
 
+    fn glance(&self) -> Time {
+        match self {
+            Self::Machine => machine_time(),
+            Self::Seeded(stream) => stream.lock().unwrap_or_else(PoisonError::into_inner).time(),
+        }
+    }
+
     fn fill(&self, bytes: &mut [u8]) {
         match self {
             Self::Machine => machine_random(bytes),
@@ -70,7 +77,7 @@ impl Source {
             Self::Seeded(stream) => {
                 let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
                 stream.readings += 1;
-                Time::from_seconds(SEEDED_START_SECONDS + stream.readings)
+                stream.time()
             }
         }
     }
@@ -90,6 +97,10 @@ fn machine_random(bytes: &mut [u8]) {
 }
 
 impl Stream {
+    fn time(&self) -> Time {
+        Time::from_seconds(SEEDED_START_SECONDS + self.readings)
+    }
+
     fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(32) {
             let mut hash = Sha256::new();
@@ -103,6 +114,8 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
+    use rootward_pipeline::Source as _;
+
     use super::*;
 
     #[test]
@@ -116,5 +129,13 @@ mod tests {
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7).0, draw(8).0);
         assert!(draw(7).1 < draw(7).2);
+    }
+
+    #[test]
+    fn glances_do_not_move_the_clock_of_a_seed() {
+        let source = Source::seeded(7);
+        let now = source.now();
+        assert_eq!((source.glance(), source.glance()), (now, now));
+        assert_eq!(source.now(), now.plus_seconds(1));
     }
 }

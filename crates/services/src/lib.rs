@@ -18,6 +18,7 @@ pub mod root_only;
 pub mod root_report;
 pub mod root_user;
 mod rootward;
+mod service_events;
 pub mod session_end;
 mod shapes;
 mod signin;

@@ -12,12 +12,14 @@
 
 use std::net::IpAddr;
 
-use rootward_audit::{Call, Entry, EventId, EventType, Record, UserIdentity};
+use rootward_audit::{Call, EventId, Record, UserIdentity};
 use rootward_names::{AccountId, Handle, Random, Time};
 use rootward_pipeline::OpContext;
 use rootward_state::entities::{CredentialOwner, SignInSession, SignedIn};
 use rootward_state::{RowKey, Txn};
 use serde_json::json;
+
+use crate::service_events;
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,19 +83,17 @@ pub fn record_end(
     let Some(state) = txn.view(account).filter(|_| row.reason.is_some()) else { return };
     let why = if row.expires <= end.now { Why::Expired } else { end.why };
     let parameters = json!({ "sessionId": id.to_string(), "reason": why.text() });
-    // Values made of texts alone always have a text.
-    let parameters = serde_json::value::to_raw_value(&parameters).ok();
+    let parameters = service_events::told(&parameters);
     let source_ip = end.source_ip.map_or_else(|| "rootward".to_owned(), |address| address.to_string());
     let region = state.account().partition.global_region();
     let call = Call { source: "rootward", name: "RootSessionEnded", region, source_ip: &source_ip };
     let (event, identity) = (EventId::new(end.now, random), UserIdentity::Service { name: "rootward" });
-    let entry = Entry::new(&Record {
+    let record = Record {
         request: parameters.as_deref(),
-        event_type: EventType::AwsServiceEvent,
         recipient: Some(account),
         ..Record::new(event, end.now, call, identity)
-    });
-    txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
+    };
+    service_events::put(txn, record);
 }
 
 /// Ends one session, whose row is `row`. Nothing happens to one that is over and on record as that.

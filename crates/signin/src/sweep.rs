@@ -14,7 +14,7 @@ const REQUEST_KEPT_SECONDS: i64 = 86_400;
 impl SignInService {
     /// Removes sessions and requests that are over, and says of a seal that was broken for a while that it has closed.
     pub fn sweep(&self) {
-        let (world, now) = (self.setup.db.snapshot(), self.setup.source.now());
+        let (world, now) = (self.setup.db.snapshot(), self.setup.source.glance());
         for state in world.accounts() {
             let (account, partition) = (state.account().id, state.account().partition);
             let mut txn = self.setup.db.begin();

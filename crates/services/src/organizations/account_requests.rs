@@ -13,7 +13,7 @@ use rootward_api::organizations as api;
 use rootward_api::organizations::{CreateAccountFailureReason, CreateAccountState, IamUserAccessToBilling};
 use rootward_names::{AccountId, AccountRequestId, EntityKind, Time};
 use rootward_pipeline::{
-    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
+    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Target, always,
 };
 use rootward_state::entities::{
     Account, AccountRequest, AccountRequestOutcome, AccountSettings, Document, Grants, Organization,
@@ -24,7 +24,7 @@ use rootward_wire::Sensitive;
 
 use super::joining::{self, Newcomer};
 use super::page::Ask;
-use super::{events, failures, quotas, service_role, shown, standing, tags};
+use super::{events, failures, quotas, service_role, standing, tags, targets};
 use crate::accounts::{self, AccountError, OpenAccount};
 use crate::root_guard;
 
@@ -52,7 +52,7 @@ pub(super) static CREATE_ACCOUNT: Declaration<api::CreateAccount> = Declaration 
         Rule {
             action: "organizations:TagResource",
             when: |_, input| tags::any(&input.tags),
-            target: |scope, _| new_account(scope),
+            target: |scope, _| targets::unborn(scope, "account", "*"),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
     ],
@@ -185,12 +185,6 @@ fn requested_since(state: &OrganizationState, since: Time) -> usize {
     state.account_requests().iter().filter(|(_, request)| request.requested > since).count()
 }
 
-/// An account that does not exist yet, as a resource.
-fn new_account(scope: &Scope<'_>) -> Target {
-    let state = standing::in_scope(scope);
-    state.map_or_else(Target::any, |state| Target::arn(shown::arn(state.organization(), "account", "*")))
-}
-
 pub(super) static CREATE_GOV_CLOUD_ACCOUNT: Declaration<api::CreateGovCloudAccount> = Declaration {
     effect: Effect::Write,
     callers: Callers::Anyone,
@@ -204,7 +198,7 @@ pub(super) static CREATE_GOV_CLOUD_ACCOUNT: Declaration<api::CreateGovCloudAccou
         Rule {
             action: "organizations:TagResource",
             when: |_, input| tags::any(&input.tags),
-            target: |scope, _| new_account(scope),
+            target: |scope, _| targets::unborn(scope, "account", "*"),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
     ],

@@ -14,7 +14,7 @@ use rootward_state::{OrganizationState, Txn, World};
 use rootward_wire::Sensitive;
 
 use super::page::Ask;
-use super::{failures, shown, standing, tree};
+use super::{failures, shown, standing, targets, tree};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&DESCRIBE_ACCOUNT, &LIST_ACCOUNTS, &LIST_ACCOUNTS_FOR_PARENT];
@@ -58,7 +58,7 @@ pub(super) static DESCRIBE_ACCOUNT: Declaration<api::DescribeAccount> = Declarat
     rules: &[Rule {
         action: "organizations:DescribeAccount",
         when: always,
-        target: |scope, input| tree::target(scope, &input.account_id),
+        target: |scope, input| targets::by_id(scope, &input.account_id),
         keys: &[],
     }],
     run: describe_account,
@@ -105,7 +105,7 @@ pub(super) static LIST_ACCOUNTS_FOR_PARENT: Declaration<api::ListAccountsForPare
     rules: &[Rule {
         action: "organizations:ListAccountsForParent",
         when: always,
-        target: |scope, input| tree::target(scope, &input.parent_id),
+        target: |scope, input| targets::by_id(scope, &input.parent_id),
         keys: &[],
     }],
     run: list_accounts_for_parent,

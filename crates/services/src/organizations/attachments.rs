@@ -6,16 +6,14 @@
 use std::sync::Arc;
 
 use rootward_api::organizations as api;
-use rootward_names::{AccountId, OrganizationPolicyId};
-use rootward_pipeline::{
-    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, always,
-};
+use rootward_names::OrganizationPolicyId;
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
 use rootward_state::entities::{Membership, OrganizationNode, OrganizationPolicy, OrganizationPolicyType};
 use rootward_state::{OrganizationState, RowKey, Target, Txn, World};
 use rootward_wire::Empty;
 
 use super::page::Ask;
-use super::{failures, policies, quotas, shown, standing};
+use super::{failures, keys, policies, quotas, shown, standing, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&ATTACH_POLICY, &DETACH_POLICY, &LIST_POLICIES_FOR_TARGET, &LIST_TARGETS_FOR_POLICY];
@@ -73,12 +71,7 @@ impl Place {
 /// # Errors
 /// `TargetNotFoundException` for what can be the id of none.
 pub(super) fn target(id: &str) -> Result<Target, Failure> {
-    read(id).ok_or_else(failures::target_not_found)
-}
-
-fn read(id: &str) -> Option<Target> {
-    let account = id.parse::<AccountId>().ok().map(Target::Account);
-    account.or_else(|| id.parse().ok().map(Target::Node))
+    targets::child(id).ok_or_else(failures::target_not_found)
 }
 
 /// Of `policies`, those of one type.
@@ -90,19 +83,6 @@ pub(super) fn of_kind<'s>(
     policies.iter().filter_map(|id| state.policy(id)).filter(move |policy| policy.kind == *kind)
 }
 
-/// What a rule about a target is about.
-fn rule_target(scope: &Scope<'_>, id: &str) -> rootward_pipeline::Target {
-    let (Some(state), Some(target)) = (standing::in_scope(scope), read(id)) else {
-        return rootward_pipeline::Target::any();
-    };
-    let tags = match &target {
-        Target::Account(account) => state.member(*account).map(|row| row.tags.clone()),
-        Target::Node(node) => state.node(node).map(|row| row.tags.clone()),
-    };
-    let arn = shown::target_arn(state.organization(), &target);
-    rootward_pipeline::Target { tags: tags.unwrap_or_default(), ..rootward_pipeline::Target::arn(arn) }
-}
-
 pub(super) static ATTACH_POLICY: Declaration<api::AttachPolicy> = Declaration {
     effect: Effect::Write,
     callers: Callers::Anyone,
@@ -111,17 +91,13 @@ pub(super) static ATTACH_POLICY: Declaration<api::AttachPolicy> = Declaration {
             action: "organizations:AttachPolicy",
             when: always,
             target: |scope, input| policies::target(scope, &input.policy_id),
-            keys: &[Key::Text("organizations:PolicyType", |scope, input| {
-                policies::type_of(scope, &input.policy_id)
-            })],
+            keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.policy_id))],
         },
         Rule {
             action: "organizations:AttachPolicy",
             when: always,
-            target: |scope, input| rule_target(scope, &input.target_id),
-            keys: &[Key::Text("organizations:PolicyType", |scope, input| {
-                policies::type_of(scope, &input.policy_id)
-            })],
+            target: |scope, input| targets::by_id(scope, &input.target_id),
+            keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.policy_id))],
         },
     ],
     run: attach_policy,
@@ -178,17 +154,13 @@ pub(super) static DETACH_POLICY: Declaration<api::DetachPolicy> = Declaration {
             action: "organizations:DetachPolicy",
             when: always,
             target: |scope, input| policies::target(scope, &input.policy_id),
-            keys: &[Key::Text("organizations:PolicyType", |scope, input| {
-                policies::type_of(scope, &input.policy_id)
-            })],
+            keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.policy_id))],
         },
         Rule {
             action: "organizations:DetachPolicy",
             when: always,
-            target: |scope, input| rule_target(scope, &input.target_id),
-            keys: &[Key::Text("organizations:PolicyType", |scope, input| {
-                policies::type_of(scope, &input.policy_id)
-            })],
+            target: |scope, input| targets::by_id(scope, &input.target_id),
+            keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.policy_id))],
         },
     ],
     run: detach_policy,
@@ -225,8 +197,8 @@ pub(super) static LIST_POLICIES_FOR_TARGET: Declaration<api::ListPoliciesForTarg
     rules: &[Rule {
         action: "organizations:ListPoliciesForTarget",
         when: always,
-        target: |scope, input| rule_target(scope, &input.target_id),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| Some(input.filter.as_str().to_owned()))],
+        target: |scope, input| targets::by_id(scope, &input.target_id),
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.filter.as_str().to_owned()))],
     }],
     run: list_policies_for_target,
 };
@@ -264,9 +236,7 @@ pub(super) static LIST_TARGETS_FOR_POLICY: Declaration<api::ListTargetsForPolicy
         action: "organizations:ListTargetsForPolicy",
         when: always,
         target: |scope, input| policies::target(scope, &input.policy_id),
-        keys: &[Key::Text("organizations:PolicyType", |scope, input| {
-            policies::type_of(scope, &input.policy_id)
-        })],
+        keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.policy_id))],
     }],
     run: list_targets_for_policy,
 };
@@ -278,7 +248,8 @@ fn list_targets_for_policy(
     input: &api::ListTargetsForPolicyRequest,
 ) -> Result<api::ListTargetsForPolicyResponse, Failure> {
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
-    let after = ask.after.as_deref().map(|id| read(id).ok_or_else(failures::bad_next_token)).transpose()?;
+    let after =
+        ask.after.as_deref().map(|id| targets::child(id).ok_or_else(failures::bad_next_token)).transpose()?;
     let state = standing::looked_at(ctx, txn, &LIST_TARGETS_FOR_POLICY, input)?;
     let policy = policies::find(&state, &input.policy_id)?;
     let is_in_force = state.organization().policy_types.contains(&policy.kind);

@@ -11,7 +11,7 @@ use rootward_state::entities::{AccountStatus, Membership};
 use rootward_state::{OrganizationState, RowKey, Txn, World};
 use rootward_wire::Empty;
 
-use super::{events, failures, leaving, quotas, standing};
+use super::{events, failures, leaving, quotas, standing, targets};
 use crate::accounts::{self, AccountError};
 use crate::session_end::{End, Why};
 
@@ -23,7 +23,7 @@ pub(super) static CLOSE_ACCOUNT: Declaration<api::CloseAccount> = Declaration {
     rules: &[Rule {
         action: "organizations:CloseAccount",
         when: always,
-        target: |scope, input| leaving::member(scope, &input.account_id),
+        target: |scope, input| targets::account(scope, &input.account_id),
         keys: &[],
     }],
     run: close_account,

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use rootward_api::organizations as api;
 use rootward_names::{AccountId, Time};
 use rootward_pipeline::{
-    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
+    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Target, always,
 };
 use rootward_state::entities::{AccountStatus, Membership, Organization, TrustedService};
 use rootward_state::{OrganizationState, RowKey, Txn, World};
 use rootward_wire::{Empty, Sensitive};
 
 use super::page::Ask;
-use super::{accounts, failures, quotas, shown, standing, trusted};
+use super::{accounts, failures, keys, quotas, shown, standing, targets, trusted};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &DEREGISTER_DELEGATED_ADMINISTRATOR,
@@ -26,19 +26,6 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &REGISTER_DELEGATED_ADMINISTRATOR,
 ];
 
-/// An account as one of the caller's organization.
-fn account(scope: &Scope<'_>, id: &str) -> Target {
-    let state = standing::in_scope(scope);
-    let found = state.and_then(|state| Some((state, id.parse::<AccountId>().ok()?)));
-    match found {
-        Some((state, id)) => Target {
-            tags: state.member(id).map(|member| member.tags.clone()).unwrap_or_default(),
-            ..Target::arn(shown::account_arn(state.organization(), id))
-        },
-        None => Target::any(),
-    }
-}
-
 pub(super) static REGISTER_DELEGATED_ADMINISTRATOR: Declaration<api::RegisterDelegatedAdministrator> =
     Declaration {
         effect: Effect::Write,
@@ -46,10 +33,8 @@ pub(super) static REGISTER_DELEGATED_ADMINISTRATOR: Declaration<api::RegisterDel
         rules: &[Rule {
             action: "organizations:RegisterDelegatedAdministrator",
             when: always,
-            target: |scope, input| account(scope, &input.account_id),
-            keys: &[Key::Text("organizations:ServicePrincipal", |_, input| {
-                Some(input.service_principal.clone())
-            })],
+            target: |scope, input| targets::account(scope, &input.account_id),
+            keys: &[Key::Text(keys::SERVICE_PRINCIPAL, |_, input| Some(input.service_principal.clone()))],
         }],
         run: register_delegated_administrator,
     };
@@ -98,10 +83,8 @@ pub(super) static DEREGISTER_DELEGATED_ADMINISTRATOR: Declaration<api::Deregiste
         rules: &[Rule {
             action: "organizations:DeregisterDelegatedAdministrator",
             when: always,
-            target: |scope, input| account(scope, &input.account_id),
-            keys: &[Key::Text("organizations:ServicePrincipal", |_, input| {
-                Some(input.service_principal.clone())
-            })],
+            target: |scope, input| targets::account(scope, &input.account_id),
+            keys: &[Key::Text(keys::SERVICE_PRINCIPAL, |_, input| Some(input.service_principal.clone()))],
         }],
         run: deregister_delegated_administrator,
     };
@@ -133,7 +116,7 @@ pub(super) static LIST_DELEGATED_ADMINISTRATORS: Declaration<api::ListDelegatedA
             action: "organizations:ListDelegatedAdministrators",
             when: always,
             target: |_, _| Target::any(),
-            keys: &[Key::Text("organizations:ServicePrincipal", |_, input| input.service_principal.clone())],
+            keys: &[Key::Text(keys::SERVICE_PRINCIPAL, |_, input| input.service_principal.clone())],
         }],
         run: list_delegated_administrators,
     };
@@ -193,7 +176,7 @@ pub(super) static LIST_DELEGATED_SERVICES_FOR_ACCOUNT: Declaration<api::ListDele
         rules: &[Rule {
             action: "organizations:ListDelegatedServicesForAccount",
             when: always,
-            target: |scope, input| account(scope, &input.account_id),
+            target: |scope, input| targets::account(scope, &input.account_id),
             keys: &[],
         }],
         run: list_delegated_services_for_account,

@@ -6,12 +6,14 @@
 //! Source: User Guide, "Logging API calls with AWS CloudTrail for AWS Organizations"; API Reference, `CreateAccount`, `AcceptHandshake`,
 //! `LeaveOrganization`, `RemoveAccountFromOrganization`.
 
-use rootward_audit::{Call, Entry, EventId, EventType, Record, UserIdentity};
+use rootward_audit::{Call, EventId, Record, UserIdentity};
 use rootward_names::AccountId;
 use rootward_pipeline::OpContext;
 use rootward_state::Txn;
 use rootward_state::entities::{AccountRequest, Organization};
-use serde_json::{Value, json, value};
+use serde_json::{Value, json};
+
+use crate::service_events;
 
 /// Who acts, and where from.
 const SERVICE: &str = "organizations.amazonaws.com";
@@ -110,16 +112,14 @@ fn put(ctx: &OpContext<'_>, txn: &mut Txn, row: &Organization, name: &str, detai
     let region = row.partition.global_region();
     let call = Call { source: SERVICE, name, region, source_ip: SERVICE };
     let identity = UserIdentity::ServiceFor { account, name: SERVICE };
-    // Values made of texts alone always have a text.
-    let details = value::to_raw_value(details).ok();
+    let details = service_events::told(details);
     let id = ctx.with_random(|random| EventId::new(ctx.now, random));
-    let entry = Entry::new(&Record {
+    let record = Record {
         user_agent: Some(SERVICE),
         details: details.as_deref(),
-        event_type: EventType::AwsServiceEvent,
         ..Record::new(id, ctx.now, call, identity)
-    });
-    txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
+    };
+    service_events::put(txn, record);
 }
 
 #[cfg(test)]

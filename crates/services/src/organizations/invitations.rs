@@ -18,7 +18,7 @@ use rootward_state::entities::{Handshake, HandshakeAction, HandshakeParty, Hands
 use rootward_state::{NameKey, OrganizationState, RowKey, Txn};
 
 use super::joining::{self, Newcomer};
-use super::{all_features, failures, handshakes, leaving, quotas, shown, standing, tags};
+use super::{all_features, failures, handshakes, quotas, standing, tags, targets};
 use crate::{accounts, guard_policy};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&INVITE_ACCOUNT_TO_ORGANIZATION];
@@ -39,7 +39,7 @@ pub(super) static INVITE_ACCOUNT_TO_ORGANIZATION: Declaration<api::InviteAccount
                 when: |_, input| tags::any(&input.tags),
                 target: |scope, input| match input.target.r#type {
                     HandshakePartyType::Account => invited(scope, &input.target),
-                    _ => unknown(scope),
+                    _ => targets::unborn(scope, "account", "*"),
                 },
                 keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
             },
@@ -182,15 +182,9 @@ fn invitations_of_today(ctx: &OpContext<'_>, state: &OrganizationState) -> usize
 /// Who is invited, as a resource.
 pub(super) fn invited(scope: &Scope<'_>, target: &api::HandshakeParty) -> Target {
     match target.r#type {
-        HandshakePartyType::Account => leaving::member(scope, target.id.expose()),
+        HandshakePartyType::Account => targets::account(scope, target.id.expose()),
         HandshakePartyType::Email | HandshakePartyType::Organization => Target::any(),
     }
-}
-
-/// An account whose id is not known yet, as a resource.
-fn unknown(scope: &Scope<'_>) -> Target {
-    let state = standing::in_scope(scope);
-    state.map_or_else(Target::any, |state| Target::arn(shown::arn(state.organization(), "account", "*")))
 }
 
 #[cfg(test)]

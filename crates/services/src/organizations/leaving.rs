@@ -12,15 +12,13 @@
 
 use rootward_api::organizations as api;
 use rootward_names::AccountId;
-use rootward_pipeline::{
-    Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Scope, Target, always,
-};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
 use rootward_state::entities::{AccountStatus, Membership};
 use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::events::{self, Departure};
-use super::{failures, shown, standing};
+use super::{failures, standing, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&LEAVE_ORGANIZATION, &REMOVE_ACCOUNT_FROM_ORGANIZATION];
 
@@ -31,7 +29,7 @@ pub(super) static REMOVE_ACCOUNT_FROM_ORGANIZATION: Declaration<api::RemoveAccou
         rules: &[Rule {
             action: "organizations:RemoveAccountFromOrganization",
             when: always,
-            target: |scope, input| member(scope, &input.account_id),
+            target: |scope, input| targets::account(scope, &input.account_id),
             keys: &[],
         }],
         run: remove_account_from_organization,
@@ -103,16 +101,6 @@ fn leave(
 pub(super) fn in_organization(state: &OrganizationState, id: &str) -> Result<AccountId, Failure> {
     let account = id.parse().ok().filter(|account| state.member(*account).is_some());
     account.ok_or_else(failures::account_not_found)
-}
-
-/// An account of the caller's organization as a resource, whether it is in there or not.
-pub(super) fn member(scope: &Scope<'_>, id: &str) -> Target {
-    let Some(state) = standing::in_scope(scope) else { return Target::any() };
-    let member = id.parse().ok().and_then(|account| state.member(account));
-    Target {
-        tags: member.map(|member| member.tags.clone()).unwrap_or_default(),
-        ..Target::arn(shown::arn(state.organization(), "account", id))
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Organizations: accounts under one roof, in units, bound by policies.
 //!
-//! One file a noun. Who calls and what of theirs it may be is [`standing`]'s to say; how rows are shown is [`shown`]'s; texts of refusals
-//! are in [`failures`], numbers in [`quotas`]. Pages are cut by [`page`].
+//! One file a noun. Who calls and what of theirs it may be is [`standing`]'s to say, what rules are about [`targets`]'s; how rows are shown
+//! is [`shown`]'s; texts of refusals are in [`failures`], numbers in [`quotas`]. Pages are cut by [`page`].
 //!
 //! Source: Organizations API Reference and User Guide; Service Authorization Reference, "AWS Organizations".
 
@@ -18,6 +18,7 @@ pub mod guardrail;
 mod handshakes;
 mod invitations;
 mod joining;
+pub(crate) mod keys;
 mod leaving;
 mod organization;
 pub(crate) mod overview;
@@ -33,6 +34,7 @@ mod service_role;
 mod shown;
 mod standing;
 mod tags;
+mod targets;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transfers;

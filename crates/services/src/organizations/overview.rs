@@ -16,7 +16,7 @@ use rootward_wire::Operation;
 use super::accounts::{LIST_ACCOUNTS, LIST_ACCOUNTS_FOR_PARENT};
 use super::attachments::LIST_POLICIES_FOR_TARGET;
 use super::units::LIST_ORGANIZATIONAL_UNITS_FOR_PARENT;
-use super::{standing, tree};
+use super::{standing, targets};
 use crate::denied;
 
 /// Why somebody does not see it.
@@ -99,19 +99,19 @@ fn policy_inputs(target: &str) -> [api::ListPoliciesForTargetRequest; 2] {
 /// The root of the caller's organization, as rules see it.
 pub(crate) fn root(scope: &Scope<'_>) -> Target {
     match standing::in_scope(scope) {
-        Some(state) => tree::target(scope, state.organization().root.as_str()),
+        Some(state) => targets::by_id(scope, state.organization().root.as_str()),
         None => Target::any(),
     }
 }
 
 /// Something in it, as rules see it.
 pub(crate) fn target(scope: &Scope<'_>, id: &str) -> Target {
-    tree::target(scope, id)
+    targets::by_id(scope, id)
 }
 
 /// What an id names, if that is in the organization.
 pub(crate) fn find(state: &OrganizationState, id: &str) -> Option<Child> {
-    tree::child(id).filter(|child| match child {
+    targets::child(id).filter(|child| match child {
         Child::Account(account) => state.member(*account).is_some(),
         Child::Node(node) => state.node(node).is_some(),
     })

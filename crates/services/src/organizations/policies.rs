@@ -16,7 +16,7 @@ use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::page::Ask;
-use super::{failures, policy_documents, quotas, shown, standing, tags};
+use super::{failures, keys, policy_documents, quotas, shown, standing, tags, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&CREATE_POLICY, &DELETE_POLICY, &DESCRIBE_POLICY, &LIST_POLICIES, &UPDATE_POLICY];
@@ -56,7 +56,7 @@ pub(super) fn target(scope: &Scope<'_>, id: &str) -> Target {
     let Some(state) = standing::in_scope(scope) else { return Target::any() };
     match find(state, id) {
         Ok(policy) => Target { tags: policy.tags.clone(), ..Target::arn(arn(state.organization(), policy)) },
-        Err(_) => unborn(state, "*", id),
+        Err(_) => unborn(scope, "*", id),
     }
 }
 
@@ -67,13 +67,12 @@ pub(super) fn type_of(scope: &Scope<'_>, id: &str) -> Option<String> {
 }
 
 fn new_target(scope: &Scope<'_>, kind: api::PolicyType) -> Target {
-    standing::in_scope(scope)
-        .map_or_else(Target::any, |state| unborn(state, &kind.as_str().to_ascii_lowercase(), "p-*"))
+    unborn(scope, &kind.as_str().to_ascii_lowercase(), "p-*")
 }
 
 /// A policy that is not there; `kind` is its type in lower case.
-fn unborn(state: &OrganizationState, kind: &str, id: &str) -> Target {
-    Target::arn(shown::arn(state.organization(), "policy", &format!("{kind}/{id}")))
+fn unborn(scope: &Scope<'_>, kind: &str, id: &str) -> Target {
+    targets::unborn(scope, "policy", &format!("{kind}/{id}"))
 }
 
 fn arn(organization: &Organization, policy: &OrganizationPolicy) -> String {
@@ -108,7 +107,7 @@ pub(super) static CREATE_POLICY: Declaration<api::CreatePolicy> = Declaration {
             when: always,
             target: |scope, input| new_target(scope, input.r#type),
             keys: &[
-                Key::Text("organizations:PolicyType", |_, input| Some(input.r#type.as_str().to_owned())),
+                Key::Text(keys::POLICY_TYPE, |_, input| Some(input.r#type.as_str().to_owned())),
                 Key::RequestTags(|input| tags::requested(input.tags.iter().flatten())),
             ],
         },
@@ -117,7 +116,7 @@ pub(super) static CREATE_POLICY: Declaration<api::CreatePolicy> = Declaration {
             when: |_, input| tags::any(&input.tags),
             target: |scope, input| new_target(scope, input.r#type),
             keys: &[
-                Key::Text("organizations:PolicyType", |_, input| Some(input.r#type.as_str().to_owned())),
+                Key::Text(keys::POLICY_TYPE, |_, input| Some(input.r#type.as_str().to_owned())),
                 Key::RequestTags(|input| tags::requested(input.tags.iter().flatten())),
             ],
         },
@@ -211,7 +210,7 @@ pub(super) static DESCRIBE_POLICY: Declaration<api::DescribePolicy> = Declaratio
         action: "organizations:DescribePolicy",
         when: always,
         target: |scope, input| target(scope, &input.policy_id),
-        keys: &[Key::Text("organizations:PolicyType", |scope, input| type_of(scope, &input.policy_id))],
+        keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| type_of(scope, &input.policy_id))],
     }],
     run: describe_policy,
 };
@@ -233,7 +232,7 @@ pub(super) static UPDATE_POLICY: Declaration<api::UpdatePolicy> = Declaration {
         action: "organizations:UpdatePolicy",
         when: always,
         target: |scope, input| target(scope, &input.policy_id),
-        keys: &[Key::Text("organizations:PolicyType", |scope, input| type_of(scope, &input.policy_id))],
+        keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| type_of(scope, &input.policy_id))],
     }],
     run: update_policy,
 };
@@ -271,7 +270,7 @@ pub(super) static DELETE_POLICY: Declaration<api::DeletePolicy> = Declaration {
         action: "organizations:DeletePolicy",
         when: always,
         target: |scope, input| target(scope, &input.policy_id),
-        keys: &[Key::Text("organizations:PolicyType", |scope, input| type_of(scope, &input.policy_id))],
+        keys: &[Key::Text(keys::POLICY_TYPE, |scope, input| type_of(scope, &input.policy_id))],
     }],
     run: delete_policy,
 };
@@ -298,7 +297,7 @@ pub(super) static LIST_POLICIES: Declaration<api::ListPolicies> = Declaration {
         action: "organizations:ListPolicies",
         when: always,
         target: |_, _| Target::any(),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| Some(input.filter.as_str().to_owned()))],
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.filter.as_str().to_owned()))],
     }],
     run: list_policies,
 };

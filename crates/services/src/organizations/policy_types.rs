@@ -11,27 +11,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rootward_api::organizations as api;
-use rootward_names::NodeId;
-use rootward_pipeline::{
-    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
-};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
 use rootward_state::entities::{Organization, OrganizationPolicy, OrganizationPolicyType};
 use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Operation;
 
 use super::attachments::{self, Place};
-use super::{failures, policies, shown, standing};
+use super::{failures, keys, policies, shown, standing, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&DISABLE_POLICY_TYPE, &ENABLE_POLICY_TYPE];
-
-/// What a rule about a root is about.
-fn root_target(scope: &Scope<'_>, id: &str) -> Target {
-    let (Some(state), Ok(id)) = (standing::in_scope(scope), id.parse::<NodeId>()) else {
-        return Target::any();
-    };
-    let tags = state.node(&id).map(|node| node.tags.clone());
-    Target { tags: tags.unwrap_or_default(), ..Target::arn(shown::node_arn(state.organization(), &id)) }
-}
 
 pub(super) static ENABLE_POLICY_TYPE: Declaration<api::EnablePolicyType> = Declaration {
     effect: Effect::Write,
@@ -39,10 +27,8 @@ pub(super) static ENABLE_POLICY_TYPE: Declaration<api::EnablePolicyType> = Decla
     rules: &[Rule {
         action: "organizations:EnablePolicyType",
         when: always,
-        target: |scope, input| root_target(scope, &input.root_id),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| {
-            Some(input.policy_type.as_str().to_owned())
-        })],
+        target: |scope, input| targets::by_id(scope, &input.root_id),
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.policy_type.as_str().to_owned()))],
     }],
     run: enable_policy_type,
 };
@@ -115,10 +101,8 @@ pub(super) static DISABLE_POLICY_TYPE: Declaration<api::DisablePolicyType> = Dec
     rules: &[Rule {
         action: "organizations:DisablePolicyType",
         when: always,
-        target: |scope, input| root_target(scope, &input.root_id),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| {
-            Some(input.policy_type.as_str().to_owned())
-        })],
+        target: |scope, input| targets::by_id(scope, &input.root_id),
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.policy_type.as_str().to_owned()))],
     }],
     run: disable_policy_type,
 };

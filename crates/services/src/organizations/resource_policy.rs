@@ -15,7 +15,7 @@ use rootward_state::entities::{Document, Organization, OrganizationResourcePolic
 use rootward_state::{RowKey, Txn};
 use rootward_wire::Empty;
 
-use super::{failures, shown, standing, tags};
+use super::{failures, keys, shown, standing, tags};
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&DELETE_RESOURCE_POLICY, &DESCRIBE_RESOURCE_POLICY, &PUT_RESOURCE_POLICY];
@@ -204,7 +204,7 @@ fn is_of_organizations(pattern: &str) -> bool {
 
 /// Types of policies that are named as a whole must be some.
 fn check_policy_types(condition: &ConditionEntry) -> Result<(), Failure> {
-    let is_about_types = condition.key.value.eq_ignore_ascii_case("organizations:PolicyType");
+    let is_about_types = condition.key.value.eq_ignore_ascii_case(keys::POLICY_TYPE);
     let is_pattern = |value: &str| value.contains(['*', '?', '$']);
     let unknown = condition
         .values

@@ -27,7 +27,7 @@ use rootward_wire::Empty;
 
 use super::page::Ask;
 use super::transfers::Side;
-use super::{failures, quotas, shown, standing, transfers, tree};
+use super::{failures, keys, policies, quotas, shown, standing, targets, transfers};
 use crate::tag_keys::{self, Unfit};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&LIST_TAGS_FOR_RESOURCE, &TAG_RESOURCE, &UNTAG_RESOURCE];
@@ -116,7 +116,7 @@ fn target(scope: &Scope<'_>, id: &str) -> Target {
     };
     let organization = state.organization();
     match tagged {
-        Tagged::Account(_) | Tagged::Node(_) => tree::target(scope, id),
+        Tagged::Account(_) | Tagged::Node(_) => targets::by_id(scope, id),
         Tagged::Policy(policy) => state.policy(&policy).map_or_else(Target::any, |policy| Target {
             tags: policy.tags.clone(),
             ..Target::arn(policy.arn(organization.partition, &organization.id, organization.management))
@@ -133,12 +133,6 @@ fn target(scope: &Scope<'_>, id: &str) -> Target {
             Target { tags, ..Target::arn(arn) }
         }
     }
-}
-
-/// The type of the policy that is tagged, if it is one.
-fn policy_type(scope: &Scope<'_>, id: &str) -> Option<String> {
-    let policy = standing::in_scope(scope)?.policy(&id.parse().ok()?)?;
-    Some(policy.kind.name().to_owned())
 }
 
 /// A row that has tags, guarded.
@@ -231,11 +225,11 @@ pub(super) static TAG_RESOURCE: Declaration<api::TagResource> = Declaration {
         target: |scope, input| target(scope, &input.resource_id),
         keys: &[
             Key::RequestTags(|input| requested(&input.tags)),
-            Key::Text("organizations:PolicyType", |scope, input| policy_type(scope, &input.resource_id)),
-            Key::Text(transfers::DIRECTION_KEY, |scope, input| {
+            Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.resource_id)),
+            Key::Text(keys::TRANSFER_DIRECTION, |scope, input| {
                 transfers::direction(scope, &input.resource_id)
             }),
-            Key::Text(transfers::TYPE_KEY, |scope, input| transfers::kind(scope, &input.resource_id)),
+            Key::Text(keys::TRANSFER_TYPE, |scope, input| transfers::kind(scope, &input.resource_id)),
         ],
     }],
     run: tag_resource,
@@ -262,11 +256,11 @@ pub(super) static UNTAG_RESOURCE: Declaration<api::UntagResource> = Declaration 
         target: |scope, input| target(scope, &input.resource_id),
         keys: &[
             Key::TagKeys(|input| input.tag_keys.iter().map(String::as_str).collect()),
-            Key::Text("organizations:PolicyType", |scope, input| policy_type(scope, &input.resource_id)),
-            Key::Text(transfers::DIRECTION_KEY, |scope, input| {
+            Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.resource_id)),
+            Key::Text(keys::TRANSFER_DIRECTION, |scope, input| {
                 transfers::direction(scope, &input.resource_id)
             }),
-            Key::Text(transfers::TYPE_KEY, |scope, input| transfers::kind(scope, &input.resource_id)),
+            Key::Text(keys::TRANSFER_TYPE, |scope, input| transfers::kind(scope, &input.resource_id)),
         ],
     }],
     run: untag_resource,
@@ -292,11 +286,11 @@ pub(super) static LIST_TAGS_FOR_RESOURCE: Declaration<api::ListTagsForResource> 
         when: always,
         target: |scope, input| target(scope, &input.resource_id),
         keys: &[
-            Key::Text("organizations:PolicyType", |scope, input| policy_type(scope, &input.resource_id)),
-            Key::Text(transfers::DIRECTION_KEY, |scope, input| {
+            Key::Text(keys::POLICY_TYPE, |scope, input| policies::type_of(scope, &input.resource_id)),
+            Key::Text(keys::TRANSFER_DIRECTION, |scope, input| {
                 transfers::direction(scope, &input.resource_id)
             }),
-            Key::Text(transfers::TYPE_KEY, |scope, input| transfers::kind(scope, &input.resource_id)),
+            Key::Text(keys::TRANSFER_TYPE, |scope, input| transfers::kind(scope, &input.resource_id)),
         ],
     }],
     run: list_tags_for_resource,
@@ -524,8 +518,8 @@ mod tests {
         });
         assert_eq!(arns.to_vec(), expected.collect::<Vec<_>>());
         bench.in_scope(|scope| {
-            assert_eq!(policy_type(scope, POLICY).as_deref(), Some("SERVICE_CONTROL_POLICY"));
-            assert_eq!(policy_type(scope, &ids[0]), None);
+            assert_eq!(policies::type_of(scope, POLICY).as_deref(), Some("SERVICE_CONTROL_POLICY"));
+            assert_eq!(policies::type_of(scope, &ids[0]), None);
         });
     }
 }

@@ -6,36 +6,16 @@ use std::sync::Arc;
 
 use rootward_api::organizations as api;
 use rootward_names::{AccountId, NodeId};
-use rootward_pipeline::{
-    Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Scope, Target, always,
-};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, Target, always};
 use rootward_state::Target as Child;
 use rootward_state::entities::{Membership, OrganizationNode};
 use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::page::Ask;
-use super::{failures, shown, standing};
+use super::{failures, shown, standing, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&LIST_CHILDREN, &LIST_PARENTS, &LIST_ROOTS, &MOVE_ACCOUNT];
-
-/// An account, root or unit of the caller's organization, as rules see it: one that does not exist has the ARN it would have. For who is
-/// in no organization there is none, and the operation says so.
-pub(super) fn target(scope: &Scope<'_>, id: &str) -> Target {
-    let (Some(state), Some(child)) = (standing::in_scope(scope), child(id)) else { return Target::any() };
-    let tags = match &child {
-        Child::Account(account) => state.member(*account).map(|row| row.tags.clone()),
-        Child::Node(node) => state.node(node).map(|row| row.tags.clone()),
-    };
-    let arn = shown::target_arn(state.organization(), &child);
-    Target { tags: tags.unwrap_or_default(), ..Target::arn(arn) }
-}
-
-/// What an id names by its form.
-pub(super) fn child(id: &str) -> Option<Child> {
-    let account = || id.parse().map(Child::Account).ok();
-    id.parse().map(Child::Node).ok().or_else(account)
-}
 
 /// The root or unit with this id, unguarded.
 ///
@@ -162,7 +142,7 @@ pub(super) static LIST_CHILDREN: Declaration<api::ListChildren> = Declaration {
     rules: &[Rule {
         action: "organizations:ListChildren",
         when: always,
-        target: |scope, input| target(scope, &input.parent_id),
+        target: |scope, input| targets::by_id(scope, &input.parent_id),
         keys: &[],
     }],
     run: list_children,
@@ -196,7 +176,7 @@ pub(super) static LIST_PARENTS: Declaration<api::ListParents> = Declaration {
     rules: &[Rule {
         action: "organizations:ListParents",
         when: always,
-        target: |scope, input| target(scope, &input.child_id),
+        target: |scope, input| targets::by_id(scope, &input.child_id),
         keys: &[],
     }],
     run: list_parents,
@@ -210,7 +190,7 @@ fn list_parents(
 ) -> Result<api::ListParentsResponse, Failure> {
     let state = standing::looked_at(ctx, txn, &LIST_PARENTS, input)?;
     let ask = Ask::new(input.next_token.as_deref(), input.max_results)?;
-    let parent = child(&input.child_id).and_then(|child| match child {
+    let parent = targets::child(&input.child_id).and_then(|child| match child {
         Child::Account(account) => state.member(account).map(|row| row.parent.clone()),
         Child::Node(unit) => state.node(&unit).and_then(|row| row.parent.clone()),
     });
@@ -234,19 +214,19 @@ pub(super) static MOVE_ACCOUNT: Declaration<api::MoveAccount> = Declaration {
         Rule {
             action: "organizations:MoveAccount",
             when: always,
-            target: |scope, input| target(scope, &input.account_id),
+            target: |scope, input| targets::by_id(scope, &input.account_id),
             keys: &[],
         },
         Rule {
             action: "organizations:MoveAccount",
             when: always,
-            target: |scope, input| target(scope, &input.source_parent_id),
+            target: |scope, input| targets::by_id(scope, &input.source_parent_id),
             keys: &[],
         },
         Rule {
             action: "organizations:MoveAccount",
             when: always,
-            target: |scope, input| target(scope, &input.destination_parent_id),
+            target: |scope, input| targets::by_id(scope, &input.destination_parent_id),
             keys: &[],
         },
     ],

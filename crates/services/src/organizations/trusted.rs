@@ -13,7 +13,7 @@ use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::page::Ask;
-use super::{failures, standing};
+use super::{failures, keys, standing};
 use crate::central_root;
 
 pub(super) static OPERATIONS: &[&dyn Handler] =
@@ -26,9 +26,7 @@ pub(super) static ENABLE_AWS_SERVICE_ACCESS: Declaration<api::EnableAwsServiceAc
         action: "organizations:EnableAWSServiceAccess",
         when: always,
         target: |_, _| Target::any(),
-        keys: &[Key::Text("organizations:ServicePrincipal", |_, input| {
-            Some(input.service_principal.clone())
-        })],
+        keys: &[Key::Text(keys::SERVICE_PRINCIPAL, |_, input| Some(input.service_principal.clone()))],
     }],
     run: enable_aws_service_access,
 };
@@ -56,9 +54,7 @@ pub(super) static DISABLE_AWS_SERVICE_ACCESS: Declaration<api::DisableAwsService
         action: "organizations:DisableAWSServiceAccess",
         when: always,
         target: |_, _| Target::any(),
-        keys: &[Key::Text("organizations:ServicePrincipal", |_, input| {
-            Some(input.service_principal.clone())
-        })],
+        keys: &[Key::Text(keys::SERVICE_PRINCIPAL, |_, input| Some(input.service_principal.clone()))],
     }],
     run: disable_aws_service_access,
 };

@@ -8,16 +8,14 @@ use std::sync::Arc;
 use rootward_api::organizations as api;
 use rootward_api::organizations::ConstraintViolationExceptionReason as Constraint;
 use rootward_names::{NodeId, OrganizationId};
-use rootward_pipeline::{
-    Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
-};
+use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, always};
 use rootward_state::entities::OrganizationNode;
 use rootward_state::{OrganizationState, RowKey, Txn};
 use rootward_wire::Empty;
 
 use super::organization::attached_at_first;
 use super::page::Ask;
-use super::{failures, quotas, shown, standing, tags, tree};
+use super::{failures, quotas, shown, standing, tags, targets, tree};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &CREATE_ORGANIZATIONAL_UNIT,
@@ -34,24 +32,18 @@ pub(super) static CREATE_ORGANIZATIONAL_UNIT: Declaration<api::CreateOrganizatio
         Rule {
             action: "organizations:CreateOrganizationalUnit",
             when: always,
-            target: |scope, input| tree::target(scope, &input.parent_id),
+            target: |scope, input| targets::by_id(scope, &input.parent_id),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
         Rule {
             action: "organizations:TagResource",
             when: |_, input| tags::any(&input.tags),
-            target: |scope, _| new_unit(scope),
+            target: |scope, _| targets::unborn(scope, "ou", "ou-*"),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
     ],
     run: create_organizational_unit,
 };
-
-/// A unit whose id is not drawn yet.
-fn new_unit(scope: &Scope<'_>) -> Target {
-    standing::in_scope(scope)
-        .map_or_else(Target::any, |state| Target::arn(shown::arn(state.organization(), "ou", "ou-*")))
-}
 
 fn create_organizational_unit(
     ctx: &OpContext<'_>,
@@ -126,7 +118,7 @@ pub(super) static UPDATE_ORGANIZATIONAL_UNIT: Declaration<api::UpdateOrganizatio
     rules: &[Rule {
         action: "organizations:UpdateOrganizationalUnit",
         when: always,
-        target: |scope, input| tree::target(scope, &input.organizational_unit_id),
+        target: |scope, input| targets::by_id(scope, &input.organizational_unit_id),
         keys: &[],
     }],
     run: update_organizational_unit,
@@ -162,7 +154,7 @@ pub(super) static DELETE_ORGANIZATIONAL_UNIT: Declaration<api::DeleteOrganizatio
     rules: &[Rule {
         action: "organizations:DeleteOrganizationalUnit",
         when: always,
-        target: |scope, input| tree::target(scope, &input.organizational_unit_id),
+        target: |scope, input| targets::by_id(scope, &input.organizational_unit_id),
         keys: &[],
     }],
     run: delete_organizational_unit,
@@ -189,7 +181,7 @@ pub(super) static DESCRIBE_ORGANIZATIONAL_UNIT: Declaration<api::DescribeOrganiz
     rules: &[Rule {
         action: "organizations:DescribeOrganizationalUnit",
         when: always,
-        target: |scope, input| tree::target(scope, &input.organizational_unit_id),
+        target: |scope, input| targets::by_id(scope, &input.organizational_unit_id),
         keys: &[],
     }],
     run: describe_organizational_unit,
@@ -212,7 +204,7 @@ pub(super) static LIST_ORGANIZATIONAL_UNITS_FOR_PARENT: Declaration<api::ListOrg
         rules: &[Rule {
             action: "organizations:ListOrganizationalUnitsForParent",
             when: always,
-            target: |scope, input| tree::target(scope, &input.parent_id),
+            target: |scope, input| targets::by_id(scope, &input.parent_id),
             keys: &[],
         }],
         run: list_organizational_units_for_parent,

@@ -20,7 +20,7 @@ use rootward_state::{OrganizationState, Target as Child, Txn, World};
 use rootward_wire::Sensitive;
 
 use super::{asked, count, failures, named, policy_type};
-use crate::organizations::overview;
+use crate::organizations::{keys, overview};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&GET_ORGANIZATION_TREE];
 
@@ -47,13 +47,13 @@ static GET_ORGANIZATION_TREE: Declaration<api::GetOrganizationTree> = Declaratio
             action: "organizations:ListPoliciesForTarget",
             when: always,
             target: |scope, _| overview::root(scope),
-            keys: &[Key::Text("organizations:PolicyType", |_, _| Some("SERVICE_CONTROL_POLICY".into()))],
+            keys: &[Key::Text(keys::POLICY_TYPE, |_, _| Some("SERVICE_CONTROL_POLICY".into()))],
         },
         Rule {
             action: "organizations:ListPoliciesForTarget",
             when: always,
             target: |scope, _| overview::root(scope),
-            keys: &[Key::Text("organizations:PolicyType", |_, _| Some("RESOURCE_CONTROL_POLICY".into()))],
+            keys: &[Key::Text(keys::POLICY_TYPE, |_, _| Some("RESOURCE_CONTROL_POLICY".into()))],
         },
     ],
     run: get_organization_tree,

@@ -3,7 +3,7 @@
 //! For the root user alone. Where others must agree, the first call asks them, and is refused; the same call succeeds once they have.
 
 use rootward_api::rootward as api;
-use rootward_audit::{Call, Entry, EventId, EventType, Record, UserIdentity};
+use rootward_audit::{Call, EventId, Record, UserIdentity};
 use rootward_auth::principal::root_arn;
 use rootward_names::Handle;
 use rootward_pipeline::{Callers, Declaration, Effect, Failure, Handler, OpContext, Rule, always};
@@ -14,6 +14,7 @@ use serde_json::json;
 use super::protection::{approvers, seal};
 use super::{failures, root_user, with_second_factor};
 use crate::root_guard::{self, Consent, Settings, Wish};
+use crate::service_events;
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[&PUT_ROOT_ACCESS_SETTINGS, &SEAL_ROOT, &UNSEAL_ROOT];
 
@@ -127,15 +128,10 @@ fn record_request(ctx: &OpContext<'_>, txn: &mut Txn, request: Handle, wish: &Wi
         Some(policy) => json!({ "requestId": request, "reason": reason, "policy": policy }),
         None => json!({ "requestId": request, "reason": reason }),
     };
-    // Values made of texts alone always have a text.
-    let parameters = serde_json::value::to_raw_value(&parameters).ok();
+    let parameters = service_events::told(&parameters);
     let id = ctx.with_random(|random| EventId::new(ctx.now, random));
-    let entry = Entry::new(&Record {
-        request: parameters.as_deref(),
-        event_type: EventType::AwsServiceEvent,
-        ..Record::new(id, ctx.now, call, identity)
-    });
-    txn.put_outbox(entry.id().to_bytes(), entry.json().as_bytes());
+    let record = Record { request: parameters.as_deref(), ..Record::new(id, ctx.now, call, identity) };
+    service_events::put(txn, record);
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use rootward_pipeline::{
     Callers, Declaration, Effect, Failure, Handler, Key, OpContext, Rule, Scope, Target, always,
 };
 use rootward_state::entities::{Membership, OrganizationPolicy, OrganizationPolicyType};
-use rootward_state::{OrganizationState, Txn};
+use rootward_state::{OrganizationState, Target as Child, Txn};
 use serde_json::Value;
 
 use self::faults::Fault;
@@ -28,7 +28,7 @@ use self::merge::Merged;
 pub(super) use self::settings::Settings;
 use super::attachments::of_kind;
 use super::page::Ask;
-use super::{accounts, failures, shown, standing};
+use super::{accounts, failures, keys, standing, targets};
 
 pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &DESCRIBE_EFFECTIVE_POLICY,
@@ -96,13 +96,10 @@ fn in_force(
     if is_in_force { Ok(kind) } else { Err(failures::effective_policy_not_found()) }
 }
 
-/// What a rule about an account is about.
+/// What a rule about an account is about; the caller's own when none is named.
 fn target(scope: &Scope<'_>, account: Option<&str>) -> Target {
     let account = account.map_or(Ok(scope.ctx.account()), str::parse);
-    let (Some(state), Ok(account)) = (standing::in_scope(scope), account) else { return Target::any() };
-    let tags = state.member(account).map(|member| member.tags.clone());
-    let arn = shown::account_arn(state.organization(), account);
-    Target { tags: tags.unwrap_or_default(), ..Target::arn(arn) }
+    targets::of(scope, account.ok().map(Child::Account))
 }
 
 pub(super) static DESCRIBE_EFFECTIVE_POLICY: Declaration<api::DescribeEffectivePolicy> = Declaration {
@@ -112,9 +109,7 @@ pub(super) static DESCRIBE_EFFECTIVE_POLICY: Declaration<api::DescribeEffectiveP
         action: "organizations:DescribeEffectivePolicy",
         when: always,
         target: |scope, input| target(scope, input.target_id.as_deref()),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| {
-            Some(input.policy_type.as_str().to_owned())
-        })],
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.policy_type.as_str().to_owned()))],
     }],
     run: describe_effective_policy,
 };
@@ -154,9 +149,7 @@ pub(super) static LIST_EFFECTIVE_POLICY_VALIDATION_ERRORS: Declaration<
         action: "organizations:ListEffectivePolicyValidationErrors",
         when: always,
         target: |scope, input| target(scope, Some(&input.account_id)),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| {
-            Some(input.policy_type.as_str().to_owned())
-        })],
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.policy_type.as_str().to_owned()))],
     }],
     run: list_effective_policy_validation_errors,
 };
@@ -206,9 +199,7 @@ pub(super) static LIST_ACCOUNTS_WITH_INVALID_EFFECTIVE_POLICY: Declaration<
         action: "organizations:ListAccountsWithInvalidEffectivePolicy",
         when: always,
         target: |_, _| Target::any(),
-        keys: &[Key::Text("organizations:PolicyType", |_, input| {
-            Some(input.policy_type.as_str().to_owned())
-        })],
+        keys: &[Key::Text(keys::POLICY_TYPE, |_, input| Some(input.policy_type.as_str().to_owned()))],
     }],
     run: list_accounts_with_invalid_effective_policy,
 };

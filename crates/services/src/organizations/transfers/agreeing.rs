@@ -12,8 +12,8 @@ use rootward_state::entities::{
 };
 use rootward_state::{NameKey, OrganizationState, Recipient, RowKey, Txn, World};
 
-use super::{DIRECTION_KEY, Side, TYPE_KEY, arn, guarded, key, sweep};
-use crate::organizations::{failures, handshakes, invitations, quotas, standing, tags};
+use super::{Side, arn, guarded, key, sweep};
+use crate::organizations::{failures, handshakes, invitations, keys, quotas, standing, tags};
 
 pub(super) static INVITE_ORGANIZATION_TO_TRANSFER_RESPONSIBILITY: Declaration<
     api::InviteOrganizationToTransferResponsibility,
@@ -26,8 +26,8 @@ pub(super) static INVITE_ORGANIZATION_TO_TRANSFER_RESPONSIBILITY: Declaration<
             when: always,
             target: |scope, input| invitations::invited(scope, &input.target),
             keys: &[
-                Key::Text(DIRECTION_KEY, |_, _| Some(Side::Target.name().to_owned())),
-                Key::Text(TYPE_KEY, |_, input| Some(input.r#type.as_str().to_owned())),
+                Key::Text(keys::TRANSFER_DIRECTION, |_, _| Some(Side::Target.name().to_owned())),
+                Key::Text(keys::TRANSFER_TYPE, |_, input| Some(input.r#type.as_str().to_owned())),
             ],
         },
         Rule {
@@ -39,8 +39,8 @@ pub(super) static INVITE_ORGANIZATION_TO_TRANSFER_RESPONSIBILITY: Declaration<
             },
             keys: &[
                 Key::RequestTags(|input| tags::requested(input.tags.iter().flatten())),
-                Key::Text(DIRECTION_KEY, |_, _| Some(Side::Target.name().to_owned())),
-                Key::Text(TYPE_KEY, |_, input| Some(input.r#type.as_str().to_owned())),
+                Key::Text(keys::TRANSFER_DIRECTION, |_, _| Some(Side::Target.name().to_owned())),
+                Key::Text(keys::TRANSFER_TYPE, |_, input| Some(input.r#type.as_str().to_owned())),
             ],
         },
     ],

@@ -37,7 +37,7 @@ use rootward_state::{NameKey, OrganizationState, Recipient, RowKey, Txn, World};
 use rootward_wire::Sensitive;
 
 use super::page::Ask;
-use super::{failures, quotas, shown, standing};
+use super::{failures, keys, quotas, shown, standing};
 use agreeing::{INVITE_ORGANIZATION_TO_TRANSFER_RESPONSIBILITY, lasting};
 
 pub(super) use agreeing::{accept, close};
@@ -51,9 +51,6 @@ pub(super) static OPERATIONS: &[&dyn Handler] = &[
     &UPDATE_RESPONSIBILITY_TRANSFER,
 ];
 
-pub(super) const DIRECTION_KEY: &str = "organizations:TransferDirection";
-pub(super) const TYPE_KEY: &str = "organizations:TransferType";
-
 pub(super) static DESCRIBE_RESPONSIBILITY_TRANSFER: Declaration<api::DescribeResponsibilityTransfer> =
     Declaration {
         effect: Effect::Read,
@@ -63,8 +60,8 @@ pub(super) static DESCRIBE_RESPONSIBILITY_TRANSFER: Declaration<api::DescribeRes
             when: always,
             target: |scope, input| resource(scope, &input.id),
             keys: &[
-                Key::Text(DIRECTION_KEY, |scope, input| direction(scope, &input.id)),
-                Key::Text(TYPE_KEY, |scope, input| kind(scope, &input.id)),
+                Key::Text(keys::TRANSFER_DIRECTION, |scope, input| direction(scope, &input.id)),
+                Key::Text(keys::TRANSFER_TYPE, |scope, input| kind(scope, &input.id)),
             ],
         }],
         run: describe_responsibility_transfer,
@@ -91,8 +88,8 @@ pub(super) static LIST_INBOUND_RESPONSIBILITY_TRANSFERS: Declaration<
         when: always,
         target: |_, _| Target::any(),
         keys: &[
-            Key::Text(DIRECTION_KEY, |_, _| Some(Side::Target.name().to_owned())),
-            Key::Text(TYPE_KEY, |_, input| Some(input.r#type.as_str().to_owned())),
+            Key::Text(keys::TRANSFER_DIRECTION, |_, _| Some(Side::Target.name().to_owned())),
+            Key::Text(keys::TRANSFER_TYPE, |_, input| Some(input.r#type.as_str().to_owned())),
         ],
     }],
     run: list_inbound_responsibility_transfers,
@@ -136,8 +133,8 @@ pub(super) static LIST_OUTBOUND_RESPONSIBILITY_TRANSFERS: Declaration<
         when: always,
         target: |_, _| Target::any(),
         keys: &[
-            Key::Text(DIRECTION_KEY, |_, _| Some(Side::Source.name().to_owned())),
-            Key::Text(TYPE_KEY, |_, input| Some(input.r#type.as_str().to_owned())),
+            Key::Text(keys::TRANSFER_DIRECTION, |_, _| Some(Side::Source.name().to_owned())),
+            Key::Text(keys::TRANSFER_TYPE, |_, input| Some(input.r#type.as_str().to_owned())),
         ],
     }],
     run: list_outbound_responsibility_transfers,
@@ -177,8 +174,8 @@ pub(super) static UPDATE_RESPONSIBILITY_TRANSFER: Declaration<api::UpdateRespons
             when: always,
             target: |scope, input| resource(scope, &input.id),
             keys: &[
-                Key::Text(DIRECTION_KEY, |scope, input| direction(scope, &input.id)),
-                Key::Text(TYPE_KEY, |scope, input| kind(scope, &input.id)),
+                Key::Text(keys::TRANSFER_DIRECTION, |scope, input| direction(scope, &input.id)),
+                Key::Text(keys::TRANSFER_TYPE, |scope, input| kind(scope, &input.id)),
             ],
         }],
         run: update_responsibility_transfer,
@@ -212,8 +209,8 @@ pub(super) static TERMINATE_RESPONSIBILITY_TRANSFER: Declaration<api::TerminateR
             when: always,
             target: |scope, input| resource(scope, &input.id),
             keys: &[
-                Key::Text(DIRECTION_KEY, |scope, input| direction(scope, &input.id)),
-                Key::Text(TYPE_KEY, |scope, input| kind(scope, &input.id)),
+                Key::Text(keys::TRANSFER_DIRECTION, |scope, input| direction(scope, &input.id)),
+                Key::Text(keys::TRANSFER_TYPE, |scope, input| kind(scope, &input.id)),
             ],
         }],
         run: terminate_responsibility_transfer,
