@@ -284,12 +284,15 @@ fn decided<R>(
     };
     let gathered = Gathered::of(state, principal);
     let bounds = Bounds::merged(state, principal.partition, &ours, &theirs);
-    let allowed = gathered.with_policies(&bounds, resource, |policies| {
+    let decided = gathered.with_policies(&bounds, resource, |policies| {
         let decision = decide(&request, policies);
-        if decision.is_allowed() || !bounds.has_levels() { Ok(run(&decision)) } else { Err(run) }
+        match decision.layer {
+            Layer::Scp | Layer::Rcp => Err(run),
+            _ => Ok(run(&decision)),
+        }
     });
-    Some(allowed.unwrap_or_else(|run| {
-        // Which policy of the organization denies is asked only when one may.
+    Some(decided.unwrap_or_else(|run| {
+        // Merged levels know no names: which policy it was, the levels say.
         let bounds = Bounds::of(state, principal.partition, &ours, &theirs);
         gathered.with_policies(&bounds, resource, |policies| run(&decide(&request, policies)))
     }))

@@ -18,7 +18,7 @@ use rootward_state::entities::{
     Grants, Group, GuardPolicy, ManagedPolicy, OrganizationPolicyType, PolicyRef, Role, User,
 };
 use rootward_state::{
-    AccountState, AnyPolicy, Binding, BindingPolicy, Level, Merged, OrganizationState, Place, World,
+    AccountState, AnyPolicy, BindingPolicy, Level, Merged, OrganizationState, Place, World,
 };
 use smallvec::SmallVec;
 
@@ -196,7 +196,7 @@ impl<'a> Bounds<'a> {
         }
     }
 
-    /// The same by few programs, which come to the same outcome and have no names.
+    /// The same by few programs, which come to the same outcome and layer and have no names.
     pub fn merged(
         state: &'a AccountState,
         partition: Partition,
@@ -208,11 +208,6 @@ impl<'a> Bounds<'a> {
             scps: caller.merged(&OrganizationPolicyType::ServiceControl, |merged| &merged.scps),
             rcps: resource.merged(&OrganizationPolicyType::ResourceControl, |merged| &merged.rcps),
         }
-    }
-
-    /// Whether an organization says something here.
-    pub(crate) fn has_levels(&self) -> bool {
-        self.scps.is_some() || self.rcps.is_some()
     }
 }
 
@@ -260,10 +255,14 @@ impl<'a> Member<'a> {
         self.place.is_some_and(|place| place.is_management)
     }
 
-    fn levels(&self, kind: &OrganizationPolicyType, of: fn(&Level) -> &Binding) -> Option<Levels<'a>> {
+    fn levels(
+        &self,
+        kind: &OrganizationPolicyType,
+        of: fn(&Level) -> &[BindingPolicy],
+    ) -> Option<Levels<'a>> {
         let mut levels = Levels::default();
         for level in self.bound_by(kind)?.levels()? {
-            levels.push(of(level).policies.iter().map(attached_policy));
+            levels.push(of(level).iter().map(attached_policy));
         }
         Some(levels)
     }

@@ -2,7 +2,7 @@
 
 use rootward_policy::{
     Attached, Context, Outlook, Policies, Principal, PrincipalKind, Program, Request, ResourceKind,
-    ResourcePolicy, Source,
+    ResourcePolicy, Source, merged_rcps, merged_scps,
 };
 use serde_json::Value;
 
@@ -10,13 +10,12 @@ use crate::decide::Answer;
 use crate::world::{Caller, CallerKind, World};
 
 pub fn engine(world: &World) -> Answer {
-    ask(world, std::convert::identity, answer)
+    ask(world, Levels::Each, answer)
 }
 
 /// What the engine says by merged levels of organizations.
 pub fn merged(world: &World) -> Answer {
-    let one_each = |program| vec![program];
-    ask(world, |levels| rootward_policy::merged(&levels).into_iter().map(one_each).collect(), answer)
+    ask(world, Levels::Merged, answer)
 }
 
 fn answer(request: &Request<'_>, policies: &Policies<'_>) -> Answer {
@@ -26,26 +25,39 @@ fn answer(request: &Request<'_>, policies: &Policies<'_>) -> Answer {
 
 /// What the engine says that missing keys leave open, but those that `is_absent` knows to be absent.
 pub fn outlook(world: &World, is_absent: impl Fn(&str) -> bool) -> Outlook {
-    ask(world, std::convert::identity, |request, policies| {
+    ask(world, Levels::Each, |request, policies| {
         rootward_policy::explain_knowing(request, policies, is_absent).outlook
     })
 }
 
-/// `arrange`: makes the levels of an organization that are asked by of those that there are.
-fn ask<R>(
-    world: &World,
-    arrange: impl Fn(Vec<Vec<Program>>) -> Vec<Vec<Program>>,
-    run: impl FnOnce(&Request<'_>, &Policies<'_>) -> R,
-) -> R {
+/// How the levels of an organization are asked.
+enum Levels {
+    Each,
+    Merged,
+}
+
+impl Levels {
+    fn of(
+        &self,
+        levels: Option<&[Vec<Value>]>,
+        merge: fn(&[Vec<Program>]) -> Box<[Program]>,
+    ) -> Option<Vec<Vec<Program>>> {
+        let each: Vec<_> = levels?.iter().map(|level| programs(level)).collect();
+        Some(match self {
+            Self::Each => each,
+            Self::Merged => merge(&each).into_iter().map(|program| vec![program]).collect(),
+        })
+    }
+}
+
+fn ask<R>(world: &World, levels: Levels, run: impl FnOnce(&Request<'_>, &Policies<'_>) -> R) -> R {
     let identity = programs(&world.identity_policies);
     let boundary = world.boundary.as_ref().map(program);
     let session = world.session_policies.as_deref().map(programs);
     let guard = world.guard_policy.as_ref().map(program);
     let resource = world.resource_policy.as_ref().map(program);
-    let levels = |levels: &Option<Vec<Vec<Value>>>| -> Option<Vec<Vec<Program>>> {
-        levels.as_ref().map(|levels| arrange(levels.iter().map(|level| programs(level)).collect()))
-    };
-    let (scps, rcps) = (levels(&world.scps), levels(&world.rcps));
+    let scps = levels.of(world.scps.as_deref(), |levels| merged_scps(levels));
+    let rcps = levels.of(world.rcps.as_deref(), |levels| merged_rcps(levels));
     let endpoint = world.vpce_policies.as_deref().map(programs);
 
     let identity = attached(&identity);

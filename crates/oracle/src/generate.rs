@@ -409,9 +409,11 @@ impl Choices<'_> {
     fn levels(&mut self, kind: Kind, world: &World) -> Vec<Vec<Value>> {
         self.list(&[1, 1, 2, 3], |c| {
             let full = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+            // It looks like the other, and means nothing for a caller.
+            let odd = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]});
             let mut level = c.list(&[1, 0, 0, 0, 2], |c| c.policy(kind, world));
             if kind == Kind::Identity && !c.rarely(40) {
-                level.insert(0, full);
+                level.insert(0, if c.rarely(6) { odd } else { full });
             }
             level
         })

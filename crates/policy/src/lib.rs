@@ -41,7 +41,7 @@ pub use explain::{
     ConditionTrace, Explanation, LayerTrace, Level, StatementTrace, Verdict, explain, explain_knowing,
 };
 pub use json::{DEPTH_MAX, DOCUMENT_BYTES_MAX};
-pub use merge::merged;
+pub use merge::{merged_rcps, merged_scps};
 pub use outlook::Outlook;
 pub use policy::{
     ConditionEntry, Effect, Listed, ListedPrincipal, Policy, PolicyKind, PrincipalType, Principals,

@@ -18,7 +18,7 @@ use crate::span::{Place, Position};
 /// A compiled policy. What it is attached to is said when deciding, so that one program serves everywhere.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Program {
-    /// Shared with programs that are [merged](crate::merged) of several.
+    /// Shared with programs that are [merged](crate::merge) of several.
     pub(crate) statements: Box<[Arc<Statement>]>,
     index: Index,
     readable: bool,
@@ -36,7 +36,7 @@ pub(crate) struct Statement {
     actions: Box<[Pattern]>,
     not_resource: bool,
     resources: Option<Box<[Resource]>>,
-    /// Whether every action, resource and caller fits: much of what organizations deny is left to conditions.
+    /// Whether every action, resource and caller fits, on the caller's side: much of what organizations deny is left to conditions.
     is_about_all: bool,
     pub(crate) conditions: Box<[Condition]>,
 }
@@ -104,14 +104,9 @@ impl Program {
         }
     }
 
-    /// Whether the document could be read; if not, this program denies everything.
+    /// Whether the document could be read; if not, this program denies everything. Of one that is merged of several it says nothing.
     pub fn is_readable(&self) -> bool {
         self.readable
-    }
-
-    /// Whether it allows everything to whoever it applies to, under no condition. That it does may not be seen.
-    pub fn allows_everything(&self) -> bool {
-        self.statements.iter().any(|statement| statement.allows_everything())
     }
 
     /// Every condition key and policy variable it looks at, as written, in order, with repetitions.
@@ -179,13 +174,9 @@ impl Statement {
         }
     }
 
-    pub(crate) fn allows_everything(&self) -> bool {
-        let everyone = |entries: &[Entry]| !self.not_principal && entries.contains(&Entry::Everyone);
-        self.effect == Effect::Allow
-            && self.lists_every_action()
-            && self.principals.as_deref().is_none_or(everyone)
-            && (self.resources.is_none() || self.lists_every_resource())
-            && self.conditions.is_empty()
+    /// Whether it allows everything to every caller, under no condition, where no principal is named. That it does may not be seen.
+    pub(crate) fn allows_every_caller(&self) -> bool {
+        self.effect == Effect::Allow && self.is_about_all && self.conditions.is_empty()
     }
 
     fn lists_every_action(&self) -> bool {
@@ -388,20 +379,18 @@ mod tests {
     }
 
     #[test]
-    fn what_allows_everything_has_no_condition_and_leaves_nothing_out() {
-        let allows = |statement: &str| {
-            let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
-            Program::of_stored(&text).allows_everything()
-        };
+    fn what_allows_every_caller_has_no_condition_and_leaves_nothing_out() {
+        let allows = |statement: &str| program(statement).statements[0].allows_every_caller();
         assert!(allows(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#));
-        assert!(allows(r#"{"Effect":"Allow","Principal":"*","Action":["s3:*","*"],"Resource":["*"]}"#));
+        assert!(allows(r#"{"Effect":"Allow","Action":["s3:*","*"],"Resource":["arn:aws:s3:::b","*"]}"#));
         for statement in [
             r#"{"Effect":"Deny","Action":"*","Resource":"*"}"#,
             r#"{"Effect":"Allow","NotAction":"*","Resource":"*"}"#,
             r#"{"Effect":"Allow","Action":"*","NotResource":"*"}"#,
+            r#"{"Effect":"Allow","Action":"*"}"#,
             r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#,
             r#"{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::*"}"#,
-            r#"{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"*","Resource":"*"}"#,
+            r#"{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}"#,
             r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}"#,
             "unreadable",
         ] {

@@ -29,7 +29,7 @@ mod world;
 pub use codec::CorruptRow;
 pub use db::{CommitError, Db, OpenError, Opened, OutboxRow, Turn};
 pub use key::{NameKey, OutboxId, RowKey, UnknownKey};
-pub use organizations::{Binding, BindingPolicy, Level, Merged, OrganizationState, Place, Recipient, Target};
+pub use organizations::{BindingPolicy, Level, Merged, OrganizationState, Place, Recipient, Target};
 pub use policies::AnyPolicy;
 pub use table::{Entry, Table};
 pub use txn::{ATTEMPTS_MAX, Stored, Txn};

@@ -10,7 +10,7 @@ use rootward_names::{
     AccountId, AccountRequestId, HandshakeId, NodeId, OrganizationId, OrganizationPolicyId,
     ResponsibilityTransferId,
 };
-use rootward_policy::{Program, merged};
+use rootward_policy::{Program, merged_rcps, merged_scps};
 use rootward_store::Revision;
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
@@ -35,9 +35,9 @@ pub struct OrganizationState {
     targets: RedBlackTreeSetSync<(OrganizationPolicyId, Target)>,
     /// What binds in each node, from the root down to it. Each decision looks here; nobody chooses the ids.
     chains: Arc<FnvHashMap<NodeId, Chain>>,
-    /// Of each account, for decisions: one look-up tells them all there is to know of it.
+    /// Of each account, what decisions ask of it: one look-up, beside that of its node.
     seats: RedBlackTreeMapSync<AccountId, Seat>,
-    /// Of accounts that have the policies that every account has at first.
+    /// What binds accounts that have the policies that every account has at first.
     first_level: Arc<Levels>,
     /// Whether `chains` are to be noted anew when the commit is through.
     is_stale: bool,
@@ -94,7 +94,7 @@ struct Levels {
     merged: OnceLock<Merged>,
 }
 
-/// The policies of levels that follow one another, as few programs; see [`rootward_policy::merged`].
+/// The policies of levels that follow one another, as few programs; see [`merged_scps`] and [`merged_rcps`].
 #[derive(Debug)]
 pub struct Merged {
     /// Service control policies.
@@ -109,42 +109,24 @@ impl Levels {
     }
 
     fn merged(&self) -> &Merged {
-        let programs =
-            |of: fn(&Level) -> &Binding| merged(self.each.iter().map(|level| of(level).programs()));
         self.merged.get_or_init(|| Merged {
-            scps: programs(|level| &level.scps),
-            rcps: programs(|level| &level.rcps),
+            scps: merged_scps(self.each.iter().map(|level| programs(&level.scps))),
+            rcps: merged_rcps(self.each.iter().map(|level| programs(&level.rcps))),
         })
     }
 }
 
-/// The policies that are attached to one node or account, and bind whoever is in it.
+fn programs(policies: &[BindingPolicy]) -> impl Iterator<Item = &Program> {
+    policies.iter().map(|policy| &**policy.document.program())
+}
+
+/// The policies that are attached to one node or account, and bind whoever is in it; in the order in which they were attached.
 #[derive(Debug, Default)]
 pub struct Level {
     /// Service control policies.
-    pub scps: Binding,
+    pub scps: Vec<BindingPolicy>,
     /// Resource control policies.
-    pub rcps: Binding,
-}
-
-/// The policies of one type on one level.
-#[derive(Debug, Default)]
-pub struct Binding {
-    /// In the order in which they were attached.
-    pub policies: Vec<BindingPolicy>,
-    /// Whether one of them allows everything: then the level only denies.
-    pub allows_everything: bool,
-}
-
-impl Binding {
-    fn add(&mut self, policy: BindingPolicy) {
-        self.allows_everything |= policy.document.program().allows_everything();
-        self.policies.push(policy);
-    }
-
-    fn programs(&self) -> impl Iterator<Item = &Program> {
-        self.policies.iter().map(|policy| &**policy.document.program())
-    }
+    pub rcps: Vec<BindingPolicy>,
 }
 
 /// A policy that binds.
@@ -260,13 +242,7 @@ impl<I: Clone + Ord> Kept<I> {
 
 impl OrganizationState {
     fn new(organization: Entry<Organization>) -> Self {
-        let mut state = Self::empty(organization);
-        state.first_level = state.levels(&first());
-        state
-    }
-
-    fn empty(organization: Entry<Organization>) -> Self {
-        Self {
+        let mut state = Self {
             organization,
             handshakes: Table::default(),
             members: Table::default(),
@@ -280,7 +256,9 @@ impl OrganizationState {
             seats: RedBlackTreeMapSync::new_sync(),
             first_level: Arc::new(Levels::of(Vec::new())),
             is_stale: true,
-        }
+        };
+        state.first_level = state.levels(&first());
+        state
     }
 
     /// The organization's own row.
@@ -397,7 +375,7 @@ impl OrganizationState {
         targets.into_iter().nth(level)
     }
 
-    /// Where an account of the organization is. Who needs more than one of its answers asks once: it takes several look-ups.
+    /// Where an account of the organization is. Who needs more than one of its answers asks once: it takes two look-ups.
     pub fn place(&self, account: AccountId) -> Option<Place<'_>> {
         let Seat { node, own } = self.seats.get(&account)?;
         let chain = self.chains.get(node);
@@ -420,14 +398,14 @@ impl OrganizationState {
     }
 
     fn level(&self, attached: &[OrganizationPolicyId]) -> Arc<Level> {
-        let (mut scps, mut rcps) = (Binding::default(), Binding::default());
+        let (mut scps, mut rcps) = (Vec::new(), Vec::new());
         for policy in attached.iter().filter_map(|id| self.policy(id)) {
             let organization = &self.organization.row;
             let arn = policy.arn(organization.partition, &organization.id, organization.management).into();
             let binding = BindingPolicy { arn, document: policy.document.clone() };
             match policy.kind {
-                OrganizationPolicyType::ServiceControl => scps.add(binding),
-                OrganizationPolicyType::ResourceControl => rcps.add(binding),
+                OrganizationPolicyType::ServiceControl => scps.push(binding),
+                OrganizationPolicyType::ResourceControl => rcps.push(binding),
                 OrganizationPolicyType::Management(_) => {}
             }
         }
@@ -453,7 +431,8 @@ impl OrganizationState {
         self.chains = Arc::new(self.nodes.iter().map(|(id, _)| (id.clone(), chain(id))).collect());
     }
 
-    fn seat(&mut self, account: AccountId) {
+    /// Notes anew where an account is, and what is attached to it.
+    fn note_seat(&mut self, account: AccountId) {
         let Some(member) = self.members.get(&account) else {
             self.seats.remove_mut(&account);
             return;
@@ -497,7 +476,7 @@ impl OrganizationState {
                     Some(row) => self.members.insert(id, Entry { revision, row }),
                     None => self.members.remove(&id),
                 }
-                self.seat(id);
+                self.note_seat(id);
             }
             (RowKey::OrganizationPolicy(_, id), row) => {
                 match row {
@@ -511,7 +490,7 @@ impl OrganizationState {
                     Target::Node(_) => None,
                 });
                 let accounts: Vec<_> = accounts.collect();
-                accounts.into_iter().for_each(|account| self.seat(account));
+                accounts.into_iter().for_each(|account| self.note_seat(account));
             }
             (RowKey::AccountRequest(_, id), Some(Row::AccountRequest(row))) => {
                 self.requests.insert(id, Entry { revision, row });

@@ -132,8 +132,9 @@ mod tests {
     use rootward_state::entities::Account;
 
     use super::*;
+    use crate::organizations::testing::state;
+    use crate::organizations::testing::tree::*;
     use crate::organizations::tree::MOVE_ACCOUNT;
-    use crate::organizations::tree::testing::*;
     use crate::testing::Bench;
 
     fn describe(bench: &Bench, account: impl ToString) -> Result<api::Account, Failure> {
@@ -158,8 +159,8 @@ mod tests {
             api::Account {
                 id: Some("444455556666".into()),
                 arn: Some(format!("arn:aws:organizations::111122223333:account/{organization}/444455556666")),
-                email: Some(Sensitive::new("member-444455556666@example.com")),
-                name: Some(Sensitive::new("Member 444455556666")),
+                email: Some(Sensitive::new("444455556666@example.com")),
+                name: Some(Sensitive::new("Member")),
                 status: Some(api::AccountStatus::Active),
                 state: Some(api::AccountState::Active),
                 paths: Some(vec![format!("{organization}/{root}/{unit}/444455556666/")]),

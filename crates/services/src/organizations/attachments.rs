@@ -285,9 +285,10 @@ mod tests {
         ResourceControlPolicy as ResourceControl, ServiceControlPolicy as ServiceControl, TagPolicy,
     };
 
-    use super::super::policy_bench::{
-        RCP, SCP, add_member, add_unit, attach, attached, create, detach, organization, pair, reason, root,
+    use super::super::testing::policies::{
+        RCP, SCP, add_member, add_unit, attach, attached, create, detach, organization, pair,
     };
+    use super::super::testing::{reason, root};
     use super::*;
     use crate::testing::Bench;
 
@@ -313,7 +314,7 @@ mod tests {
         let bench = organization(&[ServiceControl, ResourceControl]);
         let (scp, rcp) =
             (create(&bench, ServiceControl, "a", SCP), create(&bench, ResourceControl, "a", RCP));
-        let unit = add_unit(&bench, "abcdefgh");
+        let unit = add_unit(&bench, "unit");
         let account = add_member(&bench, "444455556666", &unit);
         for target in [&root(&bench), &unit, &account] {
             attach(&bench, &scp, target).unwrap();
@@ -331,7 +332,7 @@ mod tests {
     fn targets_show_name_type_and_arn() {
         let bench = organization(&[ServiceControl]);
         let policy = create(&bench, ServiceControl, "a", SCP);
-        let (root, unit) = (root(&bench), add_unit(&bench, "abcdefgh"));
+        let (root, unit) = (root(&bench), add_unit(&bench, "unit"));
         let account = add_member(&bench, "444455556666", &unit);
         for target in [&root, &unit, &account] {
             attach(&bench, &policy, target).unwrap();

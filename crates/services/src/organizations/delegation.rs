@@ -33,7 +33,7 @@ pub(super) static REGISTER_DELEGATED_ADMINISTRATOR: Declaration<api::RegisterDel
         rules: &[Rule {
             action: "organizations:RegisterDelegatedAdministrator",
             when: always,
-            target: |scope, input| targets::account(scope, &input.account_id),
+            target: |scope, input| targets::by_id(scope, &input.account_id),
             keys: &[Key::Text(keys::SERVICE_PRINCIPAL, |_, input| Some(input.service_principal.clone()))],
         }],
         run: register_delegated_administrator,
@@ -83,7 +83,7 @@ pub(super) static DEREGISTER_DELEGATED_ADMINISTRATOR: Declaration<api::Deregiste
         rules: &[Rule {
             action: "organizations:DeregisterDelegatedAdministrator",
             when: always,
-            target: |scope, input| targets::account(scope, &input.account_id),
+            target: |scope, input| targets::by_id(scope, &input.account_id),
             keys: &[Key::Text(keys::SERVICE_PRINCIPAL, |_, input| Some(input.service_principal.clone()))],
         }],
         run: deregister_delegated_administrator,
@@ -176,7 +176,7 @@ pub(super) static LIST_DELEGATED_SERVICES_FOR_ACCOUNT: Declaration<api::ListDele
         rules: &[Rule {
             action: "organizations:ListDelegatedServicesForAccount",
             when: always,
-            target: |scope, input| targets::account(scope, &input.account_id),
+            target: |scope, input| targets::by_id(scope, &input.account_id),
             keys: &[],
         }],
         run: list_delegated_services_for_account,

@@ -24,8 +24,6 @@ mod organization;
 pub(crate) mod overview;
 mod page;
 mod policies;
-#[cfg(test)]
-mod policy_bench;
 mod policy_documents;
 mod policy_types;
 mod quotas;

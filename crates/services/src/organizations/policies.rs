@@ -335,9 +335,10 @@ mod tests {
         ResourceControlPolicy as ResourceControl, ServiceControlPolicy as ServiceControl, TagPolicy,
     };
 
-    use super::super::policy_bench::{
-        self, RCP, SCP, add_member, attach, create, hand_over, organization, policy, reason, root,
+    use super::super::testing::policies::{
+        RCP, SCP, add_member, attach, create, hand_over, organization, policy,
     };
+    use super::super::testing::{self, reason, root, state};
     use super::*;
     use crate::testing::Bench;
 
@@ -365,7 +366,7 @@ mod tests {
         let described = describe(&bench, &id).unwrap();
         assert_eq!(described.content.as_deref(), Some(SCP));
         let summary = described.policy_summary.unwrap();
-        let organization = &policy_bench::state(&bench).organization().id.clone();
+        let organization = &state(&bench).organization().id.clone();
         let arn =
             format!("arn:aws:organizations::111122223333:policy/{organization}/service_control_policy/{id}");
         assert_eq!(summary.arn, Some(arn));
@@ -441,7 +442,7 @@ mod tests {
             (summary.name.as_deref(), summary.description.as_deref()),
             (Some("tags"), Some("about it"))
         );
-        assert_eq!(policy_bench::state(&bench).policy(&id.parse().unwrap()).unwrap().updated, bench.now());
+        assert_eq!(state(&bench).policy(&id.parse().unwrap()).unwrap().updated, bench.now());
         let malformed =
             api::UpdatePolicyRequest { policy_id: id, content: Some("{}".into()), ..Default::default() };
         assert_eq!(update(&bench, malformed).unwrap_err().code, "MalformedPolicyDocumentException");
@@ -467,7 +468,7 @@ mod tests {
         let (id, root) = (create(&bench, ServiceControl, "a", SCP), root(&bench));
         attach(&bench, &id, &root).unwrap();
         assert_eq!(delete(&bench, &id).unwrap_err().code, "PolicyInUseException");
-        policy_bench::detach(&bench, &id, &root).unwrap();
+        testing::policies::detach(&bench, &id, &root).unwrap();
         delete(&bench, &id).unwrap();
         assert_eq!(describe(&bench, &id).unwrap_err().code, "PolicyNotFoundException");
     }
@@ -477,13 +478,13 @@ mod tests {
         let bench = organization(&[ServiceControl]);
         let (id, root) = (create(&bench, ServiceControl, "a", SCP), root(&bench));
         let attach = || {
-            let input = policy_bench::pair(&id, &root);
+            let input = testing::policies::pair(&id, &root);
             bench.run_uncommitted(&super::super::attachments::ATTACH_POLICY, &input).unwrap().1
         };
         let input = api::DeletePolicyRequest { policy_id: id.clone() };
         let deletion = bench.run_uncommitted(&DELETE_POLICY, &input).unwrap().1;
         assert!(bench.second_loses(attach(), deletion));
-        policy_bench::detach(&bench, &id, &root).unwrap();
+        testing::policies::detach(&bench, &id, &root).unwrap();
         let deletion = bench.run_uncommitted(&DELETE_POLICY, &input).unwrap().1;
         let late = attach();
         assert!(bench.second_loses(deletion, late));
@@ -526,14 +527,14 @@ mod tests {
     #[test]
     fn organization_without_all_features_has_no_policies() {
         let bench = organization(&[]);
-        let row = policy_bench::state(&bench).organization().clone();
+        let row = state(&bench).organization().clone();
         bench.write(|txn| {
             let row = Organization { all_features: false, ..Organization::clone(&row) };
             txn.put(RowKey::Organization(row.id.clone()), row);
         });
         let failure = bench.run(&CREATE_POLICY, policy(ServiceControl, "a", SCP)).unwrap_err();
         assert_eq!(failure.code, "PolicyTypeNotAvailableForOrganizationException");
-        let failure = policy_bench::enable(&bench, ServiceControl).unwrap_err();
+        let failure = testing::policies::enable(&bench, ServiceControl).unwrap_err();
         assert_eq!(failure.code, "PolicyTypeNotAvailableForOrganizationException");
     }
 
@@ -541,7 +542,7 @@ mod tests {
     fn policies_of_a_type_have_a_quota() {
         let bench = organization(&[]);
         let kept = create(&bench, TagPolicy, "first", r#"{"tags":{}}"#);
-        let state = policy_bench::state(&bench);
+        let state = state(&bench);
         let first = state.policy(&kept.parse().unwrap()).unwrap();
         bench.write(|txn| {
             for n in 1..1_000 {
@@ -591,7 +592,7 @@ mod tests {
             bench.run(&CREATE_POLICY, policy(ServiceControl, "b", SCP)).unwrap_err(),
             bench.run(&LIST_POLICIES, list(ServiceControl, None, 20)).unwrap_err(),
             attach(&bench, &id, &root).unwrap_err(),
-            policy_bench::enable(&bench, TagPolicy).unwrap_err(),
+            testing::policies::enable(&bench, TagPolicy).unwrap_err(),
         ];
         for failure in failures {
             assert_eq!(failure.code, "AccessDeniedException");

@@ -163,14 +163,15 @@ mod tests {
     };
 
     use rootward_names::AccountId;
+    use rootward_state::BindingPolicy;
     use rootward_state::entities::Membership;
 
     use super::super::attachments::ATTACH_POLICY;
     use super::super::policies::CREATE_POLICY;
-    use super::super::policy_bench::{
+    use super::super::testing::policies::{
         RCP, SCP, add_member, add_unit, attach, attached, create, detach, enable, organization, pair, policy,
-        root, state,
     };
+    use super::super::testing::{root, state};
     use super::*;
     use crate::testing::Bench;
 
@@ -223,17 +224,18 @@ mod tests {
         enable(&bench, ServiceControl).unwrap();
         let state = state(&bench);
         let levels: Vec<_> = state.place(account.parse().unwrap()).unwrap().levels().unwrap().collect();
-        assert!(
-            levels.len() == 2
-                && levels.iter().all(|level| level.scps.policies.len() == 1 && level.scps.allows_everything)
-        );
+        let bind = |policies: &[BindingPolicy]| {
+            policies.iter().map(|policy| policy.arn.to_string()).collect::<Vec<_>>()
+        };
+        let full = "arn:aws:organizations::aws:policy/service_control_policy/p-FullAWSAccess";
+        assert_eq!(levels.iter().map(|level| bind(&level.scps)).collect::<Vec<_>>(), [[full], [full]]);
         assert_eq!(attached(&bench, &account, ServiceControl), ["p-FullAWSAccess"]);
     }
 
     #[test]
     fn other_roots_and_types_are_refused() {
         let bench = organization(&[]);
-        let unit = add_unit(&bench, "abcdefgh");
+        let unit = add_unit(&bench, "unit");
         for root in ["r-zzzz", &*unit, "x"] {
             let input = api::EnablePolicyTypeRequest { root_id: root.into(), policy_type: ServiceControl };
             assert_eq!(bench.run(&ENABLE_POLICY_TYPE, input).unwrap_err().code, "RootNotFoundException");
@@ -245,7 +247,7 @@ mod tests {
     #[test]
     fn type_out_of_force_leaves_only_the_policy_of_aws() {
         let bench = organization(&[ServiceControl, ResourceControl, TagPolicy]);
-        let (root, unit) = (root(&bench), add_unit(&bench, "abcdefgh"));
+        let (root, unit) = (root(&bench), add_unit(&bench, "unit"));
         let account = add_member(&bench, "444455556666", &unit);
         let scp = create(&bench, ServiceControl, "a", SCP);
         let rcp = create(&bench, ResourceControl, "a", RCP);

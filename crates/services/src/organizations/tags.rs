@@ -334,7 +334,8 @@ mod tests {
 
     use super::*;
     use crate::organizations::organization::DELETE_ORGANIZATION;
-    use crate::organizations::tree::testing::*;
+    use crate::organizations::testing::tree::*;
+    use crate::organizations::testing::{reason, state};
     use crate::testing::Bench;
 
     const POLICY: &str = "p-abcdefgh12";
@@ -435,7 +436,7 @@ mod tests {
         let bench = Bench::new();
         organize(&bench);
         let error = bench.run(&TAG_RESOURCE, with("p-FullAWSAccess", vec![tag("a", "1")])).unwrap_err();
-        assert!(reason(&error).contains("IMMUTABLE_POLICY"), "{error:?}");
+        assert_eq!(reason(&error), "IMMUTABLE_POLICY", "{error:?}");
         assert!(list(&bench, "p-FullAWSAccess").unwrap().is_empty());
     }
 
@@ -443,11 +444,11 @@ mod tests {
     fn keys_are_distinct_in_any_case_and_not_those_of_aws() {
         let bench = Bench::new();
         let root = organize(&bench);
-        let refused = |tags| reason(&bench.run(&TAG_RESOURCE, with(&root, tags)).unwrap_err());
-        assert!(refused(vec![tag("a", "1"), tag("A", "2")]).contains("DUPLICATE_TAG_KEY"));
-        assert!(refused(vec![tag("Aws:x", "1")]).contains("INVALID_SYSTEM_TAGS_PARAMETER"));
+        let refused = |tags| bench.run(&TAG_RESOURCE, with(&root, tags)).unwrap_err();
+        assert_eq!(reason(&refused(vec![tag("a", "1"), tag("A", "2")])), "DUPLICATE_TAG_KEY");
+        assert_eq!(reason(&refused(vec![tag("Aws:x", "1")])), "INVALID_SYSTEM_TAGS_PARAMETER");
         let error = bench.run(&UNTAG_RESOURCE, without(&root, &["aws:x"])).unwrap_err();
-        assert!(reason(&error).contains("INVALID_SYSTEM_TAGS_PARAMETER"));
+        assert_eq!(reason(&error), "INVALID_SYSTEM_TAGS_PARAMETER");
         assert!(list(&bench, &root).unwrap().is_empty());
     }
 
@@ -459,7 +460,7 @@ mod tests {
         bench.run(&TAG_RESOURCE, with(&root, full.clone())).unwrap();
         assert_eq!(list(&bench, &root).unwrap(), full);
         let error = bench.run(&TAG_RESOURCE, with(&root, vec![tag("more", "v")])).unwrap_err();
-        assert!(reason(&error).contains("MAX_TAG_LIMIT_EXCEEDED"), "{error:?}");
+        assert_eq!(reason(&error), "MAX_TAG_LIMIT_EXCEEDED", "{error:?}");
         bench.run(&TAG_RESOURCE, with(&root, vec![tag("K01", "w")])).unwrap();
     }
 

@@ -274,96 +274,12 @@ fn member(txn: &mut Txn, state: &OrganizationState, id: &str) -> Result<Arc<Memb
 
 /// Organizations to test with.
 #[cfg(test)]
-pub(super) mod testing {
-    use rootward_names::Partition;
-
-    use super::*;
-    use crate::accounts::{OpenAccount, open};
-    use crate::organizations::organization::{CREATE_ORGANIZATION, attached_at_first};
-    use crate::organizations::units::CREATE_ORGANIZATIONAL_UNIT;
-    use crate::testing::Bench;
-
-    /// Makes an organization and returns the id of its root.
-    pub(in crate::organizations) fn organize(bench: &Bench) -> String {
-        bench.run(&CREATE_ORGANIZATION, Default::default()).unwrap();
-        state(bench).organization().root.to_string()
-    }
-
-    /// The organization as it stands.
-    pub(in crate::organizations) fn state(bench: &Bench) -> Arc<OrganizationState> {
-        bench.in_scope(|scope| Arc::clone(standing::in_scope(scope).unwrap()))
-    }
-
-    /// What makes a unit.
-    pub(in crate::organizations) fn unit_in(
-        parent: &str,
-        name: &str,
-    ) -> api::CreateOrganizationalUnitRequest {
-        api::CreateOrganizationalUnitRequest { parent_id: parent.into(), name: name.into(), tags: None }
-    }
-
-    /// Makes a unit and returns its id.
-    pub(in crate::organizations) fn add_unit(bench: &Bench, parent: &str, name: &str) -> String {
-        let made = bench.run(&CREATE_ORGANIZATIONAL_UNIT, unit_in(parent, name)).unwrap();
-        made.organizational_unit.unwrap().id.unwrap()
-    }
-
-    /// Opens an account that is in the root of the organization.
-    pub(in crate::organizations) fn add_member(bench: &Bench, number: u64) -> AccountId {
-        let account = AccountId::from_number(number).unwrap();
-        let organization = Arc::clone(state(bench).organization());
-        bench
-            .write_with(|txn, now, random, vault| {
-                let request = OpenAccount {
-                    name: &format!("Member {number}"),
-                    email: &format!("member-{number}@example.com"),
-                    password: None,
-                    admin: None,
-                    partition: Partition::Aws,
-                    id: Some(account),
-                };
-                let membership = Membership {
-                    account,
-                    organization: organization.id.clone(),
-                    parent: organization.root.clone(),
-                    joined: now,
-                    invited: false,
-                    policies: attached_at_first(),
-                    tags: Vec::new(),
-                    delegated: Vec::new(),
-                };
-                txn.put(RowKey::Membership(account), membership);
-                open(txn, &request, now, random, vault)
-            })
-            .unwrap();
-        account
-    }
-
-    /// What moves an account.
-    pub(in crate::organizations) fn from_to(
-        account: AccountId,
-        source: &str,
-        destination: &str,
-    ) -> api::MoveAccountRequest {
-        api::MoveAccountRequest {
-            account_id: account.to_string(),
-            source_parent_id: source.into(),
-            destination_parent_id: destination.into(),
-        }
-    }
-
-    /// The reason of a refusal.
-    pub(in crate::organizations) fn reason(failure: &Failure) -> String {
-        format!("{} {:?}", failure.code, failure.members)
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use rootward_state::entities::{OrganizationPolicyType, Tag, TrustedService};
 
-    use super::testing::*;
     use super::*;
+    use crate::organizations::testing::state;
+    use crate::organizations::testing::tree::*;
     use crate::testing::Bench;
 
     const GHOST: &str = "ou-abcd-12345678";

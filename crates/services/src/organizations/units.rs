@@ -230,8 +230,9 @@ fn list_organizational_units_for_parent(
 mod tests {
     use super::*;
     use crate::organizations::organization::DELETE_ORGANIZATION;
+    use crate::organizations::testing::tree::*;
+    use crate::organizations::testing::{reason, state};
     use crate::organizations::tree::MOVE_ACCOUNT;
-    use crate::organizations::tree::testing::*;
     use crate::testing::Bench;
 
     fn create(bench: &Bench, parent: &str, name: &str) -> Result<api::OrganizationalUnit, Failure> {
@@ -296,7 +297,7 @@ mod tests {
             parent = add_unit(&bench, &parent, "level");
         }
         let error = create(&bench, &parent, "level").unwrap_err();
-        assert!(reason(&error).contains("OU_DEPTH_LIMIT_EXCEEDED"), "{error:?}");
+        assert_eq!(reason(&error), "OU_DEPTH_LIMIT_EXCEEDED", "{error:?}");
     }
 
     #[test]
@@ -320,7 +321,7 @@ mod tests {
         });
         let last = add_unit(&bench, &root, "last");
         let error = create(&bench, &root, "more").unwrap_err();
-        assert!(reason(&error).contains("OU_NUMBER_LIMIT_EXCEEDED"), "{error:?}");
+        assert_eq!(reason(&error), "OU_NUMBER_LIMIT_EXCEEDED", "{error:?}");
         delete(&bench, &last).unwrap();
         create(&bench, &root, "more").unwrap();
     }

@@ -110,7 +110,7 @@ fn state(db: &Db) -> Arc<OrganizationState> {
 fn names(state: &OrganizationState, number: u64) -> Option<Vec<Vec<String>>> {
     let name = |policy: &BindingPolicy| policy.arn.rsplit('/').next().unwrap().to_owned();
     let levels = state.place(account(number))?.levels()?;
-    Some(levels.map(|level| level.scps.policies.iter().map(name).collect()).collect())
+    Some(levels.map(|level| level.scps.iter().map(name).collect()).collect())
 }
 
 fn children(state: &OrganizationState, of: &str) -> Vec<Target> {
@@ -175,7 +175,7 @@ fn policy_that_changes_binds_as_it_is_now_wherever_it_is_attached() {
     db.commit_wait(txn).unwrap();
     let state = state(&db);
     let levels: Vec<_> = state.place(account(2)).unwrap().levels().unwrap().collect();
-    let texts = levels.iter().flat_map(|level| &level.scps.policies).map(|policy| policy.document.text());
+    let texts = levels.iter().flat_map(|level| &level.scps).map(|policy| policy.document.text());
     assert_eq!(texts.filter(|text| *text == "{}").count(), 2, "at the unit and at the account");
 }
 

@@ -238,9 +238,10 @@ mod tests {
     use rootward_api::organizations::PolicyType::{BackupPolicy, DeclarativePolicyEc2, TagPolicy};
     use serde_json::json;
 
-    use super::super::policy_bench::{
-        add_member, add_unit, attach, create, detach, hand_over, organization, reason, root,
+    use super::super::testing::policies::{
+        add_member, add_unit, attach, create, detach, hand_over, organization,
     };
+    use super::super::testing::{reason, root};
     use super::*;
     use crate::testing::Bench;
 
@@ -289,7 +290,7 @@ mod tests {
     /// With a unit, and a member in it.
     fn with_member(kind: api::PolicyType) -> (Bench, String, String) {
         let bench = organization(&[kind]);
-        let (root, unit) = (root(&bench), add_unit(&bench, "abcdefgh"));
+        let (root, unit) = (root(&bench), add_unit(&bench, "unit"));
         add_member(&bench, MEMBER, &unit);
         (bench, root, unit)
     }

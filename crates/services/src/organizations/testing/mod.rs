@@ -1,21 +1,27 @@
 //! Organizations under test.
 
+pub(super) mod policies;
+pub(super) mod tree;
+
+use std::sync::Arc;
+
 use rootward_api::organizations as api;
 use rootward_api::organizations::{HandshakePartyType, OrganizationFeatureSet};
 use rootward_auth::password::Password;
 use rootward_names::{AccountId, NodeId, OrganizationId, OrganizationPolicyId, Partition};
 use rootward_pipeline::Failure;
-use rootward_state::RowKey;
 use rootward_state::entities::{
     Account, Document, Grants, InlinePolicy, Membership, Organization, OrganizationNode, OrganizationPolicy,
     OrganizationPolicyType, TrustedService, User,
 };
+use rootward_state::{OrganizationState, RowKey};
 use rootward_wire::Sensitive;
 
 use super::account_requests::{CREATE_ACCOUNT, DESCRIBE_CREATE_ACCOUNT_STATUS};
 use super::handshakes::ACCEPT_HANDSHAKE;
 use super::invitations::INVITE_ACCOUNT_TO_ORGANIZATION;
 use super::organization::{CREATE_ORGANIZATION, attached_at_first};
+use super::standing;
 use crate::accounts::{self, OpenAccount};
 use crate::root_guard;
 use crate::testing::Bench;
@@ -100,14 +106,19 @@ pub(crate) fn organization(bench: &Bench, members: &[&str], trusted: &[&str]) ->
     id
 }
 
-/// Opens an account in the organization.
+/// Opens an account in the root of the organization.
 pub(crate) fn join(bench: &Bench, id: &OrganizationId, member: &str) {
-    let account: AccountId = member.parse().unwrap();
+    let root = bench.begin().world().organization(id).unwrap().organization().root.clone();
+    enter(bench, member.parse().unwrap(), &root);
+}
+
+/// Opens an account in a root or unit of the caller's organization.
+fn enter(bench: &Bench, account: AccountId, parent: &NodeId) {
+    let id = state(bench).organization().id.clone();
     let opened = bench.write_with(|txn, now, random, vault| {
-        let email = format!("{member}@example.com");
         let request = OpenAccount {
             name: "Member",
-            email: &email,
+            email: &format!("{account}@example.com"),
             password: None,
             admin: None,
             partition: Partition::Aws,
@@ -115,11 +126,10 @@ pub(crate) fn join(bench: &Bench, id: &OrganizationId, member: &str) {
         };
         let opened = accounts::open(txn, &request, now, random, vault)?;
         root_guard::never_seal(txn, account);
-        let parent = txn.get::<Organization>(RowKey::Organization(id.clone())).unwrap().root.clone();
         let membership = Membership {
             account,
-            organization: id.clone(),
-            parent,
+            organization: id,
+            parent: parent.clone(),
             joined: now,
             invited: false,
             policies: attached_at_first(),
@@ -130,6 +140,16 @@ pub(crate) fn join(bench: &Bench, id: &OrganizationId, member: &str) {
         Ok::<_, accounts::AccountError>(opened)
     });
     assert_eq!(opened.unwrap().account, account);
+}
+
+/// The caller's organization as it stands.
+pub(super) fn state(bench: &Bench) -> Arc<OrganizationState> {
+    bench.in_scope(|scope| Arc::clone(standing::in_scope(scope).unwrap()))
+}
+
+/// The id of its root.
+pub(super) fn root(bench: &Bench) -> String {
+    state(bench).organization().root.to_string()
 }
 
 /// Changes the organization's own row.
