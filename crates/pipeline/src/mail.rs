@@ -20,8 +20,8 @@ pub const NOTICE_SECONDS: i64 = 86_400;
 /// One mail, as plain text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// Who had it sent, or whose root user it is about. Each account has its share of what may wait.
-    pub account: AccountId,
+    /// Whose share of what may wait it takes: of who had it sent, or else of whom it is about.
+    pub share_of: AccountId,
     /// The address.
     pub to: String,
     /// One line.

@@ -8,8 +8,11 @@ pub trait Source: Send + Sync {
     fn machine_now(&self) -> Time;
     /// Now, as entities, sessions and records show it.
     fn now(&self) -> Time;
-    /// The same, for what runs by the machine's time and not by a request: where readings move the clock, this one does not.
-    fn glance(&self) -> Time;
+    /// The same, for what runs by the machine's time and not by a request: where readings move the clock, this one does not. Random
+    /// bytes that such a run draws are drawn from the same source, all the same.
+    fn glance(&self) -> Time {
+        self.now()
+    }
     /// Fills `bytes` with random ones.
     fn fill(&self, bytes: &mut [u8]);
 }

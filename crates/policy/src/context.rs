@@ -11,8 +11,8 @@ use crate::principal::Principal;
 
 /// Condition keys of a request. Names are case-insensitive, a key set again replaces the former value.
 ///
-/// Everything lies in one text and one list, so that a context can be cleared and filled again without allocating.
-/// Setting a key takes time in the number of keys, which requests keep small.
+/// All texts lie in one, and all keys in one list, so that a context can be cleared and filled again without allocating.
+/// Setting and finding a key take the same time for the first 48 keys, and for more time in their number.
 ///
 /// ```
 /// use rootward_policy::{Context, Value};

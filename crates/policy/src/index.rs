@@ -23,15 +23,13 @@ pub(crate) struct Index {
     entries: Box<[Entry]>,
     /// Statements about any service, in order.
     others: Box<[u32]>,
-    /// Services that some of `others` spare whole, ascending by hash: limits to regions spare many.
+    /// Services that some of `others` spare whole, ascending: limits to regions spare many.
     spared: Box<[Spared]>,
 }
 
 /// A service, and which statements about any service say nothing about it.
 #[derive(Debug, Clone, PartialEq)]
 struct Spared {
-    key: NonZeroU32,
-    /// Compared whole: that hashes collide must not leave a statement out.
     service: Box<str>,
     /// In order.
     by: Box<[u32]>,
@@ -83,7 +81,7 @@ impl Index {
     /// Of what each statement lists.
     pub(crate) fn of<'a>(statements: impl ExactSizeIterator<Item = Listed<'a>>) -> Self {
         let (mut named, mut others) = (Vec::with_capacity(statements.len()), Vec::new());
-        let mut spared = BTreeMap::<(NonZeroU32, &str), Vec<u32>>::new();
+        let mut spared = BTreeMap::<&str, Vec<u32>>::new();
         for (statement, listed) in (0u32..).zip(statements) {
             let before = named.len();
             let of_services = match listed {
@@ -94,7 +92,7 @@ impl Index {
                 }),
                 Listed::AllBut(patterns) => {
                     for service in patterns.iter().filter_map(Pattern::whole_service) {
-                        let by = spared.entry((Hash::of(service).key(), service)).or_default();
+                        let by = spared.entry(service).or_default();
                         if by.last() != Some(&statement) {
                             by.push(statement);
                         }
@@ -108,8 +106,7 @@ impl Index {
             }
         }
         let spared = spared.into_iter();
-        let spared =
-            spared.map(|((key, service), by)| Spared { key, service: service.into(), by: by.into() });
+        let spared = spared.map(|(service, by)| Spared { service: service.into(), by: by.into() });
         let mut index = Self { others: others.into(), spared: spared.collect(), ..Self::default() };
         index.fill(named);
         index
@@ -161,8 +158,7 @@ impl Index {
 
     /// The statements about any service that are not about this one.
     fn spared_by(&self, sought: &Sought<'_>) -> &[u32] {
-        let wanted = (sought.service.key(), sought.name);
-        let found = self.spared.binary_search_by(|spared| (spared.key, &*spared.service).cmp(&wanted));
+        let found = self.spared.binary_search_by(|spared| (*spared.service).cmp(sought.name));
         found
             .ok()
             .filter(|_| sought.is_whole)

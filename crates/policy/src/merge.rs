@@ -51,8 +51,8 @@ where
     programs.into()
 }
 
-/// Merges levels of resource control policies. No level of these needs an Allow (`RCPFullAWSAccess` is on all of them), so each statement that denies
-/// is in one program, once.
+/// Merges levels of resource control policies. No level of these needs an Allow (`RCPFullAWSAccess` is on all of them), so each statement
+/// that denies is in one program, once.
 pub fn merged_rcps<'a>(
     levels: impl IntoIterator<Item = impl IntoIterator<Item = &'a Program>>,
 ) -> Box<[Program]> {

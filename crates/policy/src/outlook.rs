@@ -1,8 +1,8 @@
 //! The outlook: whether condition keys that a request does not have could change the decision on it.
 //!
 //! A question that is asked before there is a request (may she do this at all?) lacks what only requests have: an address, a
-//! time, a session. A key that whoever asks knows to be absent is not missing. A statement about the action, the resource and the principal is *open* when whether it matches turns on such a
-//! key. Decided twice, once with the open statements as favourable as could be and once as unfavourable, the request is
+//! time, a session. A key that whoever asks knows to be absent is not missing. A statement about the action, the resource and the
+//! principal is *open* when whether it matches turns on such a key. Decided twice, once with the open statements as favourable as could be and once as unfavourable, the request is
 //! allowed whatever the keys, denied whatever they are, or it depends.
 //!
 //! Guarantee, held by a property over the oracle's worlds (`crates/oracle/tests/it/twin.rs`): [`Outlook::Allowed`] and

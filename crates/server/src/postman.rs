@@ -7,8 +7,8 @@
 //!
 //! A server that cannot be used when the node starts is in the log at once, before anybody waits for a letter.
 //!
-//! Letters wait in memory, [`WAITING_MAX`] of them and [`WAITING_MAX_OF_ONE`] of one account: they hold codes that are good for minutes. A node that stops tries each once more.
-//! One that is killed loses them; its log has said that they were taken, and whoever waits for a code asks for another.
+//! Letters wait in memory, [`WAITING_MAX`] of them and [`WAITING_MAX_OF_ONE`] of one account: they hold codes that are good for minutes.
+//! A node that stops tries each once more. One that is killed loses them; its log has said that they were taken, and whoever waits for a code asks for another.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -51,7 +51,7 @@ struct Inside {
 impl Inside {
     /// Why no more letters are taken from this account.
     fn refusal(&self, account: AccountId) -> Option<&'static str> {
-        let of_account = || self.waiting.iter().filter(|letter| letter.mail.account == account).count();
+        let of_account = || self.waiting.iter().filter(|letter| letter.mail.share_of == account).count();
         match self.waiting.len() {
             _ if self.stopping => Some("the node stops"),
             WAITING_MAX.. => Some("too many wait"),
@@ -125,7 +125,7 @@ impl Mailer for Postman {
             due: now,
         };
         let mut inside = self.bag.lock();
-        if let Some(why) = inside.refusal(letter.mail.account) {
+        if let Some(why) = inside.refusal(letter.mail.share_of) {
             return letter.is_lost(why);
         }
         tracing::info!(mail = letter.id, subject = letter.mail.subject, "a mail is to be delivered");
@@ -276,7 +276,7 @@ mod tests {
 
     fn mail(to: &str, seconds: i64) -> Mail {
         Mail {
-            account: account(1),
+            share_of: account(1),
             to: to.into(),
             subject: "A subject".into(),
             text: "The code is 123456.".into(),
@@ -359,16 +359,18 @@ mod tests {
         postman.post(mail("a@example.com", 60));
         next(&told);
         let of =
-            |number| postman.bag.lock().waiting.iter().filter(|w| w.mail.account == account(number)).count();
+            |number| postman.bag.lock().waiting.iter().filter(|w| w.mail.share_of == account(number)).count();
         for number in 2..20 {
             for _ in 0..WAITING_MAX_OF_ONE + 10 {
-                postman.post(Mail { account: account(number), ..mail("b@example.com", 60) });
+                postman.post(Mail { share_of: account(number), ..mail("b@example.com", 60) });
             }
         }
-        // One letter may be with the server.
+        // One letter may be with the server, or have been between two of these.
         let waiting = postman.bag.lock().waiting.len();
         assert!((WAITING_MAX..=WAITING_MAX + 1).contains(&waiting), "{waiting}");
-        assert_eq!((of(2), of(3)), (WAITING_MAX_OF_ONE, WAITING_MAX_OF_ONE));
+        for number in [2, 3] {
+            assert!((WAITING_MAX_OF_ONE - 1..=WAITING_MAX_OF_ONE).contains(&of(number)), "{number}");
+        }
         postman.stop();
     }
 

@@ -96,9 +96,13 @@ pub(crate) fn start(
         attempts_left: ATTEMPTS,
     });
     own::put_settings_of(txn, account, settings);
-    for mail in [code_mail(account, email, &code, authority), warning(account, &row.email, authority)] {
-        // The organization's share, not the member's: one who manages many cannot take more than its own.
-        ctx.mail(Mail { account: ctx.account(), ..mail }).map_err(|_| Refused::NoMailer)?;
+    // An organization that manages many members takes no more than its own share.
+    let share_of = ctx.account();
+    for mail in [
+        code_mail(share_of, account, email, &code, authority),
+        warning(share_of, account, &row.email, authority),
+    ] {
+        ctx.mail(mail).map_err(|_| Refused::NoMailer)?;
     }
     Ok(())
 }
@@ -123,10 +127,10 @@ fn code(ctx: &OpContext<'_>) -> String {
     letters.collect()
 }
 
-fn code_mail(account: AccountId, to: &str, code: &str, authority: &Authority) -> Mail {
+fn code_mail(share_of: AccountId, account: AccountId, to: &str, code: &str, authority: &Authority) -> Mail {
     let who = who(account, authority);
     Mail {
-        account,
+        share_of,
         to: to.into(),
         subject: format!("The code for the root user of account {account}"),
         text: format!(
@@ -138,7 +142,7 @@ fn code_mail(account: AccountId, to: &str, code: &str, authority: &Authority) ->
     }
 }
 
-fn warning(account: AccountId, to: &str, authority: &Authority) -> Mail {
+fn warning(share_of: AccountId, account: AccountId, to: &str, authority: &Authority) -> Mail {
     let who = who(account, authority);
     let otherwise = match authority {
         Authority::RootUser => {
@@ -149,7 +153,7 @@ fn warning(account: AccountId, to: &str, authority: &Authority) -> Mail {
         }
     };
     Mail {
-        account,
+        share_of,
         to: to.into(),
         subject: format!("The root user of account {account} is to have another address"),
         text: format!("{who} wants to use another address for it, to which a code was sent. {otherwise}\n"),
@@ -192,7 +196,7 @@ pub(crate) fn accept(
     let email = update.email.clone();
     let old = accounts::change_email(txn, account, &email).map_err(Refused::Account)?;
     let notice = Mail {
-        account,
+        share_of: account,
         to: old.into_string(),
         subject: format!("The root user of account {account} has another address"),
         text: format!(

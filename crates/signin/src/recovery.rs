@@ -134,7 +134,7 @@ impl SignInService {
         }
         let link = link.seal(&self.setup.vault, &mut self.draw());
         mailer.post(Mail {
-            account: account.id,
+            share_of: account.id,
             to: account.email.to_string(),
             subject: format!("A new password for the root user of account {}", account.id),
             text: format!(
@@ -191,7 +191,7 @@ impl SignInService {
         })?;
         if let Some(mailer) = &self.setup.mailer {
             mailer.post(Mail {
-                account: link.account,
+                share_of: link.account,
                 to: email.to_string(),
                 subject: format!("The root user of account {} has another password", link.account),
                 text: format!(

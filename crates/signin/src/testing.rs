@@ -41,10 +41,6 @@ impl Source for Clock {
         self.machine_now()
     }
 
-    fn glance(&self) -> Time {
-        self.machine_now()
-    }
-
     fn fill(&self, bytes: &mut [u8]) {
         Seeded::new(self.drawn.fetch_add(1, Ordering::Relaxed)).fill(bytes);
     }

@@ -192,7 +192,7 @@ impl Levels {
     }
 
     /// What is attached to it directly; none where there is nothing.
-    fn own(&self) -> Option<&Level> {
+    fn here(&self) -> Option<&Level> {
         self.levels.last().filter(|level| !level.policies.is_empty())
     }
 

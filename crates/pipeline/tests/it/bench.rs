@@ -47,10 +47,6 @@ impl Source for Clock {
         Time::from_seconds(self.seconds.load(Ordering::Relaxed))
     }
 
-    fn glance(&self) -> Time {
-        self.now()
-    }
-
     fn fill(&self, bytes: &mut [u8]) {
         let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
         for (byte, at) in bytes.iter_mut().zip(0_u64..) {

@@ -35,7 +35,7 @@ static DELETE_ACCOUNT_ALIAS: Declaration<iam::DeleteAccountAlias> = Declaration 
     run: |ctx, txn, input| {
         txn.put_owner(RowKey::Alias("example".into()), ctx.account());
         let mail = Mail {
-            account: ctx.account(),
+            share_of: ctx.account(),
             to: "ann@example.com".into(),
             subject: "Hello".into(),
             text: "Hello.".into(),

@@ -52,7 +52,7 @@ pub(super) static CREATE_ACCOUNT: Declaration<api::CreateAccount> = Declaration 
         Rule {
             action: "organizations:TagResource",
             when: |_, input| tags::any(&input.tags),
-            target: |scope, _| targets::unborn(scope, "account", "*"),
+            target: |scope, _| targets::without_row(scope, "account", "*"),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
     ],
@@ -198,7 +198,7 @@ pub(super) static CREATE_GOV_CLOUD_ACCOUNT: Declaration<api::CreateGovCloudAccou
         Rule {
             action: "organizations:TagResource",
             when: |_, input| tags::any(&input.tags),
-            target: |scope, _| targets::unborn(scope, "account", "*"),
+            target: |scope, _| targets::without_row(scope, "account", "*"),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
     ],

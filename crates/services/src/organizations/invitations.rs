@@ -39,7 +39,7 @@ pub(super) static INVITE_ACCOUNT_TO_ORGANIZATION: Declaration<api::InviteAccount
                 when: |_, input| tags::any(&input.tags),
                 target: |scope, input| match input.target.r#type {
                     HandshakePartyType::Account => invited(scope, &input.target),
-                    _ => targets::unborn(scope, "account", "*"),
+                    _ => targets::without_row(scope, "account", "*"),
                 },
                 keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
             },

@@ -56,7 +56,7 @@ pub(super) fn target(scope: &Scope<'_>, id: &str) -> Target {
     let Some(state) = standing::in_scope(scope) else { return Target::any() };
     match find(state, id) {
         Ok(policy) => Target { tags: policy.tags.clone(), ..Target::arn(arn(state.organization(), policy)) },
-        Err(_) => unborn(scope, "*", id),
+        Err(_) => without_row(scope, "*", id),
     }
 }
 
@@ -67,12 +67,12 @@ pub(super) fn type_of(scope: &Scope<'_>, id: &str) -> Option<String> {
 }
 
 fn new_target(scope: &Scope<'_>, kind: api::PolicyType) -> Target {
-    unborn(scope, &kind.as_str().to_ascii_lowercase(), "p-*")
+    without_row(scope, &kind.as_str().to_ascii_lowercase(), "p-*")
 }
 
 /// A policy that is not there; `kind` is its type in lower case.
-fn unborn(scope: &Scope<'_>, kind: &str, id: &str) -> Target {
-    targets::unborn(scope, "policy", &format!("{kind}/{id}"))
+fn without_row(scope: &Scope<'_>, kind: &str, id: &str) -> Target {
+    targets::without_row(scope, "policy", &format!("{kind}/{id}"))
 }
 
 fn arn(organization: &Organization, policy: &OrganizationPolicy) -> String {

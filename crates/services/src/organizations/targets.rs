@@ -22,7 +22,7 @@ pub(super) fn by_id(scope: &Scope<'_>, id: &str) -> Target {
 pub(super) fn account(scope: &Scope<'_>, id: &str) -> Target {
     match id.parse() {
         Ok(account) => of(scope, Some(Child::Account(account))),
-        Err(_) => unborn(scope, "account", id),
+        Err(_) => without_row(scope, "account", id),
     }
 }
 
@@ -37,8 +37,8 @@ pub(super) fn of(scope: &Scope<'_>, child: Option<Child>) -> Target {
     Target { tags: tags.unwrap_or_default(), ..Target::arn(arn) }
 }
 
-/// Something that is not there, as a resource without tags; `kind` is as [`shown::arn`] has it, and `id` may be a pattern.
-pub(super) fn unborn(scope: &Scope<'_>, kind: &str, id: &str) -> Target {
+/// Something that has no row here, as a resource without tags; `kind` is as [`shown::arn`] has it, and `id` may be a pattern.
+pub(super) fn without_row(scope: &Scope<'_>, kind: &str, id: &str) -> Target {
     standing::in_scope(scope)
         .map_or_else(Target::any, |state| Target::arn(shown::arn(state.organization(), kind, id)))
 }

@@ -38,7 +38,7 @@ pub(super) static CREATE_ORGANIZATIONAL_UNIT: Declaration<api::CreateOrganizatio
         Rule {
             action: "organizations:TagResource",
             when: |_, input| tags::any(&input.tags),
-            target: |scope, _| targets::unborn(scope, "ou", "ou-*"),
+            target: |scope, _| targets::without_row(scope, "ou", "ou-*"),
             keys: &[Key::RequestTags(|input| tags::requested(input.tags.iter().flatten()))],
         },
     ],
