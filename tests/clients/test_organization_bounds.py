@@ -166,7 +166,7 @@ def test_operator_is_told_that_a_root_user_is_denied_what_only_assumed_ones_are_
     organization.attach(SCP, member.account, deny("*", **OF_ROOTS, Null={"aws:AssumedRoot": "true"}))
     assert [line.split("\t")[:2] for line in server.host(*asked).splitlines()] == [[member.arn, "allowed"]]
     told = server.host("can", "root", "iam:ListUsers", "--account", member.account, code=1)
-    assert "keys the request does not have" not in told and "other values of these keys" not in told
+    assert "keys that only a request settles" not in told and "other values of these keys" not in told
 
 
 def test_new_content_of_a_policy_binds_with_the_next_request(organization, member):

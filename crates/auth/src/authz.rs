@@ -321,7 +321,7 @@ pub struct Question<'a> {
 ///
 /// Of the condition keys those are filled that follow from the principal, the time and the resource's owner; what the rest
 /// of a request would say (its source address, the second factor of its session) is absent unless `given` has it. `given` wins
-/// over all. Nothing turns on what no request of the principal has.
+/// over all. Nothing turns on what no request of the principal has; a tag of a role is what a session may have otherwise.
 /// `run` is handed the explanation, which names a role and no session of it. `None`: the principal's account does not exist.
 pub fn explain<R>(
     world: &World,
@@ -352,10 +352,13 @@ pub fn explain<R>(
         context: &context,
     };
     let gathered = Gathered::of(state, principal);
-    let is_absent = |key: &str| never_has(principal, &ours, key);
+    let is_settled = |key: &str, is_present: bool| match is_present {
+        true => given.get(key).is_some() || !may_be_set_otherwise(principal, key),
+        false => never_has(principal, &ours, key),
+    };
     let bounds = Bounds::of(state, principal.partition, &ours, &theirs);
     let explained = gathered.with_policies(&bounds, question.trust.map(trust_policy), |policies| {
-        let mut explanation = rootward_policy::explain_knowing(&request, policies, is_absent);
+        let mut explanation = rootward_policy::explain_knowing(&request, policies, is_settled);
         explanation.name_levels(|layer, level| {
             level_name(world, if layer == Layer::Rcp { &theirs } else { &ours }, level)
         });
@@ -521,8 +524,7 @@ fn caller_keys(context: &mut Context, principal: &Principal) {
 /// Source: IAM User Guide, "AWS global condition context keys", which of the principal's keys are there for whom.
 fn never_has(principal: &Principal, member: &Member<'_>, key: &str) -> bool {
     let is = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(key));
-    let tag = "aws:PrincipalTag/";
-    let is_tag = key.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag));
+    let is_tag = is_principal_tag(key);
     let of_nobody_here = is(&["aws:PrincipalServiceName", "aws:PrincipalServiceNamesList"]);
     let of_no_organization =
         member.organization.is_none() && is(&["aws:PrincipalOrgID", "aws:PrincipalOrgPaths"]);
@@ -534,6 +536,24 @@ fn never_has(principal: &Principal, member: &Member<'_>, key: &str) -> bool {
         Identity::FederatedUser(_) | Identity::RoleSession(_) => is(&["aws:AssumedRoot", "aws:username"]),
     };
     of_nobody_here || of_no_organization || of_others
+}
+
+/// Whether a session of a role may have another value of a key than [`caller_keys`] fills from the role: session tags win over its own, where
+/// its trust policy lets somebody give some.
+///
+/// Source: IAM User Guide, "Pass session tags in AWS STS".
+fn may_be_set_otherwise(principal: &Principal, key: &str) -> bool {
+    match &principal.identity {
+        Identity::RoleSession(session) => {
+            is_principal_tag(key) && session.role.trust.program().may_allow("sts:tagsession")
+        }
+        Identity::AssumedRoot(_) | Identity::FederatedUser(_) | Identity::Root | Identity::User(_) => false,
+    }
+}
+
+fn is_principal_tag(key: &str) -> bool {
+    let tag = "aws:PrincipalTag/";
+    key.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag))
 }
 
 /// Keys of temporary credentials and of a second factor. Whether there was one is told of temporary credentials, and of

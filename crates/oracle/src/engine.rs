@@ -23,10 +23,10 @@ fn answer(request: &Request<'_>, policies: &Policies<'_>) -> Answer {
     Answer { outcome: decision.outcome, layer: decision.layer }
 }
 
-/// What the engine says that missing keys leave open, but those that `is_absent` knows to be absent.
-pub fn outlook(world: &World, is_absent: impl Fn(&str) -> bool) -> Outlook {
+/// What the engine says that keys leave open of which `is_settled` does not know that they stay as they are.
+pub fn outlook(world: &World, is_settled: impl Fn(&str, bool) -> bool) -> Outlook {
     ask(world, Levels::Each, |request, policies| {
-        rootward_policy::explain_knowing(request, policies, is_absent).outlook
+        rootward_policy::explain_knowing(request, policies, is_settled).outlook
     })
 }
 

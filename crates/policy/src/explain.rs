@@ -37,7 +37,8 @@ pub struct Explanation<'a> {
     pub principal: String,
     /// The layers that apply, in the order they were consulted; levels of SCPs and RCPs one by one, the root first.
     pub layers: Vec<LayerTrace<'a>>,
-    /// Keys that statements about the action look at, and the request does not have but might; each once, as first written.
+    /// Keys that statements about the action look at, and the request does not have but might, or might have otherwise; each once, as
+    /// first written.
     pub missing_keys: Vec<&'a str>,
     /// What would allow a denied request, all of it together; empty if it is allowed.
     pub changes: Vec<Change<'a>>,
@@ -126,17 +127,17 @@ pub struct ConditionTrace {
 
 /// Decides a request and tells why.
 pub fn explain<'a>(request: &Request<'_>, policies: &Policies<'a>) -> Explanation<'a> {
-    explain_knowing(request, policies, |_| false)
+    explain_knowing(request, policies, |_, is_present| is_present)
 }
 
-/// The same of a request of which `is_absent` knows some keys, by name in any case, that it does not have for certain: nothing turns
-/// on those. It changes no decision.
+/// The same of a request of which not all is known yet, and `is_settled` knows what is: it is asked by the name of a key, in any case, and
+/// whether the request has it, and says whether that will not change. Nothing turns on such keys. It changes no decision.
 pub fn explain_knowing<'a>(
     request: &Request<'_>,
     policies: &Policies<'a>,
-    is_absent: impl Fn(&str) -> bool,
+    is_settled: impl Fn(&str, bool) -> bool,
 ) -> Explanation<'a> {
-    let is_missing = |key: &Key| key.find(request.context).is_none() && !is_absent(key.name());
+    let is_missing = |key: &Key| !is_settled(key.name(), key.find(request.context).is_some());
     let decision = decide(request, policies);
     let mut explanation = Explanation {
         decision,
@@ -258,7 +259,7 @@ impl<'a> LayerTrace<'a> {
     }
 }
 
-/// Keys that the request does not have, each once; policies may name many.
+/// Keys that are not settled, each once; policies may name many.
 struct Missing<'a, 'e> {
     names: Vec<&'a str>,
     /// The same, their case folded.
@@ -349,7 +350,8 @@ impl fmt::Display for Explanation<'_> {
             }
         }
         if !self.missing_keys.is_empty() {
-            write!(f, "\nkeys the request does not have: {}", self.missing_keys.join(", "))?;
+            let keys: Vec<_> = self.missing_keys.iter().map(|key| printable(key, SHOWN_CHARS_MAX)).collect();
+            write!(f, "\nkeys that only a request settles: {}", keys.join(", "))?;
         }
         if let [first, others @ ..] = &*self.changes {
             let what = if others.is_empty() { "this change" } else { "these changes together" };

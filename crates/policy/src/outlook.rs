@@ -1,9 +1,10 @@
 //! The outlook: whether condition keys that a request does not have could change the decision on it.
 //!
 //! A question that is asked before there is a request (may she do this at all?) lacks what only requests have: an address, a
-//! time, a session. A key that whoever asks knows to be absent is not missing. A statement about the action, the resource and the
-//! principal is *open* when whether it matches turns on such a key. Decided twice, once with the open statements as favourable as could be and once as unfavourable, the request is
-//! allowed whatever the keys, denied whatever they are, or it depends.
+//! time, a session. A key that whoever asks knows to stay absent is not missing; one that may have another value then is. A statement
+//! about the action, the resource and the principal is *open* when whether it matches turns on such a key. Decided twice, once with the
+//! open statements as favourable as could be and once as unfavourable, the request is allowed whatever the keys, denied whatever they
+//! are, or it depends.
 //!
 //! Guarantee, held by a property over the oracle's worlds (`crates/oracle/tests/it/twin.rs`): [`Outlook::Allowed`] and
 //! [`Outlook::Denied`] hold whatever values the missing keys take. `Depends` may be too much:
@@ -93,14 +94,14 @@ mod tests {
     use super::*;
 
     fn outlook_of(statements: &str, context: &Context) -> Outlook {
-        explained(statements, context, |_| false).0
+        explained(statements, context, |_, is_present| is_present).0
     }
 
     /// And the keys that are missing.
     fn explained(
         statements: &str,
         context: &Context,
-        is_absent: impl Fn(&str) -> bool,
+        is_settled: impl Fn(&str, bool) -> bool,
     ) -> (Outlook, Vec<String>) {
         let program =
             Program::of_stored(&format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#));
@@ -116,7 +117,7 @@ mod tests {
             context,
         };
         let policies = Policies { identity: &identity, ..Policies::default() };
-        let explanation = explain_knowing(&request, &policies, is_absent);
+        let explanation = explain_knowing(&request, &policies, is_settled);
         let missing = explanation.missing_keys.iter().map(|&key| key.to_owned());
         (explanation.outlook, missing.collect())
     }
@@ -154,14 +155,18 @@ mod tests {
                 r#"{ALLOW},{{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{{"Null":{{"{key}":"true"}}}}}}"#
             )
         };
-        let known = |statements: &str| explained(statements, &Context::new(), |key| key == "aws:AssumedRoot");
+        let known =
+            |statements: &str| explained(statements, &Context::new(), |key, _| key == "aws:AssumedRoot");
         assert_eq!(known(&deny_unless("aws:AssumedRoot")), (Outlook::Denied, vec![]));
         let other = deny_unless("aws:SourceVpc");
         assert_eq!(known(&other), (Outlook::Depends, vec!["aws:SourceVpc".to_owned()]));
         let mut context = Context::new();
         context.bool("aws:AssumedRoot", true);
-        let given = explained(&deny_unless("aws:AssumedRoot"), &context, |_| true);
+        let given = explained(&deny_unless("aws:AssumedRoot"), &context, |_, _| true);
         assert_eq!(given, (Outlook::Allowed, vec![]));
+        // And one that is there now may be another then.
+        let open = explained(&deny_unless("aws:AssumedRoot"), &context, |_, _| false);
+        assert_eq!(open, (Outlook::Depends, vec!["aws:AssumedRoot".to_owned()]));
     }
 
     #[test]

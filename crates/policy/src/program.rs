@@ -109,6 +109,12 @@ impl Program {
         self.readable
     }
 
+    /// Whether one of its statements could allow an action, in lower case, of some resource and under some conditions.
+    pub fn may_allow(&self, action: &str) -> bool {
+        let about = |statement: &Statement| statement.is_about(action, &Context::new());
+        self.statements.iter().any(|statement| statement.effect == Effect::Allow && about(statement))
+    }
+
     /// Every condition key and policy variable it looks at, as written, in order, with repetitions.
     pub fn context_keys(&self) -> impl Iterator<Item = &str> {
         self.statements.iter().flat_map(|statement| statement.keys()).map(Key::name)
@@ -229,8 +235,12 @@ impl Statement {
     }
 
     fn is_about_action(&self, query: &Query<'_>) -> bool {
-        let names = |pattern: &Pattern| pattern.matches(query.action, query.context);
-        self.actions.iter().any(names) != self.not_action
+        self.is_about(query.action, query.context)
+    }
+
+    /// `action` in lower case. Patterns of actions have no variables.
+    fn is_about(&self, action: &str, context: &Context) -> bool {
+        self.actions.iter().any(|pattern| pattern.matches(action, context)) != self.not_action
     }
 
     fn is_about_resource(&self, query: &Query<'_>, side: Side) -> bool {

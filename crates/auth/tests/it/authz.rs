@@ -540,6 +540,42 @@ fn question_turns_on_no_key_that_the_principal_never_has() {
 }
 
 #[test]
+fn question_about_a_role_turns_on_tags_that_a_session_may_have_otherwise() {
+    let mut bench = bench();
+    let grants = allow_if(r#""StringEquals": {"aws:PrincipalTag/team": "blue"}"#);
+    let mut asked = |name: &str, action: &str, given: &Context| {
+        let trust = format!(
+            r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": {action}, "Principal": "*"}}}}"#
+        );
+        let role = bench.role(name, |role| {
+            role.grants = grants.clone();
+            role.trust = Document::new(trust);
+            role.tags = vec![tag("Team", "red")];
+        });
+        let question = Question {
+            action: "iam:ListUsers",
+            resource: RESOURCE,
+            resource_account: account(),
+            trust: None,
+            now: NOW,
+        };
+        explain(&bench.world(), &role_session(&role, |_| ()), &question, given, |told| {
+            (told.outlook, told.missing_keys.join(" "))
+        })
+        .unwrap()
+    };
+    let nothing = Context::new();
+    for (name, action) in [("a", r#"["sts:AssumeRole", "sts:tagsession"]"#), ("b", r#""sts:*""#)] {
+        let depends = (Outlook::Depends, "aws:PrincipalTag/team".into());
+        assert_eq!(asked(name, action, &nothing), depends, "{action}");
+    }
+    assert_eq!(asked("c", r#""sts:AssumeRole""#, &nothing), (Outlook::Denied, String::new()));
+    let mut given = Context::new();
+    given.text("aws:PrincipalTag/TEAM", "blue");
+    assert_eq!(asked("d", r#""sts:*""#, &given), (Outlook::Allowed, String::new()));
+}
+
+#[test]
 fn callers_own_keys_cannot_be_set_by_an_operation() {
     let mut bench = bench();
     let ann = user(&mut bench, allow_if(r#""StringEquals": {"aws:username": "bob"}"#));

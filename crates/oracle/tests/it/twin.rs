@@ -34,7 +34,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn outlook_without_some_keys_holds_with_all(world in worlds(), dropped in any::<u32>(), known in any::<bool>()) {
+    fn outlook_without_some_keys_and_with_other_values_holds_with_all(
+        world in worlds(),
+        dropped in any::<u32>(),
+        other in prop_oneof![Just(0_u32), any::<u32>()],
+        known in any::<bool>(),
+    ) {
         let mut reduced = world.clone();
         let mut at = 0;
         reduced.request.context.retain(|key, _| {
@@ -42,10 +47,23 @@ proptest! {
             let kept = OF_CALLER.iter().any(|start| key.to_lowercase().starts_with(start));
             kept || dropped & (1 << (at % 32)) == 0
         });
+        // Others have another value for now.
+        let mut at = 0;
+        let mut changed = Vec::new();
+        for (key, value) in &mut reduced.request.context {
+            at += 1;
+            if other & (1 << (at % 32)) != 0 && !OF_CALLER.iter().any(|start| key.to_lowercase().starts_with(start)) {
+                *value = "other".into();
+                changed.push(key.to_lowercase());
+            }
+        }
         // Of the keys that no request of this world has, it may be known.
         let has = |name: &str| world.request.context.keys().any(|key| key.to_lowercase() == name.to_lowercase());
-        let is_absent = |name: &str| known && !has(name);
-        let (with_all, without) = (engine(&world).outcome == Outcome::Allowed, outlook(&reduced, is_absent));
+        let is_settled = |name: &str, is_present: bool| match is_present {
+            true => !changed.contains(&name.to_lowercase()),
+            false => known && !has(name),
+        };
+        let (with_all, without) = (engine(&world).outcome == Outcome::Allowed, outlook(&reduced, is_settled));
         let holds = match without {
             Outlook::Allowed => with_all,
             Outlook::Denied => !with_all,

@@ -151,7 +151,7 @@ fn explanation_shows_what_came_near() {
          statement 1 (Team) at 1:38 does not allow it: StringEquals on `aws:PrincipalTag/team` wants `blue` or `red`, the request has `green`\n  \
          statement 2 at 2:12 does not allow it: it is about `arn:aws:s3:::other/*`, the resource is `arn:aws:s3:::b/k`\n  \
          statement 3 at 3:12 does not allow it: ForAnyValue:StringLike on `aws:TagKeys` wants `x*`, the request does not have it\n\
-         keys the request does not have: aws:TagKeys\n\
+         keys that only a request settles: aws:TagKeys\n\
          this change would allow it:\n  \
          add to an identity-based policy: {\"Effect\":\"Allow\",\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::b/k\"}"
     );
