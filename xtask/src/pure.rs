@@ -1,4 +1,5 @@
-//! Part of `check-deps`: pure crates reach neither files, network, processes, threads nor clocks, and wait for nothing.
+//! Part of `check-deps`: pure crates reach neither files, network, processes, threads nor clocks, and wait for nothing. Of what threads
+//! share they may only have [`Arc`](std::sync::Arc).
 //!
 //! What they may name of the standard library is a list, so that a new module fails until somebody has looked at it. The text is
 //! read as words: a name that only a macro builds would get past, which no review would let pass either.
@@ -25,19 +26,29 @@ const STD: &[&str] = &[
     "ops",
     "slice",
     "str",
+    "sync",
 ];
 
 /// Of the modules in the list, and of the language, what is not for pure crates.
 const FORBIDDEN: &[&str] = &[
+    "Barrier",
+    "Condvar",
+    "LazyLock",
+    "Mutex",
+    "Once",
+    "OnceLock",
+    "RwLock",
     "TcpListener",
     "TcpStream",
     "ToSocketAddrs",
     "UdpSocket",
     "async",
+    "atomic",
     "await",
     "dbg",
     "eprint",
     "eprintln",
+    "mpsc",
     "print",
     "println",
     "tokio",
@@ -117,6 +128,8 @@ mod tests {
             ("use std as s;", "std::"),
             ("use ::std::process::Command;", "std::process"),
             ("use std::net::{IpAddr, TcpStream};", "TcpStream"),
+            ("use std::sync::{Arc, Mutex};", "Mutex"),
+            ("use std::sync::atomic::AtomicU64;", "atomic"),
             ("async fn wait() {}", "async"),
             ("fn f() { future.await; }", "await"),
             ("fn f() { println!(\"x\"); }", "println"),
@@ -128,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_computes_is_free() {
-        let code = "use std::fmt::{self, Write}; // no std::fs, async\nuse std::net::IpAddr;\nlet instant = Instant::new(); standard::fs();";
+        let code = "use std::fmt::{self, Write}; // no std::fs, async\nuse std::net::IpAddr;\nuse std::sync::Arc;\nlet instant = Instant::new(); standard::fs();";
         assert_eq!(words_of(code), [""; 0]);
     }
 }
