@@ -10,7 +10,11 @@ import pytest
 
 from browser import browser
 from console_client import error, mark, person, root_session, session
-from rootward_testkit import BINARY, PASSWORD, Credentials, Like, Principal, allow, deny, denial, fresh, policy, refused
+from post import Mailbox, Post
+from rootward_testkit import (
+    BINARY, PASSWORD, Credentials, Like, Principal, allow, deny, denial, fresh, free_port, policy, refused,
+)
+from test_mail import serving
 
 HTML = """<img src=x onerror="document.title='x'">'&quot;"""
 QUOTES = """'x" onclick="alert(1)" &amp;"""
@@ -444,10 +448,10 @@ def test_account_tells_what_is_known_of_it(world, ann):
 
 def has(world, member):
     listed = world.management.rootward.list_member_root_credentials(AccountId=member)["Members"][0]
-    return {name: listed[name] for name in ("PasswordPresent", "PasswordRecoverable", "AccessKeys", "MfaDevices")}
+    return {name: listed[name] for name in ("PasswordPresent", "PasswordRecoverable", "RecoveryAllowed", "AccessKeys", "MfaDevices")}
 
 
-NOTHING = {"PasswordPresent": False, "PasswordRecoverable": False, "AccessKeys": 0, "MfaDevices": 0}
+NOTHING = {"PasswordPresent": False, "PasswordRecoverable": False, "RecoveryAllowed": False, "AccessKeys": 0, "MfaDevices": 0}
 
 
 def test_features_are_turned_on_and_off_step_by_step(house):
@@ -484,9 +488,13 @@ def test_credentials_of_a_members_root_user_are_deleted_and_recovery_is_allowed_
         page.press("Delete the credentials")
         assert page.notices[0] == "The root user has no credentials any more, and cannot sign in."
         assert has(world, member) == NOTHING
-        page.press("Allow a password to be recovered").press("Allow it")
-        assert "can set a password now" in page.notices[0]
-        assert has(world, member) == {**NOTHING, "PasswordRecoverable": True}
+        page.press("Allow a password to be recovered")
+        assert "This node sends no mail, and so this alone lets nobody in." in page.text("main")
+        page.press("Allow it")
+        assert page.notices[0].startswith("Recovery is allowed. This node sends no mail")
+        assert has(world, member) == {**NOTHING, "RecoveryAllowed": True}
+        assert "It may set a first password by mail, but this node sends no mail." in page.text("main")
+        assert name_of(world, member) not in page.open(f"{CREDENTIALS}?only=some").text("main")
         assert page.complaints() == []
     trail = [record for record in house.trail() if record.get("recipientAccountId") == member]
     by_root = [record["eventName"] for record in trail if record.get("userIdentity", {}).get("type") in ("Root", "AssumedRoot")]
@@ -495,6 +503,26 @@ def test_credentials_of_a_members_root_user_are_deleted_and_recovery_is_allowed_
         record for record in house.events("AssumeRoot")
         if record["userIdentity"].get("userName") == "ann" and member in str(record["requestParameters"])]
     assert len({record["requestID"] for record in assumed}) == 2
+
+
+def test_recovery_that_is_allowed_is_a_way_in_where_mail_is_sent(tmp_path):
+    port = free_port()
+    with Post(Mailbox(), port=port), serving(tmp_path, port) as server:
+        account = server.account()
+        person(account, "ann", allow("*"))
+        organizations = account.client("organizations")
+        organizations.create_organization()
+        world = SimpleNamespace(organizations=organizations, management=account)
+        member = open_member(world, "Mailed")
+        organizations.enable_aws_service_access(ServicePrincipal="iam.amazonaws.com")
+        account.iam.enable_organizations_root_credentials_management()
+        assert has(world, member) == {**NOTHING, "PasswordRecoverable": True, "RecoveryAllowed": True}
+        http = session(server, account, "ann")
+        assert "1 of 1 has a way in" in text(http.get(CREDENTIALS))
+        assert verdicts(http.get(f"{HERE}/accounts/{member}"))["Sign in at the console"] == "can"
+        assert post(http, CREDENTIALS, do="delete", account=member, confirm="yes").status_code < 400
+        assert has(world, member) == NOTHING
+        assert "Whoever reads the mail" in text(post(http, CREDENTIALS, do="recover", account=member))
 
 
 def name_of(world, member):
@@ -535,6 +563,7 @@ def test_overview_lists_all_members_or_those_with_a_way_in_and_home_counts_them(
     assert f"{count} ha" in everybody and f"{count} ha" in some and count in text(ann.get("/console"))
     without = [member["AccountId"] for member in listed["Members"] if not any(
         member[name] for name in ("PasswordPresent", "PasswordRecoverable", "AccessKeys", "MfaDevices"))]
+    assert any(member["RecoveryAllowed"] for member in listed["Members"] if member["AccountId"] in without)
     assert all(account in everybody and account not in some for account in without)
 
 

@@ -58,6 +58,9 @@ pub(crate) async fn page(
     }
     let done = match asked.done.as_deref() {
         Some("deleted") => Some("The root user has no credentials any more, and cannot sign in."),
+        Some("recoverable") if !signed_in.visit.house.signin.recovers_by_mail() => Some(
+            "Recovery is allowed. This node sends no mail, and so nobody can set a password that way yet.",
+        ),
         Some("recoverable") => Some(
             "Whoever reads the mail of the root user’s address can set a password now, under “Forgot password”.",
         ),

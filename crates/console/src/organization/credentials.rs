@@ -63,7 +63,10 @@ pub(super) struct Held {
     name: String,
     state: api::AccountState,
     pub(super) password: bool,
+    /// Whether it may set a first password by mail, which this node sends.
     pub(super) recoverable: bool,
+    /// The same, whether or not mail is sent.
+    pub(super) recovery_allowed: bool,
     pub(super) access_keys: i32,
     pub(super) mfa_devices: i32,
     pub(super) used: Option<String>,
@@ -77,6 +80,7 @@ impl Held {
             state: member.state,
             password: member.password_present,
             recoverable: member.password_recoverable,
+            recovery_allowed: member.recovery_allowed,
             access_keys: member.access_keys,
             mfa_devices: member.mfa_devices,
             used: member.last_used_date.map(minute),
@@ -93,8 +97,14 @@ impl Held {
         Ok(listed.members.into_iter().next().map(Self::of))
     }
 
+    /// Whether there is something to delete. A recovery that is allowed is, mail or not: it lets somebody in once mail is sent.
     pub(super) fn is_any(&self) -> bool {
-        self.password || self.recoverable || self.access_keys > 0 || self.mfa_devices > 0
+        self.password || self.recovery_allowed || self.access_keys > 0 || self.mfa_devices > 0
+    }
+
+    /// Whether all there is to delete is that a password may be recovered.
+    pub(super) fn is_only_allowed(&self) -> bool {
+        self.recovery_allowed && self.access_keys == 0 && self.mfa_devices == 0
     }
 
     /// Whether a password may be let be recovered.
@@ -283,7 +293,7 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
         | Change::SessionsOff { confirm: None }
         | Change::Delete { confirm: None, .. }
         | Change::Recover { confirm: None, .. } => {
-            return question(change).map_or_else(
+            return question(change, signed_in.visit.house.signin.recovers_by_mail()).map_or_else(
                 || signed_in.answer(Redirect::to(HERE)),
                 |question| question.ask(&signed_in, frame(&signed_in)),
             );
@@ -295,17 +305,19 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
     }
 }
 
-/// What a change means, asked before it is made; none of one that means what its button says.
-fn question(change: Change) -> Option<Confirm> {
+/// What a change means, asked before it is made; none of one that means what its button says. `by_mail`: whether this node sends any.
+fn question(change: Change, by_mail: bool) -> Option<Confirm> {
     let confirmed = |fields: Vec<(&'static str, String)>| {
         fields.into_iter().chain([("confirm", "yes".to_owned())]).collect::<Vec<_>>()
     };
     match change {
         Change::CredentialsOff { .. } => Some(Confirm {
             title: "Turn the management of root credentials off?",
-            text: "Nobody sees any more which members’ root users have credentials, and nobody deletes them from here. Members \
-                   that are opened from now on have a root user that can recover a password by mail."
-                .into(),
+            text: format!(
+                "Nobody sees any more which members’ root users have credentials, and nobody deletes them from here. Members \
+                 that are opened from now on have a root user that may recover a password by mail{}.",
+                if by_mail { "" } else { ", once this node sends any" }
+            ),
             action: HERE.into(),
             fields: confirmed(vec![("do", "credentials-off".into())]),
             yes: "Turn it off",
@@ -338,10 +350,18 @@ fn question(change: Change) -> Option<Confirm> {
         }),
         Change::Recover { account, .. } => Some(Confirm {
             title: "Allow a password to be recovered?",
-            text: format!(
-                "Whoever reads the mail of the root user’s address can then set a password and sign in as the root user of \
-                 account {account}. When it has done what only it can do, delete its credentials again."
-            ),
+            text: if by_mail {
+                format!(
+                    "Whoever reads the mail of the root user’s address can then set a password and sign in as the root user of \
+                     account {account}. When it has done what only it can do, delete its credentials again."
+                )
+            } else {
+                format!(
+                    "This node sends no mail, and so this alone lets nobody in. Once it sends mail, whoever reads that of the root \
+                     user’s address can set a password and sign in as the root user of account {account}. On the host, “rootward \
+                     root reset-password --account {account}” sets one now."
+                )
+            },
             action: HERE.into(),
             back: account_address(&account),
             fields: confirmed(vec![("do", "recover".into()), ("account", account)]),
