@@ -169,6 +169,25 @@ def test_types_of_policies_are_turned_on_in_the_overview_and_nowhere_else(house)
             assert post(http, HERE, do=change, root=root).status_code < 400
 
 
+def test_types_of_policies_are_offered_to_the_account_that_manages_alone(house):
+    account = house.account()
+    organizations = account.client("organizations")
+    organizations.create_organization()
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    world = SimpleNamespace(server=house, management=account, organizations=organizations)
+    member = open_member(world, fresh("Delegated"))
+    organizations.enable_aws_service_access(ServicePrincipal="ram.amazonaws.com")
+    organizations.register_delegated_administrator(AccountId=member, ServicePrincipal="ram.amazonaws.com")
+    http = user_of(world, member, allow("*"))
+    answer = http.get(HERE)
+    assert "Turn on" not in answer.text
+    assert text(answer).count("are off:") == text(answer).count("The account that manages the organization turns them on.") == 2
+    told = text(http.get(f"{HERE}/accounts/{member}"))
+    assert told.count("are off. The account that manages the organization turns them on.") == 2 and "overview" not in told
+    assert post(http, HERE, do="enable-rcps", root=root).status_code >= 400
+    assert organizations.list_roots()["Roots"][0]["PolicyTypes"] == []
+
+
 def test_who_may_make_no_organization_is_told_so(house):
     account = house.account()
     person(account, "viewer", allow("organizations:Describe*"))
