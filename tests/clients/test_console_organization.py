@@ -456,8 +456,9 @@ def test_account_tells_what_is_known_of_it(world, ann):
     told = text(ann.get(f"{HERE}/accounts/{world.members['Deep']}"))
     assert "Deep" in told and "opened in the organization" in told and "Root / one / two / three / four / five" in told
     assert f"/{world.units['five']}/{world.members['Deep']}/" in told
-    assert "No policy of the organization binds the account that manages it" in text(
-        ann.get(f"{HERE}/accounts/{world.management.account}"))
+    told = text(ann.get(f"{HERE}/accounts/{world.management.account}"))
+    assert "No policy of the organization binds the account that manages it" in told
+    assert "UTC, made the organization" in told and "invited" not in told
     assert ann.get(f"{HERE}/accounts/999988887777").status_code == 400
     assert ann.get(f"{HERE}/accounts/nothing").status_code == 404
 
