@@ -238,7 +238,7 @@ def test_what_is_attached_to_the_account_that_manages_is_marked_as_without_effec
     drawn = ann.get(HERE)
     assert "SCP Vain without effect" in text(drawn) and drawn.text.count('<span class="chips idle">') == 1
     assert "manages the organization: without effect" in text(ann.get(f"{HERE}/policies/{vain}"))
-    assert "No policy of the organization binds this account." in text(ann.get(place))
+    assert "No policy of the organization binds the account that manages it," in text(ann.get(place))
     organizations.attach_policy(PolicyId=vain, TargetId=root)
     told = ann.get(HERE).text
     assert told.count("without effect") == 1 and text(ann.get(f"{HERE}/policies/{vain}")).count("without effect") == 1
@@ -410,11 +410,11 @@ def test_account_tells_what_its_root_user_can_do_and_which_policy_forbids_it(wor
     assert len(can) == 22 and can["Make access keys for itself"] == "can" and can["Close the account"] == "can"
     assert (can["Stop the audit trail"], can["Delete the audit trail"]) == ("cannot", "cannot")
     told = text(answer)
-    assert "It can do 18 of the 20 things asked here." in told and "SCP KeepTrail at Root" in told
+    assert "It has no way in. With one, it could do 18 of the 20 things asked here." in told and "SCP KeepTrail at Root" in told
     bound = ann.get(f"{HERE}/accounts/{world.members['Deep']}?action=dynamodb%3ADeleteTable")
     denied = {task: verdict for task, verdict in verdicts(bound).items() if task not in ("Sign in at the console", "Sign requests")}
     assert set(denied.values()) == {"cannot"} and "dynamodb:DeleteTable" in denied
-    assert "It can do none of the 20 things" in text(bound) and "SCP DenyRoot at five" in text(bound)
+    assert "It has no way in, and could do none of the 20 things asked here." in text(bound) and "SCP DenyRoot at five" in text(bound)
 
 
 @pytest.mark.parametrize("unit, verdict", [("five", "cannot"), ("two", "can")])
@@ -449,7 +449,7 @@ def test_guard_policy_of_the_account_that_manages_is_named_as_the_reason(house):
 def test_question_that_is_none_is_told_beside_the_form_and_takes_nothing_away(world, ann):
     answer = ann.get(f"{HERE}/accounts/{world.members['Middle']}?action=nonsense")
     assert answer.status_code == 400 and "ValidationException" in text(answer)
-    assert "It can do 18 of the 20 things asked here." in text(answer) and 'name="action" value="nonsense"' in answer.text
+    assert "it could do 18 of the 20 things asked here." in text(answer) and 'name="action" value="nonsense"' in answer.text
 
 
 def test_account_tells_what_is_known_of_it(world, ann):
@@ -457,7 +457,8 @@ def test_account_tells_what_is_known_of_it(world, ann):
     assert "Deep" in told and "opened in the organization" in told and "Root / one / two / three / four / five" in told
     assert f"/{world.units['five']}/{world.members['Deep']}/" in told
     told = text(ann.get(f"{HERE}/accounts/{world.management.account}"))
-    assert "No policy of the organization binds the account that manages it" in told
+    assert told.count("No policy of the organization binds the account that manages it") == 1
+    assert "It can do all of the 20 things asked here." in told
     assert "UTC, made the organization" in told and "invited" not in told
     assert ann.get(f"{HERE}/accounts/999988887777").status_code == 400
     assert ann.get(f"{HERE}/accounts/nothing").status_code == 404
@@ -502,7 +503,10 @@ def test_credentials_of_a_members_root_user_are_deleted_and_recovery_is_allowed_
     with browser(house.url.replace("127.0.0.1", "localhost")) as page:
         page.open("/console/sign-in").fill(account=world.management.account, name="ann", password=PASSWORD).press("Sign in")
         page.open(f"{CREDENTIALS}?only=some").driver.find_element("link text", name_of(world, member)).click()
-        page.wait_for(name_of(world, member)).press("Delete its credentials")
+        page.wait_for(name_of(world, member))
+        verdict = page.driver.find_element("css selector", ".verdict")
+        assert verdict.get_attribute("class") == "verdict warn" and verdict.text.startswith("It has a way in, and can do ")
+        page.press("Delete its credentials")
         assert page.title == "Delete the root user’s credentials?" and member in page.notices[0]
         assert has(world, member)["AccessKeys"] == 1
         page.press("Delete the credentials")

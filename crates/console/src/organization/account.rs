@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Levels;
 use super::credentials::{Held, Standing};
-use super::explain::{self, Explained, Own, is_account};
+use super::explain::{self, Explained, Own, Summary, is_account};
 use crate::layout::{Frame, Part, Problem, VERSION, html_with, minute, not_found, part, told};
 use crate::visit::{Query, SignedIn};
 
@@ -122,6 +122,14 @@ async fn levels(signed_in: &SignedIn, id: &str) -> Part<Levels> {
         api::GetOrganizationTreeRequest { at: Some(id.to_owned()), max_results: Some(1), next_token: None };
     let tree = part(signed_in.call::<api::GetOrganizationTree>(&input).await)?;
     Levels::of(&tree, Some(id)).ok_or_else(|| "The account is not in the tree any more.".to_owned())
+}
+
+impl Page {
+    /// What it comes to what the root user can do.
+    fn summary(&self, explained: &Explained) -> Summary {
+        let held = self.held.as_ref().ok().and_then(Option::as_ref);
+        explained.summary(held.map(Held::has_way_in))
+    }
 }
 
 impl Facts {

@@ -97,6 +97,11 @@ impl Held {
         Ok(listed.members.into_iter().next().map(Self::of))
     }
 
+    /// Whether somebody can get in as it.
+    pub(super) fn has_way_in(&self) -> bool {
+        self.password || self.recoverable || self.access_keys > 0
+    }
+
     /// Whether there is something to delete. A recovery that is allowed is, mail or not: it lets somebody in once mail is sent.
     pub(super) fn is_any(&self) -> bool {
         self.password || self.recovery_allowed || self.access_keys > 0 || self.mfa_devices > 0
