@@ -507,7 +507,9 @@ def test_credentials_of_a_members_root_user_are_deleted_and_recovery_is_allowed_
         verdict = page.driver.find_element("css selector", ".verdict")
         assert verdict.get_attribute("class") == "verdict warn" and verdict.text.startswith("It has a way in, and can do ")
         page.press("Delete its credentials")
-        assert page.title == "Delete the root user’s credentials?" and member in page.notices[0]
+        assert page.title == "Delete the root user’s credentials?"
+        assert page.notices[0].startswith(
+            f"The root user of account {member} loses its access key. It cannot sign in again")
         assert has(world, member)["AccessKeys"] == 1
         page.press("Delete the credentials")
         assert page.notices[0] == "The root user has no credentials any more, and cannot sign in."
@@ -544,6 +546,8 @@ def test_recovery_that_is_allowed_is_a_way_in_where_mail_is_sent(tmp_path):
         http = session(server, account, "ann")
         assert "1 of 1 has a way in" in text(http.get(CREDENTIALS))
         assert verdicts(http.get(f"{HERE}/accounts/{member}"))["Sign in at the console"] == "can"
+        asked = text(post(http, CREDENTIALS, do="delete", account=member))
+        assert "Take recovery from the root user?" in asked and "access key" not in asked and "factor" not in asked
         assert post(http, CREDENTIALS, do="delete", account=member, confirm="yes").status_code < 400
         assert has(world, member) == NOTHING
         assert "Whoever reads the mail" in text(post(http, CREDENTIALS, do="recover", account=member))

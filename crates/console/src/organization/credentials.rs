@@ -107,6 +107,28 @@ impl Held {
         self.password || self.recovery_allowed || self.access_keys > 0 || self.mfa_devices > 0
     }
 
+    /// What is deleted, in words.
+    fn losses(&self) -> String {
+        let counted = |count: i32, one: &str| match count {
+            0 => None,
+            1 => Some(format!("its {one}")),
+            _ => Some(format!("its {count} {one}s")),
+        };
+        let recovery =
+            self.recovery_allowed.then(|| "the permission to recover a password by mail".to_owned());
+        let password = self.password.then(|| "its password".to_owned());
+        let keys = counted(self.access_keys, "access key");
+        let losses: Vec<_> = [password, recovery, keys, counted(self.mfa_devices, "second factor")]
+            .into_iter()
+            .flatten()
+            .collect();
+        match losses.split_last() {
+            None => "nothing, for it has nothing".into(),
+            Some((last, [])) => last.clone(),
+            Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        }
+    }
+
     /// Whether all there is to delete is that a password may be recovered.
     pub(super) fn is_only_allowed(&self) -> bool {
         self.recovery_allowed && self.access_keys == 0 && self.mfa_devices == 0
@@ -298,7 +320,12 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
         | Change::SessionsOff { confirm: None }
         | Change::Delete { confirm: None, .. }
         | Change::Recover { confirm: None, .. } => {
-            return question(change, signed_in.visit.house.signin.recovers_by_mail()).map_or_else(
+            let held = match &change {
+                Change::Delete { account, .. } => Held::read(&signed_in, account).await.ok().flatten(),
+                _ => None,
+            };
+            let by_mail = signed_in.visit.house.signin.recovers_by_mail();
+            return question(change, held.as_ref(), by_mail).map_or_else(
                 || signed_in.answer(Redirect::to(HERE)),
                 |question| question.ask(&signed_in, frame(&signed_in)),
             );
@@ -310,8 +337,9 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
     }
 }
 
-/// What a change means, asked before it is made; none of one that means what its button says. `by_mail`: whether this node sends any.
-fn question(change: Change, by_mail: bool) -> Option<Confirm> {
+/// What a change means, asked before it is made; none of one that means what its button says. `held`: of what is deleted, if it may
+/// be seen; `by_mail`: whether this node sends any.
+fn question(change: Change, held: Option<&Held>, by_mail: bool) -> Option<Confirm> {
     let confirmed = |fields: Vec<(&'static str, String)>| {
         fields.into_iter().chain([("confirm", "yes".to_owned())]).collect::<Vec<_>>()
     };
@@ -340,12 +368,25 @@ fn question(change: Change, by_mail: bool) -> Option<Confirm> {
             no: "Leave it on",
             back: HERE.into(),
         }),
+        Change::Delete { account, .. } if held.is_some_and(Held::is_only_allowed) => Some(Confirm {
+            title: "Take recovery from the root user?",
+            text: format!(
+                "The root user of account {account} may set no password by mail any more, before somebody here allows it again. It \
+                 has nothing else to sign in with, and nothing else in the account changes."
+            ),
+            action: HERE.into(),
+            back: account_address(&account),
+            fields: confirmed(vec![("do", "delete".into()), ("account", account)]),
+            yes: "Take it away",
+            no: "Leave it",
+        }),
         Change::Delete { account, .. } => Some(Confirm {
             title: "Delete the root user’s credentials?",
             text: format!(
-                "The root user of account {account} loses its password, its access keys and its second factors, and its \
-                 sessions end. It cannot sign in again before somebody here allows it to recover a password. Nothing else in the \
-                 account changes."
+                "The root user of account {account} loses {}{}. It cannot sign in again before somebody here allows it to recover a \
+                 password. Nothing else in the account changes.",
+                held.map_or_else(|| "whatever it has to sign in or to sign with".into(), Held::losses),
+                if held.is_none_or(|held| held.password) { ", and its sessions end" } else { "" }
             ),
             action: HERE.into(),
             back: account_address(&account),
@@ -465,5 +506,34 @@ impl Summary {
             Err(error) if error.code.starts_with("AccessDenied") => None,
             Err(error) => Some(Self { text: told(&error), state: "warn" }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn losses(password: bool, recovery_allowed: bool, access_keys: i32, mfa_devices: i32) -> String {
+        let held = Held {
+            id: "222233334444".into(),
+            name: "Member".into(),
+            state: api::AccountState::Active,
+            password,
+            recoverable: recovery_allowed,
+            recovery_allowed,
+            access_keys,
+            mfa_devices,
+            used: None,
+        };
+        held.losses()
+    }
+
+    #[test]
+    fn what_is_deleted_is_named_and_nothing_else() {
+        assert_eq!(losses(false, true, 0, 0), "the permission to recover a password by mail");
+        assert_eq!(losses(false, false, 1, 0), "its access key");
+        assert_eq!(losses(true, false, 0, 1), "its password and its second factor");
+        assert_eq!(losses(true, false, 2, 3), "its password, its 2 access keys and its 3 second factors");
+        assert_eq!(losses(false, false, 0, 0), "nothing, for it has nothing");
     }
 }
