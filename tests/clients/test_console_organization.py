@@ -332,6 +332,22 @@ def test_member_that_administers_a_service_sees_the_tree(world):
     assert "Root users of members are managed from" in text(http.get(CREDENTIALS))
 
 
+def test_menu_leads_to_members_root_users_from_where_they_are_managed(world, ann, house):
+    offers = lambda http: [f'href="{CREDENTIALS}"' in re.search(r'<nav class="menu".*?</nav>', http.get(path).text, re.DOTALL)[0]
+                           for path in (HERE, CREDENTIALS)]
+    assert offers(ann) == [True, True]
+    member = open_member(world, fresh("Plain"))
+    http = user_of(world, member, allow("*"))
+    assert offers(http) == [False, False]
+    for service, offered in (("ram.amazonaws.com", False), ("iam.amazonaws.com", True)):
+        world.organizations.enable_aws_service_access(ServicePrincipal=service)
+        world.organizations.register_delegated_administrator(AccountId=member, ServicePrincipal=service)
+        assert offers(http) == [offered, offered], service
+    alone = house.account()
+    person(alone, "ann", allow("*"))
+    assert offers(session(house, alone, "ann")) == [False, False]
+
+
 def test_operations_behind_the_pages_refuse_members_and_whom_no_policy_allows(world):
     member, nobody = owner_of(world, world.members["Middle"]), world.management.user()
     calls = {

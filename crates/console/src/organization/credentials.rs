@@ -8,6 +8,8 @@ use axum::response::{Redirect, Response};
 use rootward_api::{iam, organizations as orgs, rootward as api, sts};
 use rootward_auth::root_task::RootTask;
 use rootward_auth::{Identity, Principal};
+use rootward_names::AccountId;
+use rootward_state::World;
 use rootward_wire::Error;
 use serde::Deserialize;
 
@@ -33,6 +35,12 @@ struct Page {
     /// None where there is nothing to list.
     members: Option<Part<Members>>,
     next: Option<String>,
+}
+
+/// Whether members' root users are for somebody of this account: it manages its organization, or administers IAM for it.
+pub(crate) fn is_for(world: &World, account: AccountId) -> bool {
+    let state = world.organization_of(account);
+    state.is_some_and(|state| state.is_management(account) || state.administers(account, IAM))
 }
 
 /// What is switched on.
