@@ -10,7 +10,11 @@ import pytest
 
 from browser import browser
 from console_client import error, mark, person, root_session, session
-from rootward_testkit import BINARY, PASSWORD, Credentials, Like, Principal, allow, deny, denial, fresh, policy, refused
+from post import Mailbox, Post
+from rootward_testkit import (
+    BINARY, PASSWORD, Credentials, Like, Principal, allow, deny, denial, fresh, free_port, policy, refused,
+)
+from test_mail import serving
 
 HTML = """<img src=x onerror="document.title='x'">'&quot;"""
 QUOTES = """'x" onclick="alert(1)" &amp;"""
@@ -165,6 +169,25 @@ def test_types_of_policies_are_turned_on_in_the_overview_and_nowhere_else(house)
             assert post(http, HERE, do=change, root=root).status_code < 400
 
 
+def test_types_of_policies_are_offered_to_the_account_that_manages_alone(house):
+    account = house.account()
+    organizations = account.client("organizations")
+    organizations.create_organization()
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    world = SimpleNamespace(server=house, management=account, organizations=organizations)
+    member = open_member(world, fresh("Delegated"))
+    organizations.enable_aws_service_access(ServicePrincipal="ram.amazonaws.com")
+    organizations.register_delegated_administrator(AccountId=member, ServicePrincipal="ram.amazonaws.com")
+    http = user_of(world, member, allow("*"))
+    answer = http.get(HERE)
+    assert "Turn on" not in answer.text
+    assert text(answer).count("are off:") == text(answer).count("The account that manages the organization turns them on.") == 2
+    told = text(http.get(f"{HERE}/accounts/{member}"))
+    assert told.count("are off. The account that manages the organization turns them on.") == 2 and "overview" not in told
+    assert post(http, HERE, do="enable-rcps", root=root).status_code >= 400
+    assert organizations.list_roots()["Roots"][0]["PolicyTypes"] == []
+
+
 def test_who_may_make_no_organization_is_told_so(house):
     account = house.account()
     person(account, "viewer", allow("organizations:Describe*"))
@@ -215,7 +238,7 @@ def test_what_is_attached_to_the_account_that_manages_is_marked_as_without_effec
     drawn = ann.get(HERE)
     assert "SCP Vain without effect" in text(drawn) and drawn.text.count('<span class="chips idle">') == 1
     assert "manages the organization: without effect" in text(ann.get(f"{HERE}/policies/{vain}"))
-    assert "No policy of the organization binds this account." in text(ann.get(place))
+    assert "No policy of the organization binds the account that manages it," in text(ann.get(place))
     organizations.attach_policy(PolicyId=vain, TargetId=root)
     told = ann.get(HERE).text
     assert told.count("without effect") == 1 and text(ann.get(f"{HERE}/policies/{vain}")).count("without effect") == 1
@@ -309,6 +332,22 @@ def test_member_that_administers_a_service_sees_the_tree(world):
     assert "Root users of members are managed from" in text(http.get(CREDENTIALS))
 
 
+def test_menu_leads_to_members_root_users_from_where_they_are_managed(world, ann, house):
+    offers = lambda http: [f'href="{CREDENTIALS}"' in re.search(r'<nav class="menu".*?</nav>', http.get(path).text, re.DOTALL)[0]
+                           for path in (HERE, CREDENTIALS)]
+    assert offers(ann) == [True, True]
+    member = open_member(world, fresh("Plain"))
+    http = user_of(world, member, allow("*"))
+    assert offers(http) == [False, False]
+    for service, offered in (("ram.amazonaws.com", False), ("iam.amazonaws.com", True)):
+        world.organizations.enable_aws_service_access(ServicePrincipal=service)
+        world.organizations.register_delegated_administrator(AccountId=member, ServicePrincipal=service)
+        assert offers(http) == [offered, offered], service
+    alone = house.account()
+    person(alone, "ann", allow("*"))
+    assert offers(session(house, alone, "ann")) == [False, False]
+
+
 def test_operations_behind_the_pages_refuse_members_and_whom_no_policy_allows(world):
     member, nobody = owner_of(world, world.members["Middle"]), world.management.user()
     calls = {
@@ -387,11 +426,11 @@ def test_account_tells_what_its_root_user_can_do_and_which_policy_forbids_it(wor
     assert len(can) == 22 and can["Make access keys for itself"] == "can" and can["Close the account"] == "can"
     assert (can["Stop the audit trail"], can["Delete the audit trail"]) == ("cannot", "cannot")
     told = text(answer)
-    assert "It can do 18 of the 20 things asked here." in told and "SCP KeepTrail at Root" in told
+    assert "It has no way in. With one, it could do 18 of the 20 things asked here." in told and "SCP KeepTrail at Root" in told
     bound = ann.get(f"{HERE}/accounts/{world.members['Deep']}?action=dynamodb%3ADeleteTable")
     denied = {task: verdict for task, verdict in verdicts(bound).items() if task not in ("Sign in at the console", "Sign requests")}
     assert set(denied.values()) == {"cannot"} and "dynamodb:DeleteTable" in denied
-    assert "It can do none of the 20 things" in text(bound) and "SCP DenyRoot at five" in text(bound)
+    assert "It has no way in, and could do none of the 20 things asked here." in text(bound) and "SCP DenyRoot at five" in text(bound)
 
 
 @pytest.mark.parametrize("unit, verdict", [("five", "cannot"), ("two", "can")])
@@ -426,15 +465,17 @@ def test_guard_policy_of_the_account_that_manages_is_named_as_the_reason(house):
 def test_question_that_is_none_is_told_beside_the_form_and_takes_nothing_away(world, ann):
     answer = ann.get(f"{HERE}/accounts/{world.members['Middle']}?action=nonsense")
     assert answer.status_code == 400 and "ValidationException" in text(answer)
-    assert "It can do 18 of the 20 things asked here." in text(answer) and 'name="action" value="nonsense"' in answer.text
+    assert "it could do 18 of the 20 things asked here." in text(answer) and 'name="action" value="nonsense"' in answer.text
 
 
 def test_account_tells_what_is_known_of_it(world, ann):
     told = text(ann.get(f"{HERE}/accounts/{world.members['Deep']}"))
     assert "Deep" in told and "opened in the organization" in told and "Root / one / two / three / four / five" in told
     assert f"/{world.units['five']}/{world.members['Deep']}/" in told
-    assert "No policy of the organization binds the account that manages it" in text(
-        ann.get(f"{HERE}/accounts/{world.management.account}"))
+    told = text(ann.get(f"{HERE}/accounts/{world.management.account}"))
+    assert told.count("No policy of the organization binds the account that manages it") == 1
+    assert "It can do all of the 20 things asked here." in told
+    assert "UTC, made the organization" in told and "invited" not in told
     assert ann.get(f"{HERE}/accounts/999988887777").status_code == 400
     assert ann.get(f"{HERE}/accounts/nothing").status_code == 404
 
@@ -444,10 +485,10 @@ def test_account_tells_what_is_known_of_it(world, ann):
 
 def has(world, member):
     listed = world.management.rootward.list_member_root_credentials(AccountId=member)["Members"][0]
-    return {name: listed[name] for name in ("PasswordPresent", "PasswordRecoverable", "AccessKeys", "MfaDevices")}
+    return {name: listed[name] for name in ("PasswordPresent", "PasswordRecoverable", "RecoveryAllowed", "AccessKeys", "MfaDevices")}
 
 
-NOTHING = {"PasswordPresent": False, "PasswordRecoverable": False, "AccessKeys": 0, "MfaDevices": 0}
+NOTHING = {"PasswordPresent": False, "PasswordRecoverable": False, "RecoveryAllowed": False, "AccessKeys": 0, "MfaDevices": 0}
 
 
 def test_features_are_turned_on_and_off_step_by_step(house):
@@ -478,15 +519,24 @@ def test_credentials_of_a_members_root_user_are_deleted_and_recovery_is_allowed_
     with browser(house.url.replace("127.0.0.1", "localhost")) as page:
         page.open("/console/sign-in").fill(account=world.management.account, name="ann", password=PASSWORD).press("Sign in")
         page.open(f"{CREDENTIALS}?only=some").driver.find_element("link text", name_of(world, member)).click()
-        page.wait_for(name_of(world, member)).press("Delete its credentials")
-        assert page.title == "Delete the root user’s credentials?" and member in page.notices[0]
+        page.wait_for(name_of(world, member))
+        verdict = page.driver.find_element("css selector", ".verdict")
+        assert verdict.get_attribute("class") == "verdict warn" and verdict.text.startswith("It has a way in, and can do ")
+        page.press("Delete its credentials")
+        assert page.title == "Delete the root user’s credentials?"
+        assert page.notices[0].startswith(
+            f"The root user of account {member} loses its access key. It cannot sign in again")
         assert has(world, member)["AccessKeys"] == 1
         page.press("Delete the credentials")
         assert page.notices[0] == "The root user has no credentials any more, and cannot sign in."
         assert has(world, member) == NOTHING
-        page.press("Allow a password to be recovered").press("Allow it")
-        assert "can set a password now" in page.notices[0]
-        assert has(world, member) == {**NOTHING, "PasswordRecoverable": True}
+        page.press("Allow a password to be recovered")
+        assert "This node sends no mail, and so this alone lets nobody in." in page.text("main")
+        page.press("Allow it")
+        assert page.notices[0].startswith("Recovery is allowed. This node sends no mail")
+        assert has(world, member) == {**NOTHING, "RecoveryAllowed": True}
+        assert "It may set a first password by mail, but this node sends no mail." in page.text("main")
+        assert name_of(world, member) not in page.open(f"{CREDENTIALS}?only=some").text("main")
         assert page.complaints() == []
     trail = [record for record in house.trail() if record.get("recipientAccountId") == member]
     by_root = [record["eventName"] for record in trail if record.get("userIdentity", {}).get("type") in ("Root", "AssumedRoot")]
@@ -495,6 +545,28 @@ def test_credentials_of_a_members_root_user_are_deleted_and_recovery_is_allowed_
         record for record in house.events("AssumeRoot")
         if record["userIdentity"].get("userName") == "ann" and member in str(record["requestParameters"])]
     assert len({record["requestID"] for record in assumed}) == 2
+
+
+def test_recovery_that_is_allowed_is_a_way_in_where_mail_is_sent(tmp_path):
+    port = free_port()
+    with Post(Mailbox(), port=port), serving(tmp_path, port) as server:
+        account = server.account()
+        person(account, "ann", allow("*"))
+        organizations = account.client("organizations")
+        organizations.create_organization()
+        world = SimpleNamespace(organizations=organizations, management=account)
+        member = open_member(world, "Mailed")
+        organizations.enable_aws_service_access(ServicePrincipal="iam.amazonaws.com")
+        account.iam.enable_organizations_root_credentials_management()
+        assert has(world, member) == {**NOTHING, "PasswordRecoverable": True, "RecoveryAllowed": True}
+        http = session(server, account, "ann")
+        assert "1 of 1 has a way in" in text(http.get(CREDENTIALS))
+        assert verdicts(http.get(f"{HERE}/accounts/{member}"))["Sign in at the console"] == "can"
+        asked = text(post(http, CREDENTIALS, do="delete", account=member))
+        assert "Take recovery from the root user?" in asked and "access key" not in asked and "factor" not in asked
+        assert post(http, CREDENTIALS, do="delete", account=member, confirm="yes").status_code < 400
+        assert has(world, member) == NOTHING
+        assert "Whoever reads the mail" in text(post(http, CREDENTIALS, do="recover", account=member))
 
 
 def name_of(world, member):
@@ -535,6 +607,7 @@ def test_overview_lists_all_members_or_those_with_a_way_in_and_home_counts_them(
     assert f"{count} ha" in everybody and f"{count} ha" in some and count in text(ann.get("/console"))
     without = [member["AccountId"] for member in listed["Members"] if not any(
         member[name] for name in ("PasswordPresent", "PasswordRecoverable", "AccessKeys", "MfaDevices"))]
+    assert any(member["RecoveryAllowed"] for member in listed["Members"] if member["AccountId"] in without)
     assert all(account in everybody and account not in some for account in without)
 
 

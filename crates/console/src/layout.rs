@@ -6,6 +6,7 @@ use http::{Method, StatusCode, Uri};
 use rootward_auth::Identity;
 use rootward_wire::Error;
 
+use crate::organization::credentials;
 use crate::switch_role::Badge;
 use crate::visit::SignedIn;
 
@@ -31,6 +32,8 @@ pub(crate) struct Frame {
     pub(crate) is_root: bool,
     /// Whether the session is good for nothing but to register a second factor.
     pub(crate) restricted: bool,
+    /// Whether root users of members are managed from this account.
+    pub(crate) has_member_roots: bool,
     /// How many requests for root access wait for who acts to decide.
     pub(crate) waiting: usize,
     /// When a sealed root user's session ends, to the minute.
@@ -95,6 +98,11 @@ const MENU: &[(&str, &[Entry])] = &[
 ];
 
 impl Frame {
+    /// Whether an entry of the menu is for this account.
+    pub(crate) fn offers(&self, entry: &Entry) -> bool {
+        entry.at != "member-roots" || self.has_member_roots
+    }
+
     /// The menu of every page.
     pub(crate) fn menu(&self) -> &'static [(&'static str, &'static [Entry])] {
         MENU
@@ -121,6 +129,7 @@ impl Frame {
             role: Badge::of(signed_in),
             is_root: principal.is_root(),
             restricted: row.restricted,
+            has_member_roots: credentials::is_for(&world, principal.account),
             waiting: signed_in.visit.house.signin.awaited_of(&signed_in.live),
             until: row.reason.is_some().then(|| minute(row.expires)),
             mark: signed_in.mark(),

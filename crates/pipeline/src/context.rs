@@ -244,6 +244,11 @@ impl<'r> OpContext<'r> {
         Ok(())
     }
 
+    /// Whether this node sends mail: whether what [`mail`](Self::mail) is given is taken.
+    pub fn sends_mail(&self) -> bool {
+        self.mailer.is_some()
+    }
+
     /// Takes the mail that was left.
     pub fn take_mails(&self) -> Vec<Mail> {
         self.mails.take()

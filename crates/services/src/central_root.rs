@@ -21,8 +21,7 @@ pub(crate) fn is_trusted(organization: &Organization) -> bool {
 
 /// Whether the account administers IAM for the organization.
 pub(crate) fn is_delegated(state: &OrganizationState, account: AccountId) -> bool {
-    let member = state.member(account);
-    member.is_some_and(|member| member.delegated.iter().any(|service| &*service.principal == SERVICE))
+    state.administers(account, SERVICE)
 }
 
 /// Whether the root credentials of its members are managed from one place.

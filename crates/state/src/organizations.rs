@@ -286,6 +286,12 @@ impl OrganizationState {
         self.member(account).is_some_and(|member| !member.delegated.is_empty())
     }
 
+    /// Whether an account administers this service for it.
+    pub fn administers(&self, account: AccountId, service: &str) -> bool {
+        let member = self.member(account);
+        member.is_some_and(|member| member.delegated.iter().any(|delegated| &*delegated.principal == service))
+    }
+
     /// Its root and units, by id.
     pub fn nodes(&self) -> &Table<NodeId, OrganizationNode> {
         &self.nodes

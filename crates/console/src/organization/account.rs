@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Levels;
 use super::credentials::{Held, Standing};
-use super::explain::{self, Explained, Own, is_account};
+use super::explain::{self, Explained, Own, Summary, is_account};
 use crate::layout::{Frame, Part, Problem, VERSION, html_with, minute, not_found, part, told};
 use crate::visit::{Query, SignedIn};
 
@@ -58,6 +58,9 @@ pub(crate) async fn page(
     }
     let done = match asked.done.as_deref() {
         Some("deleted") => Some("The root user has no credentials any more, and cannot sign in."),
+        Some("recoverable") if !signed_in.visit.house.signin.recovers_by_mail() => Some(
+            "Recovery is allowed. This node sends no mail, and so nobody can set a password that way yet.",
+        ),
         Some("recoverable") => Some(
             "Whoever reads the mail of the root user’s address can set a password now, under “Forgot password”.",
         ),
@@ -70,7 +73,7 @@ pub(crate) async fn page(
 async fn show(signed_in: &SignedIn, frame: Frame, id: &str, asked: Asked) -> Response {
     let input = orgs::DescribeAccountRequest { account_id: id.to_owned() };
     let (frame, account) = match signed_in.call::<orgs::DescribeAccount>(&input).await {
-        Ok(found) => (frame, Ok(Facts::of(found.account))),
+        Ok(found) => (frame, Ok(Facts::of(found.account, manages(signed_in, id)))),
         Err(error) => (frame.unread(&error), part(Err(error))),
     };
     let is_seen = account.is_ok();
@@ -87,6 +90,13 @@ async fn show(signed_in: &SignedIn, frame: Frame, id: &str, asked: Asked) -> Res
     let page =
         Page { version: VERSION, frame, account, levels, explained, unanswered, held, standing, asked };
     signed_in.answer(html_with(page.frame.status, &page))
+}
+
+/// Whether the account manages the organization that who looks is of.
+fn manages(signed_in: &SignedIn, id: &str) -> bool {
+    let world = signed_in.visit.house.db.snapshot();
+    let state = world.organization_of(signed_in.live.acting().account);
+    state.is_some_and(|state| id.parse().is_ok_and(|id| state.is_management(id)))
 }
 
 /// What its root user can do. A question of somebody's that is none takes only its own answer away.
@@ -114,12 +124,22 @@ async fn levels(signed_in: &SignedIn, id: &str) -> Part<Levels> {
     Levels::of(&tree, Some(id)).ok_or_else(|| "The account is not in the tree any more.".to_owned())
 }
 
+impl Page {
+    /// What it comes to what the root user can do.
+    fn summary(&self, explained: &Explained) -> Summary {
+        let held = self.held.as_ref().ok().and_then(Option::as_ref);
+        explained.summary(held.map(Held::has_way_in))
+    }
+}
+
 impl Facts {
-    fn of(account: Option<orgs::Account>) -> Self {
+    fn of(account: Option<orgs::Account>, is_management: bool) -> Self {
         let (id, email, name, state, paths, method, time) = account
             .map(|it| (it.id, it.email, it.name, it.state, it.paths, it.joined_method, it.joined_timestamp))
             .unwrap_or_default();
         let method = match method {
+            // As at AWS the API says of it that it was invited.
+            _ if is_management => "made the organization",
             Some(orgs::AccountJoinedMethod::Created) => "opened in the organization",
             Some(orgs::AccountJoinedMethod::Invited) => "invited",
             None => "",

@@ -8,6 +8,8 @@ use axum::response::{Redirect, Response};
 use rootward_api::{iam, organizations as orgs, rootward as api, sts};
 use rootward_auth::root_task::RootTask;
 use rootward_auth::{Identity, Principal};
+use rootward_names::AccountId;
+use rootward_state::World;
 use rootward_wire::Error;
 use serde::Deserialize;
 
@@ -33,6 +35,12 @@ struct Page {
     /// None where there is nothing to list.
     members: Option<Part<Members>>,
     next: Option<String>,
+}
+
+/// Whether members' root users are for somebody of this account: it manages its organization, or administers IAM for it.
+pub(crate) fn is_for(world: &World, account: AccountId) -> bool {
+    let state = world.organization_of(account);
+    state.is_some_and(|state| state.is_management(account) || state.administers(account, IAM))
 }
 
 /// What is switched on.
@@ -63,7 +71,10 @@ pub(super) struct Held {
     name: String,
     state: api::AccountState,
     pub(super) password: bool,
+    /// Whether it may set a first password by mail, which this node sends.
     pub(super) recoverable: bool,
+    /// The same, whether or not mail is sent.
+    pub(super) recovery_allowed: bool,
     pub(super) access_keys: i32,
     pub(super) mfa_devices: i32,
     pub(super) used: Option<String>,
@@ -77,6 +88,7 @@ impl Held {
             state: member.state,
             password: member.password_present,
             recoverable: member.password_recoverable,
+            recovery_allowed: member.recovery_allowed,
             access_keys: member.access_keys,
             mfa_devices: member.mfa_devices,
             used: member.last_used_date.map(minute),
@@ -93,8 +105,41 @@ impl Held {
         Ok(listed.members.into_iter().next().map(Self::of))
     }
 
+    /// Whether somebody can get in as it.
+    pub(super) fn has_way_in(&self) -> bool {
+        self.password || self.recoverable || self.access_keys > 0
+    }
+
+    /// Whether there is something to delete. A recovery that is allowed is, mail or not: it lets somebody in once mail is sent.
     pub(super) fn is_any(&self) -> bool {
-        self.password || self.recoverable || self.access_keys > 0 || self.mfa_devices > 0
+        self.password || self.recovery_allowed || self.access_keys > 0 || self.mfa_devices > 0
+    }
+
+    /// What is deleted, in words.
+    fn losses(&self) -> String {
+        let counted = |count: i32, one: &str| match count {
+            0 => None,
+            1 => Some(format!("its {one}")),
+            _ => Some(format!("its {count} {one}s")),
+        };
+        let recovery =
+            self.recovery_allowed.then(|| "the permission to recover a password by mail".to_owned());
+        let password = self.password.then(|| "its password".to_owned());
+        let keys = counted(self.access_keys, "access key");
+        let losses: Vec<_> = [password, recovery, keys, counted(self.mfa_devices, "second factor")]
+            .into_iter()
+            .flatten()
+            .collect();
+        match losses.split_last() {
+            None => "nothing, for it has nothing".into(),
+            Some((last, [])) => last.clone(),
+            Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        }
+    }
+
+    /// Whether all there is to delete is that a password may be recovered.
+    pub(super) fn is_only_allowed(&self) -> bool {
+        self.recovery_allowed && self.access_keys == 0 && self.mfa_devices == 0
     }
 
     /// Whether a password may be let be recovered.
@@ -283,7 +328,12 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
         | Change::SessionsOff { confirm: None }
         | Change::Delete { confirm: None, .. }
         | Change::Recover { confirm: None, .. } => {
-            return question(change).map_or_else(
+            let held = match &change {
+                Change::Delete { account, .. } => Held::read(&signed_in, account).await.ok().flatten(),
+                _ => None,
+            };
+            let by_mail = signed_in.visit.house.signin.recovers_by_mail();
+            return question(change, held.as_ref(), by_mail).map_or_else(
                 || signed_in.answer(Redirect::to(HERE)),
                 |question| question.ask(&signed_in, frame(&signed_in)),
             );
@@ -295,17 +345,20 @@ pub(crate) async fn change(Posted(signed_in, change): Posted<Change>) -> Respons
     }
 }
 
-/// What a change means, asked before it is made; none of one that means what its button says.
-fn question(change: Change) -> Option<Confirm> {
+/// What a change means, asked before it is made; none of one that means what its button says. `held`: of what is deleted, if it may
+/// be seen; `by_mail`: whether this node sends any.
+fn question(change: Change, held: Option<&Held>, by_mail: bool) -> Option<Confirm> {
     let confirmed = |fields: Vec<(&'static str, String)>| {
         fields.into_iter().chain([("confirm", "yes".to_owned())]).collect::<Vec<_>>()
     };
     match change {
         Change::CredentialsOff { .. } => Some(Confirm {
             title: "Turn the management of root credentials off?",
-            text: "Nobody sees any more which members’ root users have credentials, and nobody deletes them from here. Members \
-                   that are opened from now on have a root user that can recover a password by mail."
-                .into(),
+            text: format!(
+                "Nobody sees any more which members’ root users have credentials, and nobody deletes them from here. Members \
+                 that are opened from now on have a root user that may recover a password by mail{}.",
+                if by_mail { "" } else { ", once this node sends any" }
+            ),
             action: HERE.into(),
             fields: confirmed(vec![("do", "credentials-off".into())]),
             yes: "Turn it off",
@@ -323,12 +376,25 @@ fn question(change: Change) -> Option<Confirm> {
             no: "Leave it on",
             back: HERE.into(),
         }),
+        Change::Delete { account, .. } if held.is_some_and(Held::is_only_allowed) => Some(Confirm {
+            title: "Take recovery from the root user?",
+            text: format!(
+                "The root user of account {account} may set no password by mail any more, before somebody here allows it again. It \
+                 has nothing else to sign in with, and nothing else in the account changes."
+            ),
+            action: HERE.into(),
+            back: account_address(&account),
+            fields: confirmed(vec![("do", "delete".into()), ("account", account)]),
+            yes: "Take it away",
+            no: "Leave it",
+        }),
         Change::Delete { account, .. } => Some(Confirm {
             title: "Delete the root user’s credentials?",
             text: format!(
-                "The root user of account {account} loses its password, its access keys and its second factors, and its \
-                 sessions end. It cannot sign in again before somebody here allows it to recover a password. Nothing else in the \
-                 account changes."
+                "The root user of account {account} loses {}{}. It cannot sign in again before somebody here allows it to recover a \
+                 password. Nothing else in the account changes.",
+                held.map_or_else(|| "whatever it has to sign in or to sign with".into(), Held::losses),
+                if held.is_none_or(|held| held.password) { ", and its sessions end" } else { "" }
             ),
             action: HERE.into(),
             back: account_address(&account),
@@ -338,10 +404,18 @@ fn question(change: Change) -> Option<Confirm> {
         }),
         Change::Recover { account, .. } => Some(Confirm {
             title: "Allow a password to be recovered?",
-            text: format!(
-                "Whoever reads the mail of the root user’s address can then set a password and sign in as the root user of \
-                 account {account}. When it has done what only it can do, delete its credentials again."
-            ),
+            text: if by_mail {
+                format!(
+                    "Whoever reads the mail of the root user’s address can then set a password and sign in as the root user of \
+                     account {account}. When it has done what only it can do, delete its credentials again."
+                )
+            } else {
+                format!(
+                    "This node sends no mail, and so this alone lets nobody in. Once it sends mail, whoever reads that of the root \
+                     user’s address can set a password and sign in as the root user of account {account}. On the host, “rootward \
+                     root reset-password --account {account}” sets one now."
+                )
+            },
             action: HERE.into(),
             back: account_address(&account),
             fields: confirmed(vec![("do", "recover".into()), ("account", account)]),
@@ -440,5 +514,34 @@ impl Summary {
             Err(error) if error.code.starts_with("AccessDenied") => None,
             Err(error) => Some(Self { text: told(&error), state: "warn" }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn losses(password: bool, recovery_allowed: bool, access_keys: i32, mfa_devices: i32) -> String {
+        let held = Held {
+            id: "222233334444".into(),
+            name: "Member".into(),
+            state: api::AccountState::Active,
+            password,
+            recoverable: recovery_allowed,
+            recovery_allowed,
+            access_keys,
+            mfa_devices,
+            used: None,
+        };
+        held.losses()
+    }
+
+    #[test]
+    fn what_is_deleted_is_named_and_nothing_else() {
+        assert_eq!(losses(false, true, 0, 0), "the permission to recover a password by mail");
+        assert_eq!(losses(false, false, 1, 0), "its access key");
+        assert_eq!(losses(true, false, 0, 1), "its password and its second factor");
+        assert_eq!(losses(true, false, 2, 3), "its password, its 2 access keys and its 3 second factors");
+        assert_eq!(losses(false, false, 0, 0), "nothing, for it has nothing");
     }
 }

@@ -112,9 +112,64 @@ pub(crate) struct Explained {
 
 impl Explained {
     /// How much of it turns on what a request says.
-    pub(crate) fn depends(&self) -> usize {
+    fn depends(&self) -> usize {
         self.total.saturating_sub(self.can + self.cannot)
     }
+
+    /// Of the things asked about, those that it can do, in words.
+    fn things(&self) -> String {
+        let things = match self.can {
+            0 => format!("none of the {} things asked here", self.total),
+            can if can == self.total => format!("all of the {can} things asked here"),
+            can => format!("{can} of the {} things asked here", self.total),
+        };
+        match (self.can, self.depends()) {
+            (_, 0) => things,
+            (0, depends) => format!("{things}, and {depends} as the request may be"),
+            (_, depends) => format!("{things}, and {depends} more as the request may be"),
+        }
+    }
+
+    /// What it comes to. `way_in`: whether the root user has one, if that is known.
+    pub(crate) fn summary(&self, way_in: Option<bool>) -> Summary {
+        let things = self.things();
+        match (way_in, self.cannot < self.total) {
+            (Some(true), true) => Summary {
+                tone: "warn",
+                text: format!("It has a way in, and can do {things}."),
+                rest: "Unless it is needed, delete its credentials, or attach a policy that binds it.".into(),
+            },
+            (Some(true), false) => Summary {
+                tone: "good",
+                text: format!("It can do {things}."),
+                rest: "It has a way in, which leads to none of them.".into(),
+            },
+            (Some(false), true) => Summary {
+                tone: "good",
+                text: "It has no way in.".into(),
+                rest: format!("With one, it could do {things}."),
+            },
+            (Some(false), false) => Summary {
+                tone: "good",
+                text: format!("It has no way in, and could do {things}."),
+                rest: String::new(),
+            },
+            (None, is_able) => Summary {
+                tone: if is_able { "warn" } else { "good" },
+                text: format!("It can do {things}."),
+                rest: String::new(),
+            },
+        }
+    }
+}
+
+/// What can be said of a root user in two sentences.
+pub(crate) struct Summary {
+    /// The class that colours it: one that can do something and may get in needs attention, every other is restrained.
+    pub(crate) tone: &'static str,
+    pub(crate) text: String,
+    /// May be empty.
+    pub(crate) rest: String,
 }
 
 /// A question of who looks at the page.
@@ -197,9 +252,8 @@ impl Answer {
                 Some(target) => format!("No policy at {} allows it.", levels.name_of(target)),
                 None => "Nothing allows it.".into(),
             },
-            api::RootVerdictReason::RootUser if levels.is_management() => {
-                "No policy of the organization binds the account that manages it.".into()
-            }
+            // That none binds it is said once, above.
+            api::RootVerdictReason::RootUser if levels.is_management() => String::new(),
             api::RootVerdictReason::RootUser => "No policy of the organization denies it.".into(),
         };
         Self {
@@ -227,5 +281,42 @@ impl Answer {
             api::RootVerdictType::Denied => "cannot",
             api::RootVerdictType::Depends => "depends",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(can: usize, cannot: usize, way_in: Option<bool>) -> (&'static str, String) {
+        let explained = Explained { groups: Vec::new(), own: None, can, cannot, total: 20 };
+        let Summary { tone, text, rest } = explained.summary(way_in);
+        (tone, format!("{text} {rest}").trim().to_owned())
+    }
+
+    #[test]
+    fn root_user_that_can_do_something_and_may_get_in_needs_attention_and_no_other() {
+        for way_in in [None, Some(true)] {
+            assert_eq!((summary(20, 0, way_in).0, summary(1, 19, way_in).0), ("warn", "warn"));
+            assert_eq!((summary(0, 19, way_in).0, summary(0, 20, way_in).0), ("warn", "good"));
+        }
+        for can in [0, 1, 20] {
+            assert_eq!(summary(can, 20 - can, Some(false)).0, "good");
+        }
+    }
+
+    #[test]
+    fn words_say_what_the_colour_says() {
+        let attention = summary(20, 0, Some(true)).1;
+        assert!(attention.starts_with("It has a way in, and can do all of the 20 things asked here. Unless"));
+        let no_way_in = "It has no way in. With one, it could do 18 of the 20 things asked here.";
+        assert_eq!(summary(18, 2, Some(false)).1, no_way_in);
+        let bound =
+            "It can do none of the 20 things asked here. It has a way in, which leads to none of them.";
+        assert_eq!(summary(0, 20, Some(true)).1, bound);
+        let neither = "It has no way in, and could do none of the 20 things asked here.";
+        assert_eq!(summary(0, 20, Some(false)).1, neither);
+        let turns = "It can do 5 of the 20 things asked here, and 3 more as the request may be.";
+        assert_eq!(summary(5, 12, None).1, turns);
     }
 }

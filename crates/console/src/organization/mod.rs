@@ -126,6 +126,8 @@ pub(crate) struct Levels {
     enabled: Vec<Kind>,
     /// The root's id, to switch on a type.
     root: String,
+    /// Of the account that manages the organization.
+    management: String,
 }
 
 /// A type of policies that is not in force, and how it is switched on.
@@ -183,7 +185,13 @@ impl Levels {
             levels,
             enabled: tree.enabled_policy_types.clone(),
             root: root.id.clone(),
+            management: tree.management_account_id.clone(),
         })
+    }
+
+    /// Whether somebody of this account can be allowed to switch on types of policies: of the account that manages the organization.
+    fn may_enable(&self, account: &str) -> bool {
+        self.management == account
     }
 
     /// Whether they are those of the whole organization, which is where types of policies are switched on.

@@ -55,7 +55,7 @@ fn list_member_root_credentials(
     let (mut members, mut last, mut next_token) = (Vec::new(), None::<AccountId>, None);
     let (mut total, mut with_credentials) = (0, 0);
     for (account, held) in held_by_members(&state, &world) {
-        let is_equipped = Held::of(held).is_any();
+        let is_equipped = Held::of(ctx, held).is_any();
         total += 1;
         with_credentials += usize::from(is_equipped);
         let is_asked_for = only.is_none_or(|only| only == account)
@@ -109,23 +109,28 @@ fn held_by_members<'w>(
 /// What a root user has.
 struct Held {
     password: bool,
-    /// No password, but it may set a first one by mail.
+    /// No password, but it may set a first one by mail, and this node sends mail.
     recoverable: bool,
+    /// The same, but for whether this node sends mail.
+    recovery_allowed: bool,
     access_keys: usize,
     mfa_devices: usize,
 }
 
 impl Held {
-    fn of(state: &AccountState) -> Self {
+    fn of(ctx: &OpContext<'_>, state: &AccountState) -> Self {
         let root = &state.account().root;
+        let recovery_allowed = root.password.is_none() && root.recoverable.is_some();
         Self {
             password: root.password.is_some(),
-            recoverable: root.password.is_none() && root.recoverable.is_some(),
+            recoverable: recovery_allowed && ctx.sends_mail(),
+            recovery_allowed,
             access_keys: root.access_keys.len(),
             mfa_devices: state.mfa_devices_of(CredentialOwner::Root).count(),
         }
     }
 
+    /// A recovery that is allowed where no mail is sent is nothing that anybody can use.
     fn is_any(&self) -> bool {
         self.password || self.recoverable || self.access_keys > 0 || self.mfa_devices > 0
     }
@@ -134,13 +139,14 @@ impl Held {
 fn shown(ctx: &OpContext<'_>, world: &World, state: &AccountState) -> Option<api::MemberRootCredentials> {
     let id = state.account().id;
     let (name, shown) = named(world, id);
-    let held = Held::of(state);
+    let held = Held::of(ctx, state);
     Some(api::MemberRootCredentials {
         account_id: id.to_string(),
         account_name: name.into(),
         state: shown?,
         password_present: held.password,
         password_recoverable: held.recoverable,
+        recovery_allowed: held.recovery_allowed,
         access_keys: count(held.access_keys),
         mfa_devices: count(held.mfa_devices),
         last_used_date: RootReport::new(state, Around::of(world, state.account().id), ctx.now).last_used,
@@ -209,6 +215,25 @@ mod tests {
             (false, true)
         );
         assert_eq!(answer.members_with_credentials, 1);
+    }
+
+    #[test]
+    fn recovery_that_is_allowed_is_no_way_in_where_no_mail_is_sent() {
+        let (bench, _) = bench();
+        let member: AccountId = MEMBERS[0].parse().unwrap();
+        bench.write(|txn| {
+            let mut row = Account::clone(&txn.account(member).unwrap());
+            row.root.recoverable = Some(row.created);
+            txn.put(RowKey::Account(member), row);
+        });
+        bench.remove_mailer();
+        let answer = bench.run(&LIST_MEMBER_ROOT_CREDENTIALS, Default::default()).unwrap();
+        let allowed =
+            |at: usize| (answer.members[at].recovery_allowed, answer.members[at].password_recoverable);
+        assert_eq!((allowed(0), allowed(1)), ((true, false), (false, false)));
+        assert_eq!(answer.members_with_credentials, 0);
+        let only = api::ListMemberRootCredentialsRequest { only_present: Some(true), ..Default::default() };
+        assert!(list(&bench, only).unwrap().is_empty());
     }
 
     #[test]
