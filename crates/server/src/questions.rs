@@ -1,17 +1,21 @@
 //! Questions of the operator about what is in force: may somebody do something, and who may.
 //!
 //! Answered from one snapshot, with the policies that a request of the principal would be decided by: its own, its boundary, and
-//! for actions of STS on a role that is kept here the role's trust policy. Policies of other resources are not kept here. What a
-//! request would say of itself (its address, its session's tags) is unknown; an answer that turns on it says so.
+//! for actions of STS on a role that is kept here the role's trust policy; for `sts:AssumeRoot` what its operation puts in the place of
+//! one. Policies of other resources are not kept here. What a request would say of itself (its address, its session's tags) is unknown;
+//! an answer that turns on it says so.
 //!
 //! Time: linear in the principals that are asked about; `who_can` asks about a bounded number of them at a time.
 
 use std::sync::Arc;
 
+use rootward_auth::principal::root_arn;
+use rootward_auth::root_task::RootTask;
 use rootward_auth::{Identity, Principal, RoleSession, authz};
 use rootward_insight::told;
 use rootward_names::{AccountId, Arn, Partition, Random, Time, UniqueId};
 use rootward_policy::{Context, Effect, Explanation, Layer, Outcome, Outlook};
+use rootward_services::root_trust;
 use rootward_state::entities::{AccountStatus, InstanceProfile, ManagedPolicy, Named, Role, Tag, User};
 use rootward_state::{AccountState, NameKey, World};
 use serde::{Deserialize, Serialize};
@@ -179,6 +183,13 @@ impl Question {
         Ok(())
     }
 
+    /// The task of a session of a root user that is asked about, if it is said.
+    fn root_task(&self, partition: Partition) -> Option<RootTask> {
+        let (_, values) =
+            self.context.iter().find(|(key, _)| key.eq_ignore_ascii_case("sts:TaskPolicyArn"))?;
+        RootTask::of_arn(partition, values.first()?)
+    }
+
     /// What the question and the resource's tags say.
     fn context(&self, tags: &[Tag]) -> Context {
         let mut context = Context::new();
@@ -209,16 +220,23 @@ fn ask<R>(
     let owner = Arn::parse(resource).ok().and_then(|arn| arn.account.parse().ok());
     let is_sts = action.get(..4).is_some_and(|service| service.eq_ignore_ascii_case("sts:"));
     let role = world.by_arn::<Role>(partition, resource).filter(|_| is_sts);
+    let is_assume_root = action.eq_ignore_ascii_case("sts:AssumeRoot");
+    let root = owner.filter(|id| is_assume_root && *resource == root_arn(partition, *id));
+    let root_trust = root.map(|member| {
+        root_trust(world, partition, principal.account, member, question.root_task(partition))
+            .ok_or_else(|| root_not_assumed(principal.account, member))
+    });
     let asked = authz::Question {
         action,
         resource,
         resource_account: owner.unwrap_or(principal.account),
-        trust: role.map(|(_, role)| &role.trust),
+        trust: role.map(|(_, role)| &role.trust).or_else(|| root_trust.as_ref()?.as_ref().ok()),
         now,
     };
     let refusal = suspension(world, principal)
         .or_else(|| refusal(principal, action))
-        .or_else(|| switched_off(world, principal, action));
+        .or_else(|| switched_off(world, principal, action))
+        .or_else(|| root_trust.as_ref()?.as_ref().err().cloned());
     let context = question.context(&resource_tags(world, partition, resource));
     authz::explain(world, principal, &asked, &context, |explanation| run(explanation, refusal.as_deref()))
         .ok_or_else(|| OperatorError::Failed("the account is gone".into()))
@@ -262,6 +280,13 @@ fn refusal(principal: &Principal, action: &str) -> Option<String> {
             })
     })?;
     handler.callers().check(principal, handler.schema().name).err().map(|denied| denied.message)
+}
+
+fn root_not_assumed(account: AccountId, member: AccountId) -> String {
+    format!(
+        "Principals of account {account} cannot assume the root user of account {member}. Those can that are of the management account \
+         of its organization or of a member that administers IAM for it, as far as root access is managed centrally."
+    )
 }
 
 /// What the account's switch for billing says whatever the policies.

@@ -27,6 +27,7 @@ mod tag_keys;
 #[cfg(test)]
 mod testing;
 
+pub use central_root::root_trust;
 pub use organizations::guardrail;
 use rootward_pipeline::Handler;
 
