@@ -98,6 +98,9 @@ pub(crate) fn run(Can { principal, asked }: Can) -> Outcome {
     asked.remark();
     let command = Command::Can { principal, account: asked.account, question: asked.question() };
     let answer = asked.data.ask(command)?;
+    for remark in remarks(&answer) {
+        text::aside(format_args!("note: {remark}"));
+    }
     // Whoever does not read on has the exit code.
     let _ = match asked.format {
         Format::Json => writeln!(std::io::stdout().lock(), "{answer}"),
@@ -105,6 +108,12 @@ pub(crate) fn run(Can { principal, asked }: Can) -> Outcome {
     };
     let allowed = answer.get("allowed").and_then(Value::as_bool) == Some(true);
     Ok(if allowed { Answer::Yes } else { Answer::No })
+}
+
+/// What the server says besides.
+fn remarks(answer: &Value) -> impl Iterator<Item = String> {
+    let all = answer.get("remarks").and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(Value::as_str).map(printable)
 }
 
 fn print(answer: &Value) -> std::io::Result<()> {
@@ -152,9 +161,22 @@ fn list(asked: &Asked) -> Result<bool, Failure> {
     let question = asked.question();
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     let (mut any, mut after) = (false, None);
+    let mut remarked: Vec<String> = Vec::new();
     loop {
         let command = Command::WhoCan { account: asked.account, question: question.clone(), after };
         let portion = asked.data.ask(command)?;
+        for remark in remarks(&portion) {
+            // Principals of one account may be in several portions.
+            if remarked.contains(&remark) {
+                continue;
+            }
+            match remarked.len() {
+                ..REMARKS_MAX => text::aside(format_args!("note: {remark}")),
+                REMARKS_MAX => text::aside("note: so it is with further accounts"),
+                _ => continue,
+            }
+            remarked.push(remark);
+        }
         for found in portion.get("found").and_then(Value::as_array).into_iter().flatten() {
             any = true;
             let written = match asked.format {
@@ -173,6 +195,9 @@ fn list(asked: &Asked) -> Result<bool, Failure> {
         }
     }
 }
+
+/// Accounts of which is told why their principals may not after all; it is the same with most.
+const REMARKS_MAX: usize = 3;
 
 fn line(found: &Value) -> String {
     let text = |name| found.get(name).and_then(Value::as_str).map(printable).unwrap_or_default();

@@ -7,6 +7,7 @@
 //!
 //! Time: linear in the principals that are asked about; `who_can` asks about a bounded number of them at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rootward_auth::principal::root_arn;
@@ -15,7 +16,7 @@ use rootward_auth::{Identity, Principal, RoleSession, authz};
 use rootward_insight::told;
 use rootward_names::{AccountId, Arn, Partition, Random, Time, UniqueId};
 use rootward_policy::{Context, Effect, Explanation, Layer, Outcome, Outlook};
-use rootward_services::root_trust;
+use rootward_services::{root_trust, standing_remark};
 use rootward_state::entities::{AccountStatus, InstanceProfile, ManagedPolicy, Named, Role, Tag, User};
 use rootward_state::{AccountState, NameKey, World};
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,7 @@ enum Kind {
 }
 
 /// Whether `principal` may do what is asked, and why: `principal`, `allowed`, `decision`, `layer`, `statement`, `outlook`,
-/// `missingKeys`, `refusal` (what no policy can allow), `explanation`.
+/// `missingKeys`, `refusal` (what no policy can allow), `explanation`, `remarks` (what the operation asks besides, a text each).
 ///
 /// # Errors
 /// [`OperatorError::Refused`]: the principal is none, is not there, or not without an account; the question is none.
@@ -92,12 +93,13 @@ pub(crate) fn can(
                 }
                 told
             }),
+            "remarks": Vec::from_iter(standing_remark(world, principal.account, &question.action)),
         })
     })
 }
 
 /// Who may do what is asked, of the principals behind `after`: `found`, each with `principal`, `outlook`, `because` and
-/// `missingKeys`; and `next`, where the next portion begins, null if this was the last.
+/// `missingKeys`; `next`, where the next portion begins, null if this was the last; and `remarks` on accounts of those found.
 ///
 /// # Errors
 /// [`OperatorError::Refused`]: the question is none, or there is no such account.
@@ -114,12 +116,16 @@ pub(crate) fn who_can(
         state(world, id)?;
     }
     let (mut found, mut last, mut count) = (Vec::new(), None, 0);
+    let mut accounts = BTreeSet::new();
     let mut principals = principals(world, account, after).peekable();
     while let Some((place, state, identity)) = principals.next() {
         let principal = principal(state, identity, now, random);
         found.extend(ask(world, &principal, question, now, |explanation, refusal| {
             let may = refusal.is_none() && explanation.outlook != Outlook::Denied;
-            may.then(|| entry(&principal, explanation))
+            may.then(|| {
+                accounts.insert(principal.account);
+                entry(&principal, explanation)
+            })
         })?);
         count += 1;
         if count == PRINCIPALS_MAX {
@@ -127,7 +133,9 @@ pub(crate) fn who_can(
             break;
         }
     }
-    Ok(json!({ "found": found, "next": last }))
+    let remarks: Vec<_> =
+        accounts.into_iter().filter_map(|id| standing_remark(world, id, &question.action)).collect();
+    Ok(json!({ "found": found, "next": last, "remarks": remarks }))
 }
 
 fn entry(principal: &Principal, explanation: &Explanation<'_>) -> Value {

@@ -28,7 +28,7 @@ mod tag_keys;
 mod testing;
 
 pub use central_root::root_trust;
-pub use organizations::guardrail;
+pub use organizations::{guardrail, standing_remark};
 use rootward_pipeline::Handler;
 
 /// Every operation that is implemented, service by service.
