@@ -167,6 +167,16 @@ def test_guardrail_with_regions_is_attached_to_an_account(server, organized, mem
     assert "it needs the regions" in apply(server, "limit-regions", *of, code=2)
 
 
+def test_region_that_is_not_known_is_noted_and_taken(server, organized):
+    note = "note: `eu-wst-1` is no region that is known; was another meant?"
+    arguments = ("limit-regions", "--regions", "eu-central-1,eu-wst-1")
+    for command in (("show",), ("apply", "--target", "root", "--account", organized.account, "--data", server.data)):
+        done = subprocess.run(
+            [BINARY, "guardrails", command[0], *arguments, *command[1:]], capture_output=True, timeout=TIMEOUT, text=True)
+        assert done.returncode == 0 and note in done.stderr.splitlines() and "`eu-central-1`" not in done.stderr
+    assert attached(organized, organized.organization_root) == {"limit-regions"}
+
+
 def test_guardrail_is_put_in_force_under_a_name_of_its_own(server, organized):
     made = organized.organizations.create_policy(
         Name="DenyRoot", Description="", Type="SERVICE_CONTROL_POLICY", Content=guardrails("show", "deny-root")[0].rstrip("\n"))

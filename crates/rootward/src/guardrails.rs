@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use rootward_guardrails::{Guardrail, Region, all, get};
 use rootward_names::AccountId;
+use rootward_server::is_known_region;
 use rootward_server::operator::Command;
 use serde_json::{Value, json};
 
@@ -131,13 +132,13 @@ fn apply(args: Apply) -> Outcome {
     if !did("Attached") {
         text::aside("note: it was so already; nothing was done");
     }
-    leaves(guardrail);
+    remark(guardrail, &regions);
     Ok(Answer::Yes)
 }
 
 fn show(guardrail: &Guardrail, regions: &[Region]) -> Outcome {
     text::line(document(guardrail, regions)?);
-    leaves(guardrail);
+    remark(guardrail, regions);
     Ok(Answer::Yes)
 }
 
@@ -148,7 +149,11 @@ fn document(guardrail: &Guardrail, regions: &[Region]) -> Result<String, Failure
     Ok(document.trim_end().to_owned())
 }
 
-fn leaves(guardrail: &Guardrail) {
+/// Says on standard error what the guardrail leaves open, and which regions may be mistyped: a server may use any name.
+fn remark(guardrail: &Guardrail, regions: &[Region]) {
+    for region in regions.iter().map(Region::to_string).filter(|region| !is_known_region(region)) {
+        text::aside(format_args!("note: `{region}` is no region that is known; was another meant?"));
+    }
     for left in guardrail.leaves {
         text::aside(format_args!("note: {left}"));
     }

@@ -27,6 +27,7 @@ mod tag_keys;
 #[cfg(test)]
 mod testing;
 
+pub use account::is_known_region;
 pub use central_root::root_trust;
 pub use organizations::{guardrail, standing_remark};
 use rootward_pipeline::Handler;
