@@ -126,10 +126,10 @@ fn apply(args: Apply) -> Outcome {
         told("ManagementAccountId")
     ));
     let did = |what: &str| answer.get(what).and_then(Value::as_bool) == Some(true);
-    if did("PolicyTypeEnabled") {
+    if did("PolicyTypeNewlyEnabled") {
         text::aside("note: service control policies were turned on for the organization");
     }
-    if !did("Attached") {
+    if !did("NewlyAttached") {
         text::aside("note: it was so already; nothing was done");
     }
     remark(guardrail, &regions);
