@@ -164,7 +164,8 @@ def test_guardrail_with_regions_is_attached_to_an_account(server, organized, mem
     assert attached(organized, member.account) == {"limit-regions"}
     assert "called `limit-regions` that says something else" in apply(
         server, "limit-regions", "--regions", "eu-west-1", *of, code=2)
-    assert "it needs the regions" in apply(server, "limit-regions", *of, code=2)
+    assert apply(server, "limit-regions", *of, code=2) == (
+        "rootward: limit-regions: it needs the regions that stay open (--regions)\n")
 
 
 def test_region_that_is_not_known_is_noted_and_taken(server, organized):
@@ -227,7 +228,11 @@ def test_what_stands_in_the_way_of_a_guardrail_is_said(server, organized):
     of = ("--account", organized.account)
     said = apply(server, "deny-root", "--target", organized.account, *of, code=2)
     assert f"account {organized.account} manages the organization" in said and "root guard-policy set" in said
-    for target in ("ou-abcd-12345678", "999999999999", "nowhere"):
+    unit = organized.organizations.create_organizational_unit(ParentId=organized.organization_root, Name="prod")
+    for target, hint in (("prod", f"; {unit['OrganizationalUnit']['Id']} has this name"), ("nowhere", "")):
+        assert f"`{target}` is no id of a root, a unit or an account, nor `root`{hint} (data folder" in apply(
+            server, "deny-root", "--target", target, *of, code=2)
+    for target in ("ou-abcd-12345678", "999999999999"):
         assert f"the organization has no root, unit or account `{target}`" in apply(
             server, "deny-root", "--target", target, *of, code=2)
     lone = server.account()
@@ -259,7 +264,7 @@ def test_no_more_guardrails_are_attached_than_policies_may_be(server, organized)
 def test_guardrail_is_put_in_force_on_the_folder_of_a_server_that_does_not_run(tmp_path):
     server = Server(tmp_path).start()
     account = server.account()
-    assert "there is no organization yet" in apply(server, "deny-root", "--target", "root", code=2)
+    assert "there is no organization yet; `aws organizations create-organization` makes one" in apply(server, "deny-root", "--target", "root", code=2)
     account.client("organizations").create_organization(FeatureSet="ALL")
     server.stop()
     assert apply(server, "deny-root", "--target", "root")["NewlyAttached"]

@@ -49,7 +49,7 @@ pub(crate) struct Apply {
     #[arg(long, value_name = "ID")]
     account: Option<AccountId>,
     /// What the policy is called [default: as the guardrail].
-    #[arg(long = "name", value_name = "POLICY")]
+    #[arg(long = "name", value_name = "POLICY", value_parser = policy_named)]
     policy_name: Option<String>,
     #[command(flatten)]
     data: Data,
@@ -67,6 +67,11 @@ pub(crate) struct Show {
 
 fn named(name: &str) -> Result<&'static Guardrail, &'static str> {
     get(name).ok_or("`rootward guardrails list` lists those there are")
+}
+
+fn policy_named(name: &str) -> Result<String, &'static str> {
+    let is_one = (1..=128).contains(&name.chars().count());
+    if is_one { Ok(name.to_owned()) } else { Err("the name of a policy has 1 to 128 characters") }
 }
 
 pub(crate) fn run(command: Guardrails) -> Outcome {
@@ -111,6 +116,8 @@ fn apply(args: Apply) -> Outcome {
         regions: regions.iter().map(Region::to_string).collect(),
         target,
     };
+    // What is wrong with the arguments is so in every folder.
+    document(guardrail, &regions)?;
     let folder = data.location().shown();
     let answer = data.ask(command).map_err(|failure| match failure {
         Failure::Wrong(reason) => Failure::Wrong(format!("{reason} (data folder `{folder}`)")),

@@ -22,6 +22,7 @@ use rootward_state::{AccountState, NameKey, World};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::node::only_account;
 use crate::operator::OperatorError;
 
 /// Principals that one portion asks about.
@@ -363,17 +364,6 @@ fn named<T: rootward_state::Tabled>(state: &AccountState, path: &str) -> Option<
 
 fn state(world: &World, id: AccountId) -> Result<&Arc<AccountState>, OperatorError> {
     world.account(id).ok_or_else(|| refused(format!("there is no account {id}")))
-}
-
-fn only_account(world: &World) -> Result<&Arc<AccountState>, OperatorError> {
-    let mut accounts = world.accounts();
-    match (accounts.next(), accounts.next()) {
-        (Some(only), None) => Ok(only),
-        (None, _) => Err(refused("there is no account yet".to_owned())),
-        (Some(_), Some(_)) => {
-            Err(refused("there are several accounts: name one with --account, or give an ARN".to_owned()))
-        }
-    }
 }
 
 fn principal(state: &AccountState, identity: Identity, now: Time, random: &mut dyn Random) -> Principal {
