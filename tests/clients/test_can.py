@@ -215,3 +215,12 @@ def test_session_and_nobody_are_told_so(account, server):
     ):
         done = subprocess.run([BINARY, *asked, "--data", server.data], capture_output=True, text=True, timeout=TIMEOUT)
         assert done.returncode == code and told in done.stderr, done
+
+
+def test_who_can_asks_every_account_unless_one_is_named(server):
+    one, two = server.account(), server.account()
+    every = who(server, "s3:GetObject", "arn:aws:s3:::b/k")
+    assert {one.root_arn, two.root_arn} <= set(every)
+    assert two.root_arn not in who(server, "s3:GetObject", "arn:aws:s3:::b/k", "--account", one.account)
+    told = subprocess.run([BINARY, "who-can", "--help"], capture_output=True, text=True, timeout=TIMEOUT).stdout
+    assert "[default: those of every account]" in told
