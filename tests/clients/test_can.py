@@ -112,7 +112,9 @@ def test_principal_is_named_in_short_where_the_account_is_clear(account, other, 
         assert answer(server, principal, "s3:GetObject", "--account", account.account)["allowed"]
     told = answer(server, f"role/{role['RoleName']}", "s3:GetObject", "--account", account.account)
     assert told["principal"] == role["Arn"] and role["Arn"] in told["explanation"]["text"]
-    can(server, "root", "s3:GetObject", code=2)
+    several = subprocess.run(
+        [BINARY, "can", "root", "s3:GetObject", "--data", server.data], capture_output=True, text=True, timeout=TIMEOUT)
+    assert several.returncode == 2 and "there are several accounts; say which with --account: " in several.stderr
     can(server, "root", "s3:GetObject", "--account", "000000000000", code=2)
     can(server, user.arn, "s3:GetObject", "--account", other.account, code=2)
 
@@ -213,3 +215,12 @@ def test_session_and_nobody_are_told_so(account, server):
     ):
         done = subprocess.run([BINARY, *asked, "--data", server.data], capture_output=True, text=True, timeout=TIMEOUT)
         assert done.returncode == code and told in done.stderr, done
+
+
+def test_who_can_asks_every_account_unless_one_is_named(server):
+    one, two = server.account(), server.account()
+    every = who(server, "s3:GetObject", "arn:aws:s3:::b/k")
+    assert {one.root_arn, two.root_arn} <= set(every)
+    assert two.root_arn not in who(server, "s3:GetObject", "arn:aws:s3:::b/k", "--account", one.account)
+    told = subprocess.run([BINARY, "who-can", "--help"], capture_output=True, text=True, timeout=TIMEOUT).stdout
+    assert "[default: those of every account]" in told

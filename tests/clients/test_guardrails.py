@@ -136,13 +136,13 @@ def test_guardrail_is_put_in_force_once_and_binds(server, organized, member):
     of = ("--account", organized.account)
     done = apply(server, "deny-leaving", "--target", "root", *of)
     assert done["ManagementAccountId"] == organized.account and done["TargetId"] == organized.organization_root
-    assert (done["PolicyCreated"], done["PolicyTypeEnabled"], done["Attached"]) == (True, True, True)
+    assert (done["PolicyNewlyCreated"], done["PolicyTypeNewlyEnabled"], done["NewlyAttached"]) == (True, True, True)
     again = apply(server, "deny-leaving", "--target", organized.organization_root, *of)
-    assert again == {**done, "PolicyCreated": False, "PolicyTypeEnabled": False, "Attached": False}
+    assert again == {**done, "PolicyNewlyCreated": False, "PolicyTypeNewlyEnabled": False, "NewlyAttached": False}
     unit = organized.organizations.create_organizational_unit(ParentId=organized.organization_root, Name="unit")
     unit = unit["OrganizationalUnit"]["Id"]
     third = apply(server, "deny-leaving", "--target", unit, *of)
-    assert (third["PolicyId"], third["PolicyCreated"], third["Attached"]) == (done["PolicyId"], False, True)
+    assert (third["PolicyId"], third["PolicyNewlyCreated"], third["NewlyAttached"]) == (done["PolicyId"], False, True)
     assert attached(organized, organized.organization_root) == attached(organized, unit) == {"deny-leaving"}
     shown = organized.organizations.describe_policy(PolicyId=done["PolicyId"])["Policy"]
     assert shown["Content"] == guardrails("show", "deny-leaving")[0].rstrip("\n")
@@ -150,7 +150,7 @@ def test_guardrail_is_put_in_force_once_and_binds(server, organized, member):
     with refused("AccessDeniedException", Like(f".*with an explicit deny in a service control policy: {done['PolicyArn']}")):
         member.client("organizations").leave_organization()
     records = [record for record in server.events("ApplyGuardrail") if record.get("recipientAccountId") == organized.account]
-    assert [record["responseElements"]["attached"] for record in records] == [True, False, True]
+    assert [record["responseElements"]["newlyAttached"] for record in records] == [True, False, True]
     assert records[0]["requestParameters"] == {
         "accountId": organized.account, "guardrailName": "deny-leaving", "policyName": "deny-leaving", "regions": [],
         "targetId": "root"}
@@ -160,11 +160,22 @@ def test_guardrail_is_put_in_force_once_and_binds(server, organized, member):
 def test_guardrail_with_regions_is_attached_to_an_account(server, organized, member):
     of = ("--account", organized.account, "--target", member.account)
     done = apply(server, "limit-regions", "--regions", "us-east-1,eu-central-1", *of)
-    assert (done["TargetId"], done["Attached"]) == (member.account, True)
+    assert (done["TargetId"], done["NewlyAttached"]) == (member.account, True)
     assert attached(organized, member.account) == {"limit-regions"}
     assert "called `limit-regions` that says something else" in apply(
         server, "limit-regions", "--regions", "eu-west-1", *of, code=2)
-    assert "it needs the regions" in apply(server, "limit-regions", *of, code=2)
+    assert apply(server, "limit-regions", *of, code=2) == (
+        "rootward: limit-regions: it needs the regions that stay open (--regions)\n")
+
+
+def test_region_that_is_not_known_is_noted_and_taken(server, organized):
+    note = "note: `eu-wst-1` is no region that is known; was another meant?"
+    arguments = ("limit-regions", "--regions", "eu-central-1,eu-wst-1")
+    for command in (("show",), ("apply", "--target", "root", "--account", organized.account, "--data", server.data)):
+        done = subprocess.run(
+            [BINARY, "guardrails", command[0], *arguments, *command[1:]], capture_output=True, timeout=TIMEOUT, text=True)
+        assert done.returncode == 0 and note in done.stderr.splitlines() and "`eu-central-1`" not in done.stderr
+    assert attached(organized, organized.organization_root) == {"limit-regions"}
 
 
 def test_guardrail_is_put_in_force_under_a_name_of_its_own(server, organized):
@@ -173,8 +184,8 @@ def test_guardrail_is_put_in_force_under_a_name_of_its_own(server, organized):
     of = ("--account", organized.account, "--target", "root")
     done = apply(server, "deny-root", "--name", "DenyRoot", *of)
     assert (done["PolicyId"], done["PolicyName"]) == (made["Policy"]["PolicySummary"]["Id"], "DenyRoot")
-    assert (done["PolicyCreated"], done["Attached"]) == (False, True)
-    assert apply(server, "deny-root-keys", "--name", "No keys", *of)["PolicyCreated"]
+    assert (done["PolicyNewlyCreated"], done["NewlyAttached"]) == (False, True)
+    assert apply(server, "deny-root-keys", "--name", "No keys", *of)["PolicyNewlyCreated"]
     assert attached(organized, organized.organization_root) == {"DenyRoot", "No keys"}
     said = apply(server, "deny-root-keys", "--name", "DenyRoot", *of, code=2)
     assert "called `DenyRoot` that says something else: give this one another with --name" in said
@@ -217,7 +228,11 @@ def test_what_stands_in_the_way_of_a_guardrail_is_said(server, organized):
     of = ("--account", organized.account)
     said = apply(server, "deny-root", "--target", organized.account, *of, code=2)
     assert f"account {organized.account} manages the organization" in said and "root guard-policy set" in said
-    for target in ("ou-abcd-12345678", "999999999999", "nowhere"):
+    unit = organized.organizations.create_organizational_unit(ParentId=organized.organization_root, Name="prod")
+    for target, hint in (("prod", f"; {unit['OrganizationalUnit']['Id']} has this name"), ("nowhere", "")):
+        assert f"`{target}` is no id of a root, a unit or an account, nor `root`{hint} (data folder" in apply(
+            server, "deny-root", "--target", target, *of, code=2)
+    for target in ("ou-abcd-12345678", "999999999999"):
         assert f"the organization has no root, unit or account `{target}`" in apply(
             server, "deny-root", "--target", target, *of, code=2)
     lone = server.account()
@@ -249,10 +264,10 @@ def test_no_more_guardrails_are_attached_than_policies_may_be(server, organized)
 def test_guardrail_is_put_in_force_on_the_folder_of_a_server_that_does_not_run(tmp_path):
     server = Server(tmp_path).start()
     account = server.account()
-    assert "there is no organization yet" in apply(server, "deny-root", "--target", "root", code=2)
+    assert "there is no organization yet; `aws organizations create-organization` makes one" in apply(server, "deny-root", "--target", "root", code=2)
     account.client("organizations").create_organization(FeatureSet="ALL")
     server.stop()
-    assert apply(server, "deny-root", "--target", "root")["Attached"]
+    assert apply(server, "deny-root", "--target", "root")["NewlyAttached"]
 
 
 def test_guardrail_is_the_guard_policy_of_the_management_account(server, organized, tmp_path):

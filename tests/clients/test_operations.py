@@ -7,8 +7,9 @@ import re
 import subprocess
 
 import pytest
+from botocore.exceptions import ClientError
 
-from rootward_testkit import BINARY, MODELS, NEW_PASSWORD, PASSWORD, Like, allow, denial, deny, policy, refused, trust
+from rootward_testkit import BINARY, MODELS, NEW_PASSWORD, PASSWORD, TIMEOUT, Like, allow, denial, deny, policy, refused, trust
 
 DOCUMENT = policy(allow("s3:GetObject"))
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -366,6 +367,47 @@ def test_what_is_the_root_users_is_refused_to_an_administrator_with_the_reason(a
 def test_what_is_not_there_is_not_found(account, operation):
     with refused(code(operation, "NoSuchEntity"), Like(ALL[operation][2])):
         call(account, operation, arguments_of(operation, account))
+
+
+def outcome(principal, operation):
+    try:
+        call(principal, operation, arguments_of(operation, principal))
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["Error"]["Message"]
+    return None, None
+
+
+def test_question_is_answered_with_a_note_where_the_accounts_place_forbids_the_operation(server):
+    lone, member, management = server.account(), server.account(), server.account()
+    organizations = management.client("organizations")
+    organizations.create_organization(FeatureSet="ALL")
+    invited = organizations.invite_account_to_organization(Target={"Id": member.account, "Type": "ACCOUNT"})
+    member.client("organizations").accept_handshake(HandshakeId=invited["Handshake"]["Id"])
+
+    def ask(*arguments):
+        return subprocess.run(
+            [BINARY, *arguments, "--data", server.data], capture_output=True, text=True, timeout=TIMEOUT)
+
+    def note(account, name):
+        done = ask("can", account.arn, f"organizations:{name}", "--format", "json")
+        [*remarks] = json.loads(done.stdout)["remarks"]
+        assert all(f"note: {remark}" in done.stderr.splitlines() for remark in remarks)
+        return "; ".join(remarks)
+
+    # What changes where an account is comes last.
+    for name in sorted(ORGANIZATIONS, key=lambda name: name in ("CreateOrganization", "LeaveOrganization")):
+        assert note(management, name) == ""
+        # A handshake that is not there is nobody's to cancel.
+        if name != "CancelHandshake":
+            of_lone, of_member = note(lone, name), note(member, name)
+            code, _ = outcome(lone, f"organizations:{name}")
+            assert ("is in no organization" in of_lone) is (code == "AWSOrganizationsNotInUseException"), name
+            refused = outcome(member, f"organizations:{name}") == (
+                "AccessDeniedException", "You don't have permissions to access this resource.")
+            assert (f"is for the management account {management.account}" in of_member) is refused, name
+    # It has left by now.
+    who = ask("who-can", "organizations:CloseAccount", "--account", member.account)
+    assert f"{member.arn}\tallowed" in who.stdout and f"note: account {member.account} is in no organization" in who.stderr
 
 
 def shape_of(operation):

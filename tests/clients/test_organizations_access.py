@@ -272,3 +272,37 @@ def test_member_that_administers_iam_assumes_root_of_others(management, member):
     assumed(own, other, AUDIT).iam.get_user()
     with fails("CallerIsNotManagementAccountException"):
         own.iam.enable_organizations_root_sessions()
+
+
+def test_question_about_assuming_root_is_answered_as_the_operation_answers(server, management, member):
+    root, action = f"arn:aws:iam::{member}:root", "sts:AssumeRoot"
+    everything, one_task = management.user(allow(action)), management.user(
+        allow(action, StringEquals={"sts:TaskPolicyArn": AUDIT}))
+    insider = administrator_of(management, member)
+    of_member = f"arn:aws:iam::{member}:role/OrganizationAccountAccessRole"
+
+    def told(principal, *arguments, code=0):
+        return server.host("can", principal, action, root, *arguments, code=code)
+
+    def who(*arguments, code=0):
+        return {line.split("\t")[0] for line in server.host("who-can", action, root, *arguments, code=code).splitlines()}
+
+    off = "whatever policies say: Principals of account {} cannot assume the root user of account {}."
+    assert off.format(management.account, member) in told(everything.arn, code=1)
+    assert who(code=1) == set()
+    centralize(management)
+    assert told(everything.arn).startswith("allowed:")
+    assumed(everything, member, AUDIT)
+    assert "identity-based policy" in told(management.user().arn, code=1)
+    assert off.format(member, member) in told(of_member, code=1)
+    with fails("AccessDenied"):
+        assumed(insider, member, AUDIT)
+    assert told(one_task.arn, "--context", f"sts:TaskPolicyArn={AUDIT}").startswith("allowed:")
+    told(one_task.arn, "--context", f"sts:TaskPolicyArn={DELETE}", code=1)
+    assert who() == who("--account", management.account) == {management.arn, everything.arn, one_task.arn}
+    assert who("--account", member, code=1) == set()
+    management.iam.disable_organizations_root_sessions()
+    unlock = ("--context", f"sts:TaskPolicyArn={UNLOCK}")
+    assert off.format(management.account, member) in told(everything.arn, *unlock, code=1)
+    with fails("AccessDenied"):
+        assumed(everything, member, UNLOCK)

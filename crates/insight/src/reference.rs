@@ -247,6 +247,7 @@ fn formats(types: &[ResourceType<'static>]) -> Cow<'static, str> {
     match (first, more.len()) {
         ([], _) => "the actions take no resource but `*`".into(),
         (first, 0) => format!("write `*` or `{}`", first.join("` or `")).into(),
+        (first, 1) => format!("write `*`, `{}` or one other form", first.join("`, `")).into(),
         (first, more) => format!("write `*`, `{}` or one of {more} other forms", first.join("`, `")).into(),
     }
 }

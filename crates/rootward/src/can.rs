@@ -22,6 +22,9 @@ use crate::{Answer, Data, Failure, Outcome};
 pub(crate) struct Can {
     /// Who: an ARN of a user, a role or root; or user/NAME, role/NAME, root.
     principal: String,
+    /// The account, twelve digits; not needed if there is but one, or with an ARN.
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
     #[command(flatten)]
     asked: Asked,
 }
@@ -34,6 +37,9 @@ pub(crate) struct Can {
 /// Exit code: 0, 1 if nobody may, 2 if the question is none, 3 if it cannot be asked.
 #[derive(Args)]
 pub(crate) struct WhoCan {
+    /// Of whose principals, twelve digits [default: those of every account].
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
     #[command(flatten)]
     asked: Asked,
 }
@@ -47,9 +53,6 @@ struct Asked {
     /// Condition keys of the request, such as aws:SourceIp=10.0.0.1, at the end of the line; a key given twice has both values.
     #[arg(long, value_name = "KEY=VALUE", num_args = 1.., value_parser = pair)]
     context: Vec<(String, String)>,
-    /// The account, twelve digits; not needed if there is but one, or with an ARN.
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
     /// How to print the answer.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -94,10 +97,13 @@ impl Asked {
     }
 }
 
-pub(crate) fn run(Can { principal, asked }: Can) -> Outcome {
+pub(crate) fn run(Can { principal, account, asked }: Can) -> Outcome {
     asked.remark();
-    let command = Command::Can { principal, account: asked.account, question: asked.question() };
+    let command = Command::Can { principal, account, question: asked.question() };
     let answer = asked.data.ask(command)?;
+    for remark in remarks(&answer) {
+        text::aside(format_args!("note: {remark}"));
+    }
     // Whoever does not read on has the exit code.
     let _ = match asked.format {
         Format::Json => writeln!(std::io::stdout().lock(), "{answer}"),
@@ -105,6 +111,12 @@ pub(crate) fn run(Can { principal, asked }: Can) -> Outcome {
     };
     let allowed = answer.get("allowed").and_then(Value::as_bool) == Some(true);
     Ok(if allowed { Answer::Yes } else { Answer::No })
+}
+
+/// What the server says besides.
+fn remarks(answer: &Value) -> impl Iterator<Item = String> {
+    let all = answer.get("remarks").and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(Value::as_str).map(printable)
 }
 
 fn print(answer: &Value) -> std::io::Result<()> {
@@ -138,9 +150,9 @@ fn print(answer: &Value) -> std::io::Result<()> {
     out.flush()
 }
 
-pub(crate) fn run_who(WhoCan { asked }: WhoCan) -> Outcome {
+pub(crate) fn run_who(WhoCan { account, asked }: WhoCan) -> Outcome {
     asked.remark();
-    if list(&asked)? {
+    if list(account, &asked)? {
         return Ok(Answer::Yes);
     }
     text::aside("nobody may");
@@ -148,13 +160,26 @@ pub(crate) fn run_who(WhoCan { asked }: WhoCan) -> Outcome {
 }
 
 /// In portions, so that neither side ever holds more than one of them. Whether there was anybody.
-fn list(asked: &Asked) -> Result<bool, Failure> {
+fn list(account: Option<AccountId>, asked: &Asked) -> Result<bool, Failure> {
     let question = asked.question();
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     let (mut any, mut after) = (false, None);
+    let mut remarked: Vec<String> = Vec::new();
     loop {
-        let command = Command::WhoCan { account: asked.account, question: question.clone(), after };
+        let command = Command::WhoCan { account, question: question.clone(), after };
         let portion = asked.data.ask(command)?;
+        for remark in remarks(&portion) {
+            // Principals of one account may be in several portions.
+            if remarked.contains(&remark) {
+                continue;
+            }
+            match remarked.len() {
+                ..REMARKS_MAX => text::aside(format_args!("note: {remark}")),
+                REMARKS_MAX => text::aside("note: so it is with further accounts"),
+                _ => continue,
+            }
+            remarked.push(remark);
+        }
         for found in portion.get("found").and_then(Value::as_array).into_iter().flatten() {
             any = true;
             let written = match asked.format {
@@ -173,6 +198,9 @@ fn list(asked: &Asked) -> Result<bool, Failure> {
         }
     }
 }
+
+/// Accounts of which is told why their principals may not after all; it is the same with most.
+const REMARKS_MAX: usize = 3;
 
 fn line(found: &Value) -> String {
     let text = |name| found.get(name).and_then(Value::as_str).map(printable).unwrap_or_default();

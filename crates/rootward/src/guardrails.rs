@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use rootward_guardrails::{Guardrail, Region, all, get};
 use rootward_names::AccountId;
+use rootward_server::is_known_region;
 use rootward_server::operator::Command;
 use serde_json::{Value, json};
 
@@ -48,7 +49,7 @@ pub(crate) struct Apply {
     #[arg(long, value_name = "ID")]
     account: Option<AccountId>,
     /// What the policy is called [default: as the guardrail].
-    #[arg(long = "name", value_name = "POLICY")]
+    #[arg(long = "name", value_name = "POLICY", value_parser = policy_named)]
     policy_name: Option<String>,
     #[command(flatten)]
     data: Data,
@@ -66,6 +67,11 @@ pub(crate) struct Show {
 
 fn named(name: &str) -> Result<&'static Guardrail, &'static str> {
     get(name).ok_or("`rootward guardrails list` lists those there are")
+}
+
+fn policy_named(name: &str) -> Result<String, &'static str> {
+    let is_one = (1..=128).contains(&name.chars().count());
+    if is_one { Ok(name.to_owned()) } else { Err("the name of a policy has 1 to 128 characters") }
 }
 
 pub(crate) fn run(command: Guardrails) -> Outcome {
@@ -110,6 +116,8 @@ fn apply(args: Apply) -> Outcome {
         regions: regions.iter().map(Region::to_string).collect(),
         target,
     };
+    // What is wrong with the arguments is so in every folder.
+    document(guardrail, &regions)?;
     let folder = data.location().shown();
     let answer = data.ask(command).map_err(|failure| match failure {
         Failure::Wrong(reason) => Failure::Wrong(format!("{reason} (data folder `{folder}`)")),
@@ -125,19 +133,19 @@ fn apply(args: Apply) -> Outcome {
         told("ManagementAccountId")
     ));
     let did = |what: &str| answer.get(what).and_then(Value::as_bool) == Some(true);
-    if did("PolicyTypeEnabled") {
+    if did("PolicyTypeNewlyEnabled") {
         text::aside("note: service control policies were turned on for the organization");
     }
-    if !did("Attached") {
+    if !did("NewlyAttached") {
         text::aside("note: it was so already; nothing was done");
     }
-    leaves(guardrail);
+    remark(guardrail, &regions);
     Ok(Answer::Yes)
 }
 
 fn show(guardrail: &Guardrail, regions: &[Region]) -> Outcome {
     text::line(document(guardrail, regions)?);
-    leaves(guardrail);
+    remark(guardrail, regions);
     Ok(Answer::Yes)
 }
 
@@ -148,7 +156,11 @@ fn document(guardrail: &Guardrail, regions: &[Region]) -> Result<String, Failure
     Ok(document.trim_end().to_owned())
 }
 
-fn leaves(guardrail: &Guardrail) {
+/// Says on standard error what the guardrail leaves open, and which regions may be mistyped: a server may use any name.
+fn remark(guardrail: &Guardrail, regions: &[Region]) {
+    for region in regions.iter().map(Region::to_string).filter(|region| !is_known_region(region)) {
+        text::aside(format_args!("note: `{region}` is no region that is known; was another meant?"));
+    }
     for left in guardrail.leaves {
         text::aside(format_args!("note: {left}"));
     }

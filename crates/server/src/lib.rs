@@ -25,6 +25,7 @@ pub use location::Location;
 pub use node::StartError;
 pub use proxies::{InvalidProxy, TrustedProxy};
 pub use rootward_alerts::{InvalidServer, MailServer};
+pub use rootward_services::is_known_region;
 pub use rootward_services::root_only::Who;
 pub use serve::{Options, State, serve};
 pub use tls::TlsFiles;

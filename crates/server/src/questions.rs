@@ -1,22 +1,28 @@
 //! Questions of the operator about what is in force: may somebody do something, and who may.
 //!
 //! Answered from one snapshot, with the policies that a request of the principal would be decided by: its own, its boundary, and
-//! for actions of STS on a role that is kept here the role's trust policy. Policies of other resources are not kept here. What a
-//! request would say of itself (its address, its session's tags) is unknown; an answer that turns on it says so.
+//! for actions of STS on a role that is kept here the role's trust policy; for `sts:AssumeRoot` what its operation puts in the place of
+//! one. Policies of other resources are not kept here. What a request would say of itself (its address, its session's tags) is unknown;
+//! an answer that turns on it says so.
 //!
 //! Time: linear in the principals that are asked about; `who_can` asks about a bounded number of them at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rootward_auth::principal::root_arn;
+use rootward_auth::root_task::RootTask;
 use rootward_auth::{Identity, Principal, RoleSession, authz};
 use rootward_insight::told;
 use rootward_names::{AccountId, Arn, Partition, Random, Time, UniqueId};
 use rootward_policy::{Context, Effect, Explanation, Layer, Outcome, Outlook};
+use rootward_services::{root_trust, standing_remark};
 use rootward_state::entities::{AccountStatus, InstanceProfile, ManagedPolicy, Named, Role, Tag, User};
 use rootward_state::{AccountState, NameKey, World};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::node::only_account;
 use crate::operator::OperatorError;
 
 /// Principals that one portion asks about.
@@ -54,7 +60,7 @@ enum Kind {
 }
 
 /// Whether `principal` may do what is asked, and why: `principal`, `allowed`, `decision`, `layer`, `statement`, `outlook`,
-/// `missingKeys`, `refusal` (what no policy can allow), `explanation`.
+/// `missingKeys`, `refusal` (what no policy can allow), `explanation`, `remarks` (what the operation asks besides, a text each).
 ///
 /// # Errors
 /// [`OperatorError::Refused`]: the principal is none, is not there, or not without an account; the question is none.
@@ -88,12 +94,13 @@ pub(crate) fn can(
                 }
                 told
             }),
+            "remarks": Vec::from_iter(standing_remark(world, principal.account, &question.action)),
         })
     })
 }
 
 /// Who may do what is asked, of the principals behind `after`: `found`, each with `principal`, `outlook`, `because` and
-/// `missingKeys`; and `next`, where the next portion begins, null if this was the last.
+/// `missingKeys`; `next`, where the next portion begins, null if this was the last; and `remarks` on accounts of those found.
 ///
 /// # Errors
 /// [`OperatorError::Refused`]: the question is none, or there is no such account.
@@ -110,12 +117,16 @@ pub(crate) fn who_can(
         state(world, id)?;
     }
     let (mut found, mut last, mut count) = (Vec::new(), None, 0);
+    let mut accounts = BTreeSet::new();
     let mut principals = principals(world, account, after).peekable();
     while let Some((place, state, identity)) = principals.next() {
         let principal = principal(state, identity, now, random);
         found.extend(ask(world, &principal, question, now, |explanation, refusal| {
             let may = refusal.is_none() && explanation.outlook != Outlook::Denied;
-            may.then(|| entry(&principal, explanation))
+            may.then(|| {
+                accounts.insert(principal.account);
+                entry(&principal, explanation)
+            })
         })?);
         count += 1;
         if count == PRINCIPALS_MAX {
@@ -123,7 +134,9 @@ pub(crate) fn who_can(
             break;
         }
     }
-    Ok(json!({ "found": found, "next": last }))
+    let remarks: Vec<_> =
+        accounts.into_iter().filter_map(|id| standing_remark(world, id, &question.action)).collect();
+    Ok(json!({ "found": found, "next": last, "remarks": remarks }))
 }
 
 fn entry(principal: &Principal, explanation: &Explanation<'_>) -> Value {
@@ -179,6 +192,13 @@ impl Question {
         Ok(())
     }
 
+    /// The task of a session of a root user that is asked about, if it is said.
+    fn root_task(&self, partition: Partition) -> Option<RootTask> {
+        let (_, values) =
+            self.context.iter().find(|(key, _)| key.eq_ignore_ascii_case("sts:TaskPolicyArn"))?;
+        RootTask::of_arn(partition, values.first()?)
+    }
+
     /// What the question and the resource's tags say.
     fn context(&self, tags: &[Tag]) -> Context {
         let mut context = Context::new();
@@ -209,16 +229,23 @@ fn ask<R>(
     let owner = Arn::parse(resource).ok().and_then(|arn| arn.account.parse().ok());
     let is_sts = action.get(..4).is_some_and(|service| service.eq_ignore_ascii_case("sts:"));
     let role = world.by_arn::<Role>(partition, resource).filter(|_| is_sts);
+    let is_assume_root = action.eq_ignore_ascii_case("sts:AssumeRoot");
+    let root = owner.filter(|id| is_assume_root && *resource == root_arn(partition, *id));
+    let root_trust = root.map(|member| {
+        root_trust(world, partition, principal.account, member, question.root_task(partition))
+            .ok_or_else(|| root_not_assumed(principal.account, member))
+    });
     let asked = authz::Question {
         action,
         resource,
         resource_account: owner.unwrap_or(principal.account),
-        trust: role.map(|(_, role)| &role.trust),
+        trust: role.map(|(_, role)| &role.trust).or_else(|| root_trust.as_ref()?.as_ref().ok()),
         now,
     };
     let refusal = suspension(world, principal)
         .or_else(|| refusal(principal, action))
-        .or_else(|| switched_off(world, principal, action));
+        .or_else(|| switched_off(world, principal, action))
+        .or_else(|| root_trust.as_ref()?.as_ref().err().cloned());
     let context = question.context(&resource_tags(world, partition, resource));
     authz::explain(world, principal, &asked, &context, |explanation| run(explanation, refusal.as_deref()))
         .ok_or_else(|| OperatorError::Failed("the account is gone".into()))
@@ -262,6 +289,13 @@ fn refusal(principal: &Principal, action: &str) -> Option<String> {
             })
     })?;
     handler.callers().check(principal, handler.schema().name).err().map(|denied| denied.message)
+}
+
+fn root_not_assumed(account: AccountId, member: AccountId) -> String {
+    format!(
+        "Principals of account {account} cannot assume the root user of account {member}. Those can that are of the management account \
+         of its organization or of a member that administers IAM for it, as far as root access is managed centrally."
+    )
 }
 
 /// What the account's switch for billing says whatever the policies.
@@ -330,17 +364,6 @@ fn named<T: rootward_state::Tabled>(state: &AccountState, path: &str) -> Option<
 
 fn state(world: &World, id: AccountId) -> Result<&Arc<AccountState>, OperatorError> {
     world.account(id).ok_or_else(|| refused(format!("there is no account {id}")))
-}
-
-fn only_account(world: &World) -> Result<&Arc<AccountState>, OperatorError> {
-    let mut accounts = world.accounts();
-    match (accounts.next(), accounts.next()) {
-        (Some(only), None) => Ok(only),
-        (None, _) => Err(refused("there is no account yet".to_owned())),
-        (Some(_), Some(_)) => {
-            Err(refused("there are several accounts: name one with --account, or give an ARN".to_owned()))
-        }
-    }
 }
 
 fn principal(state: &AccountState, identity: Identity, now: Time, random: &mut dyn Random) -> Principal {

@@ -6,9 +6,10 @@
 //!
 //! Source: IAM User Guide, "Centrally manage root access for member accounts".
 
+use rootward_auth::principal::root_arn;
 use rootward_auth::root_task::RootTask;
-use rootward_names::AccountId;
-use rootward_state::entities::{AccountStatus, Organization};
+use rootward_names::{AccountId, Partition};
+use rootward_state::entities::{AccountStatus, Document, Organization};
 use rootward_state::{OrganizationState, World};
 
 /// IAM, as organizations trust it and delegate its administration.
@@ -48,4 +49,21 @@ pub(crate) fn may_assume(
     let is_open = world.account(member).is_some_and(|state| state.account().status == AccountStatus::Active);
     let is_theirs = account == organization.management || is_delegated(state, account);
     is_on && is_member && is_open && is_theirs && organization.all_features && is_trusted(organization)
+}
+
+/// What is put to the policy engine for the trust policy that the root user of `member` has not, when principals of `account` want to
+/// assume it for this task; without a task, for any. `None`: they cannot, whatever their own policies say.
+pub fn root_trust(
+    world: &World,
+    partition: Partition,
+    account: AccountId,
+    member: AccountId,
+    task: Option<RootTask>,
+) -> Option<Document> {
+    may_assume(world, account, member, task).then(|| {
+        let caller = root_arn(partition, account);
+        Document::new(format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"{caller}"}},"Action":"sts:AssumeRoot"}}}}"#
+        ))
+    })
 }

@@ -27,7 +27,9 @@ mod tag_keys;
 #[cfg(test)]
 mod testing;
 
-pub use organizations::guardrail;
+pub use account::is_known_region;
+pub use central_root::root_trust;
+pub use organizations::{guardrail, standing_remark};
 use rootward_pipeline::Handler;
 
 /// Every operation that is implemented, service by service.

@@ -40,9 +40,9 @@ impl Node {
             let did = json!({
                 "policyId": done.policy.id.to_string(),
                 "content": document,
-                "policyCreated": done.is_new,
-                "policyTypeEnabled": done.type_enabled,
-                "attached": done.is_attached,
+                "policyNewlyCreated": done.is_new,
+                "policyTypeNewlyEnabled": done.type_enabled,
+                "newlyAttached": done.is_attached,
             });
             let result = json!({
                 "OrganizationId": done.organization.to_string(),
@@ -51,9 +51,9 @@ impl Node {
                 "PolicyName": done.policy.name,
                 "PolicyArn": done.arn,
                 "TargetId": done.target,
-                "PolicyCreated": done.is_new,
-                "PolicyTypeEnabled": done.type_enabled,
-                "Attached": done.is_attached,
+                "PolicyNewlyCreated": done.is_new,
+                "PolicyTypeNewlyEnabled": done.type_enabled,
+                "NewlyAttached": done.is_attached,
             });
             Ok(Changed { account: Some(done.management), elements: did, result })
         })

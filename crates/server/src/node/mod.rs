@@ -39,6 +39,7 @@ use crate::source::Source;
 
 pub(crate) use folder::require_state;
 use folder::{check_state_holds, check_trail_reaches, open_key};
+pub(crate) use root::only_account;
 pub(crate) use trail::verify_folder;
 
 /// How long records on their way may take to reach the log.

@@ -13,7 +13,7 @@ use rootward_services::root_report::{Around, Device, DeviceKind, Finding, Key, R
 use rootward_services::root_user;
 use rootward_services::session_end::{End, Why};
 use rootward_state::entities::{Account, GuardPolicy, RootGuard, Seal};
-use rootward_state::{AccountState, RowKey};
+use rootward_state::{AccountState, RowKey, World};
 use serde_json::{Value, json};
 
 use super::Node;
@@ -25,32 +25,41 @@ const DAY_SECONDS: i64 = 86_400;
 /// Accounts that are named to whoever must choose one.
 const CHOICES_MAX: usize = 20;
 
+/// The only account there is, which is meant where none is named.
+///
+/// # Errors
+/// [`OperatorError::Refused`]: there is none, or there are several, which are named.
+pub(crate) fn only_account(world: &World) -> Result<&Arc<AccountState>, OperatorError> {
+    let mut accounts = world.accounts();
+    match (accounts.next(), accounts.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(OperatorError::Refused("there is no account yet".into())),
+        (Some(first), Some(second)) => {
+            let shown = |state: &Arc<AccountState>| {
+                let account = state.account();
+                format!("{} ({}, {})", account.id, account.name, account.email)
+            };
+            let mut choices: Vec<_> = [first, second]
+                .into_iter()
+                .chain(accounts.by_ref().take(CHOICES_MAX - 2))
+                .map(shown)
+                .collect();
+            if accounts.next().is_some() {
+                choices.push("and others, see `rootward account list`".to_owned());
+            }
+            Err(OperatorError::Refused(format!(
+                "there are several accounts; say which with --account: {}",
+                choices.join(", ")
+            )))
+        }
+    }
+}
+
 impl Node {
     /// The account that a host command means: the one it names, or the only one there is.
     pub(crate) fn meant(&self, named: Option<AccountId>) -> Result<AccountId, OperatorError> {
         let world = self.db.snapshot();
-        let mut accounts = world.accounts().map(|state| &**state.account());
-        match (named, accounts.next(), accounts.next()) {
-            (Some(id), ..) => Ok(id),
-            (None, Some(only), None) => Ok(only.id),
-            (None, None, _) => Err(OperatorError::Refused("there is no account yet".into())),
-            (None, Some(first), Some(second)) => {
-                let shown =
-                    |account: &Account| format!("{} ({}, {})", account.id, account.name, account.email);
-                let mut choices: Vec<_> = [first, second]
-                    .into_iter()
-                    .chain(accounts.by_ref().take(CHOICES_MAX - 2))
-                    .map(shown)
-                    .collect();
-                if accounts.next().is_some() {
-                    choices.push("and others, see `rootward account list`".to_owned());
-                }
-                Err(OperatorError::Refused(format!(
-                    "there are several accounts; say which with --account: {}",
-                    choices.join(", ")
-                )))
-            }
-        }
+        named.map_or_else(|| only_account(&world).map(|state| state.account().id), Ok)
     }
 
     /// How well root users are guarded, of one account or of all.

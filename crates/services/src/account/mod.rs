@@ -12,6 +12,7 @@ mod primary_email;
 mod regions;
 mod whose;
 
+pub use regions::is_known_region;
 use rootward_pipeline::Handler;
 
 /// Every operation that is implemented.

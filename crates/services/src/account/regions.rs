@@ -185,6 +185,11 @@ enum Use {
 
 type Region = (&'static str, Use);
 
+/// Whether a partition has a region of this name.
+pub fn is_known_region(name: &str) -> bool {
+    [AWS, AWS_CN, AWS_US_GOV].into_iter().flatten().any(|(known, _)| *known == name)
+}
+
 /// The regions of a partition, by name.
 const fn regions(partition: Partition) -> &'static [Region] {
     match partition {
@@ -241,6 +246,14 @@ const AWS_US_GOV: &[Region] = &[("us-gov-east-1", Use::Always), ("us-gov-west-1"
 mod tests {
     use super::*;
     use crate::testing::Bench;
+
+    #[test]
+    fn regions_of_every_partition_are_known_and_a_mistyped_one_is_not() {
+        for name in ["eu-central-1", "cn-north-1", "us-gov-west-1"] {
+            assert!(is_known_region(name), "{name}");
+        }
+        assert!(!is_known_region("eu-wst-1"));
+    }
 
     fn enable(bench: &Bench, name: &str) -> Result<Empty, Failure> {
         bench.run(&ENABLE_REGION, api::EnableRegionRequest { region_name: name.into(), account_id: None })

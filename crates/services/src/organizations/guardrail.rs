@@ -5,7 +5,7 @@
 use rootward_names::{AccountId, OrganizationId, OrganizationPolicyId, Random, Time};
 use rootward_pipeline::Failure;
 use rootward_state::entities::{Organization, OrganizationPolicy, OrganizationPolicyType};
-use rootward_state::{Target, Txn, World};
+use rootward_state::{OrganizationState, Target, Txn, World};
 
 use super::attachments::{self, Place};
 use super::policies::New;
@@ -69,7 +69,7 @@ pub enum ApplyError {
     )]
     NameTaken(String),
     /// There is no organization.
-    #[error("there is no organization yet")]
+    #[error("there is no organization yet; `aws organizations create-organization` makes one")]
     NoOrganization,
     /// The account manages no organization.
     #[error("account {0} manages no organization")]
@@ -77,6 +77,9 @@ pub enum ApplyError {
     /// The target is none of the organization's.
     #[error("the organization has no root, unit or account `{0}`")]
     NoSuchTarget(String),
+    /// The target is neither `root` nor an id; with the id of the one that has this name, if only one has.
+    #[error("`{0}` is no id of a root, a unit or an account, nor `root`{hint}", hint = called(.1.as_deref()))]
+    TargetNoId(String, Option<String>),
     /// There are several organizations.
     #[error(
         "there are several organizations; say which with --account and one of their management accounts: {0}"
@@ -115,7 +118,8 @@ pub fn apply(
     if guardrail.policy_name.is_empty() || guardrail.policy_name.chars().count() > NAME_CHARS_MAX {
         return Err(ApplyError::Name);
     }
-    let target = place(&organization, target)?;
+    let target = place(&organization, target)
+        .ok_or_else(|| ApplyError::TargetNoId(target.to_owned(), id_of(txn.world(), &state, target)))?;
     if target == Target::Account(management) {
         return Err(ApplyError::Management(management, guardrail.name.to_owned()));
     }
@@ -180,11 +184,24 @@ const NAME_CHARS_MAX: usize = 128;
 /// Organizations that are named to whoever must choose one.
 const CHOICES_MAX: usize = 20;
 
-fn place(organization: &Organization, target: &str) -> Result<Target, ApplyError> {
+fn place(organization: &Organization, target: &str) -> Option<Target> {
     if target == "root" {
-        return Ok(Target::Node(organization.root.clone()));
+        return Some(Target::Node(organization.root.clone()));
     }
-    attachments::target(target).map_err(|_| ApplyError::NoSuchTarget(target.to_owned()))
+    attachments::target(target).ok()
+}
+
+/// The id of the one unit or account that has this name.
+fn id_of(world: &World, state: &OrganizationState, name: &str) -> Option<String> {
+    let units = state.nodes().iter().filter(|(_, node)| node.parent.is_some() && *node.name == *name);
+    let members = state.members().iter().filter_map(|(id, _)| world.account(*id));
+    let accounts = members.map(|member| member.account()).filter(|account| *account.name == *name);
+    let mut ids = units.map(|(id, _)| id.to_string()).chain(accounts.map(|account| account.id.to_string()));
+    ids.next().filter(|_| ids.next().is_none())
+}
+
+fn called(id: Option<&str>) -> String {
+    id.map(|id| format!("; {id} has this name")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -246,9 +263,16 @@ mod tests {
         let bench = organized();
         let account = bench.account();
         assert!(matches!(refused(&bench, &account.to_string()), ApplyError::Management(..)));
-        for target in ["999999999999", "ou-abcd-12345678", "nowhere"] {
+        for target in ["999999999999", "ou-abcd-12345678"] {
             assert_eq!(refused(&bench, target), ApplyError::NoSuchTarget(target.into()));
         }
+        assert_eq!(refused(&bench, "nowhere"), ApplyError::TargetNoId("nowhere".into(), None));
+        let member = member(&bench, "w@example.com");
+        let named = ApplyError::TargetNoId("Workload".into(), Some(member.to_string()));
+        assert_eq!(refused(&bench, "Workload"), named);
+        assert!(named.to_string().ends_with(&format!("; {member} has this name")));
+        super::super::testing::member(&bench, "w2@example.com");
+        assert_eq!(refused(&bench, "Workload"), ApplyError::TargetNoId("Workload".into(), None));
         let other = DENY.replace("s3", "sqs");
         assert_eq!(applied(&bench, &RAIL, "root"), Ok([true, true, true]));
         let changed = applied(&bench, &Guardrail { document: &other, ..RAIL }, "root");

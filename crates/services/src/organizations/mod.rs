@@ -41,6 +41,7 @@ mod trusted;
 mod units;
 
 use rootward_pipeline::Handler;
+pub use standing::standing_remark;
 
 /// Every operation that is implemented.
 pub(crate) fn operations() -> impl Iterator<Item = &'static dyn Handler> {

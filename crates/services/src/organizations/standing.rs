@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rootward_auth::authz::{self, Check, RequestFacts};
 use rootward_names::{AccountId, OrganizationId};
-use rootward_pipeline::{Declaration, Failure, OpContext, Scope};
+use rootward_pipeline::{Declaration, Effect, Failure, OpContext, Scope};
 use rootward_policy::Outcome;
 use rootward_state::entities::Organization;
 use rootward_state::{OrganizationState, RowKey, Txn, World};
@@ -128,6 +128,104 @@ pub(super) fn in_scope<'s>(scope: &Scope<'s>) -> Option<&'s Arc<OrganizationStat
     scope.world.organization_of(scope.ctx.account())
 }
 
+/// What an operation says to principals of this account because of where the account stands, for a question about its action that policies
+/// alone would answer. `None`: nothing, or the action is no operation's.
+pub fn standing_remark(world: &World, account: AccountId, action: &str) -> Option<String> {
+    let mut operations = super::operations();
+    let operation = operations.find(|operation| {
+        let name = operation.schema().name;
+        action.split_once(':').is_some_and(|(service, other)| {
+            service.eq_ignore_ascii_case("organizations") && name.eq_ignore_ascii_case(other)
+        })
+    })?;
+    let name = operation.schema().name;
+    if OPEN_TO_ALL.contains(&name) {
+        return None;
+    }
+    let Some(state) = world.organization_of(account) else {
+        return Some(format!(
+            "account {account} is in no organization, and {action} is for accounts of one only"
+        ));
+    };
+    if state.is_management(account) || OPEN_TO_MEMBERS.contains(&name) {
+        return None;
+    }
+    let management = state.organization().management;
+    let others = match operation.effect() {
+        Effect::Read if state.is_delegated_administrator(account) => return None,
+        Effect::Read => ", members that administer a service for it, and those its resource policy allows",
+        _ if HANDED_OVER.contains(&name) => " and those its resource policy allows",
+        _ => "",
+    };
+    Some(format!(
+        "account {account} is a member of its organization, and {action} is for the management account {management}{others} only"
+    ))
+}
+
+/// Operations of which an account in no organization has use, too.
+const OPEN_TO_ALL: &[&str] = &[
+    "AcceptHandshake",
+    "CreateOrganization",
+    "DeclineHandshake",
+    "DescribeHandshake",
+    "ListHandshakesForAccount",
+];
+/// Operations of every account in an organization; of `DescribeEffectivePolicy` about itself.
+const OPEN_TO_MEMBERS: &[&str] = &["DescribeEffectivePolicy", "DescribeOrganization", "LeaveOrganization"];
+/// Changes that ask [`managed_or_delegated`].
+const HANDED_OVER: &[&str] = &[
+    "AttachPolicy",
+    "CreatePolicy",
+    "DeletePolicy",
+    "DetachPolicy",
+    "DisablePolicyType",
+    "EnablePolicyType",
+    "TagResource",
+    "UntagResource",
+    "UpdatePolicy",
+];
+
 fn of(world: &World, account: AccountId) -> Result<Arc<OrganizationState>, Failure> {
     world.organization_of(account).cloned().ok_or_else(failures::not_in_use)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::organizations::testing::{delegate, organization};
+    use crate::testing::Bench;
+
+    const MEMBER: &str = "222233334444";
+
+    #[test]
+    fn names_of_operations_are_theirs() {
+        for name in [OPEN_TO_ALL, OPEN_TO_MEMBERS, HANDED_OVER].concat() {
+            assert!(super::super::operations().any(|operation| operation.schema().name == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn remark_says_who_may_instead() {
+        let bench = Bench::new();
+        organization(&bench, &[MEMBER], &["iam.amazonaws.com"]);
+        let said = |account: AccountId, name: &str| {
+            let txn = bench.begin();
+            standing_remark(txn.world(), account, &format!("organizations:{name}"))
+        };
+        let (management, member) = (bench.account(), MEMBER.parse().unwrap());
+        for name in ["CloseAccount", "CreatePolicy", "ListAccounts"] {
+            assert_eq!(said(management, name), None);
+            assert!(said("999988887777".parse().unwrap(), name).unwrap().contains("is in no organization"));
+        }
+        let ends = |name: &str, end: &str| said(member, name).unwrap().ends_with(end);
+        assert!(ends("CloseAccount", &format!("is for the management account {management} only")));
+        assert!(ends("createpolicy", &format!("{management} and those its resource policy allows only")));
+        assert!(ends("ListAccounts", "and those its resource policy allows only"));
+        assert_eq!(said(member, "LeaveOrganization"), None);
+        assert_eq!(said(member, "AcceptHandshake"), None);
+        assert_eq!(said(member, "Nothing"), None);
+        delegate(&bench, MEMBER, "iam.amazonaws.com");
+        assert_eq!(said(member, "ListAccounts"), None);
+        assert!(said(member, "CloseAccount").is_some());
+    }
 }

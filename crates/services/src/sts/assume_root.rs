@@ -44,14 +44,8 @@ fn target(scope: &Scope<'_>, input: &api::AssumeRootRequest) -> Target {
         return Target::arn(input.target_principal.as_str());
     };
     let task = RootTask::of_arn(partition, &input.task_policy_arn.arn);
-    let trust = if central_root::may_assume(scope.world, account, member, task) {
-        let caller = root_arn(partition, account);
-        Document::new(format!(
-            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"{caller}"}},"Action":"sts:AssumeRoot"}}}}"#
-        ))
-    } else {
-        Document::new(TRUSTS_NOBODY)
-    };
+    let trust = central_root::root_trust(scope.world, partition, account, member, task)
+        .unwrap_or_else(|| Document::new(TRUSTS_NOBODY));
     Target { account: Some(member), trust: Some(trust), ..Target::arn(root_arn(partition, member)) }
 }
 
