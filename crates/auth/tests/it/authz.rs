@@ -500,6 +500,16 @@ fn grant_of_the_password_policy_is_told_by_its_setting() {
     assert!(told.contains(setting), "{told}");
 }
 
+fn may_list_users() -> Question<'static> {
+    Question {
+        action: "iam:ListUsers",
+        resource: RESOURCE,
+        resource_account: account(),
+        trust: None,
+        now: NOW,
+    }
+}
+
 #[test]
 fn question_turns_on_no_key_that_the_principal_never_has() {
     let mut bench = bench();
@@ -513,14 +523,7 @@ fn question_turns_on_no_key_that_the_principal_never_has() {
     let tests: Vec<_> = tests.iter().map(|key| format!(r#""{key}": "false""#)).collect();
     let grants = allow_if(&format!(r#""Null": {{{}}}"#, tests.join(", ")));
     let asked = |bench: &Bench, principal: &Principal, given: &Context| {
-        let question = Question {
-            action: "iam:ListUsers",
-            resource: RESOURCE,
-            resource_account: account(),
-            trust: None,
-            now: NOW,
-        };
-        explain(&bench.world(), principal, &question, given, |told| {
+        explain(&bench.world(), principal, &may_list_users(), given, |told| {
             (told.outlook, told.missing_keys.join(" "))
         })
         .unwrap()
@@ -552,14 +555,7 @@ fn question_about_a_role_turns_on_tags_that_a_session_may_have_otherwise() {
             role.trust = Document::new(trust);
             role.tags = vec![tag("Team", "red")];
         });
-        let question = Question {
-            action: "iam:ListUsers",
-            resource: RESOURCE,
-            resource_account: account(),
-            trust: None,
-            now: NOW,
-        };
-        explain(&bench.world(), &role_session(&role, |_| ()), &question, given, |told| {
+        explain(&bench.world(), &role_session(&role, |_| ()), &may_list_users(), given, |told| {
             (told.outlook, told.missing_keys.join(" "))
         })
         .unwrap()

@@ -365,20 +365,18 @@ fn rcp_binds_roles_of_members_whoever_asks() {
     assert_eq!(denial(ELSEWHERE), None, "of the management account's roles");
 }
 
+fn may_list_users() -> Question<'static> {
+    Question { action: "iam:ListUsers", resource: "*", resource_account: account(), trust: None, now: NOW }
+}
+
 #[test]
 fn question_of_the_operator_is_answered_with_what_organizations_say() {
     let mut organized = Organized::with_scp(NOT_LIST);
     let ann = organized.ann();
-    let question = Question {
-        action: "iam:ListUsers",
-        resource: "*",
-        resource_account: account(),
-        trust: None,
-        now: NOW,
-    };
-    let explained = explain(&organized.bench.world(), &ann, &question, &Context::new(), |explanation| {
-        explanation.decision.outcome
-    });
+    let explained =
+        explain(&organized.bench.world(), &ann, &may_list_users(), &Context::new(), |explanation| {
+            explanation.decision.outcome
+        });
     assert_eq!(explained, Some(Outcome::ExplicitDeny));
 }
 
@@ -386,17 +384,13 @@ fn question_of_the_operator_is_answered_with_what_organizations_say() {
 fn root_user_is_denied_for_certain_what_only_assumed_root_users_are_spared() {
     let unless_assumed = r#"{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Null": {"aws:AssumedRoot": "true"}}}"#;
     let organized = Organized::with_scp(unless_assumed);
-    let question = Question {
-        action: "iam:ListUsers",
-        resource: "*",
-        resource_account: account(),
-        trust: None,
-        now: NOW,
-    };
-    let told =
-        explain(&organized.bench.world(), &principal(Identity::Root), &question, &Context::new(), |told| {
-            (told.outlook, told.missing_keys.len())
-        });
+    let told = explain(
+        &organized.bench.world(),
+        &principal(Identity::Root),
+        &may_list_users(),
+        &Context::new(),
+        |told| (told.outlook, told.missing_keys.len()),
+    );
     assert_eq!(told, Some((Outlook::Denied, 0)));
 }
 

@@ -20,8 +20,8 @@ use super::{failures, keys, shown, standing, tags};
 pub(super) static OPERATIONS: &[&dyn Handler] =
     &[&DELETE_RESOURCE_POLICY, &DESCRIBE_RESOURCE_POLICY, &PUT_RESOURCE_POLICY];
 
-/// What can be handed over besides everything that reads.
-const DELEGATED: &[&str] = &[
+/// What can be handed over besides everything that reads: the changes that ask [`standing::managed_or_delegated`].
+pub(super) const DELEGATED: &[&str] = &[
     "AttachPolicy",
     "CreatePolicy",
     "DeletePolicy",

@@ -14,7 +14,7 @@ use rootward_state::entities::Organization;
 use rootward_state::{OrganizationState, RowKey, Txn, World};
 use rootward_wire::Operation;
 
-use super::failures;
+use super::{failures, resource_policy};
 
 /// The organization that the caller's account is in, unguarded.
 ///
@@ -154,7 +154,7 @@ pub fn standing_remark(world: &World, account: AccountId, action: &str) -> Optio
     let others = match operation.effect() {
         Effect::Read if state.is_delegated_administrator(account) => return None,
         Effect::Read => ", members that administer a service for it, and those its resource policy allows",
-        _ if HANDED_OVER.contains(&name) => " and those its resource policy allows",
+        _ if resource_policy::DELEGATED.contains(&name) => " and those its resource policy allows",
         _ => "",
     };
     Some(format!(
@@ -172,18 +172,6 @@ const OPEN_TO_ALL: &[&str] = &[
 ];
 /// Operations of every account in an organization; of `DescribeEffectivePolicy` about itself.
 const OPEN_TO_MEMBERS: &[&str] = &["DescribeEffectivePolicy", "DescribeOrganization", "LeaveOrganization"];
-/// Changes that ask [`managed_or_delegated`].
-const HANDED_OVER: &[&str] = &[
-    "AttachPolicy",
-    "CreatePolicy",
-    "DeletePolicy",
-    "DetachPolicy",
-    "DisablePolicyType",
-    "EnablePolicyType",
-    "TagResource",
-    "UntagResource",
-    "UpdatePolicy",
-];
 
 fn of(world: &World, account: AccountId) -> Result<Arc<OrganizationState>, Failure> {
     world.organization_of(account).cloned().ok_or_else(failures::not_in_use)
@@ -199,7 +187,7 @@ mod tests {
 
     #[test]
     fn names_of_operations_are_theirs() {
-        for name in [OPEN_TO_ALL, OPEN_TO_MEMBERS, HANDED_OVER].concat() {
+        for name in [OPEN_TO_ALL, OPEN_TO_MEMBERS, resource_policy::DELEGATED].concat() {
             assert!(super::super::operations().any(|operation| operation.schema().name == name), "{name}");
         }
     }

@@ -200,8 +200,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn password_that_may_be_recovered_is_told_and_counts() {
+    /// The first member's root user may recover a password.
+    fn bench_with_recovery() -> Bench {
         let (bench, _) = bench();
         let member: AccountId = MEMBERS[0].parse().unwrap();
         bench.write(|txn| {
@@ -209,6 +209,12 @@ mod tests {
             row.root.recoverable = Some(row.created);
             txn.put(RowKey::Account(member), row);
         });
+        bench
+    }
+
+    #[test]
+    fn password_that_may_be_recovered_is_told_and_counts() {
+        let bench = bench_with_recovery();
         let answer = bench.run(&LIST_MEMBER_ROOT_CREDENTIALS, Default::default()).unwrap();
         assert_eq!(
             (answer.members[0].password_present, answer.members[0].password_recoverable),
@@ -219,13 +225,7 @@ mod tests {
 
     #[test]
     fn recovery_that_is_allowed_is_no_way_in_where_no_mail_is_sent() {
-        let (bench, _) = bench();
-        let member: AccountId = MEMBERS[0].parse().unwrap();
-        bench.write(|txn| {
-            let mut row = Account::clone(&txn.account(member).unwrap());
-            row.root.recoverable = Some(row.created);
-            txn.put(RowKey::Account(member), row);
-        });
+        let bench = bench_with_recovery();
         bench.remove_mailer();
         let answer = bench.run(&LIST_MEMBER_ROOT_CREDENTIALS, Default::default()).unwrap();
         let allowed =
